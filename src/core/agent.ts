@@ -1,0 +1,43 @@
+import type { Metrics, NamedArrays } from './ndarray.ts'
+
+/** Transitions in the agent's own coordinates (latents, not pixels), row-major, B rows. */
+export interface TransitionBatch {
+  readonly size: number
+  /** [B, observationSize] */
+  readonly observation: Float32Array
+  /** [B, actionSize], as executed, in [-1, 1] */
+  readonly action: Float32Array
+  /** [B], for n-step batches the discounted sum of the n rewards */
+  readonly reward: Float32Array
+  /** [B, observationSize], the observation to bootstrap from */
+  readonly nextObservation: Float32Array
+  /** [B], gamma^n where the episode goes on or only ran out of time, 0 where it terminated */
+  readonly discount: Float32Array
+}
+
+/** `sample` explores, `mean` is the deterministic policy. */
+export type ActMode = 'sample' | 'mean'
+
+export interface AgentSpec {
+  readonly name: string
+  readonly observationSize: number
+  readonly actionSize: number
+}
+
+/**
+ * A learner that acts on vectors. It never sees pixels, goals or an env: a goal-conditioned agent is given the observation
+ * and the goal in one vector.
+ *
+ * Errors: `bad-shape` when a batch does not match `spec`; `bad-value` for NaN in a batch, before any weight changes.
+ */
+export interface Agent {
+  readonly spec: AgentSpec
+  /** Actions [count, actionSize] in [-1, 1] for observations [count, observationSize]. */
+  act(observations: Float32Array, count: number, mode: ActMode): Promise<Float32Array>
+  /** One update of everything that learns; scalars under the names in `docs/metrics.md`. */
+  update(batch: TransitionBatch): Promise<Metrics>
+  /** Weights, optimisers and the agent's own random stream by name; `restore` takes what `save` gave. */
+  save(): NamedArrays
+  restore(arrays: NamedArrays): void
+  dispose(): void
+}

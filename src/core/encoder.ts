@@ -1,0 +1,41 @@
+import type { Metrics, NamedArrays } from './ndarray.ts'
+
+/** The batch kinds that an encoder can ask of the data layer. */
+export type BatchKind = 'frames'
+
+/** uint8 frames [count, height, width, channels], row-major. */
+export interface FrameBatch {
+  readonly frames: Uint8Array
+  readonly count: number
+}
+
+/** What is known of an encoder before it runs. */
+export interface EncoderSpec {
+  /** Registered name, e.g. `beta-vae`. */
+  readonly name: string
+  /** [height, width, channels] of the frames that it takes. */
+  readonly frameShape: readonly [number, number, number]
+  readonly latentSize: number
+  readonly batchKind: BatchKind
+}
+
+/**
+ * A learned state representation: frames in, latents out. It never sees an env.
+ *
+ * Errors: `bad-shape` when frames do not match `spec.frameShape`; `bad-value` for a batch with NaN, before any weight changes.
+ */
+export interface Encoder {
+  readonly spec: EncoderSpec
+  /** One gradient step; returns the scalars of `methods` (always `loss`). */
+  update(batch: FrameBatch): Promise<Metrics>
+  /** Loss terms on held-out frames, without learning. */
+  evaluate(batch: FrameBatch): Promise<Metrics>
+  /** Latents float32 [count, latentSize]; deterministic (the mean where the encoder is a distribution). */
+  encode(batch: FrameBatch): Promise<Float32Array>
+  /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */
+  decode?(latents: Float32Array, count: number): Promise<Uint8Array>
+  /** Weights and optimiser state by name; `restore` takes what `save` gave. */
+  save(): NamedArrays
+  restore(arrays: NamedArrays): void
+  dispose(): void
+}

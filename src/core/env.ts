@@ -1,0 +1,113 @@
+import type { BoxSpace } from './spaces.ts'
+import type { Rng } from './rng.ts'
+
+/**
+ * What an env shows after `reset` and `step`. The arrays belong to the env and are overwritten by its next `step` or `reset`:
+ * copy what you keep (replay does). No two of them share memory.
+ */
+export interface Observation {
+  /** RGB by camera name, uint8 [height, width, 3] row-major. */
+  readonly images: Readonly<Record<string, Uint8Array>>
+  /** What the robot can measure of itself. */
+  readonly proprio: Float32Array
+  /** Privileged simulator state: for rewards of baselines and for evaluation only. */
+  readonly state: Float32Array
+}
+
+/** Scalars beside the observation, e.g. `success` (0 or 1) and distances in metres. */
+export type Info = Readonly<Record<string, number>>
+
+export interface ResetOptions {
+  /** Restarts the env's random stream. Without it the stream continues, as in Gymnasium. */
+  readonly seed?: number
+  /** Scene-specific, e.g. `{ start: 'random' }`; an unknown key is an error. */
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
+export interface ResetResult {
+  readonly observation: Observation
+  readonly info: Info
+}
+
+export interface StepResult {
+  readonly observation: Observation
+  readonly reward: number
+  /** The task itself ended: do not bootstrap beyond this step. */
+  readonly terminated: boolean
+  /** Time ran out: bootstrap from this observation's value. */
+  readonly truncated: boolean
+  readonly info: Info
+}
+
+/** What is known of an env before it runs. */
+export interface EnvSpec {
+  /** `namespace/Name-vN`; the version rises whenever results could change. */
+  readonly id: string
+  readonly actionSpace: BoxSpace
+  readonly imageSpaces: Readonly<Record<string, BoxSpace>>
+  readonly proprioSpace: BoxSpace
+  readonly stateSpace: BoxSpace
+  readonly controlHz: number
+  readonly maxEpisodeSteps: number
+}
+
+/**
+ * An environment with Gymnasium's semantics. Actions lie in [-1, 1].
+ *
+ * @example
+ * const env = await makeEnv('armature/PushPuck-v0')
+ * let { observation } = await env.reset({ seed: 7 })
+ * const result = await env.step(Float32Array.of(1, 0))
+ * await env.close()
+ *
+ * Errors: `needs-reset` when stepped before the first reset or after the end of an episode; `bad-shape` / `bad-value` for an
+ * action outside its space; `closed` after `close` (which may be called twice).
+ */
+export interface Env {
+  readonly spec: EnvSpec
+  reset(options?: ResetOptions): Promise<ResetResult>
+  step(action: Float32Array): Promise<StepResult>
+  /** A fresh RGB image of `camera` (default: the first), uint8 [height, width, 3], also at another size. */
+  render(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** A simulated env can be saved and restored in mid-episode; the continuation is bit-equal. */
+export interface SimulatedEnv extends Env {
+  /** Everything: physics, random stream, goal, step count. */
+  saveState(): Promise<EnvState>
+  restoreState(state: EnvState): Promise<void>
+}
+
+/** Opaque to all but the env that made it. */
+export interface EnvState {
+  readonly id: string
+  readonly json: string
+  /** Physics snapshot; empty where the state is in `json`. */
+  readonly snapshot: Uint8Array
+}
+
+/**
+ * An env whose task is to reach a goal, a point of `goalSpace` (e.g. hand and puck positions). `reset` draws a new goal;
+ * `reward`, `success` and the distances in `info` are measured against it.
+ */
+export interface GoalEnv extends SimulatedEnv {
+  readonly goalSpace: BoxSpace
+  readonly goal: Float32Array
+  setGoal(goal: Float32Array): void
+  sampleGoal(rng: Rng): Float32Array
+  /** The point of `goalSpace` that `state` (as in `Observation.state`) has reached. */
+  achievedGoal(state: Float32Array): Float32Array
+  /** Named distances between two points of `goalSpace`; `distance` is the sum that the task is scored by, in metres. */
+  goalDistances(achieved: Float32Array, desired: Float32Array): Info
+  /** What the observation cameras would see at `goal`: sets the simulator there, renders, and restores it. */
+  renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>>
+}
+
+export function isGoalEnv(env: Env): env is GoalEnv {
+  return 'goalSpace' in env
+}
+
+export function isSimulatedEnv(env: Env): env is SimulatedEnv {
+  return 'saveState' in env
+}

@@ -1,0 +1,69 @@
+/** Closed list of what can go wrong in a way that a user can mend. */
+export type ErrorCode =
+  | 'bad-argument'
+  | 'bad-config'
+  | 'bad-shape'
+  | 'bad-value'
+  | 'closed'
+  | 'corrupt-file'
+  | 'engine-unavailable'
+  | 'interrupted'
+  | 'needs-reset'
+  | 'not-found'
+  | 'run-exists'
+  | 'unsupported-op'
+  | 'unwritable'
+
+/** Parts of an error message; each is one short clause without a full stop at its end. */
+export interface ErrorParts {
+  /** What the code needed, e.g. `action of length 2`. */
+  readonly expected?: string
+  /** What it was given, e.g. `length 3`. */
+  readonly got?: string
+  /** What the user can do about it, e.g. `see "armature list"`. */
+  readonly fix?: string
+  readonly cause?: unknown
+}
+
+/**
+ * The only error type that Armature throws on purpose. The command line prints its message without a stack.
+ *
+ * @example throw new ArmatureError('bad-shape', 'SAC update', { expected: 'reward [256]', got: '[128]' })
+ */
+export class ArmatureError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, what: string, parts: ErrorParts = {}) {
+    const { expected, got, fix, cause } = parts
+    const clauses = [what]
+    if (expected !== undefined) clauses.push(`expected ${expected}${got === undefined ? '' : `, got ${got}`}`)
+    else if (got !== undefined) clauses.push(`got ${got}`)
+    const sentence = clauses.join(': ')
+    super(fix === undefined ? sentence : `${sentence}; ${fix}`, cause === undefined ? undefined : { cause })
+    this.name = 'ArmatureError'
+    this.code = code
+  }
+}
+
+/** The names in `candidates` nearest to `name`, best first, for "did you mean" hints (edit distance <= 3, or containing it). */
+export function nearestNames(name: string, candidates: readonly string[]): string[] {
+  return candidates
+    .map((candidate) => ({ candidate, distance: candidate.includes(name) ? 0 : editDistance(name, candidate) }))
+    .filter(({ distance }) => distance <= 3)
+    .toSorted((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ candidate }) => candidate)
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
