@@ -1,0 +1,267 @@
+import { ArmatureError } from '../core/errors.ts'
+import type { Goal } from '../core/goals.ts'
+import type { NamedArrays } from '../core/ndarray.ts'
+import { ndarray } from '../core/ndarray.ts'
+
+export interface EpisodeStoreOptions {
+  /** Observations kept; an episode of T steps takes T + 1. The oldest are overwritten first. */
+  readonly capacity: number
+  readonly featureSize: number
+  readonly actionSize: number
+  /** Bytes per frame, 0 to keep no frames. */
+  readonly frameSize: number
+}
+
+const CONTINUES = 0
+const TERMINATED = 1
+const TRUNCATED = 2
+
+/**
+ * Experience as whole episodes in a ring of observations. Each observation is stored once, as features (latent or state) and,
+ * if asked, as a uint8 frame. Positions are counted from the first observation ever stored and never reused, so an
+ * episode is a range of positions and a transition goes from position p to p + 1. `terminated` and `truncated` stay apart.
+ */
+export class EpisodeStore {
+  readonly options: EpisodeStoreOptions
+  readonly #features: Float32Array
+  readonly #goals: Float32Array
+  readonly #actions: Float32Array
+  readonly #rewards: Float32Array
+  readonly #ends: Uint8Array
+  readonly #starts: Float64Array
+  #frames: Uint8Array
+  /** First position of each episode still (partly) stored, to its last; the open episode is not in it. */
+  readonly #lastOf = new Map<number, number>()
+  readonly #goalFrames = new Map<number, Uint8Array>()
+  #count = 0
+  #openStart = -1
+  #transitions = 0
+
+  constructor(options: EpisodeStoreOptions) {
+    this.options = options
+    const { capacity, featureSize, actionSize, frameSize } = options
+    this.#features = new Float32Array(capacity * featureSize)
+    this.#goals = new Float32Array(capacity * featureSize)
+    this.#actions = new Float32Array(capacity * actionSize)
+    this.#rewards = new Float32Array(capacity)
+    this.#ends = new Uint8Array(capacity)
+    this.#starts = new Float64Array(capacity)
+    this.#frames = new Uint8Array(capacity * frameSize)
+  }
+
+  /** Oldest position still stored. */
+  get oldest(): number {
+    return Math.max(0, this.#count - this.options.capacity)
+  }
+
+  /** One past the newest position. */
+  get end(): number {
+    return this.#count
+  }
+
+  /** Transitions that can be sampled. */
+  get transitions(): number {
+    return this.#transitions
+  }
+
+  /** Opens an episode with its first observation. @throws ArmatureError `bad-argument` while one is open. */
+  begin(features: Float32Array, frame?: Uint8Array, goal?: Goal): void {
+    if (this.#openStart >= 0) throw new ArmatureError('bad-argument', 'replay', { got: 'begin() within an episode' })
+    this.#openStart = this.#count
+    if (goal?.frame !== undefined && this.options.frameSize > 0) {
+      this.#goalFrames.set(this.#count, Uint8Array.from(goal.frame))
+    }
+    this.#push(features, frame, goal?.features)
+  }
+
+  /** Adds one step: the action taken from the newest observation, what it paid, and the observation it led to. */
+  append(
+    step: { action: Float32Array; reward: number; terminated: boolean; truncated: boolean },
+    features: Float32Array,
+    frame?: Uint8Array,
+  ): void {
+    if (this.#openStart < 0) throw new ArmatureError('bad-argument', 'replay', { got: 'append() before begin()' })
+    const { capacity, actionSize, featureSize } = this.options
+    const from = (this.#count - 1) % capacity
+    this.#actions.set(step.action, from * actionSize)
+    this.#rewards[from] = step.reward
+    const goal = this.#goals.subarray(from * featureSize, (from + 1) * featureSize)
+    this.#push(features, frame, goal)
+    this.#transitions++
+    if (!step.terminated && !step.truncated) return
+    this.#ends[(this.#count - 1) % capacity] = step.terminated ? TERMINATED : TRUNCATED
+    this.#lastOf.set(this.#openStart, this.#count - 1)
+    this.#openStart = -1
+  }
+
+  /** True where a transition starts at `position` (it is stored and is not the last observation of its episode). */
+  startsTransition(position: number): boolean {
+    return (
+      position >= this.oldest &&
+      position < this.#count - 1 &&
+      this.#ends[position % this.options.capacity] === CONTINUES
+    )
+  }
+
+  /** True where the transition into `position` terminated its episode. */
+  terminatedAt(position: number): boolean {
+    return this.#ends[position % this.options.capacity] === TERMINATED
+  }
+
+  /** Last position stored of the episode that `position` belongs to. */
+  lastOfEpisode(position: number): number {
+    return this.#lastOf.get(this.#starts[position % this.options.capacity]!) ?? this.#count - 1
+  }
+
+  /** Views into the store, valid until it is written to. */
+  featuresAt(position: number): Float32Array {
+    return view(this.#features, position % this.options.capacity, this.options.featureSize)
+  }
+
+  goalAt(position: number): Float32Array {
+    return view(this.#goals, position % this.options.capacity, this.options.featureSize)
+  }
+
+  actionAt(position: number): Float32Array {
+    return view(this.#actions, position % this.options.capacity, this.options.actionSize)
+  }
+
+  rewardAt(position: number): number {
+    return this.#rewards[position % this.options.capacity]!
+  }
+
+  frameAt(position: number): Uint8Array {
+    const { capacity, frameSize } = this.options
+    if (frameSize === 0)
+      throw new ArmatureError('bad-argument', 'replay', { got: 'frameAt() of a store without frames' })
+    return this.#frames.subarray((position % capacity) * frameSize, ((position % capacity) + 1) * frameSize)
+  }
+
+  /** The image of the goal that the episode of `position` was collected for. */
+  goalFrameAt(position: number): Uint8Array {
+    const frame = this.#goalFrames.get(this.#starts[position % this.options.capacity]!)
+    if (frame === undefined)
+      throw new ArmatureError('bad-argument', 'replay', { got: 'an episode without a goal frame' })
+    return frame
+  }
+
+  /**
+   * Replaces all stored features, after the encoder has learned on: `encode` gets the frames [count, ...] of consecutive
+   * positions and returns their features. `encodeGoal` re-encodes a goal: from its frame where there is one.
+   */
+  async reencode(encode: (frames: Uint8Array, count: number) => Promise<Float32Array>, chunk = 256): Promise<void> {
+    const { capacity, featureSize, frameSize } = this.options
+    const stored = Math.min(this.#count, capacity)
+    for (let slot = 0; slot < stored; slot += chunk) {
+      const count = Math.min(chunk, stored - slot)
+      const frames = this.#frames.subarray(slot * frameSize, (slot + count) * frameSize)
+      this.#features.set(await encode(frames, count), slot * featureSize)
+    }
+    for (const [start, frame] of this.#goalFrames) {
+      const goal = await encode(frame, 1)
+      const last = this.#lastOf.get(start) ?? this.#count - 1
+      for (let p = Math.max(start, this.oldest); p <= last; p++) this.goalAt(p).set(goal)
+    }
+  }
+
+  /** The whole content by name; `restore` of a store with the same options continues exactly. */
+  save(): NamedArrays {
+    const { capacity, featureSize, actionSize, frameSize } = this.options
+    const stored = Math.min(this.#count, capacity)
+    const starts = [...this.#lastOf.keys()]
+    const goalFrames = [...this.#goalFrames]
+    return {
+      features: ndarray(this.#features.subarray(0, stored * featureSize), [stored, featureSize]),
+      goals: ndarray(this.#goals.subarray(0, stored * featureSize), [stored, featureSize]),
+      actions: ndarray(this.#actions.subarray(0, stored * actionSize), [stored, actionSize]),
+      rewards: ndarray(this.#rewards.subarray(0, stored), [stored]),
+      ends: ndarray(this.#ends.subarray(0, stored), [stored]),
+      starts: ndarray(this.#starts.subarray(0, stored), [stored]),
+      frames: ndarray(this.#frames.subarray(0, stored * frameSize), [stored, frameSize]),
+      episodes: ndarray(Float64Array.from(starts.flatMap((s) => [s, this.#lastOf.get(s)!])), [starts.length, 2]),
+      goalFrameStarts: ndarray(
+        Float64Array.from(goalFrames, ([start]) => start),
+        [goalFrames.length],
+      ),
+      goalFrames: ndarray(concatBytes(goalFrames.map(([, f]) => f)), [goalFrames.length, frameSize]),
+      cursor: ndarray(Float64Array.of(this.#count, this.#openStart, this.#transitions), [3]),
+    }
+  }
+
+  restore(arrays: NamedArrays): void {
+    const take = (name: string, into: { set(data: ArrayLike<number>): void; length: number }): void => {
+      const array = arrays[name]
+      if (array === undefined || array.data.length > into.length) {
+        throw new ArmatureError('corrupt-file', `replay array ${name}`, {
+          expected: `at most ${into.length} elements`,
+          got: array === undefined ? 'nothing' : String(array.data.length),
+        })
+      }
+      into.set(array.data)
+    }
+    const cursor = new Float64Array(3)
+    take('features', this.#features)
+    take('goals', this.#goals)
+    take('actions', this.#actions)
+    take('rewards', this.#rewards)
+    take('ends', this.#ends)
+    take('starts', this.#starts)
+    take('frames', this.#frames)
+    take('cursor', cursor)
+    ;[this.#count, this.#openStart, this.#transitions] = [cursor[0]!, cursor[1]!, cursor[2]!]
+    this.#lastOf.clear()
+    const episodes = arrays.episodes!.data
+    for (let i = 0; i < episodes.length; i += 2) this.#lastOf.set(episodes[i]!, episodes[i + 1]!)
+    this.#goalFrames.clear()
+    const { frameSize } = this.options
+    const bytes = arrays.goalFrames!.data as Uint8Array
+    arrays.goalFrameStarts!.data.forEach((start, i) => {
+      this.#goalFrames.set(start, bytes.slice(i * frameSize, (i + 1) * frameSize))
+    })
+  }
+
+  #push(features: Float32Array, frame: Uint8Array | undefined, goal: Float32Array | undefined): void {
+    const { capacity, featureSize, frameSize } = this.options
+    const slot = this.#count % capacity
+    if (this.#count >= capacity) this.#forget(this.#count - capacity)
+    this.#features.set(features, slot * featureSize)
+    if (goal !== undefined) this.#goals.set(goal, slot * featureSize)
+    if (frameSize > 0) {
+      if (frame?.length !== frameSize) {
+        throw new ArmatureError('bad-shape', 'replay frame', {
+          expected: `${frameSize} bytes`,
+          got: String(frame?.length),
+        })
+      }
+      this.#frames.set(frame, slot * frameSize)
+    }
+    this.#ends[slot] = CONTINUES
+    this.#starts[slot] = this.#openStart
+    this.#count++
+  }
+
+  /** The observation at `position` is about to be overwritten. */
+  #forget(position: number): void {
+    if (this.#ends[position % this.options.capacity] === CONTINUES) {
+      this.#transitions--
+      return
+    }
+    const start = this.#starts[position % this.options.capacity]!
+    this.#lastOf.delete(start)
+    this.#goalFrames.delete(start)
+  }
+}
+
+function view(data: Float32Array, row: number, width: number): Float32Array {
+  return data.subarray(row * width, (row + 1) * width)
+}
+
+function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    all.set(part, offset)
+    offset += part.length
+  }
+  return all
+}
