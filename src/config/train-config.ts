@@ -1,0 +1,95 @@
+import { z } from 'zod'
+
+const count = (what: string) => z.int().min(1).describe(what)
+
+const encoderRepresentation = z.strictObject({
+  kind: z.literal('encoder'),
+  encoder: z.string().describe('registered encoder, see "armature list"'),
+  config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
+  camera: z.string().default('front').describe('camera whose frames are encoded'),
+  pretrain: z
+    .strictObject({
+      frames: count('frames collected by random play').default(8000),
+      resetEvery: count('control steps between resets to a random state').default(20),
+      updates: z.int().min(0).default(6000).describe('gradient steps'),
+      batchSize: count('frames per gradient step').default(64),
+      validationFraction: z.number().gt(0).lt(0.5).default(0.1).describe('share of the frames that is held out'),
+    })
+    .prefault({}),
+  refresh: z
+    .strictObject({
+      everySteps: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('env steps between refreshes on replay frames; 0: the encoder stays as pretrained'),
+      updates: z.int().min(0).default(200).describe('gradient steps per refresh'),
+    })
+    .prefault({}),
+})
+
+const stateRepresentation = z.strictObject({
+  kind: z.literal('state').describe('privileged goal coordinates: the oracle'),
+  scalePerM: z.number().gt(0).default(10).describe('features per metre, so that they are of order one'),
+})
+
+const proprioRepresentation = z.strictObject({ kind: z.literal('proprio') })
+
+const goals = z
+  .strictObject({
+    exploration: z
+      .enum(['prior', 'env'])
+      .default('prior')
+      .describe("where goals come from: the encoder's prior or the env"),
+    relabel: z
+      .strictObject({
+        kept: z.number().min(0).max(1),
+        prior: z.number().min(0).max(1),
+        future: z.number().min(0).max(1),
+      })
+      .refine((mix) => Math.abs(mix.kept + mix.prior + mix.future - 1) < 1e-6, 'shares must add up to 1')
+      .default({ kept: 0.2, prior: 0.5, future: 0.3 })
+      .describe('shares of goals in a batch: as collected, fresh from the source, achieved later in the episode'),
+    reward: z.enum(['latent-distance', 'pixel-mse']).default('latent-distance').describe('what reaching a point pays'),
+    rewardScale: z.number().gt(0).default(1).describe('factor on the reward'),
+  })
+  .describe('goal-conditioned learning with relabelled goals; absent: the env pays')
+
+/** Everything that decides a training run, resolved: what `config.json` of a run folder holds. */
+export const trainConfigSchema = z.strictObject({
+  preset: z.string().describe('name of the preset that this started from'),
+  seed: z.int().default(0).describe('master seed of all random streams'),
+  env: z.strictObject({
+    id: z.string().describe('registered env, see "armature list"'),
+    options: z.record(z.string(), z.unknown()).default({}),
+  }),
+  representation: z.discriminatedUnion('kind', [encoderRepresentation, stateRepresentation, proprioRepresentation]),
+  goals: goals.optional(),
+  agent: z.strictObject({
+    name: z.string().describe('registered agent, see "armature list"'),
+    config: z.record(z.string(), z.unknown()).default({}).describe("the agent's own settings"),
+  }),
+  replay: z
+    .strictObject({
+      capacity: count('observations kept').default(200_000),
+      nStep: z.int().min(1).max(20).default(1).describe('rewards summed before the bootstrap'),
+      gamma: z.number().gt(0).lt(1).default(0.99).describe('discount per control step'),
+    })
+    .prefault({}),
+  training: z.strictObject({
+    steps: count('env steps'),
+    learningStarts: z.int().min(1).default(1000).describe('env steps of random play before the first update'),
+    batchSize: count('transitions per update').default(256),
+    updateEvery: count('env steps between update blocks').default(1),
+    updates: count('updates per block').default(1),
+    logEvery: count('env steps between rows of metrics').default(1000),
+    evalEvery: count('env steps between evaluations').default(5000),
+    evalEpisodes: count('episodes per evaluation, the same seeds every time').default(20),
+    finalEpisodes: count('episodes of the final evaluation').default(100),
+    checkpointEvery: count('env steps between checkpoints').default(10_000),
+  }),
+})
+
+export type TrainConfig = z.infer<typeof trainConfigSchema>
+/** A partial config as a preset writes it. */
+export type TrainConfigInput = z.input<typeof trainConfigSchema>
