@@ -137,6 +137,12 @@ export class EpisodeStore {
     return this.#frames.subarray((position % capacity) * frameSize, ((position % capacity) + 1) * frameSize)
   }
 
+  /** All frames stored, in no particular order, [count, ...]: a view. */
+  storedFrames(): Uint8Array {
+    const { capacity, frameSize } = this.options
+    return this.#frames.subarray(0, Math.min(this.#count, capacity) * frameSize)
+  }
+
   /** The image of the goal that the episode of `position` was collected for. */
   goalFrameAt(position: number): Uint8Array {
     const frame = this.#goalFrames.get(this.#starts[position % this.options.capacity]!)
@@ -147,7 +153,7 @@ export class EpisodeStore {
 
   /**
    * Replaces all stored features, after the encoder has learned on: `encode` gets the frames [count, ...] of consecutive
-   * positions and returns their features. `encodeGoal` re-encodes a goal: from its frame where there is one.
+   * positions and returns their features. Goals are re-encoded from their frames, where they have them.
    */
   async reencode(encode: (frames: Uint8Array, count: number) => Promise<Float32Array>, chunk = 256): Promise<void> {
     const { capacity, featureSize, frameSize } = this.options

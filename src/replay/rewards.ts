@@ -23,10 +23,10 @@ export function pixelMseReward(scale: number): GoalReward {
   return {
     name: 'pixel-mse',
     needsFrames: true,
-    compute({ size, reachedFrame, goalFrame }, rewards) {
-      for (let row = 0; row < size; row++) {
-        const a = reachedFrame(row)
-        const b = goalFrame(row)
+    compute(outcomes, rewards) {
+      for (let row = 0; row < outcomes.size; row++) {
+        const a = outcomes.reachedFrame(row)
+        const b = outcomes.goalFrame(row)
         let sum = 0
         for (let i = 0; i < a.length; i++) {
           const d = a[i]! - b[i]!

@@ -1,0 +1,67 @@
+import type { Env, Info, Observation } from '../core/env.ts'
+import { isGoalEnv } from '../core/env.ts'
+import type { GoalView, Policy } from '../core/policy.ts'
+
+/** One evaluation episode. */
+export interface EpisodeResult {
+  readonly seed: number
+  readonly return: number
+  readonly length: number
+  /** `info` of the last step, e.g. `distance` in metres and `success`. */
+  readonly final: Info
+}
+
+export interface EvaluationOptions {
+  readonly episodes: number
+  /** Episode i starts from seed `firstSeed + i`: give every run the same. */
+  readonly firstSeed: number
+  /** Called with each observation, the first included; the arrays are the env's. */
+  readonly onObservation?: (
+    episode: number,
+    observation: Observation,
+    goal: GoalView | undefined,
+  ) => void | Promise<void>
+}
+
+/** Seeds of evaluation episodes start here, far from those that training draws in tests and examples. */
+export const EVALUATION_SEED = 1_000_000
+
+/**
+ * Plays `policy` on fixed seeds, without learning. On a {@link GoalEnv} the policy is told the goal that the reset drew, as
+ * images and as state.
+ */
+export async function evaluatePolicy(env: Env, policy: Policy, options: EvaluationOptions): Promise<EpisodeResult[]> {
+  const results: EpisodeResult[] = []
+  for (let episode = 0; episode < options.episodes; episode++) {
+    const seed = options.firstSeed + episode
+    let { observation, info } = await env.reset({ seed })
+    const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal } : undefined
+    await policy.begin(goal)
+    await options.onObservation?.(episode, observation, goal)
+    let total = 0
+    let length = 0
+    for (let ended = false; !ended; length++) {
+      const step = await env.step(await policy.act(observation))
+      ;({ observation, info } = step)
+      total += step.reward
+      ended = step.terminated || step.truncated
+      await options.onObservation?.(episode, observation, goal)
+    }
+    results.push({ seed, return: total, length, final: info })
+  }
+  return results
+}
+
+/** Means over episodes under the usual names, e.g. `eval/mean_reward`, `eval/distance`, `eval/success_rate`. */
+export function summarize(results: readonly EpisodeResult[]): Record<string, number> {
+  const mean = (value: (result: EpisodeResult) => number): number =>
+    results.reduce((sum, result) => sum + value(result), 0) / results.length
+  const summary: Record<string, number> = {
+    'eval/mean_reward': mean((r) => r.return),
+    'eval/mean_ep_length': mean((r) => r.length),
+  }
+  for (const key of Object.keys(results[0]?.final ?? {})) {
+    summary[key === 'success' ? 'eval/success_rate' : `eval/${key}`] = mean((r) => r.final[key]!)
+  }
+  return summary
+}

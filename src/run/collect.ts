@@ -1,0 +1,52 @@
+import type { SimulatedEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import type { Rng } from '../core/rng.ts'
+import { sampleSpace } from '../core/spaces.ts'
+
+/** Frames of random play with the privileged state beside them (for probes only), row-major. */
+export interface CollectedFrames {
+  readonly count: number
+  /** uint8 [count, height, width, 3] */
+  readonly frames: Uint8Array
+  /** [count, stateSize] */
+  readonly states: Float32Array
+  /** Number of the reset that each frame comes after: probes split by it. */
+  readonly episodes: Int32Array
+}
+
+export interface CollectOptions {
+  readonly camera: string
+  readonly count: number
+  /** Control steps between resets to a random state, as in RIG's data collection (every 100 steps in its released code). */
+  readonly resetEvery: number
+  readonly onProgress?: (done: number) => void
+}
+
+/** Collects frames by random play from random states: what an encoder is pretrained on. */
+export async function collectFrames(env: SimulatedEnv, rng: Rng, options: CollectOptions): Promise<CollectedFrames> {
+  const { camera, count, resetEvery } = options
+  const space = env.spec.imageSpaces[camera]
+  if (space === undefined) {
+    const cameras = Object.keys(env.spec.imageSpaces).join(' or ')
+    throw new ArmatureError('bad-config', `camera of ${env.spec.id}`, { expected: cameras, got: camera })
+  }
+  const frameSize = sizeOf(space.shape)
+  const stateSize = sizeOf(env.spec.stateSpace.shape)
+  const frames = new Uint8Array(count * frameSize)
+  const states = new Float32Array(count * stateSize)
+  const episodes = new Int32Array(count)
+  const action = new Float32Array(sizeOf(env.spec.actionSpace.shape))
+  for (let i = 0, episode = -1; i < count; i++) {
+    const fresh = i % resetEvery === 0
+    if (fresh) episode++
+    const { observation } = fresh
+      ? await env.reset({ seed: rng.nextSeed(), options: { start: 'random' } })
+      : await env.step(sampleSpace(env.spec.actionSpace, rng, action))
+    frames.set(observation.images[camera]!, i * frameSize)
+    states.set(observation.state, i * stateSize)
+    episodes[i] = episode
+    options.onProgress?.(i + 1)
+  }
+  return { count, frames, states, episodes }
+}
