@@ -1,0 +1,136 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { ArmatureError } from '../core/errors.ts'
+
+/** What a file is to hold: text (UTF-8), bytes, or pieces that are written one after the other without joining them. */
+export type FileContent = string | Uint8Array | readonly Uint8Array[]
+
+const TEMPORARY_PREFIX = '.tmp-'
+/** One write call takes at most 2 GiB. */
+const WRITE_BYTES = 1 << 30
+
+/**
+ * Writes a file so that a crash at any moment leaves either the old content or the new one: temporary name beside it, fsync,
+ * rename, fsync of the folder.
+ *
+ * @throws ArmatureError `unwritable`; the temporary file is then gone.
+ */
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+  const temporary = temporaryName(path)
+  await orUnwritable(path, temporary, async () => {
+    await writeSynced(temporary, content)
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  })
+}
+
+/**
+ * Writes a whole folder so that it appears complete or not at all: everything goes into a temporary folder beside it, every
+ * file and folder is fsynced, then one rename makes it visible. A folder that stood at `path` is renamed away just before and
+ * removed afterwards: a crash between the two renames leaves no folder at `path`, never a mixture.
+ *
+ * @param files content by path inside the folder, with `/` between the parts
+ * @throws ArmatureError `unwritable`; the temporary folder is then gone.
+ */
+export async function writeFolderAtomic(path: string, files: Readonly<Record<string, FileContent>>): Promise<void> {
+  const temporary = temporaryName(path)
+  await orUnwritable(path, temporary, async () => {
+    await rm(temporary, { recursive: true, force: true })
+    const folders = new Set([temporary])
+    for (const [name, content] of Object.entries(files)) {
+      const target = join(temporary, name)
+      folders.add(dirname(target))
+      await mkdir(dirname(target), { recursive: true })
+      await writeSynced(target, content)
+    }
+    for (const folder of folders) await syncFolder(folder)
+    const removeOld = await setAside(path)
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+    await removeOld()
+  })
+}
+
+/** Removes a folder so that a crash never leaves part of it under its own name. */
+export async function removeFolderAtomic(path: string): Promise<void> {
+  const remove = await setAside(path)
+  await syncFolder(dirname(path))
+  await remove()
+}
+
+/** Removes what interrupted writes left in `folder`. Only its single writer may call this. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(TEMPORARY_PREFIX)) await rm(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+/** Whether `error` is one of Node's file errors with that code, e.g. `ENOENT`. */
+export function isFileError(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`)
+}
+
+async function setAside(path: string): Promise<() => Promise<void>> {
+  const aside = `${temporaryName(path)}-old`
+  try {
+    await rename(path, aside)
+  } catch (error) {
+    if (isFileError(error, 'ENOENT')) return () => Promise.resolve()
+    throw error
+  }
+  return () => rm(aside, { recursive: true, force: true })
+}
+
+async function writeSynced(path: string, content: FileContent): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (const chunk of chunksOf(content)) {
+      for (let start = 0; start < chunk.byteLength; start += WRITE_BYTES) {
+        await file.writeFile(chunk.subarray(start, start + WRITE_BYTES))
+      }
+    }
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** The pieces of `content` as bytes. */
+export function chunksOf(content: FileContent): readonly Uint8Array[] {
+  if (typeof content === 'string') return [Buffer.from(content, 'utf8')]
+  return content instanceof Uint8Array ? [content] : content
+}
+
+async function syncFolder(path: string): Promise<void> {
+  // Windows cannot open a folder; its renames are journalled.
+  if (process.platform === 'win32') return
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function orUnwritable(path: string, temporary: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
+    throw unwritable(path, error)
+  }
+}
+
+/** The error for a path that cannot be written, with the system's reason in its text. */
+export function unwritable(path: string, cause: unknown): ArmatureError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new ArmatureError('unwritable', `cannot write ${path}`, {
+    got: reason,
+    fix: 'check the path, its permissions and the free disk space',
+    cause,
+  })
+}
