@@ -26,7 +26,9 @@ export interface EncoderSpec {
  */
 export interface Encoder {
   readonly spec: EncoderSpec
-  /** One gradient step; returns the scalars of `methods` (always `loss`). */
+  /** Takes from the data what must be known before learning, e.g. the mean frame; called once, before the first `update`. */
+  fitStatistics?(batch: FrameBatch): Promise<Metrics>
+  /** One gradient step; returns scalars (always `loss`). */
   update(batch: FrameBatch): Promise<Metrics>
   /** Loss terms on held-out frames, without learning. */
   evaluate(batch: FrameBatch): Promise<Metrics>

@@ -16,6 +16,8 @@ export interface Representation {
   observe(observation: Observation): Promise<Float32Array>
   /** Fresh features [size] of a goal given from outside. */
   goal(goal: GoalView): Promise<Float32Array>
+  /** Fresh features [size] of a point of the goal space, where they are a function of it alone. */
+  fromState?(state: Float32Array): Float32Array
 }
 
 /** Latents of the frames of one camera. */
@@ -48,6 +50,7 @@ export function stateRepresentation(env: GoalEnv, scalePerM: number): Representa
     camera: undefined,
     observe: async ({ state }) => scaled(env.achievedGoal(state)),
     goal: async ({ state }) => scaled(state),
+    fromState: scaled,
   }
 }
 

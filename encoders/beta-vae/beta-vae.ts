@@ -1,0 +1,257 @@
+import type { Encoder, EncoderSpec, FrameBatch } from '../../src/core/encoder.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
+import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
+import type { Rng } from '../../src/core/rng.ts'
+import { Adam } from '../../src/tensor/adam.ts'
+import type { Program } from '../../src/tensor/compile/program.ts'
+import { compile } from '../../src/tensor/compile/program.ts'
+import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
+import {
+  Parameters,
+  checkNames,
+  floatsOf,
+  restoreParts,
+  saveParts,
+  valueAndFlatGradient,
+} from '../../src/tensor/parameters.ts'
+import { tf } from '../../src/tensor/tf.ts'
+import { chooseBeta, frameStatistics } from './choose-beta.ts'
+import type { BetaVaeConfig } from './config.ts'
+import type { VaeNetworks } from './networks.ts'
+import { vaeNetworks } from './networks.ts'
+
+/** The posterior's variance never falls below this (RIG's released code), so no latent can shout. */
+const MIN_LOG_VARIANCE = Math.log(1e-3)
+/** Frames per program run of `encode` and `decode`; a shorter rest is padded, so that only two shapes are ever compiled. */
+const CHUNK = 64
+/** A latent dimension counts as active above this mean KL, in nats. */
+const ACTIVE_NATS = 0.1
+
+type LossInput = 'frames' | 'noise' | 'meanFrame' | 'beta'
+
+interface Posterior {
+  /** [B, D] */
+  readonly mean: tf.Tensor
+  /** [B, D] */
+  readonly logVariance: tf.Tensor
+}
+
+type LossTerms = {
+  readonly loss: tf.Tensor
+  /** Squared error of an image, summed over pixels in [0, 1], mean over the batch, []. */
+  readonly reconstruction: tf.Tensor
+  /** KL per latent dimension in nats, mean over the batch, [D]. */
+  readonly klPerDimension: tf.Tensor
+}
+
+/**
+ * beta-VAE (Higgins et al. 2017; Kingma & Welling 2014), the representation of RIG (Nair et al. 2018).
+ *
+ * Minimises  L = |x - d(z)|^2 + beta KL(q(z|x) || N(0, I)),  squared error summed over pixels in [0, 1] and KL over
+ * dimensions, both averaged over the batch. `encode` returns the posterior mean. Networks see frames minus the mean frame
+ * of the data, so that a static background costs them nothing.
+ */
+export class BetaVae implements Encoder {
+  readonly spec: EncoderSpec
+  readonly #networks: VaeNetworks
+  readonly #weights: Parameters
+  readonly #adam: Adam
+  readonly #statistics: Statistics
+  readonly #config: BetaVaeConfig
+  readonly #rng: Rng
+  readonly #update: Program<LossInput | 'adam', keyof LossTerms>
+  readonly #evaluate: Program<LossInput, keyof LossTerms>
+  readonly #encode: Program<'frames' | 'meanFrame', 'latents'>
+  readonly #decode: Program<'latents' | 'meanFrame', 'images'>
+
+  constructor(frameShape: readonly [number, number, number], config: BetaVaeConfig, rng: Rng) {
+    this.spec = { name: 'beta-vae', frameShape, latentSize: config.latentSize, batchKind: 'frames' }
+    this.#config = config
+    this.#rng = rng
+    this.#networks = vaeNetworks(frameShape, config.latentSize)
+    const specs = [...this.#networks.encoder.parameters, ...this.#networks.decoder.parameters]
+    this.#weights = new Parameters(specs, rng.split('weights'))
+    this.#adam = new Adam(this.#weights, { learningRate: config.learningRate })
+    this.#statistics = new Statistics(frameShape, config.beta === 'auto' ? 1 : config.beta)
+
+    this.#update = compile('beta-vae update', ({ adam, ...inputs }) => {
+      const { values, flatGradient } = valueAndFlatGradient(this.#weights, (weights) => this.#loss(weights, inputs))
+      this.#adam.apply(flatGradient, adam)
+      return values
+    })
+    this.#evaluate = compile('beta-vae evaluate', (inputs) => this.#loss(this.#weights.split(), inputs))
+    this.#encode = compile('beta-vae encode', ({ frames, meanFrame }) => ({
+      latents: this.#posterior(this.#weights.split(), centred(frames, meanFrame)).mean,
+    }))
+    this.#decode = compile('beta-vae decode', ({ latents, meanFrame }) => {
+      const images = tf.add(this.#networks.decoder.apply(this.#weights.split(), latents), meanFrame) // [B, H, W, C]
+      return { images: tf.mul(tf.clipByValue(images, 0, 1), 255) }
+    })
+  }
+
+  /** q(z|x) = N(mean, exp(logVariance)) with logVariance = log(1e-3) + |h|, as in RIG's released code. */
+  #posterior(weights: Weights, x: tf.Tensor): Posterior {
+    const [mean, h] = tf.split(this.#networks.encoder.apply(weights, x), 2, 1) as [tf.Tensor, tf.Tensor] // [B, D] each
+    return { mean, logVariance: tf.add(tf.abs(h), MIN_LOG_VARIANCE) }
+  }
+
+  /** The loss above; `noise` [B, D] is standard normal (reparameterisation, Kingma & Welling 2014, section 2.4). */
+  #loss(weights: Weights, { frames, noise, meanFrame, beta }: Record<LossInput, tf.Tensor>): LossTerms {
+    const x = centred(frames, meanFrame) // [B, H, W, C]
+    const { mean, logVariance } = this.#posterior(weights, x)
+    const z = tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), noise)) // [B, D]
+    const squaredError = tf.square(tf.sub(this.#networks.decoder.apply(weights, z), x)) // [B, H, W, C]
+    const reconstruction = tf.div(tf.sum(squaredError), x.shape[0]!) // []
+    const kl = tf.sub(tf.add(tf.square(mean), tf.exp(logVariance)), tf.add(logVariance, 1)) // [B, D], twice the KL
+    const klPerDimension = tf.mul(tf.mean(kl, 0), 0.5) // [D]
+    const loss = tf.add(reconstruction, tf.mul(tf.reshape(beta, []), tf.sum(klPerDimension)))
+    return { loss, reconstruction, klPerDimension }
+  }
+
+  /** Mean frame, and with `beta: auto` the weight of the KL term by the rule of {@link chooseBeta}. */
+  async fitStatistics(batch: FrameBatch): Promise<Metrics> {
+    this.#checkFrames(batch)
+    const { keepDirections, beta } = this.#config
+    const { meanFrame, variances } = await frameStatistics(batch, keepDirections)
+    this.#statistics.set(meanFrame, beta === 'auto' ? chooseBeta(variances, keepDirections) : beta)
+    const spectrum = [...variances].map((variance, i) => [`pixel_variance_${i}`, variance] as const)
+    return { beta: this.#statistics.beta.data[0]!, ...Object.fromEntries(spectrum) }
+  }
+
+  async update(batch: FrameBatch): Promise<Metrics> {
+    const terms = await this.#update.run({ ...this.#lossInputs(batch, 'update'), adam: this.#adam.stepScalars() })
+    this.#adam.advance()
+    return metricsOf(terms)
+  }
+
+  async evaluate(batch: FrameBatch): Promise<Metrics> {
+    return metricsOf(await this.#evaluate.run(this.#lossInputs(batch, 'evaluate')))
+  }
+
+  async encode(batch: FrameBatch): Promise<Float32Array> {
+    this.#checkFrames(batch)
+    const { latentSize, frameShape } = this.spec
+    return inChunks(batch.frames, batch.count, latentSize, async (data, count) => {
+      const frames = ndarray(data, [count, ...frameShape])
+      return (await this.#encode.run({ frames, meanFrame: this.#statistics.meanFrame })).latents.data as Float32Array
+    })
+  }
+
+  async decode(latents: Float32Array, count: number): Promise<Uint8Array> {
+    const { latentSize, frameShape } = this.spec
+    const images = await inChunks(latents, count, sizeOf(frameShape), async (data, rows) => {
+      const input = ndarray(data, [rows, latentSize])
+      return (await this.#decode.run({ latents: input, meanFrame: this.#statistics.meanFrame })).images
+        .data as Float32Array
+    })
+    return Uint8Array.from(images, Math.round)
+  }
+
+  save(): NamedArrays {
+    return saveParts(this.#parts())
+  }
+
+  restore(arrays: NamedArrays): void {
+    restoreParts('beta-vae', this.#parts(), arrays)
+  }
+
+  dispose(): void {
+    for (const program of [this.#update, this.#evaluate, this.#encode, this.#decode]) program.dispose()
+    this.#weights.dispose()
+    this.#adam.dispose()
+  }
+
+  #parts(): Record<string, Stateful> {
+    return { weights: this.#weights, adam: this.#adam, statistics: this.#statistics }
+  }
+
+  #lossInputs(batch: FrameBatch, purpose: string): Record<LossInput, NdArray> {
+    this.#checkFrames(batch)
+    const { latentSize, frameShape } = this.spec
+    // A stream per step: nothing of the noise has to be saved to go on from a checkpoint.
+    const rng = this.#rng.split(`${purpose}/${this.#adam.step}`)
+    return {
+      frames: ndarray(batch.frames, [batch.count, ...frameShape]),
+      noise: ndarray(rng.fillNormal(new Float32Array(batch.count * latentSize)), [batch.count, latentSize]),
+      meanFrame: this.#statistics.meanFrame,
+      beta: this.#statistics.beta,
+    }
+  }
+
+  #checkFrames({ frames, count }: FrameBatch): void {
+    const expected = count * sizeOf(this.spec.frameShape)
+    if (frames.length === expected) return
+    const shape = [count, ...this.spec.frameShape].join(', ')
+    throw new ArmatureError('bad-shape', 'beta-vae frames', {
+      expected: `uint8 [${shape}]`,
+      got: `${frames.length} bytes`,
+    })
+  }
+}
+
+/** Data statistics that are part of the model. */
+class Statistics implements Stateful {
+  readonly meanFrame: NdArray<Float32Array>
+  readonly beta: NdArray<Float32Array>
+
+  constructor(frameShape: readonly number[], beta: number) {
+    this.meanFrame = ndarray(new Float32Array(sizeOf(frameShape)), frameShape)
+    this.beta = ndarray(Float32Array.of(beta), [1])
+  }
+
+  set(meanFrame: Float32Array, beta: number): void {
+    this.meanFrame.data.set(meanFrame)
+    this.beta.data[0] = beta
+  }
+
+  toArrays(): NamedArrays {
+    return { meanFrame: this.meanFrame, beta: this.beta }
+  }
+
+  prepare(arrays: NamedArrays): () => void {
+    checkNames('statistics', ['meanFrame', 'beta'], arrays)
+    const meanFrame = floatsOf('meanFrame', arrays, this.meanFrame.shape)
+    const beta = floatsOf('beta', arrays, this.beta.shape)
+    return () => this.set(meanFrame, beta[0]!)
+  }
+}
+
+function centred(frames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
+  return tf.sub(tf.mul(tf.cast(frames, 'float32'), 1 / 255), meanFrame)
+}
+
+function metricsOf({ loss, reconstruction, klPerDimension }: Record<keyof LossTerms, NdArray>): Metrics {
+  const kl = [...klPerDimension.data]
+  return {
+    loss: loss.data[0]!,
+    reconstruction: reconstruction.data[0]!,
+    kl: kl.reduce((sum, x) => sum + x, 0),
+    active_dimensions: kl.filter((x) => x > ACTIVE_NATS).length,
+    ...Object.fromEntries(kl.map((x, i) => [`kl_${i}`, x])),
+  }
+}
+
+/** Runs `rows` rows of `data` through `run`, `CHUNK` at a time; one row alone goes as it is, for acting. */
+async function inChunks<T extends Uint8Array | Float32Array>(
+  data: T,
+  rows: number,
+  outputSize: number,
+  run: (data: T, rows: number) => Promise<Float32Array>,
+): Promise<Float32Array> {
+  if (rows === 1) return Float32Array.from(await run(data, 1))
+  const inputSize = data.length / rows
+  const result = new Float32Array(rows * outputSize)
+  for (let row = 0; row < rows; row += CHUNK) {
+    const count = Math.min(CHUNK, rows - row)
+    let chunk = data.subarray(row * inputSize, (row + count) * inputSize) as T
+    if (count < CHUNK) {
+      const padded =
+        data instanceof Uint8Array ? new Uint8Array(CHUNK * inputSize) : new Float32Array(CHUNK * inputSize)
+      padded.set(chunk)
+      chunk = padded as T
+    }
+    result.set((await run(chunk, CHUNK)).subarray(0, count * outputSize), row * outputSize)
+  }
+  return result
+}

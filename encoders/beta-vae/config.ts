@@ -1,0 +1,16 @@
+import { z } from 'zod'
+
+/** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
+export const betaVaeConfigSchema = z.strictObject({
+  latentSize: z.int().min(1).max(64).default(6).describe('dimensions of the latent'),
+  beta: z
+    .union([z.number().gt(0), z.literal('auto')])
+    .default('auto')
+    .describe(
+      'weight of the KL term against squared error summed over pixels in [0, 1]; auto: the pixel variance of the weakest direction to keep',
+    ),
+  keepDirections: z.int().min(1).max(32).default(6).describe('principal directions of the frames that beta auto keeps'),
+  learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
+})
+
+export type BetaVaeConfig = z.infer<typeof betaVaeConfigSchema>

@@ -1,0 +1,155 @@
+import { agents } from '../../agents/index.ts'
+import { encoders } from '../../encoders/index.ts'
+import { makeEnv } from '../../envs/index.ts'
+import type { TrainConfig } from '../config/train-config.ts'
+import { parseConfig } from '../config/overrides.ts'
+import type { Agent } from '../core/agent.ts'
+import type { Encoder } from '../core/encoder.ts'
+import type { GoalEnv, SimulatedEnv } from '../core/env.ts'
+import { isGoalEnv, isSimulatedEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import type { GoalReward, GoalSource } from '../core/goals.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import { lookUp } from '../core/registry.ts'
+import { Rng } from '../core/rng.ts'
+import { EpisodeStore } from '../replay/episode-store.ts'
+import { latentDistanceReward, pixelMseReward } from '../replay/rewards.ts'
+import { goalBank, priorGoals, priorGoalsWithFrames, stateGoals } from '../run/goal-sources.ts'
+import type { Representation } from '../run/representation.ts'
+import { encoderRepresentation, proprioRepresentation, stateRepresentation } from '../run/representation.ts'
+import type { TrainerParts } from '../run/trainer.ts'
+import { Trainer } from '../run/trainer.ts'
+
+/** Goals in a bank: enough that a batch hardly repeats one, few enough to decode or render in a second. */
+const GOAL_BANK_SIZE = 1000
+
+/** The parts of a run that exist before its encoder has learned anything. */
+export interface Parts {
+  readonly config: TrainConfig
+  readonly env: SimulatedEnv
+  readonly encoder: Encoder | undefined
+  readonly representation: Representation
+  readonly agent: Agent
+}
+
+/** @throws ArmatureError `bad-config` for settings that the chosen agent or encoder does not take. */
+export function resolveComponents(config: TrainConfig): TrainConfig {
+  const { representation, agent } = config
+  const agentConfig = parseConfig(
+    lookUp('agent', agents, agent.name).configSchema,
+    agent.config,
+    'config',
+    'agent.config',
+  )
+  const resolved = { ...config, agent: { ...agent, config: agentConfig as Record<string, unknown> } }
+  if (representation.kind !== 'encoder') return resolved
+  const { configSchema } = lookUp('encoder', encoders, representation.encoder)
+  const encoderConfig = parseConfig(configSchema, representation.config, 'config', 'representation.config')
+  return { ...resolved, representation: { ...representation, config: encoderConfig as Record<string, unknown> } }
+}
+
+/** The env of a run; evaluation makes a second one, so that training's is never disturbed. */
+export async function buildEnv(config: TrainConfig): Promise<SimulatedEnv> {
+  const env = await makeEnv(config.env.id, config.env.options)
+  if (isSimulatedEnv(env)) return env
+  throw new ArmatureError('bad-config', `env ${config.env.id}`, { expected: 'an env that can save its state' })
+}
+
+export async function buildParts(config: TrainConfig): Promise<Parts> {
+  const env = await buildEnv(config)
+  const rng = new Rng(config.seed)
+  const encoder = buildEncoder(config, env, rng.split('encoder'))
+  const representation = buildRepresentation(config, env, encoder)
+  const observationSize = representation.size * (config.goals ? 2 : 1)
+  const agent = lookUp('agent', agents, config.agent.name).create(
+    { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) },
+    config.agent.config,
+    rng.split('agent'),
+  )
+  return { config, env, encoder, representation, agent }
+}
+
+function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: Rng): Encoder | undefined {
+  if (representation.kind !== 'encoder') return undefined
+  const space = env.spec.imageSpaces[representation.camera]
+  if (space === undefined) {
+    const cameras = Object.keys(env.spec.imageSpaces).join(' or ')
+    throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
+  }
+  const frameShape = space.shape as readonly [number, number, number]
+  return lookUp('encoder', encoders, representation.encoder).create(frameShape, representation.config, rng)
+}
+
+function buildRepresentation(
+  { representation }: TrainConfig,
+  env: SimulatedEnv,
+  encoder: Encoder | undefined,
+): Representation {
+  if (representation.kind === 'encoder') return encoderRepresentation(encoder!, representation.camera)
+  return representation.kind === 'state'
+    ? stateRepresentation(goalEnv(env), representation.scalePerM)
+    : proprioRepresentation(env)
+}
+
+/** The loop over `parts`, once the encoder is trained: only now do goals and rewards mean anything. */
+export async function buildTrainer(parts: Parts): Promise<Trainer> {
+  const { config, env, encoder, representation, agent } = parts
+  const rng = new Rng(config.seed)
+  const reward = config.goals && buildReward(config.goals)
+  const refresh = config.representation.kind === 'encoder' ? config.representation.refresh : undefined
+  const keepsFrames = reward?.needsFrames === true || (refresh?.everySteps ?? 0) > 0
+  const store = new EpisodeStore({
+    capacity: config.replay.capacity,
+    featureSize: representation.size,
+    actionSize: sizeOf(env.spec.actionSpace.shape),
+    frameSize: keepsFrames && encoder ? sizeOf(encoder.spec.frameShape) : 0,
+  })
+  const trainerParts: TrainerParts = {
+    env,
+    representation,
+    agent,
+    store,
+    sampling: { gamma: config.replay.gamma, nStep: config.replay.nStep },
+    ...(reward && config.goals
+      ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals')) }
+      : {}),
+    ...(encoder && refresh && refresh.everySteps > 0 ? { refresh: { encoder, ...refresh, batchSize: 64 } } : {}),
+  }
+  return new Trainer(trainerParts, config.training, rng.split('trainer'))
+}
+
+type GoalConfig = NonNullable<TrainConfig['goals']>
+
+function buildReward({ reward, rewardScale }: GoalConfig): GoalReward {
+  return reward === 'pixel-mse' ? pixelMseReward(rewardScale) : latentDistanceReward(rewardScale)
+}
+
+async function buildGoals(
+  { env, encoder, representation }: Parts,
+  goals: GoalConfig,
+  reward: GoalReward,
+  withFrames: boolean,
+  rng: Rng,
+): Promise<NonNullable<TrainerParts['goals']>> {
+  const source = async (): Promise<GoalSource> => {
+    if (goals.exploration === 'prior') {
+      if (encoder === undefined)
+        throw new ArmatureError('bad-config', 'goals.exploration prior', { expected: 'an encoder' })
+      return withFrames ? priorGoalsWithFrames(encoder, GOAL_BANK_SIZE, rng) : priorGoals(encoder.spec.latentSize)
+    }
+    const scene = goalEnv(env)
+    return encoder === undefined
+      ? stateGoals(scene, representation)
+      : goalBank(scene, representation, GOAL_BANK_SIZE, rng)
+  }
+  const exploration = await source()
+  return { exploration, sampling: { mix: goals.relabel, source: exploration, reward } }
+}
+
+function goalEnv(env: SimulatedEnv): GoalEnv {
+  if (isGoalEnv(env)) return env
+  throw new ArmatureError('bad-config', `env ${env.spec.id}`, {
+    expected: 'an env with goals',
+    fix: 'see "armature list"',
+  })
+}
