@@ -1,0 +1,192 @@
+/**
+ * Layers: what weights they need and a pure function of weights and input. Networks are built once, outside compiled
+ * functions, and applied inside. Images are NHWC.
+ */
+import type { Initializer } from './init.ts'
+import { orthogonal, RELU_GAIN, zeros, constant } from './init.ts'
+import type { ParameterSpec, Weights } from './parameters.ts'
+import { tf } from './tf.ts'
+
+export interface Layer {
+  readonly parameters: readonly ParameterSpec[]
+  apply(weights: Weights, x: tf.Tensor): tf.Tensor
+}
+
+export interface DenseOptions {
+  readonly inputSize: number
+  readonly outputSize: number
+  /** Default: orthogonal with the gain of a ReLU. */
+  readonly kernelInit?: Initializer
+  /** Default: zeros. */
+  readonly biasInit?: Initializer
+  /** Number of independent copies that run as one batched product; absent: one plain layer. */
+  readonly ensemble?: number
+}
+
+/**
+ * x W + b: [B, in] -> [B, out], weights `name/kernel` [in, out] and `name/bias` [out].
+ * An ensemble of E maps [E, B, in], or one [B, in] for all members, to [E, B, out].
+ */
+export function dense(name: string, options: DenseOptions): Layer {
+  const { inputSize, outputSize, ensemble } = options
+  const members = ensemble === undefined ? [] : [ensemble]
+  const kernel = `${name}/kernel`
+  const bias = `${name}/bias`
+  return {
+    parameters: [
+      {
+        name: kernel,
+        shape: [...members, inputSize, outputSize],
+        init: options.kernelInit ?? orthogonal(RELU_GAIN),
+      },
+      {
+        name: bias,
+        shape: ensemble === undefined ? [outputSize] : [ensemble, 1, outputSize],
+        init: options.biasInit ?? zeros,
+      },
+    ],
+    apply: (weights, x) => {
+      const input = ensemble !== undefined && x.rank === 2 ? tf.tile(tf.expandDims(x, 0), [ensemble, 1, 1]) : x
+      return tf.add(tf.matMul(input, weights[kernel]!), weights[bias]!)
+    },
+  }
+}
+
+/** Added to the variance, as in PyTorch. */
+const LAYER_NORM_EPSILON = 1e-5
+
+/**
+ * Layer normalisation over the last axis (Ba et al. 2016) with learned `name/scale` and `name/offset`:
+ * [..., D] -> [..., D]. An ensemble has a scale and offset per member and takes [E, B, D].
+ */
+export function layerNorm(name: string, size: number, ensemble?: number): Layer {
+  const shape = ensemble === undefined ? [size] : [ensemble, 1, size]
+  const scale = `${name}/scale`
+  const offset = `${name}/offset`
+  return {
+    parameters: [
+      { name: scale, shape, init: constant(1) },
+      { name: offset, shape, init: zeros },
+    ],
+    apply: (weights, x) => tf.add(tf.mul(standardize(x), weights[scale]!), weights[offset]!),
+  }
+}
+
+/** (x - mean) / std over the last axis, with the closed-form gradient (seven ops instead of the sixteen of autodiff). */
+function standardize(x: tf.Tensor): tf.Tensor {
+  return tf.customGrad((input, save) => {
+    const centred = tf.sub(input as tf.Tensor, tf.mean(input as tf.Tensor, -1, true))
+    const variance = tf.mean(tf.square(centred), -1, true)
+    const inverseStd = tf.div(1, tf.sqrt(tf.add(variance, LAYER_NORM_EPSILON))) // [..., 1]
+    const value = tf.mul(centred, inverseStd)
+    ;(save as tf.GradSaveFunc)([value, inverseStd])
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
+      const [y, scale] = saved as [tf.Tensor, tf.Tensor]
+      const alongY = tf.mul(y, tf.mean(tf.mul(dy, y), -1, true))
+      return tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, -1, true)), alongY), scale)
+    }
+    return { value, gradFunc }
+  })(x)
+}
+
+/** A layer without weights, e.g. `activation(tf.relu)`. */
+export function activation(fn: (x: tf.Tensor) => tf.Tensor): Layer {
+  return { parameters: [], apply: (_weights, x) => fn(x) }
+}
+
+/** One layer after the other. */
+export function sequential(layers: readonly Layer[]): Layer {
+  return {
+    parameters: layers.flatMap(({ parameters }) => parameters),
+    apply: (weights, x) => layers.reduce((value, layer) => layer.apply(weights, value), x),
+  }
+}
+
+export interface MlpOptions {
+  readonly inputSize: number
+  readonly hiddenSizes: readonly number[]
+  readonly outputSize: number
+  /** After each hidden layer, default `tf.relu`. */
+  readonly nonlinearity?: (x: tf.Tensor) => tf.Tensor
+  /** LayerNorm between each hidden layer and its nonlinearity. */
+  readonly layerNorm?: boolean
+  /** Of the output layer, default orthogonal with gain 1. */
+  readonly outputInit?: Initializer
+  /** Number of independent copies in one batched net, see {@link dense}. */
+  readonly ensemble?: number
+}
+
+/** Dense layers `name/hidden0`, `name/hidden1`, ... and a linear `name/output`: [B, in] -> [B, out], or [E, B, out]. */
+export function mlp(name: string, options: MlpOptions): Layer {
+  const { hiddenSizes, outputSize, ensemble } = options
+  const members = ensemble === undefined ? {} : { ensemble }
+  const layers: Layer[] = []
+  let inputSize = options.inputSize
+  hiddenSizes.forEach((size, index) => {
+    layers.push(dense(`${name}/hidden${index}`, { inputSize, outputSize: size, ...members }))
+    if (options.layerNorm) layers.push(layerNorm(`${name}/norm${index}`, size, ensemble))
+    layers.push(activation(options.nonlinearity ?? tf.relu))
+    inputSize = size
+  })
+  const kernelInit = options.outputInit ?? orthogonal()
+  layers.push(dense(`${name}/output`, { inputSize, outputSize, kernelInit, ...members }))
+  return sequential(layers)
+}
+
+export interface ConvOptions {
+  readonly inputChannels: number
+  readonly outputChannels: number
+  /** Side of the square filter. */
+  readonly kernelSize: number
+  /** Default 1. */
+  readonly stride?: number
+  /** Default `same`: output side ceil(input / stride), for a transposed convolution input * stride. */
+  readonly padding?: 'same' | 'valid'
+  /** Default: orthogonal with the gain of a ReLU. */
+  readonly kernelInit?: Initializer
+  /** Default: zeros. */
+  readonly biasInit?: Initializer
+}
+
+/** Convolution [B, H, W, in] -> [B, H', W', out], weights `name/kernel` [k, k, in, out] and `name/bias` [out]. */
+export function conv2d(name: string, options: ConvOptions): Layer {
+  const { inputChannels, outputChannels, kernelSize, stride = 1, padding = 'same' } = options
+  return {
+    parameters: convParameters(name, [kernelSize, kernelSize, inputChannels, outputChannels], options),
+    apply: (weights, x) => {
+      const y = tf.conv2d(x as tf.Tensor4D, weights[`${name}/kernel`] as tf.Tensor4D, stride, padding)
+      return tf.add(y, weights[`${name}/bias`]!)
+    },
+  }
+}
+
+/**
+ * Transposed convolution [B, H, W, in] -> [B, H', W', out], weights `name/kernel` [k, k, out, in] and `name/bias` [out]:
+ * H' = H * stride with `same`, (H - 1) * stride + k with `valid` padding.
+ */
+export function conv2dTranspose(name: string, options: ConvOptions): Layer {
+  const { inputChannels, outputChannels, kernelSize, stride = 1, padding = 'same' } = options
+  const outputSide = (side: number): number => (padding === 'same' ? side * stride : (side - 1) * stride + kernelSize)
+  return {
+    parameters: convParameters(name, [kernelSize, kernelSize, outputChannels, inputChannels], options),
+    apply: (weights, x) => {
+      const [batch, height, width] = x.shape as [number, number, number]
+      const outputShape: [number, number, number, number] = [
+        batch,
+        outputSide(height),
+        outputSide(width),
+        outputChannels,
+      ]
+      const kernel = weights[`${name}/kernel`] as tf.Tensor4D
+      const y = tf.conv2dTranspose(x as tf.Tensor4D, kernel, outputShape, stride, padding)
+      return tf.add(y, weights[`${name}/bias`]!)
+    },
+  }
+}
+
+function convParameters(name: string, shape: readonly number[], options: ConvOptions): readonly ParameterSpec[] {
+  return [
+    { name: `${name}/kernel`, shape, init: options.kernelInit ?? orthogonal(RELU_GAIN) },
+    { name: `${name}/bias`, shape: [options.outputChannels], init: options.biasInit ?? zeros },
+  ]
+}
