@@ -27,7 +27,7 @@ export interface AdamOptions {
  * host works them out in float64 and hands them to the program as an input:
  *
  * @example
- * const program = compile('update', ({ x, adam }) => {
+ * const program = compile<'x' | 'adam', 'loss'>('update', ({ x, adam }) => {
  *   const { values, flatGradient } = valueAndFlatGradient(parameters, (weights) => ({ loss: lossOf(weights, x) }))
  *   optimizer.apply(flatGradient, adam)
  *   return { loss: values.loss }

@@ -136,20 +136,31 @@ export function valueAndFlatGradient<T extends Record<string, tf.Tensor>>(
   const weights = parameters.split()
   const names = Object.keys(weights)
   let kept: (T & { readonly loss: tf.Tensor }) | undefined
-  const { grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
-    kept = lossFn(Object.fromEntries(names.map((name, index) => [name, tensors[index]!])))
+  const forward = (): tf.Tensor => {
+    kept = lossFn(weights)
     // The forward pass runs in a scope that disposes of all but the loss.
     for (const tensor of Object.values(kept)) tf.keep(tensor)
     return kept.loss
-  })(Object.values(weights))
-  const values = Object.fromEntries(
-    Object.entries<tf.Tensor>(kept!).map(([name, tensor]) => {
-      const owned = tf.clone(tensor)
-      tensor.dispose()
-      return [name, owned]
-    }),
-  ) as T & { readonly loss: tf.Tensor }
+  }
+  const allowNoGradients = true
+  const { grads } = tf.engine().gradients(forward, Object.values(weights), undefined, allowNoGradients)
+  const values = mapValues(kept!, (tensor) => {
+    const owned = tf.clone(tensor)
+    tensor.dispose()
+    return owned
+  })
+  const unreached = grads.findIndex((gradient: tf.Tensor | undefined) => gradient === undefined)
+  if (unreached >= 0) {
+    throw new ArmatureError('bad-argument', 'loss', {
+      expected: `to depend on "${names[unreached]}"`,
+      got: 'no gradient',
+    })
+  }
   return { values, flatGradient: tf.concat(grads.map((gradient) => tf.reshape(gradient, [-1]))) }
+}
+
+function mapValues<T extends Record<string, tf.Tensor>>(record: T, map: (tensor: tf.Tensor) => tf.Tensor): T {
+  return Object.fromEntries(Object.entries(record).map(([name, tensor]) => [name, map(tensor)])) as T
 }
 
 /** The state of all `parts`, under `part/name`. */

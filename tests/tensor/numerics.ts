@@ -6,7 +6,7 @@ import { tf } from '../../src/tensor/tf.ts'
 /** Engines that every numeric suite runs on; `js` is the truth. */
 export const ENGINES = ['js', 'onnx'] as const
 
-export function array(values: readonly number[], shape: readonly number[] = [values.length]): NdArray<Float32Array> {
+export function array(values: ArrayLike<number>, shape: readonly number[] = [values.length]): NdArray<Float32Array> {
   return { data: Float32Array.from(values), shape }
 }
 
