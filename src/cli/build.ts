@@ -111,7 +111,7 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
     store,
     sampling: { gamma: config.replay.gamma, nStep: config.replay.nStep },
     ...(reward && config.goals
-      ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals')) }
+      ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals').seed) }
       : {}),
     ...(encoder && refresh && refresh.everySteps > 0 ? { refresh: { encoder, ...refresh, batchSize: 64 } } : {}),
   }
@@ -129,18 +129,18 @@ async function buildGoals(
   goals: GoalConfig,
   reward: GoalReward,
   withFrames: boolean,
-  rng: Rng,
+  seed: number,
 ): Promise<NonNullable<TrainerParts['goals']>> {
   const source = async (): Promise<GoalSource> => {
     if (goals.exploration === 'prior') {
       if (encoder === undefined)
         throw new ArmatureError('bad-config', 'goals.exploration prior', { expected: 'an encoder' })
-      return withFrames ? priorGoalsWithFrames(encoder, GOAL_BANK_SIZE, rng) : priorGoals(encoder.spec.latentSize)
+      return withFrames ? priorGoalsWithFrames(encoder, GOAL_BANK_SIZE, seed) : priorGoals(encoder.spec.latentSize)
     }
     const scene = goalEnv(env)
     return encoder === undefined
       ? stateGoals(scene, representation)
-      : goalBank(scene, representation, GOAL_BANK_SIZE, rng)
+      : goalBank(scene, representation, GOAL_BANK_SIZE, seed)
   }
   const exploration = await source()
   return { exploration, sampling: { mix: goals.relabel, source: exploration, reward } }

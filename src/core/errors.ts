@@ -45,6 +45,15 @@ export class ArmatureError extends Error {
   }
 }
 
+/** The error for a path that cannot be written, with the system's reason in its text. */
+export function unwritable(path: string, cause: unknown): ArmatureError {
+  return new ArmatureError('unwritable', `cannot write ${path}`, {
+    got: cause instanceof Error ? cause.message : String(cause),
+    fix: 'check the path, its permissions and the free disk space',
+    cause,
+  })
+}
+
 /** The names in `candidates` nearest to `name`, best first, for "did you mean" hints (edit distance <= 3, or containing it). */
 export function nearestNames(name: string, candidates: readonly string[]): string[] {
   return candidates

@@ -13,6 +13,8 @@ export interface GoalSource {
   /** e.g. `prior`, `env` */
   readonly name: string
   sample(rng: Rng): Goal
+  /** Makes its goals again, after the encoder behind them has learned on. */
+  refresh?(): Promise<void>
 }
 
 /** What a {@link GoalReward} may look at: `size` reached points and the goals that they are judged by. */

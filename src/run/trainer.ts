@@ -240,6 +240,7 @@ export class Trainer {
       this.#means.add({ 'embed/loss': metrics.loss! })
     }
     await store.reencode((frames, count) => encoder.encode({ frames, count }))
+    await this.#parts.goals?.exploration.refresh?.()
     if (this.#features) this.#features = Float32Array.from(store.featuresAt(store.end - 1))
     if (this.#goal?.frame) {
       const features = await representation.goal({

@@ -1,0 +1,32 @@
+import { parse as parsePath } from 'node:path'
+import { applyOverrides, parseConfig } from '../config/overrides.ts'
+import { presets } from '../config/presets.ts'
+import type { TrainConfig } from '../config/train-config.ts'
+import { trainConfigSchema } from '../config/train-config.ts'
+import { lookUp } from '../core/registry.ts'
+import { resolveComponents } from './build.ts'
+
+export interface ConfigOptions {
+  readonly seed?: number
+  readonly steps?: number
+  /** `--set` assignments, in order. */
+  readonly set?: readonly string[]
+}
+
+/**
+ * The resolved configuration of `preset` with the command line's changes.
+ * @throws ArmatureError `not-found` for an unknown preset, `bad-config` for anything that no schema takes.
+ */
+export function resolveConfig(preset: string, { seed, steps, set = [] }: ConfigOptions): TrainConfig {
+  const { config } = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
+  const assignments = [...set]
+  if (seed !== undefined) assignments.push(`seed=${seed}`)
+  if (steps !== undefined) assignments.push(`training.steps=${steps}`)
+  const input = applyOverrides({ ...config, preset }, assignments)
+  return resolveComponents(parseConfig(trainConfigSchema, input, 'config'))
+}
+
+/** Where a run goes when nobody says: `runs/<preset>-seed<seed>`. */
+export function defaultRunFolder({ preset, seed }: TrainConfig): string {
+  return `runs/${parsePath(preset).base}-seed${seed}`
+}

@@ -1,0 +1,244 @@
+import { join } from 'node:path'
+import type { TrainConfig } from '../config/train-config.ts'
+import { trainConfigSchema } from '../config/train-config.ts'
+import { parseConfig } from '../config/overrides.ts'
+import { ArmatureError } from '../core/errors.ts'
+import type { Metrics, NamedArrays } from '../core/ndarray.ts'
+import { Rng } from '../core/rng.ts'
+import { embeddingMeasures } from '../evaluate/embedding.ts'
+import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.ts'
+import { writeFileAtomic } from '../io/atomic.ts'
+import type { Checkpoint } from '../io/checkpoints.ts'
+import { CheckpointStore } from '../io/checkpoints.ts'
+import { encodeJson } from '../io/json.ts'
+import type { RunFolder } from '../io/run-folder.ts'
+import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
+import type { LogPosition, RunLogger } from '../log/run-logger.ts'
+import { openRunLogger } from '../log/run-logger.ts'
+import { collectFrames } from '../run/collect.ts'
+import { agentPolicy } from '../run/policies.ts'
+import { pretrainEncoder } from '../run/pretrain.ts'
+import type { Trainer, TrainerState } from '../run/trainer.ts'
+import type { Parts } from './build.ts'
+import { buildEnv, buildParts, buildTrainer, resolveComponents } from './build.ts'
+import type { ConfigOptions } from './config.ts'
+import { defaultRunFolder, resolveConfig } from './config.ts'
+import type { CliContext } from './context.ts'
+
+export interface TrainOptions extends ConfigOptions {
+  readonly out?: string
+  readonly resume?: boolean
+}
+
+/** A run that reached its last step. */
+export interface TrainedRun {
+  readonly folder: RunFolder
+  readonly parts: Parts
+}
+
+/**
+ * Trains `preset` into a run folder, or goes on with one. After Ctrl-C the state is saved and `interrupted` is thrown.
+ * @throws ArmatureError `not-found`, `bad-config`, `run-exists`, `unwritable`, `corrupt-file`, `interrupted`.
+ */
+export async function train(
+  context: CliContext,
+  preset: string | undefined,
+  options: TrainOptions,
+): Promise<TrainedRun> {
+  const { folder, config, checkpoint } = options.resume
+    ? await openForResume(preset, options)
+    : await createRun(context, preset, options)
+  const parts = await buildParts(config)
+  const checkpoints = new CheckpointStore(folder.checkpoints, { config })
+  const logger = openLogger(context, folder, config, checkpoint)
+  try {
+    if (checkpoint) restoreModel(parts, checkpoint.model)
+    else await pretrain(context, parts, folder, logger)
+    const trainer = await buildTrainer(parts)
+    const state = checkpoint && trainerStateOf(checkpoint)
+    if (state) await trainer.restore(state)
+    const save = async (): Promise<void> => saveCheckpoint(checkpoints, parts, trainer, logger)
+    if (!checkpoint) await save()
+    await runTrainer(context, { parts, folder, logger, trainer, save })
+  } finally {
+    logger.close()
+  }
+  return { folder, parts }
+}
+
+interface OpenedRun {
+  readonly folder: RunFolder
+  readonly config: TrainConfig
+  readonly checkpoint?: Checkpoint | undefined
+}
+
+async function createRun(context: CliContext, preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
+  if (preset === undefined)
+    throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
+  const config = resolveConfig(preset, options)
+  const path = options.out ?? defaultRunFolder(config)
+  return { config, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
+}
+
+async function openForResume(preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
+  const path = options.out ?? (preset === undefined ? undefined : defaultRunFolder(resolveConfig(preset, options)))
+  if (path === undefined) throw new ArmatureError('bad-argument', '--resume', { expected: 'a preset or --out DIR' })
+  if ((options.set?.length ?? 0) > 0) {
+    throw new ArmatureError('bad-argument', '--resume', { got: '--set', fix: 'a run goes on with its own config' })
+  }
+  const folder = await openRunFolder(path)
+  const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
+  const steps = options.steps ?? recorded.training.steps
+  const config = { ...recorded, training: { ...recorded.training, steps } }
+  return { folder, config, checkpoint: await new CheckpointStore(folder.checkpoints).latest() }
+}
+
+/** The logger goes on where the checkpoint was saved: what was logged after it will be logged again. */
+function openLogger(context: CliContext, folder: RunFolder, config: TrainConfig, checkpoint?: Checkpoint): RunLogger {
+  const position = checkpoint?.json.log as LogPosition | undefined
+  return openRunLogger(folder.path, { clock: context.clock, envId: config.env.id, ...(position ? { position } : {}) })
+}
+
+const ENCODER_PREFIX = 'encoder.'
+const AGENT_PREFIX = 'agent.'
+
+/** Puts the weights of a checkpoint into encoder and agent. */
+export function restoreModel({ encoder, agent }: Parts, model: NamedArrays): void {
+  const under = (prefix: string): NamedArrays =>
+    Object.fromEntries(
+      Object.entries(model)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, array]) => [name.slice(prefix.length), array]),
+    )
+  encoder?.restore(under(ENCODER_PREFIX))
+  agent.restore(under(AGENT_PREFIX))
+}
+
+function trainerStateOf({ json, trainingState }: Checkpoint): TrainerState {
+  return { arrays: trainingState, json: json.trainer as TrainerState['json'] }
+}
+
+async function saveCheckpoint(
+  store: CheckpointStore,
+  parts: Parts,
+  trainer: Trainer,
+  logger: RunLogger,
+): Promise<void> {
+  const log = logger.flush()
+  const { arrays, json } = await trainer.save()
+  const named = (prefix: string, saved: NamedArrays): NamedArrays =>
+    Object.fromEntries(Object.entries(saved).map(([name, array]) => [prefix + name, array]))
+  const model = { ...named(AGENT_PREFIX, parts.agent.save()), ...named(ENCODER_PREFIX, parts.encoder?.save() ?? {}) }
+  await store.save(trainer.step, { model, trainingState: arrays, json: { trainer: json, log } })
+}
+
+/** Collects frames, trains the encoder on them, and says how good it became on those that were held out. */
+async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, logger: RunLogger): Promise<void> {
+  const { encoder, config, env } = parts
+  if (encoder === undefined || config.representation.kind !== 'encoder') return
+  const { camera, pretrain: settings } = config.representation
+  const rng = new Rng(config.seed).split('pretrain')
+  const collecting = context.progress.phase('collect frames', settings.frames, { unit: 'frames' })
+  const data = await collectFrames(env, rng.split('collect'), {
+    camera,
+    count: settings.frames,
+    resetEvery: settings.resetEvery,
+    onProgress: (done) => {
+      throwIfInterrupted(context, 'nothing was lost: run the same command with --resume')
+      collecting.update(done)
+    },
+  })
+  collecting.finish()
+
+  const trainCount = Math.floor(settings.frames * (1 - settings.validationFraction))
+  const statistics = await encoder.fitStatistics?.({ frames: data.frames, count: data.count })
+  if (statistics) logger.log(0, Object.fromEntries(Object.entries(statistics).map(([k, v]) => [`embed/${k}`, v])))
+  const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
+  await pretrainEncoder(encoder, data.frames, rng.split('batches'), {
+    updates: settings.updates,
+    batchSize: settings.batchSize,
+    trainCount,
+    logEvery: 100,
+    onMetrics: (update, metrics) => logger.log(update, metrics),
+    onProgress: (done) => {
+      throwIfInterrupted(context, 'pretraining starts again with --resume')
+      learning.update(done)
+    },
+  })
+  learning.finish()
+
+  const heldOut = {
+    frames: data.frames.subarray((data.frames.length / data.count) * trainCount),
+    count: data.count - trainCount,
+  }
+  const latents = await encoder.encode(heldOut)
+  const stateSize = data.states.length / data.count
+  const measures = embeddingMeasures({
+    latents,
+    states: data.states.subarray(trainCount * stateSize),
+    count: heldOut.count,
+    stateNames: env.spec.stateSpace.names,
+    rng: rng.split('measures'),
+  })
+  logger.log(settings.updates, measures)
+  await writeFileAtomic(join(folder.evaluations, 'embedding.json'), encodeJson(measures, 'embedding.json'))
+}
+
+interface RunningTraining {
+  readonly parts: Parts
+  readonly folder: RunFolder
+  readonly logger: RunLogger
+  readonly trainer: Trainer
+  readonly save: () => Promise<void>
+}
+
+async function runTrainer(context: CliContext, running: RunningTraining): Promise<void> {
+  const { parts, folder, logger, trainer, save } = running
+  const { config } = parts
+  const evaluationEnv = await buildEnv(config)
+  const policy = agentPolicy(parts.representation, parts.agent)
+  const phase = context.progress.phase(`train ${config.preset}`, config.training.steps, {
+    unit: 'steps',
+    done: trainer.step,
+  })
+  let note = ''
+  let lastLog = { step: trainer.step, ms: context.clock() }
+  const finished = await trainer.run(
+    {
+      log: (step, metrics) => {
+        const ms = context.clock()
+        const fps =
+          step > lastLog.step ? { 'time/fps': ((step - lastLog.step) * 1000) / Math.max(1, ms - lastLog.ms) } : {}
+        lastLog = { step, ms }
+        logger.log(step, { ...metrics, ...fps })
+      },
+      evaluate: async () => {
+        const episodes = config.training.evalEpisodes
+        const summary = summarize(await evaluatePolicy(evaluationEnv, policy, { episodes, firstSeed: EVALUATION_SEED }))
+        note = evaluationNote(summary)
+        return summary
+      },
+      checkpoint: save,
+      progress: (step) => phase.update(step, note),
+      episode: (episode) => logger.episode(episode),
+    },
+    context.signal,
+  )
+  await evaluationEnv.close()
+  phase.finish()
+  if (finished) return
+  await save()
+  throwIfInterrupted(
+    context,
+    `saved at step ${trainer.step}: go on with "armature train --resume --out ${folder.path}"`,
+  )
+}
+
+function evaluationNote(summary: Metrics): string {
+  const key = 'eval/distance' in summary ? 'eval/distance' : 'eval/mean_reward'
+  return `${key} ${summary[key]!.toFixed(key === 'eval/distance' ? 3 : 1)}`
+}
+
+function throwIfInterrupted({ signal }: CliContext, fix: string): void {
+  if (signal.aborted) throw new ArmatureError('interrupted', 'stopped', { fix })
+}
