@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { ArmatureError } from '../core/errors.ts'
+import { unwritable } from '../core/errors.ts'
 
 /** What a file is to hold: text (UTF-8), bytes, or pieces that are written one after the other without joining them. */
 export type FileContent = string | Uint8Array | readonly Uint8Array[]
@@ -123,14 +123,4 @@ async function orUnwritable(path: string, temporary: string, write: () => Promis
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
     throw unwritable(path, error)
   }
-}
-
-/** The error for a path that cannot be written, with the system's reason in its text. */
-export function unwritable(path: string, cause: unknown): ArmatureError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new ArmatureError('unwritable', `cannot write ${path}`, {
-    got: reason,
-    fix: 'check the path, its permissions and the free disk space',
-    cause,
-  })
 }

@@ -1,8 +1,8 @@
 import { readFile, readdir, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ArmatureError } from '../core/errors.ts'
-import { isFileError, unwritable, writeFileAtomic } from './atomic.ts'
+import { ArmatureError, unwritable } from '../core/errors.ts'
+import { isFileError, writeFileAtomic } from './atomic.ts'
 import { encodeJson, readJson } from './json.ts'
 
 /** What `config.json` of a run records: enough to run it again. */
