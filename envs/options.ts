@@ -1,0 +1,63 @@
+import { ArmatureError, nearestNames } from '../src/core/errors.ts'
+
+/** Turns what a user gave for one option into its value, or throws `bad-argument` through {@link badOption}. */
+export type OptionReader<T> = (value: unknown, name: string) => T
+
+type Readers = Readonly<Record<string, OptionReader<unknown>>>
+type Values<R extends Readers> = { [K in keyof R]?: R[K] extends OptionReader<infer T> ? T : never }
+
+/**
+ * Reads options strictly: every key must be known and every value valid; absent keys and `undefined` stay absent.
+ * @throws ArmatureError `bad-argument`.
+ */
+export function readOptions<R extends Readers>(
+  owner: string,
+  readers: R,
+  given: Readonly<Record<string, unknown>> = {},
+): Values<R> {
+  const names = Object.keys(readers)
+  const values: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(readers, name)) {
+      const near = nearestNames(name, names)
+      throw new ArmatureError('bad-argument', `${owner} has no option "${name}"`, {
+        fix: near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there is ${names.join(', ') || 'none'}`,
+      })
+    }
+    if (value !== undefined) values[name] = readers[name]!(value, `${owner} option ${name}`)
+  }
+  return values as Values<R>
+}
+
+/** One of `choices`. */
+export function oneOf<const T extends string>(...choices: T[]): OptionReader<T> {
+  return (value, name) => {
+    const found = choices.find((choice) => choice === value)
+    if (found === undefined) throw badOption(name, choices.join(' or '), value)
+    return found
+  }
+}
+
+/** An integer from `low` to `high`. */
+export function integer(low: number, high: number): OptionReader<number> {
+  return (value, name) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high) return value
+    throw badOption(name, `an integer from ${low} to ${high}`, value)
+  }
+}
+
+/** An image size: one number for a square, or `{ width, height }`, in pixels. */
+export const imageSize: OptionReader<{ readonly width: number; readonly height: number }> = (value, name) => {
+  const side = integer(1, 4096)
+  if (typeof value !== 'object' || value === null) {
+    const pixels = side(value, name)
+    return { width: pixels, height: pixels }
+  }
+  const { width, height } = readOptions(name, { width: side, height: side }, value as Record<string, unknown>)
+  if (width === undefined || height === undefined) throw badOption(name, 'width and height', value)
+  return { width, height }
+}
+
+function badOption(name: string, expected: string, value: unknown): ArmatureError {
+  return new ArmatureError('bad-argument', name, { expected, got: JSON.stringify(value) ?? String(value) })
+}

@@ -1,0 +1,113 @@
+import type { CameraSpec } from '../camera/camera.ts'
+import type { PrimitiveSpec } from '../camera/scene.ts'
+import { Scene } from '../camera/scene.ts'
+import type { MocapHandSpec } from '../world/mocap-hand.ts'
+
+/**
+ * Sizes of the push scene, metres, in a frame on the table's top with its origin in the middle of the arena (x right, y away from
+ * the start of the hand, z up). Goal boxes are those of the Sawyer push task of Skew-Fit (hand 20 x 10 cm, puck 30 x 20 cm).
+ */
+export const PUCK: { readonly radiusM: number; readonly heightM: number; readonly massKg: number } = {
+  radiusM: 0.04,
+  heightM: 0.03,
+  massKg: 0.2,
+}
+
+/** Half extents of where centres can be: the puck's are set by the rim, the hand's reach all around it. */
+export const PUCK_BOX: readonly [number, number] = [0.17, 0.12]
+export const HAND_BOX: readonly [number, number] = [0.24, 0.19]
+export const PUCK_GOAL_BOX: readonly [number, number] = [0.15, 0.1]
+export const HAND_GOAL_BOX: readonly [number, number] = [0.1, 0.05]
+export const HAND_START: readonly [number, number] = [0, -0.15]
+
+const TABLE_GROUP = 0x0001
+const PUCK_GROUP = 0x0002
+const HAND_GROUP = 0x0004
+/** Rapier packs membership and filter into one number. Table and rim touch the puck only: the hand reaches over the rim. */
+export const COLLISION: { readonly table: number; readonly puck: number; readonly hand: number } = {
+  table: (TABLE_GROUP << 16) | PUCK_GROUP,
+  puck: (PUCK_GROUP << 16) | TABLE_GROUP | HAND_GROUP,
+  hand: (HAND_GROUP << 16) | PUCK_GROUP,
+}
+
+const HAND_HEIGHT_M = 0.05
+const RIM_HEIGHT_M = 0.01
+
+export const HAND: MocapHandSpec = {
+  radiusM: 0.02,
+  heightM: HAND_HEIGHT_M,
+  massKg: 0.5,
+  friction: 0.5,
+  centerZ: RIM_HEIGHT_M + 0.002 + HAND_HEIGHT_M / 2,
+  motor: { stiffnessNPerM: 5000, dampingNsPerM: 200, maxForceN: 30 },
+  maxLeadM: 0.03,
+  collisionGroups: COLLISION.hand,
+}
+
+/** Half extents and centre of the four bars of the rim. */
+export const RIM_BARS: readonly {
+  readonly half: [number, number, number]
+  readonly center: [number, number, number]
+}[] = rimBars(PUCK_BOX[0] + PUCK.radiusM, PUCK_BOX[1] + PUCK.radiusM, 0.005)
+
+/** The observation camera, steeply down, so that the hand hardly hides the puck; and a view for people, with the goal shown. */
+export const CAMERAS: { readonly front: CameraSpec; readonly human: CameraSpec } = {
+  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 33 },
+  human: { name: 'human', eyeM: [0.25, -0.75, 0.6], targetM: [0, -0.01, 0], fovYDeg: 35, showsHidden: true },
+}
+
+/** The scene as cameras see it: `hand` and `puck` move, `goal-hand` and `goal-puck` mark the goal for people only. */
+export function createPushPuckScene(): Scene {
+  return new Scene({
+    background: [24, 26, 30],
+    lightDirection: [-0.25, 0.35, 1],
+    ambient: 0.45,
+    shadow: { onto: 'table', z: 0, strength: 0.35 },
+    primitives: [
+      {
+        name: 'table',
+        shape: { kind: 'plane', halfExtentsM: [0.4, 0.4] },
+        color: [58, 62, 68],
+        checker: { color: [72, 76, 82], squareM: 0.1 },
+        isStatic: true,
+      },
+      ...RIM_BARS.map(({ half, center }, i): PrimitiveSpec => ({
+        name: `rim-${i}`,
+        shape: { kind: 'box', halfExtentsM: half },
+        positionM: center,
+        color: [150, 150, 150],
+        isStatic: true,
+      })),
+      goalMarker('goal-puck', PUCK.radiusM, [255, 170, 160]),
+      goalMarker('goal-hand', HAND.radiusM, [160, 220, 255]),
+      {
+        name: 'puck',
+        shape: { kind: 'cylinder', radiusM: PUCK.radiusM, heightM: PUCK.heightM },
+        color: [245, 60, 40],
+        castsShadow: true,
+      },
+      {
+        name: 'hand',
+        shape: { kind: 'cylinder', radiusM: HAND.radiusM, heightM: HAND.heightM },
+        color: [60, 200, 255],
+        castsShadow: true,
+      },
+    ],
+  })
+}
+
+function goalMarker(name: string, radiusM: number, color: [number, number, number]): PrimitiveSpec {
+  return { name, shape: { kind: 'cylinder', radiusM, heightM: 0.001 }, color, visibleToCameras: false }
+}
+
+function rimBars(innerX: number, innerY: number, halfWidth: number): typeof RIM_BARS {
+  const z = RIM_HEIGHT_M / 2
+  const long: [number, number, number] = [innerX + 2 * halfWidth, halfWidth, z]
+  const short: [number, number, number] = [halfWidth, innerY, z]
+  return [
+    { half: long, center: [0, innerY + halfWidth, z] },
+    { half: long, center: [0, -innerY - halfWidth, z] },
+    { half: short, center: [innerX + halfWidth, 0, z] },
+    { half: short, center: [-innerX - halfWidth, 0, z] },
+  ]
+}

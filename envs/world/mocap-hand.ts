@@ -1,0 +1,81 @@
+import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
+import type { PhysicsEngine } from './engine.ts'
+import type { AxisMotor } from './raw-joints.ts'
+import { holdAxisAtZero, JOINT_AXIS } from './raw-joints.ts'
+
+/** A vertical cylinder that is pulled after a target with a bounded force. */
+export interface MocapHandSpec {
+  readonly radiusM: number
+  readonly heightM: number
+  readonly massKg: number
+  readonly friction: number
+  /** Height of the cylinder's centre; the hand moves in this plane. */
+  readonly centerZ: number
+  readonly motor: AxisMotor
+  /** The target never runs further ahead of the hand than this, so that a blocked hand does not wind up. */
+  readonly maxLeadM: number
+  /** Rapier collision groups of the hand (membership in the upper 16 bits, filter in the lower). */
+  readonly collisionGroups: number
+}
+
+/** Handles by which a restored world finds the hand again. */
+export interface MocapHandHandles {
+  readonly hand: number
+  readonly target: number
+}
+
+/** Adds the hand to a new world: a gravity-free body tied by a motor on three axes to a kinematic target without collider. */
+export function addMocapHand(
+  engine: PhysicsEngine,
+  world: World,
+  spec: MocapHandSpec,
+  x: number,
+  y: number,
+): MocapHandHandles {
+  const { rapier } = engine
+  const hand = world.createRigidBody(
+    rapier.RigidBodyDesc.dynamic()
+      .setTranslation(x, y, spec.centerZ)
+      .setGravityScale(0)
+      .lockRotations()
+      .setCanSleep(false),
+  )
+  const volume = Math.PI * spec.radiusM * spec.radiusM * spec.heightM
+  world.createCollider(
+    rapier.ColliderDesc.cylinder(spec.heightM / 2, spec.radiusM)
+      .setRotation(Z_UP)
+      .setDensity(spec.massKg / volume)
+      .setFriction(spec.friction)
+      .setCollisionGroups(spec.collisionGroups),
+    hand,
+  )
+  const target = world.createRigidBody(
+    rapier.RigidBodyDesc.kinematicPositionBased().setTranslation(x, y, spec.centerZ).setCanSleep(false),
+  )
+  const noAxisLocked: number = 0
+  const data = rapier.JointData.generic(ORIGIN, ORIGIN, { x: 1, y: 0, z: 0 }, noAxisLocked)
+  const joint = world.createImpulseJoint(data, target, hand, true)
+  for (const axis of [JOINT_AXIS.linX, JOINT_AXIS.linY, JOINT_AXIS.linZ]) {
+    holdAxisAtZero(world, joint, axis, spec.motor)
+  }
+  return { hand: hand.handle, target: target.handle }
+}
+
+/** Moves the hand and its target, at rest, to (x, y): for setting up a state, not for control. */
+export function placeMocapHand(hand: RigidBody, target: RigidBody, spec: MocapHandSpec, x: number, y: number): void {
+  const at = { x, y, z: spec.centerZ }
+  hand.setTranslation(at, true)
+  hand.setLinvel(ORIGIN, true)
+  target.setTranslation(at, true)
+  target.setNextKinematicTranslation(at)
+}
+
+/** Cylinders of Rapier stand along y; this turns them up (xyzw, 90 degrees about x). */
+export const Z_UP: { readonly x: number; readonly y: number; readonly z: number; readonly w: number } = {
+  x: Math.SQRT1_2,
+  y: 0,
+  z: 0,
+  w: Math.SQRT1_2,
+}
+
+const ORIGIN = { x: 0, y: 0, z: 0 }

@@ -1,0 +1,43 @@
+import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
+import type { PhysicsEngine } from './engine.ts'
+
+/** Substep of all table-top scenes: 12 make one control step at 20 Hz. */
+export const TIMESTEP_S: number = 1 / 240
+
+/**
+ * Contact stiffness as a natural frequency. At Rapier's default of 30 Hz a force-capped hand sinks centimetres into a light object;
+ * at 120 Hz it stays below a millimetre.
+ */
+export const CONTACT_FREQUENCY_HZ: number = 120
+
+const GRAVITY_M_PER_S2 = 9.81
+
+/**
+ * A Rapier world with the defaults of every Armature scene: z up, SI units, 1/240 s substeps, stiff contacts. Bodies must be
+ * created with `setCanSleep(false)`: a kinematic pusher passes through a sleeping body.
+ */
+export function createWorld(engine: PhysicsEngine): World {
+  const world = new engine.rapier.World({ x: 0, y: 0, z: -GRAVITY_M_PER_S2 })
+  applyDefaults(world)
+  return world
+}
+
+/**
+ * A new world that continues bit for bit from `snapshot`. Handles of bodies and joints stay valid; wrapper objects of the old world
+ * do not, so look them up again. The old world is not freed.
+ */
+export function restoreWorld(engine: PhysicsEngine, snapshot: Uint8Array): World {
+  const world = engine.rapier.World.restoreSnapshot(snapshot)
+  return world
+}
+
+/** The body behind `handle`, which must be of this world. */
+export function bodyOf(world: World, handle: number): RigidBody {
+  return world.getRigidBody(handle)
+}
+
+function applyDefaults(world: World): void {
+  world.timestep = TIMESTEP_S
+  world.integrationParameters.numSolverIterations = 4
+  world.integrationParameters.contact_natural_frequency = CONTACT_FREQUENCY_HZ
+}
