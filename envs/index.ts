@@ -1,4 +1,4 @@
-import type { Env, GoalEnv } from '../src/core/env.ts'
+import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 
@@ -28,5 +28,3 @@ export function envList(): { readonly id: string; readonly summary: string }[] {
 export async function makeEnv(id: string, options: Readonly<Record<string, unknown>> = {}): Promise<Env> {
   return lookUp('env', envs, id).make(options)
 }
-
-export type { Env, GoalEnv }

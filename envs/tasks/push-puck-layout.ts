@@ -34,7 +34,7 @@ const HAND_HEIGHT_M = 0.05
 const RIM_HEIGHT_M = 0.01
 
 export const HAND: MocapHandSpec = {
-  radiusM: 0.02,
+  radiusM: 0.025,
   heightM: HAND_HEIGHT_M,
   massKg: 0.5,
   friction: 0.5,
@@ -52,7 +52,7 @@ export const RIM_BARS: readonly {
 
 /** The observation camera, steeply down, so that the hand hardly hides the puck; and a view for people, with the goal shown. */
 export const CAMERAS: { readonly front: CameraSpec; readonly human: CameraSpec } = {
-  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 33 },
+  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 34 },
   human: { name: 'human', eyeM: [0.25, -0.75, 0.6], targetM: [0, -0.01, 0], fovYDeg: 35, showsHidden: true },
 }
 

@@ -40,9 +40,10 @@ function loadBuild(build: 'simd' | 'scalar'): Promise<PhysicsEngine> {
 async function initialise(build: 'simd' | 'scalar'): Promise<PhysicsEngine> {
   const name = build === 'simd' ? '@dimforge/rapier3d-simd-compat' : '@dimforge/rapier3d-compat'
   try {
-    const rapier = (await (build === 'simd'
+    const module: unknown = await (build === 'simd'
       ? import('@dimforge/rapier3d-simd-compat')
-      : import('@dimforge/rapier3d-compat'))) as Rapier
+      : import('@dimforge/rapier3d-compat'))
+    const rapier = module as Rapier
     await rapier.init()
     return { rapier, build, version: rapier.version() }
   } catch (cause) {

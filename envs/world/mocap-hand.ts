@@ -1,7 +1,7 @@
 import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
 import type { PhysicsEngine } from './engine.ts'
 import type { AxisMotor } from './raw-joints.ts'
-import { holdAxisAtZero, JOINT_AXIS } from './raw-joints.ts'
+import { createFreeJoint, holdAxisAtZero } from './raw-joints.ts'
 
 /** A vertical cylinder that is pulled after a target with a bounded force. */
 export interface MocapHandSpec {
@@ -52,12 +52,8 @@ export function addMocapHand(
   const target = world.createRigidBody(
     rapier.RigidBodyDesc.kinematicPositionBased().setTranslation(x, y, spec.centerZ).setCanSleep(false),
   )
-  const noAxisLocked: number = 0
-  const data = rapier.JointData.generic(ORIGIN, ORIGIN, { x: 1, y: 0, z: 0 }, noAxisLocked)
-  const joint = world.createImpulseJoint(data, target, hand, true)
-  for (const axis of [JOINT_AXIS.linX, JOINT_AXIS.linY, JOINT_AXIS.linZ]) {
-    holdAxisAtZero(world, joint, axis, spec.motor)
-  }
+  const joint = createFreeJoint(rapier, world, target, hand)
+  for (const axis of [0, 1, 2] as const) holdAxisAtZero(world, joint, axis, spec.motor)
   return { hand: hand.handle, target: target.handle }
 }
 

@@ -1,4 +1,4 @@
-import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
+import type { World } from '@dimforge/rapier3d-simd-compat'
 import type { PhysicsEngine } from './engine.ts'
 
 /** Substep of all table-top scenes: 12 make one control step at 20 Hz. */
@@ -18,7 +18,9 @@ const GRAVITY_M_PER_S2 = 9.81
  */
 export function createWorld(engine: PhysicsEngine): World {
   const world = new engine.rapier.World({ x: 0, y: 0, z: -GRAVITY_M_PER_S2 })
-  applyDefaults(world)
+  world.timestep = TIMESTEP_S
+  world.integrationParameters.numSolverIterations = 4
+  world.integrationParameters.contact_natural_frequency = CONTACT_FREQUENCY_HZ
   return world
 }
 
@@ -27,17 +29,5 @@ export function createWorld(engine: PhysicsEngine): World {
  * do not, so look them up again. The old world is not freed.
  */
 export function restoreWorld(engine: PhysicsEngine, snapshot: Uint8Array): World {
-  const world = engine.rapier.World.restoreSnapshot(snapshot)
-  return world
-}
-
-/** The body behind `handle`, which must be of this world. */
-export function bodyOf(world: World, handle: number): RigidBody {
-  return world.getRigidBody(handle)
-}
-
-function applyDefaults(world: World): void {
-  world.timestep = TIMESTEP_S
-  world.integrationParameters.numSolverIterations = 4
-  world.integrationParameters.contact_natural_frequency = CONTACT_FREQUENCY_HZ
+  return engine.rapier.World.restoreSnapshot(snapshot)
 }

@@ -1,7 +1,5 @@
-import type { ImpulseJoint, World } from '@dimforge/rapier3d-simd-compat'
-
-/** Joint axes in Rapier's raw numbering. */
-export const JOINT_AXIS: { readonly linX: 0; readonly linY: 1; readonly linZ: 2 } = { linX: 0, linY: 1, linZ: 2 }
+import type { ImpulseJoint, JointData, RigidBody, Vector, World } from '@dimforge/rapier3d-simd-compat'
+import type { Rapier } from './engine.ts'
 
 /** A spring-damper on one joint axis that pulls towards zero displacement with a bounded force. */
 export interface AxisMotor {
@@ -10,14 +8,38 @@ export interface AxisMotor {
   readonly maxForceN: number
 }
 
+/** Rapier's numbering of the linear axes of a joint. */
+export type LinearAxis = 0 | 1 | 2
+
+const FORCE_BASED = 1
+
+/** What this file uses of the raw joint set, and of `JointData` with a set of axes that Rapier's enum cannot name: none. */
+interface RawMotors {
+  jointConfigureMotorModel(handle: number, axis: number, model: number): void
+  jointConfigureMotorPosition(handle: number, axis: number, target: number, stiffness: number, damping: number): void
+  jointSetMotorMaxForce(handle: number, axis: number, maxForce: number): void
+}
+interface GenericJointData {
+  generic(anchor1: Vector, anchor2: Vector, axis: Vector, lockedAxes: number): JointData
+}
+
 /**
- * Drives one axis of a generic joint. Rapier's wrapper has no motor methods for generic joints, only its raw set does; every use of
- * that raw set is in this file. The motor is force-based: the acceleration-based default scales with the row's effective mass
- * without the joint's lever arm and is far too soft off the centre of mass.
+ * A joint that locks nothing, between the centres of two bodies: it only carries motors. Rapier's wrapper has no motors on generic
+ * joints, only its raw joint set does; every use of that is in this file.
  */
-export function holdAxisAtZero(world: World, joint: ImpulseJoint, axis: 0 | 1 | 2, motor: AxisMotor): void {
-  const raw = world.impulseJoints.raw
-  raw.jointConfigureMotorModel(joint.handle, axis, 1)
+export function createFreeJoint(rapier: Rapier, world: World, first: RigidBody, second: RigidBody): ImpulseJoint {
+  const joints: GenericJointData = rapier.JointData
+  const center = { x: 0, y: 0, z: 0 }
+  return world.createImpulseJoint(joints.generic(center, center, { x: 1, y: 0, z: 0 }, 0), first, second, true)
+}
+
+/**
+ * Drives one axis of a generic joint to zero. The motor is force-based: the acceleration-based default scales with the row's
+ * effective mass without the joint's lever arm and is far too soft off the centre of mass.
+ */
+export function holdAxisAtZero(world: World, joint: ImpulseJoint, axis: LinearAxis, motor: AxisMotor): void {
+  const raw: RawMotors = world.impulseJoints.raw
+  raw.jointConfigureMotorModel(joint.handle, axis, FORCE_BASED)
   raw.jointConfigureMotorPosition(joint.handle, axis, 0, motor.stiffnessNPerM, motor.dampingNsPerM)
   raw.jointSetMotorMaxForce(joint.handle, axis, motor.maxForceN)
 }
