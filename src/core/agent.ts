@@ -1,3 +1,4 @@
+import { ArmatureError } from './errors.ts'
 import type { Metrics, NamedArrays } from './ndarray.ts'
 
 /** Transitions in the agent's own coordinates (latents, not pixels), row-major, B rows. */
@@ -40,4 +41,46 @@ export interface Agent {
   save(): NamedArrays
   restore(arrays: NamedArrays): void
   dispose(): void
+}
+
+/**
+ * What every agent asks of a batch before it learns from it.
+ * @throws ArmatureError `bad-shape` or `bad-value` that names the field.
+ */
+export function checkTransitions({ name, observationSize, actionSize }: AgentSpec, batch: TransitionBatch): void {
+  const { size } = batch
+  const fields = {
+    observation: [size, observationSize],
+    action: [size, actionSize],
+    reward: [size],
+    nextObservation: [size, observationSize],
+    discount: [size],
+  } as const
+  for (const [field, shape] of Object.entries(fields)) {
+    const data = batch[field as keyof typeof fields]
+    const length = shape[0] * (shape[1] ?? 1)
+    if (size < 1 || data.length !== length) {
+      throw new ArmatureError('bad-shape', `${name} update: ${field}`, {
+        expected: `${length} numbers for [${shape.join(', ')}]`,
+        got: String(data.length),
+      })
+    }
+    const bad = data.findIndex((x) => !Number.isFinite(x))
+    if (bad >= 0) throw new ArmatureError('bad-value', `${name} update: ${field}`, { got: `${data[bad]} at ${bad}` })
+  }
+}
+
+/**
+ * What every agent asks of the observations that it is to act on: a robot must not move on NaN.
+ * @throws ArmatureError `bad-shape` or `bad-value`.
+ */
+export function checkObservations({ name, observationSize }: AgentSpec, data: Float32Array, count: number): void {
+  if (count < 1 || data.length !== count * observationSize) {
+    throw new ArmatureError('bad-shape', `${name} act: observations`, {
+      expected: `[${count}, ${observationSize}] with at least one row`,
+      got: `${data.length} numbers`,
+    })
+  }
+  const bad = data.findIndex((x) => !Number.isFinite(x))
+  if (bad >= 0) throw new ArmatureError('bad-value', `${name} act: observations`, { got: `${data[bad]} at ${bad}` })
 }

@@ -1,0 +1,28 @@
+import { z } from 'zod'
+import type { Agent, AgentSpec } from '../src/core/agent.ts'
+import type { Rng } from '../src/core/rng.ts'
+import { RandomAgent } from './random/random.ts'
+import type { SacConfig } from './sac/config.ts'
+import { sacConfigSchema } from './sac/config.ts'
+import { Sac } from './sac/sac.ts'
+
+/** How the catalogue makes an agent. `config` has gone through `configSchema`; `rng` is the agent's own. */
+export interface AgentEntry {
+  readonly summary: string
+  readonly configSchema: z.ZodType
+  create(spec: Omit<AgentSpec, 'name'>, config: unknown, rng: Rng): Agent
+}
+
+/** The catalogue of agents: a new one is a folder here and a line below. */
+export const agents: Readonly<Record<string, AgentEntry>> = {
+  sac: {
+    summary: 'soft actor-critic with a learned entropy weight',
+    configSchema: sacConfigSchema,
+    create: (spec, config, rng) => new Sac(spec, config as SacConfig, rng),
+  },
+  random: {
+    summary: 'uniform actions: the lower line of a plot',
+    configSchema: z.strictObject({}),
+    create: (spec, _config, rng) => new RandomAgent(spec, rng),
+  },
+}

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+
+/** Settings of soft actor-critic; the defaults are the paper's and those of its common implementations (README.md). */
+export const sacConfigSchema = z.strictObject({
+  hidden: z
+    .array(z.int().min(1).max(4096))
+    .min(1)
+    .max(8)
+    .default([256, 256])
+    .describe('units of each hidden ReLU layer, of the actor and of both critics'),
+  criticLayerNorm: z
+    .boolean()
+    .default(false)
+    .describe('layer normalisation in the critics: steadier with several updates per env step'),
+  learningRate: z.number().gt(0).max(0.1).default(3e-4).describe('Adam step size of actor, critics and entropy weight'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .nullable()
+    .default(null)
+    .describe("longest gradient of the critics and of the actor (Euclidean norm over all weights); null: don't clip"),
+  tau: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.005)
+    .describe('share of the critics that the target critics take over per update'),
+  policyDelay: z.int().min(1).max(100).default(1).describe('critic updates per update of actor and entropy weight'),
+  initialAlpha: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('entropy weight at the start, in units of reward per nat (rewards of order one assumed)'),
+  learnAlpha: z.boolean().default(true).describe('adapt the entropy weight; false: it stays at initialAlpha'),
+  targetEntropy: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe(
+      'entropy that alpha steers to, in nats, of actions in [-1, 1]; null: minus the number of action dimensions',
+    ),
+  entropyInBackup: z
+    .boolean()
+    .default(true)
+    .describe('count entropy as part of the value; false: critics estimate the return alone'),
+})
+
+export type SacConfig = z.infer<typeof sacConfigSchema>

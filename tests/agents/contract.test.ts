@@ -1,0 +1,20 @@
+import { beforeAll, expect, it } from 'vitest'
+import { agents } from '../../agents/index.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
+import { agentCases } from '../contracts/agent-cases.ts'
+
+/** Settings that keep each registered agent small enough for the pure JavaScript engine. */
+const SMALL: Record<string, Record<string, unknown>> = {
+  sac: { hidden: [8], criticLayerNorm: true },
+  random: {},
+}
+
+beforeAll(async () => {
+  await startEngine()
+})
+
+it('every registered agent is under contract', () => {
+  expect(Object.keys(SMALL).sort()).toEqual(Object.keys(agents).sort())
+})
+
+for (const [name, entry] of Object.entries(agents)) agentCases(name, entry, SMALL[name]!)
