@@ -90,6 +90,15 @@ export class BetaVae implements Encoder {
     })
   }
 
+  /**
+   * The latents as a pure function of uint8 frames [B, H, W, C] -> [B, D], with the mean frame baked in: what is exported.
+   * For use inside a compiled function.
+   */
+  latentFunction(frames: tf.Tensor): tf.Tensor {
+    const { data, shape } = this.#statistics.meanFrame
+    return this.#posterior(this.#weights.split(), centred(frames, tf.tensor(data, [...shape]))).mean
+  }
+
   /** q(z|x) = N(mean, exp(logVariance)) with logVariance = log(1e-3) + |h|, as in RIG's released code. */
   #posterior(weights: Weights, x: tf.Tensor): Posterior {
     const [mean, h] = tf.split(this.#networks.encoder.apply(weights, x), 2, 1) as [tf.Tensor, tf.Tensor] // [B, D] each

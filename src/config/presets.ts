@@ -8,7 +8,7 @@ export interface Preset {
 }
 
 const pushPuck = { id: 'armature/PushPuck-v0' }
-const pushAgent = { name: 'sac', config: { hidden: [128, 128], gamma: 0.99 } }
+const pushAgent = { name: 'sac', config: { hidden: [128, 128] } }
 const pushTraining = { steps: 40_000, batchSize: 128, learningStarts: 1000 }
 
 const rigPush: Preset['config'] = {

@@ -1,0 +1,201 @@
+import { agents } from '../../agents/index.ts'
+import { encoders } from '../../encoders/index.ts'
+import { Rasterizer } from '../../envs/camera/rasterizer.ts'
+import type { PrimitiveSpec } from '../../envs/camera/scene.ts'
+import { Scene, setPosition } from '../../envs/camera/scene.ts'
+import { makeEnv } from '../../envs/index.ts'
+import type { Agent, TransitionBatch } from '../core/agent.ts'
+import type { Encoder } from '../core/encoder.ts'
+import { ndarray } from '../core/ndarray.ts'
+import { Rng } from '../core/rng.ts'
+import { EpisodeStore } from '../replay/episode-store.ts'
+import { latentDistanceReward } from '../replay/rewards.ts'
+import { sampleTransitions } from '../replay/sampler.ts'
+import { priorGoals } from '../run/goal-sources.ts'
+import { agentPolicy } from '../run/policies.ts'
+import { encoderRepresentation } from '../run/representation.ts'
+import { compile } from '../tensor/compile/program.ts'
+import type { Layer } from '../tensor/layers.ts'
+import { activation, conv2d, dense, sequential } from '../tensor/layers.ts'
+import { Parameters, valueAndFlatGradient } from '../tensor/parameters.ts'
+import { tf } from '../tensor/tf.ts'
+
+/** One thing that is timed. */
+export interface Benchmark {
+  /** Frames, steps, ... of one run; what a rate counts. */
+  readonly unitsPerRun: number
+  prepare(): Promise<{ readonly run: () => Promise<unknown>; readonly close: () => Promise<void> }>
+}
+
+const SEED = 0
+const nothing = async (): Promise<void> => {}
+
+/** Everything that `armature bench` times, by the name of its field. */
+export const benchmarks: Readonly<Record<string, Benchmark>> = {
+  sac_update_ms: { unitsPerRun: 1, prepare: sacUpdate },
+  encoder_update_ms: { unitsPerRun: 1, prepare: encoderUpdate },
+  vae_update_ms: { unitsPerRun: 1, prepare: vaeUpdate },
+  act_ms: { unitsPerRun: 1, prepare: act },
+  camera_fps: { unitsPerRun: 500, prepare: camera },
+  env_steps_per_s: { unitsPerRun: 200, prepare: envSteps },
+  replay_sample_ms: { unitsPerRun: 1, prepare: replaySample },
+}
+
+function createAgent(observationSize: number, actionSize: number): Agent {
+  const entry = agents.sac!
+  return entry.create({ observationSize, actionSize }, entry.configSchema.parse({}), new Rng(SEED))
+}
+
+function createVae(): Encoder {
+  const entry = encoders['beta-vae']!
+  return entry.create([48, 48, 3], entry.configSchema.parse({}), new Rng(SEED))
+}
+
+function randomBytes(length: number, rng: Rng): Uint8Array {
+  return Uint8Array.from({ length }, () => rng.int(256))
+}
+
+/** One update of SAC: observation 16, action 4, hidden 2x256, batch 256; critics, actor, alpha, target, three Adams. */
+async function sacUpdate(): ReturnType<Benchmark['prepare']> {
+  const [size, observationSize, actionSize] = [256, 16, 4]
+  const agent = createAgent(observationSize, actionSize)
+  const rng = new Rng(SEED)
+  const batch: TransitionBatch = {
+    size,
+    observation: rng.fillNormal(new Float32Array(size * observationSize)),
+    action: rng.fillUniform(new Float32Array(size * actionSize), -1, 1),
+    reward: rng.fillNormal(new Float32Array(size)),
+    nextObservation: rng.fillNormal(new Float32Array(size * observationSize)),
+    discount: new Float32Array(size).fill(0.99),
+  }
+  return { run: () => agent.update(batch), close: async () => agent.dispose() }
+}
+
+/** Forward and gradients of the mean square of a pixel encoder: 4 conv 3x3x32 stride 2, dense 50, batch 128 x 48x48x9. */
+async function encoderUpdate(): ReturnType<Benchmark['prepare']> {
+  const convs: Layer[] = [9, 32, 32, 32].flatMap((inputChannels, i) => [
+    conv2d(`conv${i}`, { inputChannels, outputChannels: 32, kernelSize: 3, stride: 2 }),
+    activation(tf.relu),
+  ])
+  const flatten = activation((x) => tf.reshape(x, [x.shape[0]!, -1]))
+  const net = sequential([...convs, flatten, dense('out', { inputSize: 3 * 3 * 32, outputSize: 50 })])
+  const parameters = new Parameters(net.parameters, new Rng(SEED))
+  const program = compile('encoder update', ({ x }: { x: tf.Tensor }) => {
+    const { values, flatGradient } = valueAndFlatGradient(parameters, (weights) => ({
+      loss: tf.mean(tf.square(net.apply(weights, x))),
+    }))
+    return { loss: values.loss, flatGradient }
+  })
+  const x = ndarray(new Rng(SEED).fillNormal(new Float32Array(128 * 48 * 48 * 9)), [128, 48, 48, 9])
+  return {
+    run: () => program.run({ x }),
+    close: async () => {
+      program.dispose()
+      parameters.dispose()
+    },
+  }
+}
+
+/** One update of the beta-VAE: 48x48 architecture, batch 64, Adam. */
+async function vaeUpdate(): ReturnType<Benchmark['prepare']> {
+  const encoder = createVae()
+  const batch = { frames: randomBytes(64 * 48 * 48 * 3, new Rng(SEED)), count: 64 }
+  return { run: () => encoder.update(batch), close: async () => encoder.dispose() }
+}
+
+/** One 48x48 frame to one action: encoder and actor. */
+async function act(): ReturnType<Benchmark['prepare']> {
+  const encoder = createVae()
+  const representation = encoderRepresentation(encoder, 'front')
+  const agent = createAgent(2 * representation.size, 2)
+  const policy = agentPolicy(representation, agent)
+  const images = { front: randomBytes(48 * 48 * 3, new Rng(SEED)) }
+  await policy.begin({ images, state: new Float32Array(0) })
+  const observation = { images, proprio: new Float32Array(0), state: new Float32Array(0) }
+  return {
+    run: () => policy.act(observation),
+    close: async () => {
+      encoder.dispose()
+      agent.dispose()
+    },
+  }
+}
+
+/** 64x64 RGB, depth and ids of 12 primitives, 11 of which move. */
+async function camera(): ReturnType<Benchmark['prepare']> {
+  const shapes: readonly PrimitiveSpec['shape'][] = [
+    { kind: 'box', halfExtentsM: [0.03, 0.03, 0.03] },
+    { kind: 'cylinder', radiusM: 0.03, heightM: 0.05 },
+    { kind: 'sphere', radiusM: 0.03 },
+  ]
+  const movers = Array.from({ length: 11 }, (_, i): PrimitiveSpec => ({
+    name: `object-${i}`,
+    shape: shapes[i % shapes.length]!,
+    color: [60 + 15 * i, 200 - 12 * i, 90],
+  }))
+  const table: PrimitiveSpec = {
+    name: 'table',
+    shape: { kind: 'plane', halfExtentsM: [0.4, 0.4] },
+    color: [80, 80, 80],
+    isStatic: true,
+  }
+  const scene = new Scene({
+    background: [0, 0, 0],
+    lightDirection: [0, 0.3, 1],
+    ambient: 0.4,
+    primitives: [table, ...movers],
+  })
+  const spec = { name: 'bench', eyeM: [0, -0.5, 0.6], targetM: [0, 0, 0], fovYDeg: 45 } as const
+  const rasterizer = new Rasterizer(scene, spec, { width: 64, height: 64 })
+  let frame = 0
+  const run = async (): Promise<void> => {
+    for (let i = 0; i < benchmarks.camera_fps!.unitsPerRun; i++, frame++) {
+      scene.primitives.slice(1).forEach((primitive, k) => {
+        const angle = 0.01 * frame + k
+        setPosition(primitive, 0.25 * Math.cos(angle), 0.2 * Math.sin(1.3 * angle), 0.03)
+      })
+      rasterizer.render()
+    }
+  }
+  return { run, close: nothing }
+}
+
+/** PushPuck with 64x64 RGB, 20 Hz control and 12 physics steps each, random actions, resets included. */
+async function envSteps(): ReturnType<Benchmark['prepare']> {
+  const env = await makeEnv('armature/PushPuck-v0', { size: { width: 64, height: 64 } })
+  const rng = new Rng(SEED)
+  const action = new Float32Array(2)
+  await env.reset({ seed: SEED })
+  const run = async (): Promise<void> => {
+    for (let i = 0; i < benchmarks.env_steps_per_s!.unitsPerRun; i++) {
+      const { terminated, truncated } = await env.step(rng.fillUniform(action, -1, 1))
+      if (terminated || truncated) await env.reset()
+    }
+  }
+  return { run, close: () => env.close() }
+}
+
+/** 256 relabelled transitions with goals and rewards recomputed, from 50,000 of latent size 6. */
+async function replaySample(): ReturnType<Benchmark['prepare']> {
+  const [featureSize, actionSize, episodes, length] = [6, 2, 1000, 50]
+  const capacity = episodes * (length + 1)
+  const store = new EpisodeStore({ capacity, featureSize, actionSize, frameSize: 0 })
+  const rng = new Rng(SEED)
+  const features = (): Float32Array => rng.fillNormal(new Float32Array(featureSize))
+  for (let episode = 0; episode < episodes; episode++) {
+    store.begin(features(), undefined, { features: features() })
+    for (let step = 1; step <= length; step++) {
+      const action = rng.fillUniform(new Float32Array(actionSize), -1, 1)
+      store.append({ action, reward: 0, terminated: false, truncated: step === length }, features())
+    }
+  }
+  const goals = {
+    mix: { kept: 0.2, prior: 0.5, future: 0.3 },
+    source: priorGoals(featureSize),
+    reward: latentDistanceReward(1),
+  }
+  return {
+    run: async () => sampleTransitions(store, 256, { gamma: 0.99, nStep: 1 }, rng, goals),
+    close: nothing,
+  }
+}

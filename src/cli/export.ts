@@ -1,0 +1,124 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Agent } from '../core/agent.ts'
+import type { Encoder } from '../core/encoder.ts'
+import { ArmatureError } from '../core/errors.ts'
+import type { DType } from '../core/ndarray.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import { unwritable, writeFileAtomic } from '../io/atomic.ts'
+import { encodeJson } from '../io/json.ts'
+import { exportOnnx } from '../tensor/compile/program.ts'
+import { tf } from '../tensor/tf.ts'
+import type { Parts } from './build.ts'
+import type { CliContext } from './context.ts'
+import { loadRun } from './eval.ts'
+
+/** An encoder that can say its latents as a pure function of uint8 frames [B, H, W, C] -> [B, D]. */
+interface ExportableEncoder extends Encoder {
+  latentFunction(frames: tf.Tensor): tf.Tensor
+}
+
+/** An agent that can say its deterministic policy as a pure function [B, observationSize] -> [B, actionSize]. */
+interface ExportableAgent extends Agent {
+  policyFunction(observation: tf.Tensor): tf.Tensor
+}
+
+interface PortSpec {
+  readonly dtype: DType
+  readonly shape: readonly number[]
+  readonly names?: readonly string[]
+  readonly meaning: string
+}
+
+/** What `policy.json` says: how to call `policy.onnx` without Armature. */
+export interface PolicyDescription {
+  readonly format: 1
+  readonly preset: string
+  readonly env: string
+  readonly step: number
+  readonly controlHz: number
+  readonly inputs: Readonly<Record<string, PortSpec>>
+  readonly outputs: { readonly action: PortSpec & { readonly low: number; readonly high: number } }
+  readonly normalization: string
+}
+
+/**
+ * `armature export`: encoder, normaliser and actor in one ONNX graph with its weights inside, so that a robot without Node can
+ * run the policy.
+ * @throws ArmatureError `bad-config` for a run whose parts cannot be exported, e.g. an oracle that sees privileged state.
+ */
+export async function exportRun(
+  context: CliContext,
+  path: string,
+  { out = join(path, 'export') }: { readonly out?: string },
+): Promise<{ readonly onnx: string; readonly description: PolicyDescription }> {
+  const { parts, step } = await loadRun(path)
+  const inputs = inputsOf(parts)
+  const model = exportOnnx(
+    `armature ${parts.config.preset}`,
+    (tensors) => ({ action: actionOf(parts, tensors) }),
+    inputs,
+  )
+  const { env } = parts
+  const description: PolicyDescription = {
+    format: 1,
+    preset: parts.config.preset,
+    env: env.spec.id,
+    step,
+    controlHz: env.spec.controlHz,
+    inputs,
+    outputs: { action: actionPort(parts) },
+    normalization: 'inside the graph: inputs are raw',
+  }
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw unwritable(out, error)
+  })
+  const onnx = join(out, 'policy.onnx')
+  await writeFileAtomic(onnx, model)
+  await writeFileAtomic(join(out, 'policy.json'), encodeJson(description, 'policy.json'))
+  context.print(`${onnx}  ${Math.ceil(model.length / 1024)} KiB`)
+  return { onnx, description }
+}
+
+function inputsOf({ config, env, encoder }: Parts): Record<string, PortSpec> {
+  if (config.representation.kind === 'state') {
+    throw new ArmatureError('bad-config', 'export', {
+      got: 'a policy that sees privileged state',
+      fix: 'export a run whose representation is an encoder',
+    })
+  }
+  if (encoder === undefined) {
+    const { shape, names } = env.spec.proprioSpace
+    const port: PortSpec = { dtype: 'float32', shape: [1, ...shape], meaning: 'proprioception, raw' }
+    return { proprio: names === undefined ? port : { ...port, names } }
+  }
+  const shape = [1, ...encoder.spec.frameShape]
+  const camera = config.representation.kind === 'encoder' ? config.representation.camera : ''
+  const frame: PortSpec = { dtype: 'uint8', shape, meaning: `RGB frame of camera ${camera}, row-major` }
+  return config.goals ? { frame, goal: { ...frame, meaning: 'RGB frame of the goal' } } : { frame }
+}
+
+function actionPort({ env }: Parts): PolicyDescription['outputs']['action'] {
+  const { shape, names } = env.spec.actionSpace
+  const port = { dtype: 'float32', shape: [1, sizeOf(shape)], meaning: 'action', low: -1, high: 1 } as const
+  return names === undefined ? port : { ...port, names }
+}
+
+function actionOf({ encoder, agent }: Parts, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+  if (!isExportableAgent(agent))
+    throw new ArmatureError('bad-config', `agent ${agent.spec.name}`, { got: 'nothing to export' })
+  if (encoder === undefined) return agent.policyFunction(inputs.proprio!)
+  if (!isExportableEncoder(encoder)) {
+    throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
+  }
+  const latents = [inputs.frame!, inputs.goal].filter((x) => x !== undefined).map((x) => encoder.latentFunction(x))
+  return agent.policyFunction(tf.concat(latents, 1))
+}
+
+function isExportableAgent(agent: Agent): agent is ExportableAgent {
+  return 'policyFunction' in agent
+}
+
+function isExportableEncoder(encoder: Encoder): encoder is ExportableEncoder {
+  return 'latentFunction' in encoder
+}

@@ -1,0 +1,142 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { EngineName } from '../tensor/engine.ts'
+import { startEngine } from '../tensor/engine.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { bench } from './bench.ts'
+import type { CliContext } from './context.ts'
+import { createContext } from './context.ts'
+import { doctor } from './doctor.ts'
+import { evaluateRun } from './eval.ts'
+import { exportRun } from './export.ts'
+import { list } from './list.ts'
+import { start } from './start.ts'
+import { trainAndReport } from './train-report.ts'
+
+interface GlobalOptions {
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly engine?: string
+  readonly threads?: number
+}
+
+const ENGINES = ['onnx', 'tensorflow', 'js', 'auto']
+
+/** The command line: one sub-command a file, all composed here. */
+export function buildProgram(signal: AbortSignal): Command {
+  const program = new Command('armature')
+    .description('Robotics RL with learned state representations: scenes, encoders, SAC in latent space.')
+    .option('--json', 'one JSON object as the last line of stdout')
+    .option('--quiet', 'no progress and no text')
+    .addOption(
+      new Option('--engine <name>', `what runs compiled programs: ${ENGINES.join(', ')}`).env('ARMATURE_ENGINE'),
+    )
+    .option('--threads <n>', 'threads of the engine (default: all cores, at most 4)', positiveInteger)
+    .showSuggestionAfterError()
+    .exitOverride((error) => {
+      if (error.exitCode === 0) process.exit(0)
+      throw new ArmatureError('bad-argument', error.message.replace(/^error: /, ''), { fix: 'see "armature --help"' })
+    })
+    .configureOutput({ writeErr: () => {} })
+
+  const global = (): GlobalOptions => program.opts<GlobalOptions>()
+  const context = (): CliContext => createContext(process.argv.slice(2), global(), signal)
+  const withEngine = async (): Promise<CliContext> => {
+    await startEngine(engineOptions(global()))
+    return context()
+  }
+  const finish = ({ json }: CliContext, result: unknown): void => {
+    if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
+  }
+  const command = (usage: string, description: string): Command =>
+    program.command(usage).description(description).copyInheritedSettings(program)
+
+  command('start', 'learn to push a puck to imagined goals in a few minutes, and show it')
+    .option('--out <dir>', 'run folder (default: runs/start, with a number where that exists)')
+    .action(async (options: { out?: string }) => {
+      const at = await withEngine()
+      finish(at, await start(at, options))
+    })
+
+  command('train [preset]', 'train a preset into a run folder; see "armature list"')
+    .option('--seed <n>', 'master seed', integer)
+    .option('--steps <n>', 'env steps', positiveInteger)
+    .option('--set <key=value>', 'change a setting, e.g. agent.config.learningRate=1e-3; may be repeated', collect, [])
+    .option('--out <dir>', 'run folder (default: runs/<preset>-seed<n>)')
+    .option('--resume', 'go on from the last checkpoint of the run folder')
+    .action(async (preset: string | undefined, options: TrainFlags) => {
+      const at = await withEngine()
+      finish(at, await trainAndReport(at, preset, options))
+    })
+
+  command('eval <run>', 'evaluate a run on fixed seeds, without exploration')
+    .option('--episodes <n>', 'episodes', positiveInteger, 100)
+    .option('--video <file.gif>', 'also write the first episodes as an animation')
+    .action(async (run: string, options: { episodes: number; video?: string }) => {
+      const at = await withEngine()
+      finish(at, await evaluateRun(at, run, options))
+    })
+
+  command('export <run>', 'write the policy as a self-contained .onnx file with a policy.json beside it')
+    .option('--out <dir>', 'folder to write to (default: <run>/export)')
+    .action(async (run: string, options: { out?: string }) => {
+      const at = await withEngine()
+      finish(at, await exportRun(at, run, options))
+    })
+
+  command('list', 'presets, envs, encoders and agents').action(() => {
+    const at = context()
+    finish(at, list(at))
+  })
+
+  command('doctor', 'what this machine has, and which engines run').action(async () => {
+    const at = context()
+    finish(at, await doctor(at))
+  })
+
+  command('bench', 'how fast this machine runs the parts, medians over repetitions')
+    .option('--only <names>', 'benchmarks to run, separated by commas')
+    .option('--repetitions <n>', 'timed repetitions of each', positiveInteger, 30)
+    .action(async (options: { only?: string; repetitions: number }) => {
+      const at = await withEngine()
+      finish(at, await bench(at, options))
+    })
+  return program
+}
+
+interface TrainFlags {
+  readonly seed?: number
+  readonly steps?: number
+  readonly set: readonly string[]
+  readonly out?: string
+  readonly resume?: boolean
+}
+
+function engineOptions({ engine, threads }: GlobalOptions): { name?: EngineName | 'auto'; threads?: number } {
+  if (engine !== undefined && !ENGINES.includes(engine)) {
+    throw new ArmatureError('bad-argument', 'engine', {
+      expected: ENGINES.join(', '),
+      got: engine,
+      fix: 'see "armature doctor"',
+    })
+  }
+  return {
+    ...(engine === undefined ? {} : { name: engine as EngineName | 'auto' }),
+    ...(threads === undefined ? {} : { threads }),
+  }
+}
+
+function integer(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('expected a whole number')
+  return value
+}
+
+function positiveInteger(text: string): number {
+  const value = integer(text)
+  if (value < 1) throw new InvalidArgumentError('expected a whole number above 0')
+  return value
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value]
+}

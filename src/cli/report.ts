@@ -1,0 +1,110 @@
+import { join } from 'node:path'
+import type { SimulatedEnv } from '../core/env.ts'
+import { Rng } from '../core/rng.ts'
+import type { Policy } from '../core/policy.ts'
+import type { EpisodeResult } from '../evaluate/policy.ts'
+import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.ts'
+import { bootstrapInterval, interquartileMean } from '../evaluate/statistics.ts'
+import { writeFileAtomic } from '../io/atomic.ts'
+import { encodeJson } from '../io/json.ts'
+import { agentPolicy, randomPolicy, stillPolicy } from '../run/policies.ts'
+import { buildEnv } from './build.ts'
+import type { CliContext } from './context.ts'
+import { table } from './table.ts'
+import type { TrainedRun } from './train.ts'
+
+/** Interquartile mean and its 95 % bootstrap interval over episodes. */
+export interface Estimate {
+  readonly iqm: number
+  readonly low: number
+  readonly high: number
+}
+
+/** How one policy did on the fixed evaluation seeds. */
+export interface PolicyReport {
+  readonly policy: string
+  readonly episodes: number
+  /** Means over episodes, under the names of the logs. */
+  readonly means: Readonly<Record<string, number>>
+  /** Of the return and of each final distance. */
+  readonly estimates: Readonly<Record<string, Estimate>>
+}
+
+const BOOTSTRAP_REPETITIONS = 2000
+
+/** Evaluates `policy` and writes `eval/<name>.json` with every episode. */
+export async function reportPolicy(
+  context: CliContext,
+  env: SimulatedEnv,
+  policy: Policy,
+  options: { readonly name: string; readonly episodes: number; readonly folder: string },
+): Promise<PolicyReport> {
+  const phase = context.progress.phase(`evaluate ${options.name}`, options.episodes, { unit: 'episodes' })
+  const results = await evaluatePolicy(env, policy, {
+    episodes: options.episodes,
+    firstSeed: EVALUATION_SEED,
+    onObservation: (episode) => phase.update(episode),
+  })
+  phase.update(options.episodes)
+  phase.finish()
+  const report = {
+    policy: options.name,
+    episodes: results.length,
+    means: summarize(results),
+    estimates: estimatesOf(results),
+  }
+  const file = `${options.name}.json`
+  await writeFileAtomic(join(options.folder, file), encodeJson({ ...report, results }, file))
+  return report
+}
+
+function estimatesOf(results: readonly EpisodeResult[]): Record<string, Estimate> {
+  const columns: Record<string, number[]> = { return: results.map((result) => result.return) }
+  for (const key of Object.keys(results[0]!.final)) columns[key] = results.map(({ final }) => final[key]!)
+  return Object.fromEntries(
+    Object.entries(columns).map(([name, values]) => {
+      const { low, high } = bootstrapInterval([values], interquartileMean, {
+        repetitions: BOOTSTRAP_REPETITIONS,
+        rng: new Rng(EVALUATION_SEED).split(name),
+      })
+      return [name, { iqm: interquartileMean(values), low, high }]
+    }),
+  )
+}
+
+/** The trained policy beside random play and standing still, on the same seeds. */
+export async function reportRun(context: CliContext, { folder, parts }: TrainedRun): Promise<PolicyReport[]> {
+  const env = await buildEnv(parts.config)
+  const { actionSpace } = env.spec
+  const policies: readonly (readonly [string, Policy])[] = [
+    ['random', randomPolicy(actionSpace, new Rng(EVALUATION_SEED))],
+    ['still', stillPolicy(actionSpace)],
+    [parts.config.preset, agentPolicy(parts.representation, parts.agent)],
+  ]
+  const reports: PolicyReport[] = []
+  for (const [name, policy] of policies) {
+    const { finalEpisodes: episodes } = parts.config.training
+    reports.push(await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations }))
+  }
+  await env.close()
+  return reports
+}
+
+/** A table for people: one row a policy, IQM and interval of each measure. */
+export function reportTable(reports: readonly PolicyReport[]): string {
+  const measures = Object.keys(reports[0]!.estimates).filter((name) => name !== 'success')
+  const hasSuccess = 'eval/success_rate' in reports[0]!.means
+  const header = ['policy', ...measures, ...(hasSuccess ? ['success'] : [])]
+  const rows = reports.map(({ policy, estimates, means }) => [
+    policy,
+    ...measures.map((name) => estimateText(name, estimates[name]!)),
+    ...(hasSuccess ? [`${Math.round(100 * means['eval/success_rate']!)} %`] : []),
+  ])
+  return table([header, ...rows])
+}
+
+function estimateText(name: string, { iqm, low, high }: Estimate): string {
+  if (!name.includes('distance')) return `${iqm.toFixed(1)} [${low.toFixed(1)}, ${high.toFixed(1)}]`
+  const cm = (metres: number): string => (100 * metres).toFixed(1)
+  return `${cm(iqm)} [${cm(low)}, ${cm(high)}] cm`
+}

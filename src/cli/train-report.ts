@@ -1,0 +1,45 @@
+import { join } from 'node:path'
+import { agentPolicy } from '../run/policies.ts'
+import { buildEnv } from './build.ts'
+import type { CliContext } from './context.ts'
+import { writeEpisodeVideo, writeImaginedGoals } from './pictures.ts'
+import type { PolicyReport } from './report.ts'
+import { reportRun, reportTable } from './report.ts'
+import type { TrainOptions } from './train.ts'
+import { train } from './train.ts'
+
+/** What `armature train` leaves behind. */
+export interface TrainReport {
+  readonly run: string
+  readonly steps: number
+  readonly policies: readonly PolicyReport[]
+  /** Pictures written, by path. */
+  readonly pictures: readonly string[]
+}
+
+/** Trains, then evaluates beside the baselines and draws what was learned. */
+export async function trainAndReport(
+  context: CliContext,
+  preset: string | undefined,
+  options: TrainOptions,
+): Promise<TrainReport> {
+  const run = await train(context, preset, options)
+  const { folder, parts } = run
+  const policies = await reportRun(context, run)
+  const pictures = await drawPictures(run)
+  context.print(`\n${reportTable(policies)}\n\nrun folder  ${folder.path}`)
+  for (const picture of pictures) context.print(`picture     ${picture}`)
+  return { run: folder.path, steps: parts.config.training.steps, policies, pictures }
+}
+
+async function drawPictures({ folder, parts }: Awaited<ReturnType<typeof train>>): Promise<string[]> {
+  if (parts.config.goals === undefined) return []
+  const env = await buildEnv(parts.config)
+  const video = join(folder.videos, 'episodes.gif')
+  await writeEpisodeVideo(video, env, agentPolicy(parts.representation, parts.agent), parts)
+  await env.close()
+  if (parts.encoder?.decode === undefined) return [video]
+  const goals = join(folder.path, 'imagined-goals.png')
+  await writeImaginedGoals(goals, parts.encoder, parts.config.seed)
+  return [video, goals]
+}
