@@ -354,9 +354,9 @@ function buildWorld(engine: PhysicsEngine): { world: World; handles: MocapHandHa
     rapier.RigidBodyDesc.dynamic()
       .setTranslation(0, 0, PUCK.heightM / 2)
       .enabledRotations(false, false, true)
-      // Friction alone would let the puck slide on for a centimetre from full speed.
-      .setLinearDamping(10)
-      .setAngularDamping(10)
+      // As on felt: friction alone would let the puck slide on for a centimetre from full speed.
+      .setLinearDamping(100)
+      .setAngularDamping(20)
       .setCanSleep(false),
   )
   world.createCollider(
