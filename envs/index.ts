@@ -1,6 +1,8 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
+import { loadPhysics } from './world/engine.ts'
 
 /** One registered scene. */
 export interface EnvEntry {
@@ -13,6 +15,10 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
   [PUSH_PUCK_ID]: {
     summary: 'push a puck to its goal and the hand to another: the Sawyer push task with a mocap hand',
     make: makePushPuck,
+  },
+  [PENDULUM_ID]: {
+    summary: 'swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym',
+    make: makePendulum,
   },
 }
 
@@ -27,4 +33,18 @@ export function envList(): { readonly id: string; readonly summary: string }[] {
  */
 export async function makeEnv(id: string, options: Readonly<Record<string, unknown>> = {}): Promise<Env> {
   return lookUp('env', envs, id).make(options)
+}
+
+/** Which Rapier builds load here, for `armature doctor`. */
+export async function physicsPackages(): Promise<{ name: string; available: boolean; detail: string }[]> {
+  return Promise.all((['simd', 'scalar'] as const).map((build) => probePhysics(build)))
+}
+
+async function probePhysics(build: 'simd' | 'scalar'): Promise<{ name: string; available: boolean; detail: string }> {
+  try {
+    const { version } = await loadPhysics(build)
+    return { name: `rapier ${build}`, available: true, detail: version }
+  } catch (error) {
+    return { name: `rapier ${build}`, available: false, detail: error instanceof Error ? error.message : String(error) }
+  }
 }
