@@ -8,7 +8,7 @@ import type { MocapHandSpec } from '../world/mocap-hand.ts'
  * the start of the hand, z up). Goal boxes are those of the Sawyer push task of Skew-Fit (hand 20 x 10 cm, puck 30 x 20 cm).
  */
 export const PUCK: { readonly radiusM: number; readonly heightM: number; readonly massKg: number } = {
-  radiusM: 0.04,
+  radiusM: 0.055,
   heightM: 0.03,
   massKg: 0.2,
 }
@@ -34,7 +34,7 @@ const HAND_HEIGHT_M = 0.05
 const RIM_HEIGHT_M = 0.01
 
 export const HAND: MocapHandSpec = {
-  radiusM: 0.025,
+  radiusM: 0.035,
   heightM: HAND_HEIGHT_M,
   massKg: 0.5,
   friction: 0.5,

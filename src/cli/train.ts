@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
+import type { SimulatedEnv } from '../core/env.ts'
+import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Metrics, NamedArrays } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
@@ -173,15 +175,25 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   }
   const latents = await encoder.encode(heldOut)
   const stateSize = data.states.length / data.count
-  const measures = embeddingMeasures({
-    latents,
-    states: data.states.subarray(trainCount * stateSize),
-    count: heldOut.count,
-    stateNames: env.spec.stateSpace.names,
-    rng: rng.split('measures'),
-  })
+  const measures = embeddingMeasures(
+    {
+      latents,
+      states: data.states.subarray(trainCount * stateSize),
+      count: heldOut.count,
+      stateNames: env.spec.stateSpace.names ?? Array.from({ length: stateSize }, (_, i) => String(i)),
+      episodes: data.episodes.subarray(trainCount),
+      trueDistance: trueDistanceOf(env),
+    },
+    rng.split('measures'),
+  )
   logger.log(settings.updates, measures)
   await writeFileAtomic(join(folder.evaluations, 'embedding.json'), encodeJson(measures, 'embedding.json'))
+}
+
+/** The distance that the env's task is scored by, or the Euclidean distance of states. */
+function trueDistanceOf(env: SimulatedEnv): (a: Float32Array, b: Float32Array) => number {
+  if (isGoalEnv(env)) return (a, b) => env.goalDistances(env.achievedGoal(a), env.achievedGoal(b)).distance!
+  return (a, b) => Math.hypot(...a.map((x, i) => x - b[i]!))
 }
 
 interface RunningTraining {

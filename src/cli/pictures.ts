@@ -1,0 +1,62 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Encoder } from '../core/encoder.ts'
+import type { SimulatedEnv } from '../core/env.ts'
+import type { Policy } from '../core/policy.ts'
+import { Rng } from '../core/rng.ts'
+import { EVALUATION_SEED, evaluatePolicy } from '../evaluate/policy.ts'
+import { writeFileAtomic } from '../io/atomic.ts'
+import { encodeGif } from '../io/gif.ts'
+import type { Panel, RgbImage } from '../io/image.ts'
+import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
+import { encodePng } from '../io/png.ts'
+import type { Parts } from './build.ts'
+
+const VIDEO_EPISODES = 5
+const VIDEO_SCALE = 4
+const [GOAL_COLUMNS, GOAL_ROWS, GOAL_SCALE] = [8, 4, 2]
+
+/** The first evaluation episodes as an animation: camera, goal image and, where the encoder can, what its latent decodes to. */
+export async function writeEpisodeVideo(
+  file: string,
+  env: SimulatedEnv,
+  policy: Policy,
+  { config, encoder }: Parts,
+): Promise<void> {
+  const camera =
+    config.representation.kind === 'encoder' ? config.representation.camera : Object.keys(env.spec.imageSpaces)[0]!
+  const [height, width] = env.spec.imageSpaces[camera]!.shape as [number, number]
+  const image = (pixels: Uint8Array): RgbImage => rgbImage(Uint8Array.from(pixels), width, height)
+  const frames: RgbImage[] = []
+  await evaluatePolicy(env, policy, {
+    episodes: VIDEO_EPISODES,
+    firstSeed: EVALUATION_SEED,
+    onObservation: async (_episode, { images }, goal) => {
+      const panels: Panel[] = [{ label: 'camera', image: image(images[camera]!) }]
+      if (goal) panels.push({ label: 'goal', image: image(goal.images[camera]!) })
+      const decoded = encoder && (await reconstruct(encoder, images[camera]!))
+      if (decoded) panels.push({ label: 'decoded', image: image(decoded) })
+      frames.push(labelledRow(panels, VIDEO_SCALE))
+    },
+  })
+  await mkdir(dirname(file), { recursive: true })
+  await writeFileAtomic(file, encodeGif(frames, env.spec.controlHz))
+}
+
+async function reconstruct(encoder: Encoder, frame: Uint8Array): Promise<Uint8Array | undefined> {
+  return encoder.decode?.(await encoder.encode({ frames: frame, count: 1 }), 1)
+}
+
+/** A sheet of decoded samples of the encoder's prior: the goals that exploration imagines. */
+export async function writeImaginedGoals(file: string, encoder: Encoder, seed: number): Promise<void> {
+  const count = GOAL_COLUMNS * GOAL_ROWS
+  const { latentSize, frameShape } = encoder.spec
+  const latents = new Rng(seed).split('imagined goals').fillNormal(new Float32Array(count * latentSize))
+  const [height, width] = frameShape
+  const pixels = await encoder.decode!(latents, count)
+  const size = pixels.length / count
+  const images = Array.from({ length: count }, (_, i) =>
+    upscale(rgbImage(pixels.subarray(i * size, (i + 1) * size), width, height), GOAL_SCALE),
+  )
+  await writeFileAtomic(file, encodePng(tile(images, { columns: GOAL_COLUMNS })))
+}
