@@ -6,8 +6,6 @@ import { unwritable } from '../core/errors.ts'
 export type FileContent = string | Uint8Array | readonly Uint8Array[]
 
 const TEMPORARY_PREFIX = '.tmp-'
-/** One write call takes at most 2 GiB. */
-const WRITE_BYTES = 1 << 30
 
 /**
  * Writes a file so that a crash at any moment leaves either the old content or the new one: temporary name beside it, fsync,
@@ -88,11 +86,7 @@ async function setAside(path: string): Promise<() => Promise<void>> {
 async function writeSynced(path: string, content: FileContent): Promise<void> {
   const file = await open(path, 'w')
   try {
-    for (const chunk of chunksOf(content)) {
-      for (let start = 0; start < chunk.byteLength; start += WRITE_BYTES) {
-        await file.writeFile(chunk.subarray(start, start + WRITE_BYTES))
-      }
-    }
+    for (const chunk of chunksOf(content)) await file.writeFile(chunk)
     await file.sync()
   } finally {
     await file.close()

@@ -126,7 +126,12 @@ function samplePixels(frames: readonly RgbImage[]): Uint8Array {
 }
 
 function toRgba(rgb: Uint8Array): Uint8Array {
-  const rgba = new Uint8Array((rgb.length / 3) * 4).fill(255)
-  for (let i = 0; i < rgb.length / 3; i++) rgba.set(rgb.subarray(i * 3, i * 3 + 3), i * 4)
+  const rgba = new Uint8Array((rgb.length / 3) * 4)
+  for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
+    rgba[to] = rgb[from]!
+    rgba[to + 1] = rgb[from + 1]!
+    rgba[to + 2] = rgb[from + 2]!
+    rgba[to + 3] = 255
+  }
   return rgba
 }

@@ -73,12 +73,13 @@ export function upscale(image: RgbImage, factor: number): RgbImage {
   const width = image.width * factor
   const height = image.height * factor
   const data = new Uint8Array(width * height * 3)
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor(y / factor) * image.width
-    for (let x = 0; x < width; x++) {
-      const from = (row + Math.floor(x / factor)) * 3
-      data.set(image.data.subarray(from, from + 3), (y * width + x) * 3)
+  for (let y = 0; y < image.height; y++) {
+    const first = y * factor * width * 3
+    for (let x = 0; x < width * 3; x++) {
+      const column = Math.floor(x / (3 * factor))
+      data[first + x] = image.data[(y * image.width + column) * 3 + (x % 3)]!
     }
+    for (let copy = 1; copy < factor; copy++) data.copyWithin(first + copy * width * 3, first, first + width * 3)
   }
   return { data, width, height }
 }
