@@ -1,0 +1,41 @@
+import type { Env } from '../src/core/env.ts'
+import { cases } from './check-cases.ts'
+
+/** The outcome of one case. */
+export interface CheckResult {
+  readonly name: string
+  readonly ok: boolean
+  /** What is wrong; empty when nothing is. */
+  readonly detail: string
+}
+
+export interface CheckOptions {
+  readonly seed?: number
+  /** Random steps per case. */
+  readonly steps?: number
+}
+
+/**
+ * Tests an env against the contract in `src/core/env.ts`, in the way of Gymnasium's `check_env` and dm_control's suite test. Give a
+ * factory where you can: a case that needs a new env passes without one. An env given as such is closed at the end.
+ *
+ * @example
+ * const failed = (await checkEnv(() => makeEnv('armature/PushPuck-v0'))).filter((result) => !result.ok)
+ */
+export async function checkEnv(source: Env | (() => Promise<Env>), options: CheckOptions = {}): Promise<CheckResult[]> {
+  const { seed = 1, steps = 60 } = options
+  const make = typeof source === 'function' ? source : undefined
+  const env = typeof source === 'function' ? await source() : source
+  const results: CheckResult[] = []
+  for (const [name, run] of Object.entries(cases)) {
+    let detail: string
+    try {
+      detail = (await run({ env, make, seed, steps })) ?? ''
+    } catch (error) {
+      detail = error instanceof Error ? error.message : String(error)
+    }
+    results.push({ name, ok: detail === '', detail })
+  }
+  await env.close()
+  return results
+}

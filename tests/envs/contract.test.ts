@@ -1,0 +1,13 @@
+import { envList, makeEnv } from '../../envs/index.ts'
+import { envContract } from '../contracts/env-cases.ts'
+
+for (const { id } of envList()) envContract(id, () => makeEnv(id))
+
+envContract('PushPuck on scalar physics from random starts', () =>
+  makeEnv('armature/PushPuck-v0', {
+    physics: 'scalar',
+    start: 'random',
+    size: { width: 24, height: 16 },
+    supersample: 'off',
+  }),
+)
