@@ -42,6 +42,8 @@ const CONFIG_FILE = 'config.json'
 const CHECKSUMS_FILE = 'checksums.json'
 const STATE_FOLDER = 'training_state'
 const FORMAT = 1
+/** A hash takes less than 2 GiB at a time; a replay buffer can be larger. */
+const HASH_BYTES = 1 << 30
 const FOLDER_PATTERN = /^step_(\d{9,})$/
 const PART_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
@@ -237,7 +239,11 @@ async function readChecksums(path: string): Promise<Readonly<Record<string, stri
 
 function hash(content: FileContent): string {
   const digest = createHash('sha256')
-  for (const chunk of chunksOf(content)) digest.update(chunk)
+  for (const chunk of chunksOf(content)) {
+    for (let start = 0; start < chunk.length; start += HASH_BYTES) {
+      digest.update(chunk.subarray(start, start + HASH_BYTES))
+    }
+  }
   return digest.digest('hex')
 }
 
