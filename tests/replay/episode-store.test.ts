@@ -1,0 +1,97 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ArmatureError } from '../../src/core/errors.ts'
+import { EpisodeStore } from '../../src/replay/episode-store.ts'
+import { addEpisode, filledStore } from './helpers.ts'
+
+const positions = (store: EpisodeStore): number[] =>
+  Array.from({ length: store.end - store.oldest }, (_, i) => store.oldest + i)
+
+describe('episode store', () => {
+  test('counts transitions, not observations, and ends episodes where they end', () => {
+    const store = filledStore([
+      { length: 3, terminated: true },
+      { length: 2, terminated: false },
+    ])
+    expect(store.transitions).toBe(5)
+    expect(positions(store).filter((p) => store.startsTransition(p))).toEqual([0, 1, 2, 4, 5])
+    expect(positions(store).map((p) => store.lastOfEpisode(p))).toEqual([3, 3, 3, 3, 6, 6, 6])
+    expect([store.terminatedAt(3), store.terminatedAt(6)]).toEqual([true, false])
+  })
+
+  test('the newest observation of an open episode starts no transition', () => {
+    const store = filledStore([{ length: 2, terminated: false }])
+    store.begin(Float32Array.of(1, 0))
+    store.append({ action: Float32Array.of(0), reward: 1, terminated: false, truncated: false }, Float32Array.of(1, 1))
+    expect(store.transitions).toBe(3)
+    expect(positions(store).filter((p) => store.startsTransition(p))).toEqual([0, 1, 3])
+    expect(store.lastOfEpisode(3)).toBe(4)
+  })
+
+  test('overwrites the oldest; what is left stays consistent (any capacity, any episodes)', () => {
+    const plan = fc.record({ length: fc.integer({ min: 1, max: 6 }), terminated: fc.boolean() })
+    fc.assert(
+      fc.property(
+        fc.array(plan, { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 8, max: 30 }),
+        (plans, capacity) => {
+          const store = filledStore(plans, capacity)
+          const starts = positions(store).filter((p) => store.startsTransition(p))
+          expect(starts.length).toBe(store.transitions)
+          for (const p of starts) {
+            const [episode, step] = store.featuresAt(p)
+            const [nextEpisode, nextStep] = store.featuresAt(p + 1)
+            expect([nextEpisode, nextStep]).toEqual([episode, step! + 1])
+            expect(store.actionAt(p)[0]).toBe(step)
+            expect(store.rewardAt(p)).toBe(100 * episode! + step!)
+            expect([...store.goalAt(p)]).toEqual([-episode!, -episode!])
+            const last = store.lastOfEpisode(p)
+            expect([...store.featuresAt(last)]).toEqual([episode, plans[episode!]!.length])
+            expect(store.terminatedAt(last)).toBe(plans[episode!]!.terminated)
+          }
+        },
+      ),
+    )
+  })
+
+  test('save and restore continue exactly, frames and an open episode included', () => {
+    const plans = [3, 5, 4].map((length) => ({ length, terminated: false }))
+    const original = filledStore(plans, 11, 4)
+    original.begin(Float32Array.of(9, 0), new Uint8Array(4).fill(90), { features: Float32Array.of(1, 2) })
+    const copy = new EpisodeStore(original.options)
+    copy.restore(original.save())
+    for (const store of [original, copy]) {
+      const step = { action: Float32Array.of(0), reward: 7, terminated: true, truncated: false }
+      store.append(step, Float32Array.of(9, 1), new Uint8Array(4).fill(91))
+      addEpisode(store, 5, { length: 2, terminated: true })
+    }
+    expect(copy.save()).toEqual(original.save())
+  })
+
+  test('re-encodes features from frames, and goals from goal frames', async () => {
+    const store = filledStore(
+      [
+        { length: 2, terminated: false },
+        { length: 1, terminated: true },
+      ],
+      100,
+      3,
+    )
+    await store.reencode(async (frames, count) => {
+      const features = new Float32Array(count * 2)
+      for (let i = 0; i < count; i++) features.fill(frames[i * 3]! + 0.5, i * 2, i * 2 + 2)
+      return features
+    }, 2)
+    expect(positions(store).map((p) => store.featuresAt(p)[1])).toEqual([0.5, 1.5, 2.5, 10.5, 11.5])
+    expect(positions(store).map((p) => store.goalAt(p)[0])).toEqual([200.5, 200.5, 200.5, 201.5, 201.5])
+  })
+
+  test('misuse is an error that says what happened', () => {
+    const store = filledStore([{ length: 1, terminated: true }])
+    const step = { action: Float32Array.of(0), reward: 0, terminated: false, truncated: false }
+    expect(() => store.append(step, Float32Array.of(0, 0))).toThrow('append() before begin()')
+    store.begin(Float32Array.of(0, 0))
+    expect(() => store.begin(Float32Array.of(0, 0))).toThrow('begin() within an episode')
+    expect(() => store.frameAt(0)).toThrow(ArmatureError)
+  })
+})

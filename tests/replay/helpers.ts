@@ -1,0 +1,41 @@
+import { EpisodeStore } from '../../src/replay/episode-store.ts'
+
+/** One episode to store: `length` transitions, ended by the task or by time. */
+export interface EpisodePlan {
+  readonly length: number
+  readonly terminated: boolean
+}
+
+/**
+ * A store filled with `episodes`. Features are [episode, step], the action into step t + 1 is t, its reward 100 * episode + t, the
+ * goal of an episode [-episode, -episode], and its frames are all `episode`.
+ */
+export function filledStore(episodes: readonly EpisodePlan[], capacity = 1000, frameSize = 0): EpisodeStore {
+  const store = new EpisodeStore({ capacity, featureSize: 2, actionSize: 1, frameSize })
+  episodes.forEach((plan, episode) => addEpisode(store, episode, plan))
+  return store
+}
+
+export function addEpisode(store: EpisodeStore, episode: number, { length, terminated }: EpisodePlan): void {
+  const { frameSize } = store.options
+  const frame = (step: number): Uint8Array | undefined =>
+    frameSize > 0 ? new Uint8Array(frameSize).fill(10 * episode + step) : undefined
+  const goal = {
+    features: Float32Array.of(-episode, -episode),
+    ...(frameSize > 0 ? { frame: new Uint8Array(frameSize).fill(200 + episode) } : {}),
+  }
+  store.begin(Float32Array.of(episode, 0), frame(0), goal)
+  for (let step = 0; step < length; step++) {
+    const isLast = step === length - 1
+    store.append(
+      {
+        action: Float32Array.of(step),
+        reward: 100 * episode + step,
+        terminated: isLast && terminated,
+        truncated: isLast && !terminated,
+      },
+      Float32Array.of(episode, step + 1),
+      frame(step + 1),
+    )
+  }
+}

@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest'
+import { Rng } from '../../src/core/rng.ts'
+import type { RelabelMix } from '../../src/replay/relabel.ts'
+import { relabelGoals } from '../../src/replay/relabel.ts'
+import { latentDistanceReward, pixelMseReward } from '../../src/replay/rewards.ts'
+import { sampleTransitions } from '../../src/replay/sampler.ts'
+import { filledStore } from './helpers.ts'
+
+const gamma = 0.9
+
+describe('sampling transitions', () => {
+  test('one-step batches are the stored transitions; only termination stops the bootstrap', () => {
+    const store = filledStore([
+      { length: 3, terminated: true },
+      { length: 3, terminated: false },
+    ])
+    const batch = sampleTransitions(store, 400, { gamma, nStep: 1 }, new Rng(1))
+    const seen = new Set<string>()
+    for (let row = 0; row < batch.size; row++) {
+      const [episode, step] = batch.observation.subarray(2 * row, 2 * row + 2)
+      seen.add(`${episode}/${step}`)
+      expect([...batch.nextObservation.subarray(2 * row, 2 * row + 2)]).toEqual([episode, step! + 1])
+      expect(batch.action[row]).toBe(step)
+      expect(batch.reward[row]).toBe(100 * episode! + step!)
+      expect(batch.discount[row]).toBeCloseTo(episode === 0 && step === 2 ? 0 : gamma, 6)
+    }
+    expect(seen.size).toBe(6)
+  })
+
+  test('n-step windows stop at the end of the episode: nothing after a termination, a bootstrap after a time limit', () => {
+    const store = filledStore([
+      { length: 4, terminated: true },
+      { length: 4, terminated: false },
+    ])
+    const batch = sampleTransitions(store, 400, { gamma, nStep: 3 }, new Rng(2))
+    for (let row = 0; row < batch.size; row++) {
+      const [episode, step] = batch.observation.subarray(2 * row, 2 * row + 2) as unknown as [number, number]
+      const steps = Math.min(3, 4 - step)
+      let expected = 0
+      for (let k = 0; k < steps; k++) expected += gamma ** k * (100 * episode + step + k)
+      expect(batch.reward[row]).toBeCloseTo(expected, 3)
+      expect([...batch.nextObservation.subarray(2 * row, 2 * row + 2)]).toEqual([episode, step + steps])
+      const terminates = episode === 0 && step + steps === 4
+      expect(batch.discount[row]).toBeCloseTo(terminates ? 0 : gamma ** steps, 6)
+    }
+  })
+
+  test('an empty store cannot be sampled', () => {
+    const store = filledStore([])
+    expect(() => sampleTransitions(store, 1, { gamma, nStep: 1 }, new Rng(1))).toThrow('empty store')
+  })
+})
+
+describe('hindsight relabelling', () => {
+  const source = {
+    name: 'prior',
+    sample: () => ({ features: Float32Array.of(55, 55), frame: new Uint8Array(4).fill(55) }),
+  }
+  const store = filledStore(
+    [
+      { length: 5, terminated: false },
+      { length: 2, terminated: true },
+    ],
+    100,
+    4,
+  )
+
+  test('rows are [kept | prior | future] in the asked shares; future goals were achieved later in the same episode', () => {
+    const positions = Array.from({ length: 200 }, (_, i) => [0, 1, 2, 3, 4, 6, 7][i % 7]!)
+    const goals = relabelGoals(store, positions, { kept: 0.25, prior: 0.25, future: 0.5 }, source, new Rng(3))
+    positions.forEach((position, row) => {
+      const [a, b] = goals.features.subarray(2 * row, 2 * row + 2)
+      const [episode, step] = store.featuresAt(position)
+      if (row < 50) expect([a! + episode!, b! + episode!]).toEqual([0, 0])
+      else if (row < 100) expect([a, b]).toEqual([55, 55])
+      else {
+        expect(a).toBe(episode)
+        expect(b).toBeGreaterThan(step!)
+        expect(b).toBeLessThanOrEqual(episode === 0 ? 5 : 2)
+        expect(goals.frame(row)[0]).toBe(10 * episode! + b!)
+      }
+    })
+    expect(goals.frame(0)[0]).toBe(200)
+    expect(goals.frame(60)[0]).toBe(55)
+  })
+
+  test.each<[string, RelabelMix]>([
+    ['kept', { kept: 1, prior: 0, future: 0 }],
+    ['future', { kept: 0, prior: 0, future: 1 }],
+  ])('rewards are recomputed against the goal of the row (%s)', (_name, mix) => {
+    const goals = { mix, source, reward: latentDistanceReward(2) }
+    const batch = sampleTransitions(store, 100, { gamma, nStep: 1 }, new Rng(4), goals)
+    for (let row = 0; row < batch.size; row++) {
+      const [, , goalA, goalB] = batch.observation.subarray(4 * row, 4 * row + 4) as unknown as number[]
+      const [a, b, nextGoalA, nextGoalB] = batch.nextObservation.subarray(4 * row, 4 * row + 4) as unknown as number[]
+      expect([nextGoalA, nextGoalB]).toEqual([goalA, goalB])
+      expect(batch.reward[row]).toBeCloseTo(-2 * Math.hypot(a! - goalA!, b! - goalB!), 4)
+    }
+  })
+
+  test('the pixel reward compares frames', () => {
+    const rewards = new Float32Array(1)
+    pixelMseReward(3).compute(
+      {
+        size: 1,
+        featureSize: 0,
+        reached: new Float32Array(0),
+        goals: new Float32Array(0),
+        reachedFrame: () => Uint8Array.of(0, 255, 0, 0),
+        goalFrame: () => Uint8Array.of(255, 255, 0, 0),
+      },
+      rewards,
+    )
+    expect(rewards[0]).toBeCloseTo(-0.75, 6)
+  })
+})
