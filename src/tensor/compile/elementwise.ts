@@ -1,0 +1,137 @@
+import type { Graph, Value } from './graph.ts'
+import { broadcastShape, inputsOf, sameShape, splatOf } from './graph.ts'
+import { expand, reshape, unexpanded } from './movement.ts'
+import type { Attribute, ValueType } from './onnx-model.ts'
+
+/** What an ONNX operator does to numbers, where that is worth knowing at compile time. */
+const UNARY_ON_NUMBERS: Readonly<Record<string, (x: number) => number>> = {
+  Neg: (x) => -x,
+  Abs: Math.abs,
+  Exp: Math.exp,
+  Log: Math.log,
+  Sqrt: Math.sqrt,
+  Reciprocal: (x) => 1 / x,
+  Floor: Math.floor,
+  Not: (x) => 1 - x,
+}
+
+const BINARY_ON_NUMBERS: Readonly<Record<string, (x: number, y: number) => number>> = {
+  Add: (x, y) => x + y,
+  Sub: (x, y) => x - y,
+  Mul: (x, y) => x * y,
+  Div: (x, y) => x / y,
+  Pow: Math.pow,
+  Max: Math.max,
+  Min: Math.min,
+}
+
+const COMPARISONS: ReadonlySet<string> = new Set(['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'])
+
+/** Applies an element-wise ONNX operator; a broadcast stays outside, so that the work is done before it. */
+export function unary(
+  g: Graph,
+  op: string,
+  x: Value,
+  attributes: Readonly<Record<string, Attribute>> = {},
+  type: ValueType = x.type,
+): Value {
+  const number = splatOf(x)
+  const onNumber = UNARY_ON_NUMBERS[op]
+  if (number !== undefined && onNumber !== undefined) return g.splat(onNumber(number), x.shape, type)
+  // Below a reshape the operator stands next to the matrix product that it may be fused with.
+  const flat = inputsOf(x, 'Reshape')?.[0]
+  if (flat !== undefined) return reshape(g, unary(g, op, flat, attributes, type), x.shape)
+  const narrow = unexpanded(g, x)
+  return expand(g, g.op(op, [narrow], { type, shape: narrow.shape }, attributes), x.shape)
+}
+
+/** Applies an element-wise ONNX operator with broadcasting: folds numbers, drops neutral operands, delays broadcasts. */
+export function binary(g: Graph, op: string, a: Value, b: Value): Value {
+  const shape = broadcastShape(a.shape, b.shape)
+  const [x, y] = [splatOf(a), splatOf(b)]
+  const onNumbers = BINARY_ON_NUMBERS[op]
+  const integerDivision = op === 'Div' && a.type !== 'float32'
+  if (x !== undefined && y !== undefined && onNumbers !== undefined && !integerDivision) {
+    return g.splat(onNumbers(x, y), shape, a.type)
+  }
+  const neutral = withoutNeutralOperand(op, a, b)
+  if (neutral !== undefined) return expand(g, neutral, shape)
+  if (op === 'Div' && y !== undefined && y !== 0 && a.type === 'float32') {
+    return binary(g, 'Mul', a, g.splat(1 / y, b.shape))
+  }
+  const flat = belowReshape(g, a, b)
+  if (flat !== undefined) return reshape(g, binary(g, op, ...flat), shape)
+  const [left, right] = [unexpanded(g, a), unexpanded(g, b)]
+  const type = COMPARISONS.has(op) ? 'bool' : a.type
+  const result = g.op(op, [left, right], { type, shape: broadcastShape(left.shape, right.shape) })
+  return expand(g, result, shape)
+}
+
+/** Operands that give the same elements before the reshape that `a` or `b` (or both) went through. */
+function belowReshape(g: Graph, a: Value, b: Value): readonly [Value, Value] | undefined {
+  const [left, right] = [inputsOf(a, 'Reshape')?.[0], inputsOf(b, 'Reshape')?.[0]]
+  if (left !== undefined && right !== undefined && sameShape(a.shape, b.shape) && sameShape(left.shape, right.shape)) {
+    return [left, right]
+  }
+  if (left !== undefined && broadcastsAlongLastAxis(unexpanded(g, b), a, left)) return [left, unexpanded(g, b)]
+  if (right !== undefined && broadcastsAlongLastAxis(unexpanded(g, a), b, right)) return [unexpanded(g, a), right]
+  return undefined
+}
+
+/** Whether `vector` (a number, or one per channel) meets the elements of `reshaped` and of its source `flat` alike. */
+function broadcastsAlongLastAxis(vector: Value, reshaped: Value, flat: Value): boolean {
+  if (vector.shape.length === 0) return true
+  if (vector.shape.length !== 1 || flat.shape.length === 0) return false
+  return vector.shape[0] === 1 || (vector.shape[0] === reshaped.shape.at(-1) && vector.shape[0] === flat.shape.at(-1))
+}
+
+function withoutNeutralOperand(op: string, a: Value, b: Value): Value | undefined {
+  const [x, y] = [splatOf(a), splatOf(b)]
+  if ((op === 'Add' || op === 'Sub') && y === 0) return a
+  if (op === 'Add' && x === 0) return b
+  if ((op === 'Mul' || op === 'Div') && y === 1) return a
+  if (op === 'Mul' && x === 1) return b
+  return undefined
+}
+
+/** `condition ? a : b`, element by element with broadcasting. */
+export function where(g: Graph, condition: Value, a: Value, b: Value): Value {
+  const shape = broadcastShape(condition.shape, broadcastShape(a.shape, b.shape))
+  const operands = [condition, a, b].map((operand) => unexpanded(g, operand))
+  const narrow = operands.map((operand) => operand.shape).reduce(broadcastShape)
+  return expand(g, g.op('Where', operands, { type: a.type, shape: narrow }), shape)
+}
+
+/** `TensorProto.DataType` numbers, as Cast's attribute wants them. */
+const DATA_TYPE: Readonly<Record<ValueType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 }
+
+/** Converts the element type; conversions that lose nothing on the way are skipped (uint8 -> int32 -> float32). */
+export function cast(g: Graph, x: Value, type: ValueType): Value {
+  if (x.type === type) return x
+  const number = splatOf(x)
+  if (number !== undefined && type !== 'bool')
+    return g.splat(type === 'float32' ? number : Math.trunc(number), x.shape, type)
+  if (number !== undefined) return g.splat(number === 0 ? 0 : 1, x.shape, type)
+  const source = inputsOf(x, 'Cast')?.[0]
+  if (source !== undefined && isLossless(source.type, x.type)) return cast(g, source, type)
+  const flat = inputsOf(x, 'Reshape')?.[0]
+  if (flat !== undefined) return reshape(g, cast(g, flat, type), x.shape)
+  const narrow = unexpanded(g, x)
+  return expand(g, g.op('Cast', [narrow], { type, shape: narrow.shape }, { to: DATA_TYPE[type] }), x.shape)
+}
+
+function isLossless(from: ValueType, to: ValueType): boolean {
+  if (from === 'bool') return true
+  if (from === 'uint8') return to !== 'bool'
+  return from === 'int32' && to === 'int64'
+}
+
+/** 1 where x > 0, else 0, as float32. Where relu(x) is known, its mask is taken from there: x itself may then be fused away. */
+export function positiveMask(g: Graph, x: Value): Value {
+  const flat = inputsOf(x, 'Reshape')?.[0]
+  if (flat !== undefined) return reshape(g, positiveMask(g, flat), x.shape)
+  if (inputsOf(x, 'Relu') !== undefined) return cast(g, cast(g, x, 'bool'), 'float32')
+  const relu = g.find('Relu', [x])
+  if (relu !== undefined && sameShape(relu.shape, x.shape)) return positiveMask(g, relu)
+  return cast(g, binary(g, 'Greater', x, g.splat(0)), 'float32')
+}

@@ -1,0 +1,92 @@
+import { tf } from '../../tf.ts'
+import { matMul } from '../contract.ts'
+import type { Graph, Value } from '../graph.ts'
+import { gather, reshape, transpose } from '../movement.ts'
+import type { Window } from '../windows.ts'
+import { patches, scatterPatches } from '../windows.ts'
+import type { Lowering, Lowerings } from './lowering.ts'
+import { unsupported } from './lowering.ts'
+
+type Shape4 = [number, number, number, number]
+type ConvInfo = tf.backend_util.Conv2DInfo
+
+/** The window of a TF.js convolution or pooling over NHWC images. */
+export function windowOf(info: ConvInfo): Window {
+  return {
+    inHeight: info.inHeight,
+    inWidth: info.inWidth,
+    outHeight: info.outHeight,
+    outWidth: info.outWidth,
+    height: info.filterHeight,
+    width: info.filterWidth,
+    strideHeight: info.strideHeight,
+    strideWidth: info.strideWidth,
+    dilationHeight: info.dilationHeight,
+    dilationWidth: info.dilationWidth,
+    padTop: info.padInfo.top,
+    padLeft: info.padInfo.left,
+  }
+}
+
+interface ConvAttributes extends Omit<tf.Conv2DAttrs, 'dilations'> {
+  readonly dilations?: [number, number] | number
+}
+
+function convInfo(
+  kernel: string,
+  input: readonly number[],
+  filter: readonly number[],
+  attributes: ConvAttributes,
+): ConvInfo {
+  const { strides, pad, dataFormat, dilations = 1, dimRoundingMode } = attributes
+  if (dataFormat !== 'NHWC') throw unsupported(kernel, dataFormat)
+  return tf.backend_util.computeConv2DInfo(
+    input as Shape4,
+    filter as Shape4,
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+    false,
+    'channelsLast',
+  )
+}
+
+/** Patches as the rows of a matrix: [B * positions, taps * C]. */
+function patchMatrix(g: Graph, x: Value, info: ConvInfo): Value {
+  const rows = info.batchSize * info.outHeight * info.outWidth
+  return reshape(g, patches(g, x, windowOf(info)), [rows, info.filterHeight * info.filterWidth * info.inChannels])
+}
+
+const conv2d: Lowering<ConvAttributes> = (g, { x, filter }, attributes) => {
+  const info = convInfo('Conv2D', x!.shape, filter!.shape, attributes)
+  const matrix = reshape(g, filter!, [info.filterHeight * info.filterWidth * info.inChannels, info.outChannels])
+  return reshape(g, matMul(g, patchMatrix(g, x!, info), matrix, false, false), info.outShape)
+}
+
+const conv2dBackpropFilter: Lowering<tf.Conv2DBackpropFilterAttrs> = (g, { x, dy }, attributes) => {
+  const info = convInfo('Conv2DBackpropFilter', x!.shape, attributes.filterShape, attributes)
+  const flat = reshape(g, dy!, [info.batchSize * info.outHeight * info.outWidth, info.outChannels])
+  return reshape(g, matMul(g, patchMatrix(g, x!, info), flat, true, false), info.filterShape)
+}
+
+/** The gradient of a convolution's input, and the transposed convolution itself. */
+const conv2dBackpropInput: Lowering<tf.Conv2DBackpropInputAttrs> = (g, { dy, filter }, attributes) => {
+  const info = convInfo('Conv2DBackpropInput', attributes.inputShape, filter!.shape, attributes)
+  const { batchSize, inChannels, outChannels } = info
+  const taps = info.filterHeight * info.filterWidth
+  const byTap = transpose(g, reshape(g, filter!, [taps, inChannels, outChannels]), [0, 2, 1]) // [taps, O, C]
+  return scatterPatches(g, dy!, windowOf(info), inChannels, (rows, ofTaps) => {
+    const pixels = rows.shape[1]!
+    const picked = gather(g, byTap, g.int32s(Int32Array.from(ofTaps), [ofTaps.length]), 0)
+    const matrix = reshape(g, picked, [ofTaps.length * outChannels, inChannels])
+    const product = matMul(g, reshape(g, rows, [batchSize * pixels, ofTaps.length * outChannels]), matrix, false, false)
+    return reshape(g, product, [batchSize, pixels, inChannels])
+  })
+}
+
+export const CONVOLUTION: Lowerings = {
+  Conv2D: conv2d,
+  Conv2DBackpropFilter: conv2dBackpropFilter,
+  Conv2DBackpropInput: conv2dBackpropInput,
+}

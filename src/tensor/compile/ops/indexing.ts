@@ -1,0 +1,82 @@
+import { sizeOf } from '../../../core/ndarray.ts'
+import { tf } from '../../tf.ts'
+import { matMul } from '../contract.ts'
+import { binary, cast } from '../elementwise.ts'
+import type { Graph, Value } from '../graph.ts'
+import { gather, reshape, transpose } from '../movement.ts'
+import type { Lowering, Lowerings } from './lowering.ts'
+import { valueType } from './shapes.ts'
+
+/** 1 in column indices[i] of row i, 0 elsewhere: [...indices.shape, depth]. */
+function oneHot(g: Graph, indices: Value, depth: number): Value {
+  const columns = g.int32s(
+    Int32Array.from({ length: depth }, (_, i) => i),
+    [depth],
+  )
+  const rows = reshape(g, cast(g, indices, 'int32'), [...indices.shape, 1])
+  return cast(g, binary(g, 'Equal', rows, columns), 'float32')
+}
+
+const oneHotOp: Lowering<tf.OneHotAttrs> = (g, { indices }, { depth, onValue, offValue, dtype }) => {
+  const mask = oneHot(g, indices!, depth)
+  const scaled = binary(g, 'Mul', mask, g.splat(onValue - offValue))
+  return cast(g, binary(g, 'Add', scaled, g.splat(offValue)), valueType(dtype ?? 'int32'))
+}
+
+/** Without batch axes ONNX's Gather is the same; with them, the batches are laid end to end and the indices shifted. */
+const gatherV2: Lowering<{ axis: number; batchDims?: number }> = (g, { x, indices }, { axis, batchDims = 0 }) => {
+  const at = axis < 0 ? axis + x!.shape.length : axis
+  const rows = cast(g, indices!, 'int32')
+  if (batchDims === 0) return gather(g, x!, rows, at)
+  const batch = x!.shape.slice(0, batchDims)
+  const moved = transpose(g, x!, bringForward(at, batchDims, x!.shape.length))
+  const length = moved.shape[batchDims]!
+  const rest = moved.shape.slice(batchDims + 1)
+  const count = sizeOf(batch)
+  const start = g.int32s(
+    Int32Array.from({ length: count }, (_, i) => i * length),
+    [count, 1],
+  )
+  const perBatch = sizeOf(rows.shape) / count
+  const flatRows = binary(g, 'Add', reshape(g, rows, [count, perBatch]), start)
+  const picked = gather(g, reshape(g, moved, [count * length, ...rest]), flatRows, 0)
+  const indexShape = rows.shape.slice(batchDims)
+  const unordered = reshape(g, picked, [...batch, ...indexShape, ...rest])
+  return transpose(g, unordered, putBack(at, batchDims, indexShape.length, unordered.shape.length))
+}
+
+/** The permutation that moves axis `from` to position `to`. */
+function bringForward(from: number, to: number, rank: number): number[] {
+  const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== from)
+  return axes.toSpliced(to, 0, from)
+}
+
+/** The permutation that moves `count` index axes from `from` back to where axis `to` of the source was. */
+function putBack(to: number, from: number, count: number, rank: number): number[] {
+  const axes = Array.from({ length: rank }, (_, i) => i)
+  const index = axes.splice(from, count)
+  return axes.toSpliced(to, 0, ...index)
+}
+
+const gatherNd: Lowering = (g, { params, indices }) => {
+  const depth = indices!.shape.at(-1)!
+  const shape = [...indices!.shape.slice(0, -1), ...params!.shape.slice(depth)]
+  return g.op('GatherND', [params!, cast(g, indices!, 'int64')], { type: params!.type, shape })
+}
+
+/** Sum of the rows of `x` with the same id, as a product with the one-hot matrix of the ids: the gradient of a gather. */
+const unsortedSegmentSum: Lowering<{ numSegments: number }> = (g, { x, segmentIds }, { numSegments }) => {
+  const idRank = segmentIds!.shape.length
+  const rest = x!.shape.slice(idRank)
+  const rows = reshape(g, x!, [sizeOf(segmentIds!.shape), sizeOf(rest)])
+  const ids = reshape(g, segmentIds!, [sizeOf(segmentIds!.shape)])
+  const sums = matMul(g, oneHot(g, ids, numSegments), cast(g, rows, 'float32'), true, false)
+  return cast(g, reshape(g, sums, [numSegments, ...rest]), x!.type)
+}
+
+export const INDEXING: Lowerings = {
+  OneHot: oneHotOp,
+  GatherV2: gatherV2,
+  GatherNd: gatherNd,
+  UnsortedSegmentSum: unsortedSegmentSum,
+}

@@ -1,0 +1,125 @@
+import { tf } from '../../tf.ts'
+import { reduce } from '../contract.ts'
+import { binary, cast } from '../elementwise.ts'
+import type { Graph, Value } from '../graph.ts'
+import { expand, gather, reshape } from '../movement.ts'
+import type { Window } from '../windows.ts'
+import { patches } from '../windows.ts'
+import { windowOf } from './convolution.ts'
+import type { Lowering, Lowerings } from './lowering.ts'
+import { unsupported } from './lowering.ts'
+
+type PoolAttributes = tf.MaxPoolAttrs
+
+function poolInfo(shape: readonly number[], attributes: PoolAttributes): tf.backend_util.Conv2DInfo {
+  const { filterSize, strides, pad, dimRoundingMode } = attributes
+  return tf.backend_util.computePool2DInfo(
+    shape as [number, number, number, number],
+    filterSize,
+    strides,
+    1,
+    pad,
+    dimRoundingMode,
+  )
+}
+
+const maxPool: Lowering<PoolAttributes> = (g, { x }, attributes) => {
+  const info = poolInfo(x!.shape, attributes)
+  const rows = patches(g, x!, windowOf(info), -Infinity) // [B, positions, taps, C]
+  return reshape(g, reduce(g, 'ReduceMax', rows, [2]), info.outShape)
+}
+
+/** The gradient goes to the first of the largest elements under the window. */
+const maxPoolGrad: Lowering<PoolAttributes> = (g, { dy, input }, attributes) => {
+  const info = poolInfo(input!.shape, attributes)
+  const window = windowOf(info)
+  const rows = patches(g, input!, window, -Infinity) // [B, positions, taps, C]
+  const [batch, positions, taps, channels] = rows.shape as readonly [number, number, number, number]
+  const spec = { type: 'int64', shape: [batch, positions, 1, channels] } as const
+  const winner = cast(g, g.op('ArgMax', [rows], spec, { axis: 2, keepdims: 1 }), 'int32')
+  const tapIndex = g.int32s(
+    Int32Array.from({ length: taps }, (_, i) => i),
+    [taps, 1],
+  )
+  const isWinner = cast(g, binary(g, 'Equal', winner, tapIndex), 'float32')
+  const share = binary(g, 'Mul', isWinner, reshape(g, dy!, [batch, positions, 1, channels]))
+  return reshape(g, sumPatches(g, share, window), input!.shape)
+}
+
+const avgPool: Lowering<PoolAttributes> = (g, { x }, attributes) => {
+  const info = poolInfo(x!.shape, attributes)
+  const window = windowOf(info)
+  const sum = reduce(g, 'ReduceSum', patches(g, x!, window), [2]) // [B, positions, C]
+  const inverse = tapsInside(window).map((count) => 1 / count)
+  return reshape(g, binary(g, 'Mul', sum, g.array(inverse, [inverse.length, 1], 'float32')), info.outShape)
+}
+
+/** TF.js divides by the whole window here but by the taps inside the image in the forward pass: they agree only without padding. */
+const avgPoolGrad: Lowering<PoolAttributes> = (g, { dy, input }, attributes) => {
+  const info = poolInfo(input!.shape, attributes)
+  const window = windowOf(info)
+  const taps = window.height * window.width
+  if (tapsInside(window).some((count) => count !== taps))
+    throw unsupported('AvgPoolGrad', 'windows that hang over the image')
+  const [batch, positions, channels] = [info.batchSize, info.outHeight * info.outWidth, info.inChannels]
+  const scaled = binary(g, 'Mul', reshape(g, dy!, [batch, positions, 1, channels]), g.splat(1 / taps))
+  return reshape(g, sumPatches(g, expand(g, scaled, [batch, positions, taps, channels]), window), input!.shape)
+}
+
+/** How many taps lie inside the image at each position. */
+function tapsInside(window: Window): Float32Array {
+  const covered = (size: number, out: number, taps: number, stride: number, padding: number): number[] =>
+    Array.from({ length: out }, (_, i) => {
+      const start = i * stride - padding
+      return Math.min(start + taps, size) - Math.max(start, 0)
+    })
+  const rows = covered(window.inHeight, window.outHeight, window.height, window.strideHeight, window.padTop)
+  const columns = covered(window.inWidth, window.outWidth, window.width, window.strideWidth, window.padLeft)
+  return Float32Array.from(rows.flatMap((row) => columns.map((column) => row * column)))
+}
+
+/** Adds what every window [B, positions, taps, C] says about a pixel: [B, pixels, C]. The adjoint of `patches`. */
+function sumPatches(g: Graph, shares: Value, window: Window): Value {
+  const [batch, positions, taps, channels] = shares.shape as readonly [number, number, number, number]
+  const flat = reshape(g, shares, [batch, positions * taps, channels])
+  const { table, width } = visitors(window)
+  const pixels = window.inHeight * window.inWidth
+  const none = positions * taps
+  const filled = table.includes(none)
+    ? g.op(
+        'Concat',
+        [flat, g.splat(0, [batch, 1, channels])],
+        { type: 'float32', shape: [batch, none + 1, channels] },
+        { axis: 1 },
+      )
+    : flat
+  return reduce(g, 'ReduceSum', gather(g, filled, g.int32s(table, [pixels, width]), 1), [2])
+}
+
+/** For each pixel the (position, tap) pairs that see it, padded with one past the last pair to the same `width`. */
+function visitors(window: Window): { table: Int32Array; width: number } {
+  const { inHeight, inWidth, outHeight, outWidth, height, width } = window
+  const seen: number[][] = Array.from({ length: inHeight * inWidth }, () => [])
+  let pair = 0
+  for (let row = 0; row < outHeight; row++) {
+    for (let column = 0; column < outWidth; column++) {
+      for (let i = 0; i < height; i++) {
+        for (let j = 0; j < width; j++, pair++) {
+          const y = row * window.strideHeight - window.padTop + i
+          const x = column * window.strideWidth - window.padLeft + j
+          if (y >= 0 && y < inHeight && x >= 0 && x < inWidth) seen[y * inWidth + x]!.push(pair)
+        }
+      }
+    }
+  }
+  const most = Math.max(1, ...seen.map((pairs) => pairs.length))
+  const table = seen.flatMap((pairs) => [...pairs, ...Array<number>(most - pairs.length).fill(pair)])
+  return { table: Int32Array.from(table), width: most }
+}
+
+export const POOLING: Lowerings = {
+  MaxPool: maxPool,
+  MaxPoolGrad: maxPoolGrad,
+  AvgPool: avgPool,
+  AvgPoolGrad: avgPoolGrad,
+}
