@@ -1,11 +1,14 @@
 import type { CameraPose } from './camera.ts'
 import type { Mesh } from './meshes.ts'
+import { COARSE, FINE, MEDIUM, meshOf } from './meshes.ts'
 import type { CheckerPlane, DepthPlane, PolygonFiller } from './polygon-filler.ts'
 import { MAX_CORNERS } from './polygon-filler.ts'
 import type { Primitive, Scene } from './scene.ts'
 
 /** Nothing nearer to the camera than this is drawn, metres. */
 const NEAR_M = 0.01
+
+const MEDIUM_UP_TO_ROWS = 160
 
 /** Projects and shades meshes and hands their faces to a {@link PolygonFiller}. All its arrays are made once. */
 export class MeshDrawer {
@@ -27,6 +30,9 @@ export class MeshDrawer {
   /** Camera position and direction to the light in the object's frame. */
   readonly #eye = new Float64Array(3)
   readonly #light = new Float64Array(3)
+  /** By primitive, in the order of the scene. */
+  readonly #meshes: readonly Mesh[]
+  readonly #shadowMeshes: readonly (Mesh | undefined)[]
   readonly #vertices: Float64Array
   readonly #screenX: Float64Array
   readonly #screenY: Float64Array
@@ -47,7 +53,12 @@ export class MeshDrawer {
     this.#scene = scene
     this.#pose = pose
     this.#focalPx = focalPx
-    const meshes = scene.primitives.flatMap(({ mesh, shadowMesh }) => (shadowMesh ? [mesh, shadowMesh] : [mesh]))
+    const detail = filler.height <= MEDIUM_UP_TO_ROWS ? MEDIUM : FINE
+    this.#meshes = scene.primitives.map(({ spec }) => meshOf(spec.shape, detail))
+    this.#shadowMeshes = scene.primitives.map(({ spec }) =>
+      spec.castsShadow === true ? meshOf(spec.shape, COARSE) : undefined,
+    )
+    const meshes = [...this.#meshes, ...this.#shadowMeshes.filter((mesh) => mesh !== undefined)]
     const mostVertices = Math.max(0, ...meshes.map((mesh) => mesh.vertices.length / 3))
     this.#vertices = new Float64Array(mostVertices * 3)
     this.#screenX = new Float64Array(mostVertices)
@@ -57,23 +68,26 @@ export class MeshDrawer {
 
   /** Draws the faces of `primitive` that look towards the camera. */
   draw(primitive: Primitive): void {
-    const { mesh, rotation, position } = primitive
+    const mesh = this.#meshes[primitive.id - 1]!
+    const { rotation, position } = primitive
     this.#place(rotation, position)
     if (!this.#project(mesh)) return
     transposeTimes(this.#eye, this.#matrix, this.#offset, -1)
     this.#shade(mesh, rotation)
-    const [ex, ey, ez] = [this.#eye[0]!, this.#eye[1]!, this.#eye[2]!]
+    const ex = this.#eye[0]!
+    const ey = this.#eye[1]!
+    const ez = this.#eye[2]!
     const planes = mesh.facePlane
     for (let face = 0; face < mesh.faceFlat.length; face++) {
       const p = face * 4
       const height = planes[p]! * ex + planes[p + 1]! * ey + planes[p + 2]! * ez - planes[p + 3]!
-      if (height > 1e-9) this.#drawFace(primitive, face, height)
+      if (height > 1e-9) this.#drawFace(primitive, mesh, face, height)
     }
   }
 
   /** Darkens the ground where `primitive` keeps the light off: its faces that look to the light, projected along it. */
   drawShadow(primitive: Primitive, onto: number, groundZ: number, keep: number): void {
-    const mesh = primitive.shadowMesh
+    const mesh = this.#shadowMeshes[primitive.id - 1]
     if (mesh === undefined) {
       this.#clearBounds()
       return
@@ -81,7 +95,9 @@ export class MeshDrawer {
     this.#placeShadow(primitive, groundZ)
     if (!this.#project(mesh)) return
     this.#turnLight(primitive.rotation)
-    const [lx, ly, lz] = [this.#light[0]!, this.#light[1]!, this.#light[2]!]
+    const lx = this.#light[0]!
+    const ly = this.#light[1]!
+    const lz = this.#light[2]!
     for (let face = 0; face < mesh.faceFlat.length; face++) {
       const p = face * 4
       if (mesh.facePlane[p]! * lx + mesh.facePlane[p + 1]! * ly + mesh.facePlane[p + 2]! * lz <= 1e-9) continue
@@ -90,14 +106,15 @@ export class MeshDrawer {
     }
   }
 
-  #drawFace(primitive: Primitive, face: number, eyeHeight: number): void {
+  #drawFace({ id, spec }: Primitive, mesh: Mesh, face: number, eyeHeight: number): void {
     const filler = this.#filler
-    const { mesh, id, spec } = primitive
     const corners = this.#gatherCorners(mesh, face)
     if (corners < 3) return
     const n = face * 4
     this.#affineOf(filler.depthPlane, mesh.facePlane[n]!, mesh.facePlane[n + 1]!, mesh.facePlane[n + 2]!, -eyeHeight)
-    const [red, green, blue] = spec.color
+    const red = spec.color[0]
+    const green = spec.color[1]
+    const blue = spec.color[2]
     if (mesh.faceFlat[face] === 0) {
       filler.fillSmooth(corners, id, red, green, blue)
       return
@@ -163,8 +180,9 @@ export class MeshDrawer {
   /** Camera coordinates and pixels of all vertices, and their bounds; false when nothing can be seen. */
   #project(mesh: Mesh): boolean {
     const m = this.#matrix
-    const [m0, m1, m2, m3, m4, m5, m6, m7, m8] = [m[0]!, m[1]!, m[2]!, m[3]!, m[4]!, m[5]!, m[6]!, m[7]!, m[8]!]
-    const [tx, ty, tz] = [this.#offset[0]!, this.#offset[1]!, this.#offset[2]!]
+    const tx = this.#offset[0]!
+    const ty = this.#offset[1]!
+    const tz = this.#offset[2]!
     const centreX = this.#filler.width / 2
     const centreY = this.#filler.height / 2
     const focal = this.#focalPx
@@ -172,15 +190,18 @@ export class MeshDrawer {
     const camera = this.#vertices
     const screenX = this.#screenX
     const screenY = this.#screenY
-    let [minX, maxX, minY, maxY] = [Infinity, -Infinity, Infinity, -Infinity]
+    let minX = Infinity
+    let maxX = -Infinity
+    let minY = Infinity
+    let maxY = -Infinity
     let behind = 0
     for (let v = 0, i = 0; i < source.length; v++, i += 3) {
       const x = source[i]!
       const y = source[i + 1]!
       const z = source[i + 2]!
-      const cx = m0 * x + m1 * y + m2 * z + tx
-      const cy = m3 * x + m4 * y + m5 * z + ty
-      const cz = m6 * x + m7 * y + m8 * z + tz
+      const cx = m[0]! * x + m[1]! * y + m[2]! * z + tx
+      const cy = m[3]! * x + m[4]! * y + m[5]! * z + ty
+      const cz = m[6]! * x + m[7]! * y + m[8]! * z + tz
       camera[i] = cx
       camera[i + 1] = cy
       camera[i + 2] = cz
@@ -273,7 +294,9 @@ export class MeshDrawer {
   /** Lambert's law for each normal of the mesh, on top of the ambient share. */
   #shade(mesh: Mesh, rotation: Float64Array): void {
     this.#turnLight(rotation)
-    const [lx, ly, lz] = [this.#light[0]!, this.#light[1]!, this.#light[2]!]
+    const lx = this.#light[0]!
+    const ly = this.#light[1]!
+    const lz = this.#light[2]!
     const { ambient } = this.#scene.spec
     const { normals } = mesh
     const shades = this.#shades

@@ -36,12 +36,14 @@ export interface Tessellation {
   readonly bands: number
 }
 
-export const FINE: Tessellation = { segments: 24, bands: 12 }
-/** For shadows, whose edge a low-resolution image cannot show finely. */
+/** For images up to 160 samples high, where the error of the outline is a small part of a pixel. */
+export const MEDIUM: Tessellation = { segments: 16, bands: 8 }
+export const FINE: Tessellation = { segments: 48, bands: 24 }
+/** For shadows, whose edge need not be fine. */
 export const COARSE: Tessellation = { segments: 12, bands: 4 }
 
 /** Tessellates `shape` about its centre. */
-export function meshOf(shape: ShapeSpec, detail: Tessellation = FINE): Mesh {
+export function meshOf(shape: ShapeSpec, detail: Tessellation): Mesh {
   const builder = new MeshBuilder()
   switch (shape.kind) {
     case 'box':
@@ -63,15 +65,6 @@ export function meshOf(shape: ShapeSpec, detail: Tessellation = FINE): Mesh {
       break
   }
   return builder.build()
-}
-
-/** Radius of the smallest sphere about the local origin that holds `mesh`. */
-export function boundingRadius(mesh: Mesh): number {
-  let largest = 0
-  for (let i = 0; i < mesh.vertices.length; i += 3) {
-    largest = Math.max(largest, Math.hypot(mesh.vertices[i]!, mesh.vertices[i + 1]!, mesh.vertices[i + 2]!))
-  }
-  return largest
 }
 
 type Point = readonly [number, number, number]

@@ -161,7 +161,10 @@ export class PolygonFiller {
   /** Finds where the polygon's left and right side cross the rows' centre lines; false when no row is covered. */
   #scan(corners: number, withShade: boolean): boolean {
     const { cornerX, cornerY, cornerShade, width, height } = this
-    let [minX, maxX, minY, maxY] = [cornerX[0]!, cornerX[0]!, cornerY[0]!, cornerY[0]!]
+    let minX = cornerX[0]!
+    let maxX = minX
+    let minY = cornerY[0]!
+    let maxY = minY
     for (let i = 1; i < corners; i++) {
       const x = cornerX[i]!
       const y = cornerY[i]!

@@ -1,6 +1,5 @@
 import { ArmatureError } from '../../src/core/errors.ts'
-import type { Mesh, ShapeSpec } from './meshes.ts'
-import { boundingRadius, COARSE, meshOf } from './meshes.ts'
+import type { ShapeSpec } from './meshes.ts'
 
 /** 0..255 per channel. */
 export type Rgb = readonly [number, number, number]
@@ -37,9 +36,6 @@ export interface Primitive {
   readonly spec: PrimitiveSpec
   /** Its value in the ids image: 1 for the first primitive of the scene; 0 is the background. */
   readonly id: number
-  readonly mesh: Mesh
-  readonly shadowMesh: Mesh | undefined
-  readonly radiusM: number
   /** World position, metres. */
   readonly position: Float64Array
   /** Rotation object to world, row-major [3, 3]. */
@@ -47,7 +43,7 @@ export interface Primitive {
   visible: boolean
 }
 
-/** Primitives with poses, one light and one ground for shadows. Meshes are built once, here. */
+/** Primitives with poses, one light and one ground for shadows. */
 export class Scene {
   readonly spec: SceneSpec
   readonly primitives: readonly Primitive[]
@@ -97,13 +93,9 @@ export function setRotation(primitive: Primitive, x: number, y: number, z: numbe
 }
 
 function createPrimitive(spec: PrimitiveSpec, id: number): Primitive {
-  const mesh = meshOf(spec.shape)
   const primitive: Primitive = {
     spec,
     id,
-    mesh,
-    shadowMesh: spec.castsShadow === true ? meshOf(spec.shape, COARSE) : undefined,
-    radiusM: boundingRadius(mesh),
     position: Float64Array.from(spec.positionM ?? [0, 0, 0]),
     rotation: new Float64Array(9),
     visible: true,
