@@ -184,8 +184,14 @@ export class BetaVae implements Encoder {
       frames: ndarray(batch.frames, [batch.count, ...frameShape]),
       noise: ndarray(rng.fillNormal(new Float32Array(batch.count * latentSize)), [batch.count, latentSize]),
       meanFrame: this.#statistics.meanFrame,
-      beta: this.#statistics.beta,
+      beta: ndarray(Float32Array.of(this.#statistics.beta.data[0]! * this.#warmUp()), [1]),
     }
+  }
+
+  /** Share of beta that counts at this step: the bound of {@link chooseBeta} is one on growing out of nothing. */
+  #warmUp(): number {
+    const { betaWarmup } = this.#config
+    return betaWarmup === 0 ? 1 : Math.min(1, this.#adam.step / betaWarmup)
   }
 
   #checkFrames({ frames, count }: FrameBatch): void {

@@ -9,6 +9,13 @@ export const betaVaeConfigSchema = z.strictObject({
     .describe(
       'weight of the KL term against squared error summed over pixels in [0, 1]; auto: the pixel variance of the weakest direction to keep',
     ),
+  betaWarmup: z
+    .int()
+    .min(0)
+    .default(1000)
+    .describe(
+      'updates over which beta rises linearly from 0; without them the posterior collapses before the decoder has learned to use it',
+    ),
   keepDirections: z.int().min(1).max(32).default(6).describe('principal directions of the frames that beta auto keeps'),
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })
