@@ -14,9 +14,9 @@ export const PUCK: { readonly radiusM: number; readonly heightM: number; readonl
 }
 
 /** Half extents of where centres can be: the puck's are set by the rim, the hand's reach all around it. */
-export const PUCK_BOX: readonly [number, number] = [0.17, 0.12]
-export const HAND_BOX: readonly [number, number] = [0.24, 0.19]
-export const PUCK_GOAL_BOX: readonly [number, number] = [0.15, 0.1]
+export const PUCK_BOX: readonly [number, number] = [0.15, 0.1]
+export const HAND_BOX: readonly [number, number] = [0.25, 0.2]
+export const PUCK_GOAL_BOX: readonly [number, number] = [0.13, 0.09]
 export const HAND_GOAL_BOX: readonly [number, number] = [0.1, 0.05]
 export const HAND_START: readonly [number, number] = [0, -0.15]
 
@@ -34,7 +34,7 @@ const HAND_HEIGHT_M = 0.05
 const RIM_HEIGHT_M = 0.01
 
 export const HAND: MocapHandSpec = {
-  radiusM: 0.035,
+  radiusM: 0.04,
   heightM: HAND_HEIGHT_M,
   massKg: 0.5,
   friction: 0.5,
@@ -52,7 +52,7 @@ export const RIM_BARS: readonly {
 
 /** The observation camera, steeply down, so that the hand hardly hides the puck; and a view for people, with the goal shown. */
 export const CAMERAS: { readonly front: CameraSpec; readonly human: CameraSpec } = {
-  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 34 },
+  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 37 },
   human: { name: 'human', eyeM: [0.25, -0.75, 0.6], targetM: [0, -0.01, 0], fovYDeg: 35, showsHidden: true },
 }
 
@@ -75,7 +75,7 @@ export function createPushPuckScene(): Scene {
         name: `rim-${i}`,
         shape: { kind: 'box', halfExtentsM: half },
         positionM: center,
-        color: [150, 150, 150],
+        color: [104, 108, 114],
         isStatic: true,
       })),
       goalMarker('goal-puck', PUCK.radiusM, [255, 170, 160]),
@@ -89,7 +89,7 @@ export function createPushPuckScene(): Scene {
       {
         name: 'hand',
         shape: { kind: 'cylinder', radiusM: HAND.radiusM, heightM: HAND.heightM },
-        color: [60, 200, 255],
+        color: [255, 255, 255],
         castsShadow: true,
       },
     ],
