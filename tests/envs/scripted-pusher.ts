@@ -1,4 +1,6 @@
-const TOUCH_M = 0.065
+import { HAND, PUCK } from '../../envs/tasks/push-puck-layout.ts'
+
+const TOUCH_M = HAND.radiusM + PUCK.radiusM
 const CLEAR_M = TOUCH_M + 0.012
 const STEP_M = 0.02
 const PUCK_DONE_M = 0.012
