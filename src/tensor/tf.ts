@@ -11,6 +11,7 @@ import { env, ready, scalar, setBackend } from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 // tfjs-core's Node bundle leaves the gradient registrations out; those of tfjs-layers go to the same global registry.
 import '@tensorflow/tfjs-layers'
+import { registerMissingGradients } from './gradients.ts'
 
 export * as tf from '@tensorflow/tfjs-core'
 
@@ -40,4 +41,5 @@ async function startCpuBackend(): Promise<void> {
   env().set('IS_TEST', false)
 }
 
+registerMissingGradients()
 await startCpuBackend()

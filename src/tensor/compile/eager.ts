@@ -2,6 +2,7 @@ import { ArmatureError } from '../../core/errors.ts'
 import type { NdArray } from '../../core/ndarray.ts'
 import { tf } from '../tf.ts'
 import { checkInputs, checkScalars } from './check.ts'
+import { checkedInputs, explain, forgetTape, specsOf } from './failures.ts'
 
 /**
  * Runs `fn` op by op on the current TF.js backend, with the same checks and the same all-or-nothing treatment of variables
@@ -17,12 +18,13 @@ export function runEagerly<I extends string, O extends string>(
     const restore = rememberVariables()
     try {
       const tensors = mapRecord<I, NdArray, tf.Tensor>(inputs, toTensor)
-      const outputs = mapRecord<O, tf.Tensor, NdArray>(fn(tensors), toNdArray)
+      const outputs = mapRecord<O, tf.Tensor, NdArray>(fn(checkedInputs(name, tensors)), toNdArray)
       checkScalars(name, outputs)
       return outputs as unknown as tf.TensorContainerObject // tidy only looks for tensors in it and finds none
     } catch (error) {
       restore()
-      throw error
+      forgetTape()
+      throw explain(name, specsOf(inputs), error)
     }
   }) as unknown as Record<O, NdArray>
 }

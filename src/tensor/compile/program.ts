@@ -1,14 +1,15 @@
 import { ArmatureError } from '../../core/errors.ts'
 import type { NdArray } from '../../core/ndarray.ts'
-import { dtypeOf } from '../../core/ndarray.ts'
 import { engineInfo } from '../engine.ts'
 import type { tf } from '../tf.ts'
 import { checkInputs } from './check.ts'
 import { runEagerly } from './eager.ts'
+import type { InputSpec } from './failures.ts'
+import { specsOf } from './failures.ts'
 import { lower } from './lower.ts'
 import { encodeModel } from './onnx-model.ts'
 import type { CompiledGraph } from './session.ts'
-import type { InputSpec, TensorFunction } from './trace.ts'
+import type { TensorFunction } from './trace.ts'
 import { trace } from './trace.ts'
 
 /** A function of tensors, ready to be run on arrays by whatever engine was started. */
@@ -50,7 +51,7 @@ export function compile<I extends string, O extends string>(name: string, fn: Te
 
   async function compiled(inputs: Record<I, NdArray>): Promise<CompiledGraph> {
     const { threads, device } = engineInfo()
-    const specs = Object.fromEntries(Object.entries<NdArray>(inputs).map(([key, array]) => [key, specOf(array)]))
+    const specs = specsOf(inputs)
     const signature = JSON.stringify([threads, device, specs])
     let graph = graphs.get(signature)
     if (graph === undefined) {
@@ -107,10 +108,6 @@ export function exportOnnx(name: string, fn: TensorFunction, inputs: Readonly<Re
       }),
     ],
   })
-}
-
-function specOf({ data, shape }: NdArray): InputSpec {
-  return { dtype: dtypeOf(data) as InputSpec['dtype'], shape: [...shape] }
 }
 
 let last: Promise<unknown> = Promise.resolve()

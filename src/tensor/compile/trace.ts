@@ -1,7 +1,7 @@
 import { ArmatureError } from '../../core/errors.ts'
 import type { NdData } from '../../core/ndarray.ts'
 import { tf } from '../tf.ts'
-import type { Shape, Value } from './graph.ts'
+import type { Value } from './graph.ts'
 import { Graph } from './graph.ts'
 import { cast } from './elementwise.ts'
 import type { Named } from './lower.ts'
@@ -10,16 +10,13 @@ import type { ValueType } from './onnx-model.ts'
 import { LOWERINGS } from './ops/index.ts'
 import type { Lowering, Operands } from './ops/lowering.ts'
 import { valueType } from './ops/shapes.ts'
+import type { InputSpec } from './failures.ts'
+import { checkedInputs, explain, forgetTape } from './failures.ts'
 
 /** A function of tensors by name, as programs are made of. */
 export type TensorFunction<I extends string = string, O extends string = string> = (
   inputs: Record<I, tf.Tensor>,
 ) => Record<O, tf.Tensor>
-
-export interface InputSpec {
-  readonly dtype: 'float32' | 'int32' | 'uint8'
-  readonly shape: Shape
-}
 
 export interface BoundVariable {
   readonly variable: tf.Variable
@@ -59,6 +56,7 @@ export function trace(program: string, fn: TensorFunction, inputs: Readonly<Reco
       () => record(tracer, fn, inputs, variables) as unknown as tf.TensorContainerObject,
     ) as unknown as Trace
   } catch (error) {
+    forgetTape()
     throw explain(program, inputs, error)
   } finally {
     tracing = undefined
@@ -103,19 +101,6 @@ function record(
   }
 }
 
-/** Inputs that name the missing one instead of handing out `undefined`. */
-export function checkedInputs<I extends string>(program: string, tensors: Record<I, tf.Tensor>): Record<I, tf.Tensor> {
-  return new Proxy(tensors, {
-    get(target, name) {
-      if (typeof name === 'symbol' || name in target) return Reflect.get(target, name) as unknown
-      throw new ArmatureError('bad-argument', `program ${program}`, {
-        expected: `an input ${name}`,
-        got: Object.keys(target).join(', ') || 'no inputs',
-      })
-    },
-  })
-}
-
 function refuseNewVariables(program: string, known: readonly tf.Variable[]): void {
   const created = Object.values(tf.engine().state.registeredVariables).filter((variable) => !known.includes(variable))
   if (created.length === 0) return
@@ -124,23 +109,6 @@ function refuseNewVariables(program: string, known: readonly tf.Variable[]): voi
   throw new ArmatureError('unsupported-op', `program ${program} makes variables while it runs`, {
     got: names,
     fix: 'make them before the program',
-  })
-}
-
-function explain(program: string, inputs: Readonly<Record<string, InputSpec>>, error: unknown): unknown {
-  if (error instanceof ArmatureError || !(error instanceof Error)) return error
-  const kernel = /Kernel '(\w+)' not registered/.exec(error.message)?.[1]
-  if (kernel !== undefined) {
-    return new ArmatureError('unsupported-op', `program ${program}: op ${kernel} is not covered by the onnx engine`, {
-      fix: 'write it in other ops, or choose the engine js',
-      cause: error,
-    })
-  }
-  // TF.js reports every shape mismatch as a plain Error.
-  if (error.constructor !== Error) return error
-  const given = Object.entries(inputs).map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape.join(', ')}]`)
-  return new ArmatureError('bad-shape', `program ${program} with inputs ${given.join(', ')}: ${error.message}`, {
-    cause: error,
   })
 }
 

@@ -1,10 +1,9 @@
+import { tf } from '../../tf.ts'
 import { binary, positiveMask, unary, where } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
 
-/** Selu's constants, as in TF.js. */
-const SELU_SCALE_ALPHA = 1.7580993408473768599402175208123
-const SELU_SCALE = 1.0507009873554804934193349852946
+const { SELU_SCALE, SELU_SCALEALPHA } = tf.backend_util
 
 function clip(g: Graph, x: Value, low: number, high: number): Value {
   if (x.type !== 'float32')
@@ -28,7 +27,7 @@ const eluGrad: Lowering = (g, { dy, y }) => {
 const selu: Lowering = (g, { x }) => {
   const positive = binary(g, 'Mul', x!, g.splat(SELU_SCALE))
   const one = g.splat(1)
-  const negative = binary(g, 'Mul', binary(g, 'Sub', unary(g, 'Exp', x!), one), g.splat(SELU_SCALE_ALPHA))
+  const negative = binary(g, 'Mul', binary(g, 'Sub', unary(g, 'Exp', x!), one), g.splat(SELU_SCALEALPHA))
   return where(g, binary(g, 'GreaterOrEqual', x!, g.splat(0)), positive, negative)
 }
 

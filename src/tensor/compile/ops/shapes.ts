@@ -142,7 +142,7 @@ const linSpace: Lowering<tf.LinSpaceAttrs> = (g, _, { start, stop, num }) =>
   sequence(g, num, 'float32', (i) => (num === 1 ? start : start + (i * (stop - start)) / (num - 1)))
 
 const fill: Lowering<{ shape: Shape; value: number; dtype?: tf.DataType }> = (g, _, { shape, value, dtype }) =>
-  g.splat(Number(value), shape, valueType(dtype ?? 'float32'))
+  g.splat(value, shape, valueType(dtype ?? 'float32'))
 
 export const SHAPES: Lowerings = {
   Identity: (_, { x }) => x!,
