@@ -22,6 +22,7 @@ export class MeshDrawer {
   readonly #scene: Scene
   readonly #pose: CameraPose
   readonly #focalPx: number
+  readonly #groundId: number
   /** Object to camera of the mesh being drawn: row-major [3, 3] and translation. */
   readonly #matrix = new Float64Array(9)
   readonly #offset = new Float64Array(3)
@@ -38,7 +39,6 @@ export class MeshDrawer {
   readonly #screenY: Float64Array
   readonly #shades: Float64Array
   #crossesNear = false
-  readonly #even = new Float64Array(3)
   readonly #odd = new Float64Array(3)
   readonly #checker: CheckerPlane = {
     baseU: 0,
@@ -53,6 +53,9 @@ export class MeshDrawer {
     this.#scene = scene
     this.#pose = pose
     this.#focalPx = focalPx
+    const { shadow } = scene.spec
+    this.#groundId = shadow === undefined ? 0 : scene.primitive(shadow.onto).id
+    filler.shadowKeep = 1 - (shadow?.strength ?? 0)
     const detail = filler.height <= MEDIUM_UP_TO_ROWS ? MEDIUM : FINE
     this.#meshes = scene.primitives.map(({ spec }) => meshOf(spec.shape, detail))
     this.#shadowMeshes = scene.primitives.map(({ spec }) =>
@@ -74,25 +77,18 @@ export class MeshDrawer {
     if (!this.#project(mesh)) return
     transposeTimes(this.#eye, this.#matrix, this.#offset, -1)
     this.#shade(mesh, rotation)
-    const ex = this.#eye[0]!
-    const ey = this.#eye[1]!
-    const ez = this.#eye[2]!
-    const planes = mesh.facePlane
-    for (let face = 0; face < mesh.faceFlat.length; face++) {
-      const p = face * 4
-      const height = planes[p]! * ex + planes[p + 1]! * ey + planes[p + 2]! * ez - planes[p + 3]!
-      if (height > 1e-9) this.#drawFace(primitive, mesh, face, height)
-    }
+    for (let face = 0; face < mesh.faceFlat.length; face++) this.#drawFace(primitive, mesh, face)
   }
 
   /** Darkens the ground where `primitive` keeps the light off: its faces that look to the light, projected along it. */
-  drawShadow(primitive: Primitive, onto: number, groundZ: number, keep: number): void {
+  drawShadow(primitive: Primitive): void {
     const mesh = this.#shadowMeshes[primitive.id - 1]
-    if (mesh === undefined) {
+    const ground = this.#scene.spec.shadow
+    if (mesh === undefined || ground === undefined) {
       this.#clearBounds()
       return
     }
-    this.#placeShadow(primitive, groundZ)
+    this.#placeShadow(primitive, ground.z)
     if (!this.#project(mesh)) return
     this.#turnLight(primitive.rotation)
     const lx = this.#light[0]!
@@ -102,41 +98,41 @@ export class MeshDrawer {
       const p = face * 4
       if (mesh.facePlane[p]! * lx + mesh.facePlane[p + 1]! * ly + mesh.facePlane[p + 2]! * lz <= 1e-9) continue
       const corners = this.#gatherCorners(mesh, face)
-      if (corners >= 3) this.#filler.fillShadow(corners, onto, keep)
+      if (corners >= 3) this.#filler.fillShadow(corners, this.#groundId)
     }
   }
 
-  #drawFace({ id, spec }: Primitive, mesh: Mesh, face: number, eyeHeight: number): void {
+  #drawFace({ id, spec }: Primitive, mesh: Mesh, face: number): void {
     const filler = this.#filler
+    const eye = this.#eye
+    const plane = mesh.facePlane
+    const p = face * 4
+    const eyeHeight = plane[p]! * eye[0]! + plane[p + 1]! * eye[1]! + plane[p + 2]! * eye[2]! - plane[p + 3]!
+    if (eyeHeight <= 1e-9) return
     const corners = this.#gatherCorners(mesh, face)
     if (corners < 3) return
-    const n = face * 4
-    this.#affineOf(filler.depthPlane, mesh.facePlane[n]!, mesh.facePlane[n + 1]!, mesh.facePlane[n + 2]!, -eyeHeight)
-    const red = spec.color[0]
-    const green = spec.color[1]
-    const blue = spec.color[2]
-    if (mesh.faceFlat[face] === 0) {
-      filler.fillSmooth(corners, id, red, green, blue)
-      return
+    this.#affineOf(filler.depthPlane, plane[p]!, plane[p + 1]!, plane[p + 2]!, -eyeHeight)
+    const isFlat = mesh.faceFlat[face] === 1
+    const shade = isFlat ? filler.cornerShade[0]! : 1
+    for (let c = 0; c < 3; c++) filler.color[c] = spec.color[c]! * shade
+    if (!isFlat) {
+      filler.fillSmooth(corners, id)
+    } else if (spec.checker === undefined) {
+      filler.fillFlat(corners, id)
+    } else {
+      for (let c = 0; c < 3; c++) this.#odd[c] = spec.checker.color[c]! * shade
+      filler.fillChecker(corners, id, this.#odd, this.#placeChecker(spec.checker.squareM))
     }
-    const shade = filler.cornerShade[0]!
-    if (spec.checker === undefined) {
-      filler.fillFlat(corners, id, red * shade, green * shade, blue * shade)
-      return
-    }
-    const even = this.#even
-    const odd = this.#odd
-    for (let c = 0; c < 3; c++) {
-      even[c] = spec.color[c]! * shade
-      odd[c] = spec.checker.color[c]! * shade
-    }
+  }
+
+  #placeChecker(squareM: number): CheckerPlane {
     const checker = this.#checker
-    checker.squareM = spec.checker.squareM
+    checker.squareM = squareM
     checker.baseU = this.#eye[0]!
     checker.baseV = this.#eye[1]!
     this.#affineOf(checker.directionU, 1, 0, 0, 1)
     this.#affineOf(checker.directionV, 0, 1, 0, 1)
-    filler.fillChecker(corners, id, even, odd, checker)
+    return checker
   }
 
   /** The affine function of the pixel that is (n . ray) / divisor, for an object-frame vector n and rays of unit depth. */
@@ -163,16 +159,18 @@ export class MeshDrawer {
 
   /** As `#place`, after flattening the object along the light onto the plane z = groundZ. */
   #placeShadow({ rotation, position }: Primitive, groundZ: number): void {
-    const [lx, ly, lz] = this.#scene.light
+    const { light } = this.#scene
+    const slopeX = light[0] / light[2]
+    const slopeY = light[1] / light[2]
     const flat = this.#shadowRotation
     for (let c = 0; c < 3; c++) {
-      flat[c] = rotation[c]! - (rotation[6 + c]! * lx) / lz
-      flat[3 + c] = rotation[3 + c]! - (rotation[6 + c]! * ly) / lz
+      flat[c] = rotation[c]! - rotation[6 + c]! * slopeX
+      flat[3 + c] = rotation[3 + c]! - rotation[6 + c]! * slopeY
       flat[6 + c] = 0
     }
     const above = position[2]! - groundZ
-    this.#shadowPosition[0] = position[0]! - (above * lx) / lz
-    this.#shadowPosition[1] = position[1]! - (above * ly) / lz
+    this.#shadowPosition[0] = position[0]! - above * slopeX
+    this.#shadowPosition[1] = position[1]! - above * slopeY
     this.#shadowPosition[2] = groundZ
     this.#place(flat, this.#shadowPosition)
   }
@@ -220,15 +218,11 @@ export class MeshDrawer {
       if (sy > maxY) maxY = sy
     }
     this.#crossesNear = behind > 0
-    return this.#setBounds(behind * 3 === source.length, minX, maxX, minY, maxY)
-  }
-
-  #setBounds(allBehind: boolean, minX: number, maxX: number, minY: number, maxY: number): boolean {
-    const { width, height } = this.#filler
-    if (allBehind) {
+    if (behind * 3 === source.length) {
       this.#clearBounds()
       return false
     }
+    const { width, height } = this.#filler
     // Clipping moves corners outside the bounds of the vertices in front, so a mesh that crosses the near plane may be anywhere.
     const everywhere = this.#crossesNear
     this.minColumn = everywhere ? 0 : Math.max(0, Math.floor(minX))
@@ -287,8 +281,11 @@ export class MeshDrawer {
   }
 
   #turnLight(rotation: Float64Array): void {
-    const [x, y, z] = this.#scene.light
-    for (let i = 0; i < 3; i++) this.#light[i] = rotation[i]! * x + rotation[3 + i]! * y + rotation[6 + i]! * z
+    // By index: taking an array apart in a pattern allocates its iterator.
+    const { light } = this.#scene
+    for (let i = 0; i < 3; i++) {
+      this.#light[i] = rotation[i]! * light[0] + rotation[3 + i]! * light[1] + rotation[6 + i]! * light[2]
+    }
   }
 
   /** Lambert's law for each normal of the mesh, on top of the ambient share. */

@@ -39,6 +39,13 @@ export class PolygonFiller {
   readonly cornerY: Float64Array = new Float64Array(MAX_CORNERS)
   readonly cornerShade: Float64Array = new Float64Array(MAX_CORNERS)
   readonly depthPlane: DepthPlane = { perColumn: 0, perRow: 0, atOrigin: 0 }
+  /**
+   * RGB of the polygon to draw (0..255). This and the other inputs are fields because numbers with a fraction that are passed as
+   * arguments are allocated.
+   */
+  readonly color: Float64Array = new Float64Array(3)
+  /** Share of its colour that a pixel keeps in shadow. */
+  shadowKeep = 1
 
   readonly #leftX: Float64Array
   readonly #rightX: Float64Array
@@ -59,10 +66,13 @@ export class PolygonFiller {
     this.#rightShade = new Float64Array(height)
   }
 
-  /** One colour all over (0..255). */
-  fillFlat(corners: number, id: number, red: number, green: number, blue: number): void {
+  /** `color` all over. */
+  fillFlat(corners: number, id: number): void {
     if (!this.#scan(corners, false)) return
-    const { width, rgb, inverseDepth, ids, depthPlane } = this
+    const { width, rgb, inverseDepth, ids, depthPlane, color } = this
+    const red = color[0]!
+    const green = color[1]!
+    const blue = color[2]!
     const leftX = this.#leftX
     const rightX = this.#rightX
     const { perColumn } = depthPlane
@@ -83,10 +93,13 @@ export class PolygonFiller {
     }
   }
 
-  /** The colour times the shade of the corners, interpolated along edges and rows (Gouraud). */
-  fillSmooth(corners: number, id: number, red: number, green: number, blue: number): void {
+  /** `color` times the shade of the corners, interpolated along edges and rows (Gouraud). */
+  fillSmooth(corners: number, id: number): void {
     if (!this.#scan(corners, true)) return
-    const { width, rgb, inverseDepth, ids, depthPlane } = this
+    const { width, rgb, inverseDepth, ids, depthPlane, color } = this
+    const red = color[0]!
+    const green = color[1]!
+    const blue = color[2]!
     const leftX = this.#leftX
     const rightX = this.#rightX
     const leftShade = this.#leftShade
@@ -115,10 +128,10 @@ export class PolygonFiller {
     }
   }
 
-  /** Squares of two colours (0..255) on a face that lies in its object's xy plane. */
-  fillChecker(corners: number, id: number, even: Float64Array, odd: Float64Array, plane: CheckerPlane): void {
+  /** Squares of `color` and `odd` on a face that lies in its object's xy plane. */
+  fillChecker(corners: number, id: number, odd: Float64Array, plane: CheckerPlane): void {
     if (!this.#scan(corners, false)) return
-    const { width, rgb, inverseDepth, ids, depthPlane } = this
+    const { width, rgb, inverseDepth, ids, depthPlane, color: even } = this
     const { directionU, directionV, baseU, baseV } = plane
     const perMetre = 1 / plane.squareM
     for (let row = this.#rowStart; row < this.#rowEnd; row++) {
@@ -139,10 +152,10 @@ export class PolygonFiller {
     }
   }
 
-  /** Darkens the pixels of primitive `onto`, each once, to the share `keep` of their colour. */
-  fillShadow(corners: number, onto: number, keep: number): void {
+  /** Darkens the pixels of primitive `onto`, each once. */
+  fillShadow(corners: number, onto: number): void {
     if (!this.#scan(corners, false)) return
-    const { width, rgb, ids } = this
+    const { width, rgb, ids, shadowKeep: keep } = this
     const leftX = this.#leftX
     const rightX = this.#rightX
     const rowEnd = this.#rowEnd

@@ -7,7 +7,7 @@ import type { Primitive, Scene } from './scene.ts'
 
 /**
  * A fixed camera on a scene: RGB, depth and ids in one pass on one thread, without allocation per frame. The same scene gives the
- * same bytes on every machine. Static primitives are drawn first and then kept, which changes no pixel.
+ * same bytes each time. Static primitives are drawn first and then kept, which changes no pixel.
  *
  * @example
  * const camera = new Rasterizer(scene, { name: 'front', eyeM: [0, -1, 1], targetM: [0, 0, 0], fovYDeg: 40 }, { width: 64, height: 64 })
@@ -32,7 +32,6 @@ export class Rasterizer {
   readonly #drawer: MeshDrawer
   readonly #statics: readonly Primitive[]
   readonly #movers: readonly Primitive[]
-  readonly #groundId: number
   /** Copies of the buffers with only the static primitives drawn; undefined until the first frame. */
   #staticBuffers: { readonly from: Buffer; readonly to: Buffer }[] | undefined
 
@@ -62,8 +61,6 @@ export class Rasterizer {
     this.ids = new Uint16Array(pixels)
     this.#statics = scene.primitives.filter((primitive) => primitive.spec.isStatic === true)
     this.#movers = scene.primitives.filter((primitive) => primitive.spec.isStatic !== true)
-    const { shadow } = scene.spec
-    this.#groundId = shadow === undefined ? 0 : scene.primitive(shadow.onto).id
   }
 
   /** Draws the scene as it is now into `rgb`, `depth` and `ids`. */
@@ -72,7 +69,7 @@ export class Rasterizer {
     for (const { from, to } of this.#staticBuffers!) to.set(from)
     for (const primitive of this.#movers) {
       if (!this.#isShown(primitive)) continue
-      this.#drawShadow(primitive)
+      this.#drawer.drawShadow(primitive)
       this.#resolveDrawn()
     }
     for (const primitive of this.#movers) {
@@ -90,16 +87,11 @@ export class Rasterizer {
     ids.fill(0)
     const shown = this.#statics.filter((primitive) => this.#isShown(primitive))
     for (const primitive of shown) this.#drawer.draw(primitive)
-    for (const primitive of shown) this.#drawShadow(primitive)
+    for (const primitive of shown) this.#drawer.drawShadow(primitive)
     this.#resolve(0, this.width, 0, this.height)
     const buffers: Buffer[] = [rgb, inverseDepth, ids, this.depth, this.ids]
     if (this.rgb !== rgb) buffers.push(this.rgb)
     this.#staticBuffers = buffers.map((buffer) => ({ from: buffer.slice(), to: buffer }))
-  }
-
-  #drawShadow(primitive: Primitive): void {
-    const { shadow } = this.#scene.spec
-    if (shadow !== undefined) this.#drawer.drawShadow(primitive, this.#groundId, shadow.z, 1 - shadow.strength)
   }
 
   #isShown({ visible, spec }: Primitive): boolean {

@@ -158,8 +158,7 @@ class PushPuck implements GoalEnv {
   }
 
   setGoal(goal: Float32Array): void {
-    const why = whyOutside(this.goalSpace, goal)
-    if (why !== undefined) throw new ArmatureError('bad-value', `${this.spec.id} goal`, { got: why })
+    this.#checkGoal(goal)
     this.#setGoalValues(goal)
   }
 
@@ -180,6 +179,7 @@ class PushPuck implements GoalEnv {
   /** The physics is not touched: cameras see poses only, and those of a puck at rest follow from `goal`. */
   async renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>> {
     this.#episode.requireOpen()
+    this.#checkGoal(goal)
     setPosition(this.#handShape, goal[0]!, goal[1]!, HAND.centerZ)
     setPosition(this.#puckShape, goal[2]!, goal[3]!, this.#puckRestZ)
     this.#camera.render()
@@ -291,6 +291,11 @@ class PushPuck implements GoalEnv {
     // The puck cannot tilt, and its yaw cannot be seen: it is a plain solid of revolution.
     const puck = this.#puck.translation(this.#vector)
     setPosition(this.#puckShape, puck.x, puck.y, puck.z)
+  }
+
+  #checkGoal(goal: Float32Array): void {
+    const why = whyOutside(this.goalSpace, goal)
+    if (why !== undefined) throw new ArmatureError('bad-value', `${this.spec.id} goal`, { got: why })
   }
 
   #setGoalValues(goal: ArrayLike<number>): void {

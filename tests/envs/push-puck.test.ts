@@ -101,6 +101,7 @@ describe('the push task', () => {
     }
     for (const share of reach) expect(share).toBeGreaterThan(0.97)
     expect(() => env.setGoal(Float32Array.of(1, 0, 0, 0))).toThrow(/hand_x_m is 1/)
+    await expect(env.renderGoal(Float32Array.of(0, 0, 0))).rejects.toThrow(/3 elements instead of 4/)
     await env.close()
   })
 
