@@ -1,10 +1,11 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { SacConfig } from '../../agents/sac/config.ts'
 import { sacConfigSchema } from '../../agents/sac/config.ts'
 import { actorLoss, alphaLoss, criticLoss, Sac, softTarget } from '../../agents/sac/sac.ts'
 import type { Metrics, NamedArrays } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
-import { compile } from '../../src/tensor/compile/program.ts'
+import { compile, exportOnnx } from '../../src/tensor/compile/program.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import { sampleTransitions } from '../../src/replay/sampler.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
@@ -180,15 +181,23 @@ describe('SAC update', () => {
     busy.dispose()
   })
 
-  it('policyFunction is the mean action', async () => {
+  it('policyFunction is the mean action, also as an exported model', async () => {
     const agent = makeSac({})
     const observation = array([0.1, -0.5, 2, 1, 1, 1], [2, 3])
     const program = compile<'observation', 'action'>('exported', (inputs) => ({
       action: agent.policyFunction(inputs.observation),
     }))
     const { action } = await program.run({ observation })
-    expect([...action.data]).toEqual([...(await agent.act(observation.data, 2, 'mean'))])
+    const acted = [...(await agent.act(observation.data, 2, 'mean'))]
+    expect([...action.data]).toEqual(acted)
     program.dispose()
+
+    const inputs = { observation: { dtype: 'float32', shape: [2, 3] } } as const
+    const model = exportOnnx('policy', (tensors) => ({ action: agent.policyFunction(tensors['observation']!) }), inputs)
+    const session = await InferenceSession.create(model)
+    const results = await session.run({ observation: new Tensor('float32', observation.data, [2, 3]) })
+    expect(worstError([...(results['action']!.data as Float32Array)], acted)).toBeLessThan(1e-6)
+    await session.release()
     agent.dispose()
   })
 })
