@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
-import { HAND, HAND_BOX, HAND_GOAL_BOX, PUCK, PUCK_BOX, PUCK_GOAL_BOX } from '../../envs/tasks/push-puck-layout.ts'
+import {
+  HAND,
+  HAND_BOX,
+  HAND_GOAL_BOX,
+  HAND_START,
+  PUCK,
+  PUCK_BOX,
+  PUCK_GOAL_BOX,
+} from '../../envs/tasks/push-puck-layout.ts'
 import type { GoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { scriptedPush } from './scripted-pusher.ts'
@@ -74,14 +82,15 @@ describe('the push task', () => {
   it('pays minus the sum of the distances and succeeds below 6 cm', async () => {
     const env = await makePushPuck(BLIND)
     await env.reset({ seed: 0 })
-    env.setGoal(Float32Array.of(0, -0.12, 0.03, 0.04))
+    const [startX, startY] = HAND_START
+    env.setGoal(Float32Array.of(startX, startY + 0.03, 0.03, 0.04))
     const { reward, info, observation } = await env.step(new Float32Array(2))
     const [handX, handY, puckX, puckY] = observation.state
-    expect(info['hand_distance']).toBeCloseTo(Math.hypot(handX!, handY! + 0.12), 6)
+    expect(info['hand_distance']).toBeCloseTo(Math.hypot(handX! - startX, handY! - startY - 0.03), 6)
     expect(info['puck_distance']).toBeCloseTo(Math.hypot(puckX! - 0.03, puckY! - 0.04), 6)
     expect(reward).toBeCloseTo(-0.08, 3)
     expect(info['success']).toBe(0)
-    env.setGoal(Float32Array.of(0, -0.12, 0.02, 0.02))
+    env.setGoal(Float32Array.of(startX, startY + 0.03, 0.02, 0.02))
     expect((await env.step(new Float32Array(2))).info['success']).toBe(1)
     await env.close()
   })
