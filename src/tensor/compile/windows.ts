@@ -1,6 +1,6 @@
-import { sizeOf } from '../../core/ndarray.ts'
+import { matMul } from './contract.ts'
 import type { Graph, Shape, Value } from './graph.ts'
-import { concat, expand, gather, reshape } from './movement.ts'
+import { concat, expand, gather, reshape, slice, transpose } from './movement.ts'
 
 /** A sliding window over the rows and columns of images [B, H, W, C]. */
 export interface Window {
@@ -69,90 +69,159 @@ export function gatherRows(g: Graph, x: Value, table: Int32Array, shape: Shape, 
 }
 
 /**
- * The gradient of a convolution's input: for every input pixel, the sum over the positions and taps that touched it. Pixels are sorted
- * by their place modulo the stride, since those of one such phase see the same taps: each phase is a convolution of its own, and
- * no work goes into the zeros that a strided gradient would have to be filled with.
+ * The gradient of a convolution's input: for every input pixel, the sum over the positions and taps that touched it.
+ *
+ * With stride s, pixel s q + a (the phase a of cell q) is touched by the few taps i with s | a + pad - i, from position
+ * q + (a + pad - i) / s. So no zeros are put between positions: the positions around each cell are gathered once and multiplied by one
+ * matrix whose columns are the pixels of the cell, row by row or all together, whichever costs less.
  *
  * @param dy [B, outHeight, outWidth, O]
- * @param channels C
- * @param times multiplies rows [B, pixels, taps, O] by the filter's slices for those taps: [B, pixels, C]
+ * @param filter [height, width, C, O]
  * @returns [B, inHeight, inWidth, C]
  */
-export function scatterPatches(
-  g: Graph,
-  dy: Value,
-  window: Window,
-  channels: number,
-  times: (rows: Value, taps: readonly number[]) => Value,
-): Value {
+export function scatterPatches(g: Graph, dy: Value, filter: Value, window: Window): Value {
   const [batch, , , channelsOut] = dy.shape as readonly [number, number, number, number]
-  const { inHeight, inWidth, outHeight, outWidth, strideHeight, strideWidth } = window
-  const rows = reshape(g, dy, [batch, outHeight * outWidth, channelsOut])
-  const parts: Value[] = []
-  const order: number[] = []
-  for (let a = 0; a < Math.min(strideHeight, inHeight); a++) {
-    for (let b = 0; b < Math.min(strideWidth, inWidth); b++) {
-      const { pixels, taps, table } = phaseOf(window, a, b)
-      order.push(...pixels)
-      const untouched = taps.length === 0
-      if (untouched) parts.push(g.splat(0, [batch, pixels.length, channels]))
-      else parts.push(times(gatherRows(g, rows, table, [pixels.length, taps.length], 0), taps))
-    }
-  }
-  return reshape(g, interleave(g, parts, order, window), [batch, inHeight, inWidth, channels])
-}
-
-interface Phase {
-  /** Input pixels of this phase, row by row. */
-  readonly pixels: readonly number[]
-  /** Taps of the filter (row * width + column) that can touch them. */
-  readonly taps: readonly number[]
-  /** [pixels, taps]: the output position whose window holds the pixel under that tap, or one past the last. */
-  readonly table: Int32Array
-}
-
-function phaseOf(window: Window, a: number, b: number): Phase {
+  const channels = filter.shape[2]!
   const { inHeight, inWidth, outHeight, outWidth, strideHeight, strideWidth, height, width } = window
-  const taps: number[] = []
-  for (let i = 0; i < height; i++) {
-    for (let j = 0; j < width; j++) {
-      const rowFits = (a + window.padTop - i * window.dilationHeight) % strideHeight === 0
-      const columnFits = (b + window.padLeft - j * window.dilationWidth) % strideWidth === 0
-      if (rowFits && columnFits) taps.push(i * width + j)
+  const [cellRows, cellColumns] = [Math.ceil(inHeight / strideHeight), Math.ceil(inWidth / strideWidth)]
+  const cells = cellRows * cellColumns
+  const rows = reshape(g, dy, [batch, outHeight * outWidth, channelsOut])
+  const slices = tapSlices(g, reshape(g, filter, [height * width, channels, channelsOut]))
+
+  const groups = cheapestGroups(window, channels).map((group) => {
+    if (group.sources.length === 0) return g.splat(0, [batch, cells, group.phases.length * channels])
+    const table = cellTable(window, group.sources, cellRows, cellColumns)
+    const near = gatherRows(g, rows, table, [cells, group.sources.length], 0) // [B, cells, S, O]
+    const picked = gather(g, slices, g.int32s(tapTable(window, group), [group.sources.length, group.phases.length]), 0)
+    const matrix = reshape(g, transpose(g, picked, [0, 2, 1, 3]), [
+      group.sources.length * channelsOut,
+      group.phases.length * channels,
+    ])
+    const flat = reshape(g, near, [batch * cells, group.sources.length * channelsOut])
+    return matMul(g, flat, matrix, false, false) // [B * cells, P * C]
+  })
+  const images = assemble(g, groups, [batch, cellRows, cellColumns, channels], window)
+  return slice(g, images, [0, 0, 0, 0], [batch, inHeight, inWidth, channels])
+}
+
+/** Filter slices transposed, with one of zeros after the last: [taps + 1, O, C]. */
+function tapSlices(g: Graph, filter: Value): Value {
+  const [, channels, channelsOut] = filter.shape as readonly [number, number, number]
+  const zeros = expand(g, g.splat(0), [1, channelsOut, channels])
+  return concat(g, [transpose(g, filter, [0, 2, 1]), zeros], 0)
+}
+
+interface Offset {
+  readonly row: number
+  readonly column: number
+}
+
+/** Phases that are computed together, and the positions, relative to the cell, that any of them needs. */
+interface PhaseGroup {
+  readonly phases: readonly Offset[]
+  readonly sources: readonly Offset[]
+}
+
+/** All phases apart, those of one row of the cell together, or all together. */
+function cheapestGroups(window: Window, channels: number): readonly PhaseGroup[] {
+  const { strideHeight, strideWidth } = window
+  const phaseRows = Array.from({ length: strideHeight }, (_, row) =>
+    Array.from({ length: strideWidth }, (_, column) => ({ row, column })),
+  )
+  const candidates = [phaseRows.flat().map((phase) => [phase]), phaseRows, [phaseRows.flat()]].map((grouping) =>
+    grouping.map((phases) => ({ phases, sources: sourcesOf(window, phases) })),
+  )
+  return candidates.reduce((best, other) => (cost(other, channels) < cost(best, channels) ? other : best))
+}
+
+/**
+ * Rough time per cell in units of one multiply-add per output channel: a matrix product works on 16 columns at a time, gathering
+ * one position takes about as long as 20 columns, and putting single phases in order costs another copy (measured).
+ */
+function cost(groups: readonly PhaseGroup[], channels: number): number {
+  const products = groups.map(({ phases, sources }) => {
+    const columns = 16 * Math.ceil((phases.length * channels) / 16)
+    return sources.length * (columns + 20)
+  })
+  const apart = groups.length > 1 && groups.every(({ phases }) => phases.length === 1)
+  return products.reduce((sum, x) => sum + x, 0) + (apart ? groups.length * channels : 0)
+}
+
+/** Positions, relative to the cell, from which some tap reaches one of `phases`. */
+function sourcesOf(window: Window, phases: readonly Offset[]): readonly Offset[] {
+  const found = new Map<string, Offset>()
+  for (const phase of phases) {
+    for (let i = 0; i < window.height; i++) {
+      for (let j = 0; j < window.width; j++) {
+        const row = (phase.row + window.padTop - i * window.dilationHeight) / window.strideHeight
+        const column = (phase.column + window.padLeft - j * window.dilationWidth) / window.strideWidth
+        if (Number.isInteger(row) && Number.isInteger(column)) found.set(`${row} ${column}`, { row, column })
+      }
     }
   }
-  const pixels: number[] = []
+  return [...found.values()].toSorted((a, b) => a.row - b.row || a.column - b.column)
+}
+
+/** [cells, sources]: the position at each offset from each cell, or one past the last where there is none. */
+function cellTable(window: Window, sources: readonly Offset[], cellRows: number, cellColumns: number): Int32Array {
+  const { outHeight, outWidth } = window
   const table: number[] = []
-  for (let y = a; y < inHeight; y += strideHeight) {
-    for (let x = b; x < inWidth; x += strideWidth) {
-      pixels.push(y * inWidth + x)
-      for (const tap of taps) {
-        const row = (y + window.padTop - Math.floor(tap / width) * window.dilationHeight) / strideHeight
-        const column = (x + window.padLeft - (tap % width) * window.dilationWidth) / strideWidth
+  for (let cellRow = 0; cellRow < cellRows; cellRow++) {
+    for (let cellColumn = 0; cellColumn < cellColumns; cellColumn++) {
+      for (const source of sources) {
+        const [row, column] = [cellRow + source.row, cellColumn + source.column]
         const inside = row >= 0 && row < outHeight && column >= 0 && column < outWidth
         table.push(inside ? row * outWidth + column : outHeight * outWidth)
       }
     }
   }
-  return { pixels, taps, table: Int32Array.from(table) }
+  return Int32Array.from(table)
 }
 
-/** Puts phases [B, pixels, C] back in the order of the image: [B, H*W, C]. */
-function interleave(g: Graph, parts: readonly Value[], order: readonly number[], window: Window): Value {
-  const { inHeight, inWidth, strideHeight, strideWidth } = window
-  const [batch, , channels] = parts[0]!.shape as readonly [number, number, number]
-  const even = inHeight % strideHeight === 0 && inWidth % strideWidth === 0
-  if (parts.length === 1) return parts[0]!
-  if (even) {
-    const cells = (batch * inHeight * inWidth) / parts.length
-    const cellRows = Array.from({ length: strideHeight }, (_, a) => {
-      const row = parts.slice(a * strideWidth, (a + 1) * strideWidth)
-      const columns = row.map((part) => reshape(g, part, [cells, 1, channels]))
-      return reshape(g, concat(g, columns, 1), [(batch * inHeight) / strideHeight, 1, inWidth * channels])
-    })
-    return reshape(g, concat(g, cellRows, 1), [batch, inHeight * inWidth, channels])
+/** [sources, phases]: the tap that carries each source to each phase, or one past the last where there is none. */
+function tapTable(window: Window, { phases, sources }: PhaseGroup): Int32Array {
+  const { height, width } = window
+  const tapOf = (
+    phase: number,
+    source: number,
+    padding: number,
+    stride: number,
+    dilation: number,
+    taps: number,
+  ): number => {
+    const tap = (phase + padding - source * stride) / dilation
+    return Number.isInteger(tap) && tap >= 0 && tap < taps ? tap : -1
   }
-  const place = new Int32Array(order.length)
-  for (const [i, pixel] of order.entries()) place[pixel] = i
-  return gatherRows(g, concat(g, parts, 1), place, [sizeOf([inHeight, inWidth])], 0)
+  const table = sources.flatMap((source) =>
+    phases.map((phase) => {
+      const i = tapOf(phase.row, source.row, window.padTop, window.strideHeight, window.dilationHeight, height)
+      const j = tapOf(phase.column, source.column, window.padLeft, window.strideWidth, window.dilationWidth, width)
+      return i < 0 || j < 0 ? height * width : i * width + j
+    }),
+  )
+  return Int32Array.from(table)
+}
+
+/** Cells of pixels in the order of the image: [B, cellRows * strideHeight, cellColumns * strideWidth, C]. */
+function assemble(
+  g: Graph,
+  groups: readonly Value[],
+  [batch, cellRows, cellColumns, channels]: readonly [number, number, number, number],
+  { strideHeight, strideWidth }: Window,
+): Value {
+  const shape = [batch, cellRows * strideHeight, cellColumns * strideWidth, channels]
+  const together = groups.length === 1
+  if (together) {
+    const split = [batch * cellRows, cellColumns, strideHeight, strideWidth * channels]
+    return reshape(g, transpose(g, reshape(g, groups[0]!, split), [0, 2, 1, 3]), shape)
+  }
+  const apart = groups.length === strideHeight * strideWidth && strideWidth > 1
+  const lines = Array.from({ length: strideHeight }, (_, row) => {
+    const parts = apart ? groups.slice(row * strideWidth, (row + 1) * strideWidth) : [groups[row]!]
+    const columns = parts.map((part) =>
+      reshape(g, part, [batch * cellRows * cellColumns, 1, apart ? channels : strideWidth * channels]),
+    )
+    return reshape(g, concat(g, columns, 1), [batch * cellRows, 1, cellColumns * strideWidth * channels])
+  })
+  return reshape(g, concat(g, lines, 1), shape)
 }

@@ -1,7 +1,7 @@
 import { tf } from '../../tf.ts'
 import { matMul } from '../contract.ts'
 import type { Graph, Value } from '../graph.ts'
-import { gather, reshape, transpose } from '../movement.ts'
+import { reshape } from '../movement.ts'
 import type { Window } from '../windows.ts'
 import { patches, scatterPatches } from '../windows.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
@@ -73,16 +73,7 @@ const conv2dBackpropFilter: Lowering<tf.Conv2DBackpropFilterAttrs> = (g, { x, dy
 /** The gradient of a convolution's input, and the transposed convolution itself. */
 const conv2dBackpropInput: Lowering<tf.Conv2DBackpropInputAttrs> = (g, { dy, filter }, attributes) => {
   const info = convInfo('Conv2DBackpropInput', attributes.inputShape, filter!.shape, attributes)
-  const { batchSize, inChannels, outChannels } = info
-  const taps = info.filterHeight * info.filterWidth
-  const byTap = transpose(g, reshape(g, filter!, [taps, inChannels, outChannels]), [0, 2, 1]) // [taps, O, C]
-  return scatterPatches(g, dy!, windowOf(info), inChannels, (rows, ofTaps) => {
-    const pixels = rows.shape[1]!
-    const picked = gather(g, byTap, g.int32s(Int32Array.from(ofTaps), [ofTaps.length]), 0)
-    const matrix = reshape(g, picked, [ofTaps.length * outChannels, inChannels])
-    const product = matMul(g, reshape(g, rows, [batchSize * pixels, ofTaps.length * outChannels]), matrix, false, false)
-    return reshape(g, product, [batchSize, pixels, inChannels])
-  })
+  return scatterPatches(g, dy!, filter!, windowOf(info))
 }
 
 export const CONVOLUTION: Lowerings = {
