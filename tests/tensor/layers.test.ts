@@ -1,6 +1,7 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
+import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import { uniform } from '../../src/tensor/init.ts'
@@ -28,14 +29,22 @@ async function run(layer: Layer, weights: Record<string, NdArray>, x: NdArray) {
   return { ...plain, gradientOfX: gradients[0]!, gradients: gradients.slice(1) }
 }
 
+/** One per layer, so that the many runs of a finite difference share one compiled graph. */
+const programs = new Map<Layer, Program<string, 'y'>>()
+
 async function forward(layer: Layer, weights: Record<string, NdArray>, x: NdArray) {
-  const program = compile<string, string>('forward', ({ x: input, ...tensors }) => ({
-    y: layer.apply(tensors, input!),
-  }))
+  let program = programs.get(layer)
+  if (program === undefined) {
+    program = compile('forward', ({ x: input, ...tensors }) => ({ y: layer.apply(tensors, input!) }))
+    programs.set(layer, program)
+  }
   const { y } = await program.run({ x, ...weights })
-  program.dispose()
-  return { value: [...y!.data], shape: y!.shape }
+  return { value: [...y.data], shape: y.shape }
 }
+
+afterAll(() => {
+  for (const program of programs.values()) program.dispose()
+})
 
 /** Central differences of the weighted sum that `run` differentiates, with respect to one array. */
 async function differences(layer: Layer, weights: Record<string, NdArray>, x: NdArray, name: string, step: number) {
