@@ -24,14 +24,20 @@ export function checkInputs(program: string, inputs: Readonly<Record<string, NdA
 }
 
 function checkFinite(what: string, data: Float32Array): void {
-  // A sum is finite only if every term is, and costs a tenth of a test per element; overflow of finite terms ends in the slow path.
-  let sum = 0
-  for (let i = 0; i < data.length; i++) sum += data[i]!
-  if (Number.isFinite(sum)) return
-  const index = data.findIndex((value) => !Number.isFinite(value))
-  if (index >= 0) {
-    throw new ArmatureError('bad-value', what, { expected: 'finite numbers', got: `${data[index]} at index ${index}` })
+  // A sum is finite only if every term is: four sums side by side cost a twentieth of a test per element. Terms that overflow a
+  // float64 cannot come from float32.
+  let [a, b, c, d] = [0, 0, 0, 0]
+  const whole = data.length & ~3
+  for (let i = 0; i < whole; i += 4) {
+    a += data[i]!
+    b += data[i + 1]!
+    c += data[i + 2]!
+    d += data[i + 3]!
   }
+  for (let i = whole; i < data.length; i++) a += data[i]!
+  if (Number.isFinite(a + b + c + d)) return
+  const index = data.findIndex((value) => !Number.isFinite(value))
+  throw new ArmatureError('bad-value', what, { expected: 'finite numbers', got: `${data[index]} at index ${index}` })
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Graph, Value } from './graph.ts'
 import { broadcastShape, inputsOf, sameShape, splatOf } from './graph.ts'
 import { expand, reshape, unexpanded } from './movement.ts'
 import type { Attribute, ValueType } from './onnx-model.ts'
+import { belowMovement } from './sink.ts'
 
 /** What an ONNX operator does to numbers, where that is worth knowing at compile time. */
 const UNARY_ON_NUMBERS: Readonly<Record<string, (x: number) => number>> = {
@@ -41,6 +42,8 @@ export function unary(
   // Below a reshape the operator stands next to the matrix product that it may be fused with.
   const flat = inputsOf(x, 'Reshape')?.[0]
   if (flat !== undefined) return reshape(g, unary(g, op, flat, attributes, type), x.shape)
+  const fusable = belowMovement(g, x, undefined, (source) => unary(g, op, source, attributes, type))
+  if (fusable !== undefined) return fusable
   const narrow = unexpanded(g, x)
   return expand(g, g.op(op, [narrow], { type, shape: narrow.shape }, attributes), x.shape)
 }
@@ -59,12 +62,21 @@ export function binary(g: Graph, op: string, a: Value, b: Value): Value {
   if (op === 'Div' && y !== undefined && y !== 0 && a.type === 'float32') {
     return binary(g, 'Mul', a, g.splat(1 / y, b.shape))
   }
+  const biased = op === 'Add' ? (addBelow(g, a, b) ?? addBelow(g, b, a)) : undefined
+  if (biased !== undefined) return biased
   const flat = belowReshape(g, a, b)
   if (flat !== undefined) return reshape(g, binary(g, op, ...flat), shape)
   const [left, right] = [unexpanded(g, a), unexpanded(g, b)]
   const type = COMPARISONS.has(op) ? 'bool' : a.type
   const result = g.op(op, [left, right], { type, shape: broadcastShape(left.shape, right.shape) })
   return expand(g, result, shape)
+}
+
+/** x + bias, with the bias added before the elements of `x` were moved to their places. */
+function addBelow(g: Graph, x: Value, bias: Value): Value | undefined {
+  const isVector = bias.shape.length === 1 && bias.shape[0] === x.shape.at(-1) && splatOf(bias) === undefined
+  if (!isVector || x.shape.length < 2) return undefined
+  return belowMovement(g, x, bias, (source, vector) => binary(g, 'Add', source, vector!))
 }
 
 /** Operands that give the same elements before the reshape that `a` or `b` (or both) went through. */
@@ -126,12 +138,8 @@ function isLossless(from: ValueType, to: ValueType): boolean {
   return from === 'int32' && to === 'int64'
 }
 
-/** 1 where x > 0, else 0, as float32. Where relu(x) is known, its mask is taken from there: x itself may then be fused away. */
+/** 1 where x > 0, else 0, as float32: taken from relu(x), which is there already, so that x itself may be fused away. */
 export function positiveMask(g: Graph, x: Value): Value {
-  const flat = inputsOf(x, 'Reshape')?.[0]
-  if (flat !== undefined) return reshape(g, positiveMask(g, flat), x.shape)
-  if (inputsOf(x, 'Relu') !== undefined) return cast(g, cast(g, x, 'bool'), 'float32')
-  const relu = g.find('Relu', [x])
-  if (relu !== undefined && sameShape(relu.shape, x.shape)) return positiveMask(g, relu)
-  return cast(g, binary(g, 'Greater', x, g.splat(0)), 'float32')
+  const isRelu = inputsOf(inputsOf(x, 'Reshape')?.[0] ?? x, 'Relu') !== undefined
+  return cast(g, cast(g, isRelu ? x : unary(g, 'Relu', x), 'bool'), 'float32')
 }

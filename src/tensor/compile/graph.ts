@@ -12,6 +12,15 @@ export interface Value {
   /** The node that computes it; absent for inputs and constants. */
   readonly node?: GraphNode
   readonly constant?: Constant
+  /** Where it lies in a variable, if it is a contiguous part of one (or all of it). */
+  readonly block?: Block
+}
+
+export interface Block {
+  /** Which variable, by its place in the trace's list. */
+  readonly variable: number
+  /** First element. */
+  readonly offset: number
 }
 
 /** A constant is either one number all over (`splat`), which broadcasts for free, or an array. */
@@ -41,6 +50,16 @@ export class Graph {
 
   input(type: ValueType, shape: Shape): Value {
     return { id: this.#nextId++, type, shape }
+  }
+
+  /** A part of a variable, read in place: programs feed it straight from the variable's memory. */
+  block(type: ValueType, shape: Shape, block: Block): Value {
+    return this.#shared(`block ${block.variable} ${block.offset} ${shape.join()}`, () => ({
+      id: this.#nextId++,
+      type,
+      shape,
+      block,
+    }))
   }
 
   splat(value: number, shape: Shape = [], type: ValueType = 'float32'): Value {
@@ -109,11 +128,6 @@ export class Graph {
     domain?: string,
   ): Value {
     return this.node(op, inputs, [output], attributes, domain)[0]!
-  }
-
-  /** The node that applies `op` to `inputs`, if the graph already has it. */
-  find(op: string, inputs: readonly Value[]): Value | undefined {
-    return this.#nodes.get(` ${op} ${inputs.map((input) => input.id).join()} {}`)?.outputs[0]
   }
 
   #shared(key: string, make: () => Value): Value {

@@ -1,10 +1,21 @@
-import type { Graph, GraphNode, Value } from './graph.ts'
+import type { Block, Graph, GraphNode, Shape, Value } from './graph.ts'
 import { constantData, sameShape } from './graph.ts'
-import type { Attribute, OnnxGraph, OnnxInitializer, OnnxNode } from './onnx-model.ts'
+import type { Attribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-model.ts'
 
 export interface Named {
   readonly name: string
   readonly value: Value
+}
+
+/** A graph input that is a part of a variable. */
+export interface BlockInput extends Block {
+  readonly name: string
+  readonly shape: Shape
+}
+
+export interface Lowered {
+  readonly onnx: OnnxGraph
+  readonly blocks: readonly BlockInput[]
 }
 
 /**
@@ -13,7 +24,7 @@ export interface Named {
  *
  * @param inputs those that no output depends on are left out
  */
-export function lower(graph: Graph, name: string, inputs: readonly Named[], outputs: readonly Named[]): OnnxGraph {
+export function lower(graph: Graph, name: string, inputs: readonly Named[], outputs: readonly Named[]): Lowered {
   const results = distinctOutputs(graph, outputs)
   const nodes = reachable(results.map(({ value }) => value))
   const names = new Map<Value, string>()
@@ -23,14 +34,27 @@ export function lower(graph: Graph, name: string, inputs: readonly Named[], outp
 
   const emitted = fuse(nodes, new Set(results.map(({ value }) => value)))
   const used = new Set(emitted.flatMap((node) => node.inputs.filter((input) => input !== undefined)))
+  const blocks = [...used].filter((value) => value.block !== undefined)
+  const fed = [
+    ...inputs.filter(({ value }) => used.has(value)),
+    ...blocks.map((value) => ({ name: nameOf(value), value })),
+  ]
+  const spec = ({ name: valueName, value }: Named): OnnxValue => ({
+    name: valueName,
+    type: value.type,
+    shape: value.shape,
+  })
   return {
-    name,
-    nodes: emitted.map((node) => toOnnx(node, nameOf)),
-    inputs: inputs
-      .filter(({ value }) => used.has(value))
-      .map(({ name: inputName, value }) => ({ name: inputName, type: value.type, shape: value.shape })),
-    outputs: results.map(({ name: outputName, value }) => ({ name: outputName, type: value.type, shape: value.shape })),
-    initializers: [...used].filter((value) => value.constant !== undefined).map((value) => initializer(value, nameOf)),
+    onnx: {
+      name,
+      nodes: emitted.map((node) => toOnnx(node, nameOf)),
+      inputs: fed.map(spec),
+      outputs: results.map(spec),
+      initializers: [...used]
+        .filter((value) => value.constant !== undefined)
+        .map((value) => initializer(value, nameOf)),
+    },
+    blocks: blocks.map((value) => ({ ...value.block!, name: nameOf(value), shape: value.shape })),
   }
 }
 

@@ -24,6 +24,7 @@ export function reshape(g: Graph, x: Value, shape: Shape): Value {
   const number = splatOf(x)
   if (number !== undefined) return g.splat(number, shape, x.type)
   if (x.constant !== undefined && x.type !== 'int64') return g.array(constantData(x) as Float32Array, shape, x.type)
+  if (x.block !== undefined) return g.block(x.type, shape, x.block)
   const expanded = inputsOf(x, 'Expand')?.[0]
   if (expanded !== undefined && sizeOf(expanded.shape) === 1) {
     const ones = shape.map(() => 1)
@@ -76,6 +77,10 @@ export function slice(
   const number = splatOf(x)
   if (number !== undefined) return g.splat(number, size, x.type)
   const axes = size.map((_, axis) => axis).filter((axis) => size[axis] !== x.shape[axis] || steps[axis] !== 1)
+  if (axes.length === 1 && steps[axes[0]!] === 1) {
+    const inPlace = blockAlong(g, x, axes[0]!, begin[axes[0]!]!, size[axes[0]!]!)
+    if (inPlace !== undefined) return inPlace
+  }
   const ends = axes.map((axis) => {
     const end = begin[axis]! + size[axis]! * steps[axis]!
     // Going backwards, -1 would mean the last element; the most negative number means "to the first one".
@@ -93,7 +98,25 @@ export function split(g: Graph, x: Value, sizes: readonly number[], axis: number
   const specs = sizes.map((size) => ({ type: x.type, shape: x.shape.with(axis, size) }))
   const number = splatOf(x)
   if (number !== undefined) return specs.map(({ shape }) => g.splat(number, shape, x.type))
+  const blocks = sizes.map((size, i) =>
+    blockAlong(
+      g,
+      x,
+      axis,
+      sizes.slice(0, i).reduce((sum, n) => sum + n, 0),
+      size,
+    ),
+  )
+  if (blocks.every((block) => block !== undefined)) return blocks
   return g.node('Split', [x, g.int64s(sizes)], specs, { axis })
+}
+
+/** A run along `axis` of a part of a variable, if it is contiguous too. */
+function blockAlong(g: Graph, x: Value, axis: number, begin: number, size: number): Value | undefined {
+  if (x.block === undefined || sizeOf(x.shape.slice(0, axis)) !== 1) return undefined
+  const { variable, offset } = x.block
+  const stride = sizeOf(x.shape.slice(axis + 1))
+  return g.block(x.type, x.shape.with(axis, size), { variable, offset: offset + begin * stride })
 }
 
 /** `parts` one after another along `axis`. */

@@ -1,12 +1,13 @@
 import { ArmatureError } from '../../core/errors.ts'
 import type { NdArray } from '../../core/ndarray.ts'
+import { sizeOf } from '../../core/ndarray.ts'
 import { engineInfo } from '../engine.ts'
-import type { tf } from '../tf.ts'
 import { checkInputs } from './check.ts'
 import { runEagerly } from './eager.ts'
 import type { InputSpec } from './failures.ts'
 import { specsOf } from './failures.ts'
 import { lower } from './lower.ts'
+import type { OnnxInitializer } from './onnx-model.ts'
 import { encodeModel } from './onnx-model.ts'
 import type { CompiledGraph } from './session.ts'
 import type { TensorFunction } from './trace.ts'
@@ -93,21 +94,13 @@ export function exportOnnx(name: string, fn: TensorFunction, inputs: Readonly<Re
       got: `an assignment to variable ${assigned[0]!.variable.name}`,
     })
   }
-  const bound = variables.map(({ value }, i) => ({ name: `variable/${i}`, value }))
-  const onnx = lower(graph, name, [...traced, ...bound], outputs)
-  const weights = new Map<string, tf.Variable>(variables.map(({ variable }, i) => [`variable/${i}`, variable]))
-  return encodeModel({
-    ...onnx,
-    inputs: onnx.inputs.filter(({ name: input }) => !weights.has(input)),
-    initializers: [
-      ...onnx.initializers,
-      ...onnx.inputs.flatMap(({ name: input, type, shape }) => {
-        const variable = weights.get(input)
-        if (variable === undefined) return []
-        return [{ name: input, type, shape, data: variable.dataSync<'float32' | 'int32'>().slice() }]
-      }),
-    ],
+  const { onnx, blocks } = lower(graph, name, traced, outputs)
+  const weights = blocks.map(({ name: weight, variable, offset, shape }): OnnxInitializer => {
+    const data = variables[variable]!.dataSync<'float32' | 'int32'>().slice(offset, offset + sizeOf(shape))
+    return { name: weight, type: data instanceof Float32Array ? 'float32' : 'int32', shape, data }
   })
+  const fed = onnx.inputs.filter((input) => !weights.some((weight) => weight.name === input.name))
+  return encodeModel({ ...onnx, inputs: fed, initializers: [...onnx.initializers, ...weights] })
 }
 
 let last: Promise<unknown> = Promise.resolve()

@@ -34,7 +34,7 @@ export async function createSession(program: string, traced: Trace): Promise<Com
     run: async (inputs) => {
       const feeds: Record<string, Tensor> = {}
       for (const { name } of fed) feeds[inputName(name)] = toTensor(inputs[name]!)
-      for (const [name, variable] of reads) feeds[name] = liveTensor(variable)
+      for (const { name, variable, offset, shape } of reads) feeds[name] = liveTensor(variable, offset, shape)
       const results = traced.outputs.map(({ name, value }) => [name, emptyTensor(value)] as const)
       const fetches: Record<string, Tensor | null> = { [SENTINEL.name]: null }
       for (const [name, tensor] of results) fetches[outputName(name)] = tensor
@@ -49,27 +49,30 @@ export async function createSession(program: string, traced: Trace): Promise<Com
   }
 }
 
-type Binding = readonly (readonly [name: string, variable: tf.Variable])[]
+interface Read {
+  readonly name: string
+  readonly variable: tf.Variable
+  readonly offset: number
+  readonly shape: readonly number[]
+}
 
-function bindVariables(program: string, traced: Trace): { onnx: OnnxGraph; reads: Binding; writes: Binding } {
+type Write = readonly [name: string, variable: tf.Variable]
+
+function bindVariables(program: string, traced: Trace): { onnx: OnnxGraph; reads: Read[]; writes: Write[] } {
   const { graph, inputs, outputs, variables, assigned } = traced
-  const variableInputs = variables.map(({ value }, i) => ({ name: `variable/${i}`, value }))
-  const onnx = lower(
+  const { onnx, blocks } = lower(
     graph,
     program,
-    [...inputs.map(({ name, value }) => ({ name: inputName(name), value })), ...variableInputs],
+    inputs.map(({ name, value }) => ({ name: inputName(name), value })),
     [
       ...outputs.map(({ name, value }) => ({ name: outputName(name), value })),
       ...assigned.map(({ value }, i) => ({ name: `assign/${i}`, value })),
     ],
   )
-  const needed = new Set(onnx.inputs.map(({ name }) => name))
   return {
     onnx,
-    reads: variables
-      .map(({ variable }, i) => [`variable/${i}`, variable] as const)
-      .filter(([name]) => needed.has(name)),
-    writes: assigned.map(({ variable }, i) => [`assign/${i}`, variable] as const),
+    reads: blocks.map((block) => ({ ...block, variable: variables[block.variable]! })),
+    writes: assigned.map(({ variable }, i) => [`assign/${i}`, variable]),
   }
 }
 

@@ -18,7 +18,7 @@ export type TensorFunction<I extends string = string, O extends string = string>
   inputs: Record<I, tf.Tensor>,
 ) => Record<O, tf.Tensor>
 
-export interface BoundVariable {
+export interface Assignment {
   readonly variable: tf.Variable
   readonly value: Value
 }
@@ -28,10 +28,9 @@ export interface Trace {
   readonly graph: Graph
   readonly inputs: readonly Named[]
   readonly outputs: readonly Named[]
-  /** Every variable that exists, with the graph input that stands for it. */
-  readonly variables: readonly BoundVariable[]
-  /** Variables that were assigned, with their new value. */
-  readonly assigned: readonly BoundVariable[]
+  /** Every variable that exists; blocks of the graph count along this list. */
+  readonly variables: readonly tf.Variable[]
+  readonly assigned: readonly Assignment[]
 }
 
 const BACKEND = 'armature-trace'
@@ -74,9 +73,9 @@ function record(
 ): Trace {
   const { graph } = tracer
   const inputs = Object.entries(specs).map(([name, { dtype, shape }]) => ({ name, value: graph.input(dtype, shape) }))
-  const bound = variables.map((variable) => ({
+  const bound = variables.map((variable, i) => ({
     variable,
-    value: graph.input(valueType(variable.dtype), variable.shape),
+    value: graph.block(valueType(variable.dtype), variable.shape, { variable: i, offset: 0 }),
   }))
   // With a traced value in the variable, reading it on the side is caught like any other read.
   for (const { variable, value } of bound) variable.assign(tracer.tensor(value, `variable ${variable.name}`))
@@ -92,7 +91,7 @@ function record(
     graph,
     inputs,
     outputs: Object.entries(results).map(([name, tensor]) => ({ name, value: tracer.valueOf(tensor) })),
-    variables: bound,
+    variables,
     assigned: bound
       .filter(({ variable }) => variable.dataId !== before.get(variable))
       .map((old) => ({ ...old, assigned: tracer.valueOf(old.variable) }))

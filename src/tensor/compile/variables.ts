@@ -1,5 +1,6 @@
 import { Tensor } from 'onnxruntime-node'
 import { ArmatureError } from '../../core/errors.ts'
+import { sizeOf } from '../../core/ndarray.ts'
 import { tf } from '../tf.ts'
 
 type Buffer = Float32Array | Int32Array
@@ -17,13 +18,27 @@ interface CpuData {
 }
 
 const pairs = new WeakMap<tf.Variable, Pair>()
+/** Tensors over parts of a buffer, made once. */
+const parts = new WeakMap<Buffer, Map<string, Tensor>>()
 
 /**
- * The value of `variable`, without a copy, as a tensor that ONNX Runtime can read. It stays where TF.js looks for it, so
- * `dataSync()` always shows the current value.
+ * `shape` elements of `variable` from `offset` on, without a copy, as a tensor that ONNX Runtime can read. The value stays where
+ * TF.js looks for it, so `dataSync()` always shows the current one.
  */
-export function liveTensor(variable: tf.Variable): Tensor {
-  return pairOf(variable).live
+export function liveTensor(variable: tf.Variable, offset: number, shape: readonly number[]): Tensor {
+  const buffer = pairOf(variable).live.data as Buffer
+  let ofBuffer = parts.get(buffer)
+  if (ofBuffer === undefined) {
+    ofBuffer = new Map()
+    parts.set(buffer, ofBuffer)
+  }
+  const key = `${offset}:${shape.join()}`
+  let tensor = ofBuffer.get(key)
+  if (tensor === undefined) {
+    tensor = toTensor(buffer.subarray(offset, offset + sizeOf(shape)), shape)
+    ofBuffer.set(key, tensor)
+  }
+  return tensor
 }
 
 /** Where a program may write the next value of `variable`. */
@@ -57,18 +72,15 @@ function adopt(variable: tf.Variable, values: Buffer, known: Pair | undefined): 
   const tensor = tf.tensor(own, variable.shape, variable.dtype)
   variable.assign(tensor)
   tensor.dispose()
-  const spare =
-    known?.spare ??
-    toTensor(variable, variable.dtype === 'int32' ? new Int32Array(own.length) : new Float32Array(own.length))
-  const pair = { live: toTensor(variable, own), spare }
+  const empty = own instanceof Int32Array ? new Int32Array(own.length) : new Float32Array(own.length)
+  const spare = known?.spare ?? toTensor(empty, variable.shape)
+  const pair = { live: toTensor(own, variable.shape), spare }
   pairs.set(variable, pair)
   return pair
 }
 
-function toTensor(variable: tf.Variable, data: Buffer): Tensor {
-  return data instanceof Int32Array
-    ? new Tensor('int32', data, variable.shape)
-    : new Tensor('float32', data, variable.shape)
+function toTensor(data: Buffer, shape: readonly number[]): Tensor {
+  return data instanceof Int32Array ? new Tensor('int32', data, shape) : new Tensor('float32', data, shape)
 }
 
 function cpuData(variable: tf.Variable): CpuData {

@@ -1,5 +1,7 @@
 import { matMul } from './contract.ts'
+import { binary, cast } from './elementwise.ts'
 import type { Graph, Shape, Value } from './graph.ts'
+import { inputsOf, splatOf } from './graph.ts'
 import { concat, expand, gather, reshape, slice, transpose } from './movement.ts'
 
 /** A sliding window over the rows and columns of images [B, H, W, C]. */
@@ -27,14 +29,21 @@ export interface Window {
  */
 export function patches(g: Graph, images: Value, window: Window, outside = 0): Value {
   const [batch, , , channels] = images.shape as readonly [number, number, number, number]
-  const { inHeight, inWidth, outHeight, outWidth, height, width } = window
-  const positions = outHeight * outWidth
-  const taps = height * width
-  const pixels = reshape(g, images, [batch, inHeight * inWidth, channels])
-  if (taps === 1 && window.strideHeight * window.strideWidth === 1 && positions === inHeight * inWidth) {
-    return reshape(g, pixels, [batch, positions, 1, channels])
-  }
-  return gatherRows(g, pixels, windowTable(window), [positions, taps], outside)
+  const positions = window.outHeight * window.outWidth
+  const shape = [batch, positions, window.height * window.width, channels]
+  const { wide, factor } = inWholeStrides(window)
+  const pixels = reshape(g, images, [batch, wide.inHeight * wide.inWidth, channels * factor])
+  const taps = wide.height * wide.width
+  return reshape(g, gatherRows(g, pixels, windowTable(wide), [positions, taps], outside), shape)
+}
+
+/** Where windows start and end at multiples of the stride, pixels are copied a whole stride at a time. */
+function inWholeStrides(window: Window): { wide: Window; factor: number } {
+  const { strideWidth: factor, width, padLeft, inWidth, dilationWidth } = window
+  const fits = dilationWidth === 1 && [width, padLeft, inWidth].every((size) => size % factor === 0)
+  if (!fits) return { wide: window, factor: 1 }
+  const scaled = { inWidth: inWidth / factor, width: width / factor, padLeft: padLeft / factor, strideWidth: 1 }
+  return { wide: { ...window, ...scaled }, factor }
 }
 
 /** Index of the pixel under every tap at every position, and one past the last pixel where a tap is outside. */
@@ -62,10 +71,26 @@ export function gatherRows(g: Graph, x: Value, table: Int32Array, shape: Shape, 
   const [batch, count, channels] = x.shape as readonly [number, number, number]
   const identity = table.length === count && table.every((index, i) => index === i)
   if (identity) return reshape(g, x, [batch, ...shape, channels])
-  const rows = table.includes(count)
-    ? concat(g, [x, expand(g, g.splat(outside, [], x.type), [batch, 1, channels])], 1)
-    : x
+  const rows = table.includes(count) ? withRow(g, x, outside) : x
   return gather(g, rows, g.int32s(table, shape), 1)
+}
+
+/** `x` [B, N, C] with one more row of `value`; bytes get it before they are cast and scaled. */
+function withRow(g: Graph, x: Value, value: number): Value {
+  const [batch, count, channels] = x.shape as readonly [number, number, number]
+  const inner = inputsOf(x, 'Reshape')?.[0] ?? x
+  const below = (source: Value): Value => withRow(g, reshape(g, source, [batch, count, channels]), value)
+  if (value === 0 && inputsOf(inner, 'Cast')?.[0]?.type === 'uint8')
+    return cast(g, below(inputsOf(inner, 'Cast')![0]!), x.type)
+  const [factor, scaled] = inputsOf(inner, 'Mul') ?? []
+  for (const [a, b] of [
+    [factor, scaled],
+    [scaled, factor],
+  ]) {
+    const isScale = a !== undefined && b !== undefined && splatOf(a) !== undefined && b.node?.op === 'Cast'
+    if (value === 0 && isScale) return binary(g, 'Mul', below(b), a)
+  }
+  return concat(g, [x, expand(g, g.splat(value, [], x.type), [batch, 1, channels])], 1)
 }
 
 /**
