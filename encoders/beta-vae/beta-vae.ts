@@ -69,7 +69,7 @@ export class BetaVae implements Encoder {
     this.spec = { name: 'beta-vae', frameShape, latentSize: config.latentSize, batchKind: 'frames' }
     this.#config = config
     this.#rng = rng
-    this.#networks = vaeNetworks(frameShape, config.latentSize)
+    this.#networks = vaeNetworks(frameShape, config.latentSize, config.pooling)
     const specs = [...this.#networks.encoder.parameters, ...this.#networks.decoder.parameters]
     this.#weights = new Parameters(specs, rng.split('weights'))
     this.#adam = new Adam(this.#weights, { learningRate: config.learningRate })
@@ -184,14 +184,14 @@ export class BetaVae implements Encoder {
       frames: ndarray(batch.frames, [batch.count, ...frameShape]),
       noise: ndarray(rng.fillNormal(new Float32Array(batch.count * latentSize)), [batch.count, latentSize]),
       meanFrame: this.#statistics.meanFrame,
-      beta: ndarray(Float32Array.of(this.#statistics.beta.data[0]! * this.#warmUp()), [1]),
+      beta: ndarray(Float32Array.of(this.#statistics.beta.data[0]! * this.#betaFactor()), [1]),
     }
   }
 
-  /** Share of beta that counts at this step: the bound of {@link chooseBeta} is one on growing out of nothing. */
-  #warmUp(): number {
-    const { betaWarmup } = this.#config
-    return betaWarmup === 0 ? 1 : Math.min(1, this.#adam.step / betaWarmup)
+  /** Share of beta that counts at this step: it rises geometrically from `betaStart` to 1 over `betaAnneal` updates. */
+  #betaFactor(): number {
+    const { betaStart, betaAnneal } = this.#config
+    return betaStart ** Math.max(0, 1 - this.#adam.step / Math.max(1, betaAnneal))
   }
 
   #checkFrames({ frames, count }: FrameBatch): void {

@@ -8,17 +8,17 @@ import type { MocapHandSpec } from '../world/mocap-hand.ts'
  * the start of the hand, z up). Goal boxes are those of the Sawyer push task of Skew-Fit (hand 20 x 10 cm, puck 30 x 20 cm).
  */
 export const PUCK: { readonly radiusM: number; readonly heightM: number; readonly massKg: number } = {
-  radiusM: 0.055,
+  radiusM: 0.05,
   heightM: 0.03,
   massKg: 0.2,
 }
 
 /** Half extents of where centres can be: the puck's are set by the rim, the hand's reach all around it. */
-export const PUCK_BOX: readonly [number, number] = [0.15, 0.1]
-export const HAND_BOX: readonly [number, number] = [0.25, 0.2]
-export const PUCK_GOAL_BOX: readonly [number, number] = [0.13, 0.09]
+export const PUCK_BOX: readonly [number, number] = [0.13, 0.1]
+export const HAND_BOX: readonly [number, number] = [0.226, 0.196]
+export const PUCK_GOAL_BOX: readonly [number, number] = [0.12, 0.09]
 export const HAND_GOAL_BOX: readonly [number, number] = [0.1, 0.05]
-export const HAND_START: readonly [number, number] = [0, -0.15]
+export const HAND_START: readonly [number, number] = [0, -0.14]
 
 const TABLE_GROUP = 0x0001
 const PUCK_GROUP = 0x0002
@@ -52,7 +52,7 @@ export const RIM_BARS: readonly {
 
 /** The observation camera, steeply down, so that the hand hardly hides the puck; and a view for people, with the goal shown. */
 export const CAMERAS: { readonly front: CameraSpec; readonly human: CameraSpec } = {
-  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 37 },
+  front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 35 },
   human: { name: 'human', eyeM: [0.25, -0.75, 0.6], targetM: [0, -0.01, 0], fovYDeg: 35, showsHidden: true },
 }
 
@@ -89,7 +89,7 @@ export function createPushPuckScene(): Scene {
       {
         name: 'hand',
         shape: { kind: 'cylinder', radiusM: HAND.radiusM, heightM: HAND.heightM },
-        color: [255, 255, 255],
+        color: [120, 230, 255],
         castsShadow: true,
       },
     ],

@@ -190,3 +190,30 @@ function convParameters(name: string, shape: readonly number[], options: ConvOpt
     { name: `${name}/bias`, shape: [options.outputChannels], init: options.biasInit ?? zeros },
   ]
 }
+
+/** A softmax of features of order one over hundreds of positions is nearly flat: without this, no channel points anywhere. */
+const INITIAL_SHARPNESS = 10
+
+/**
+ * Spatial soft-arg-max (Levine et al. 2016; Finn et al. 2016): where each channel is active, [B, H, W, C] -> [B, 2 C], the
+ * expected (x, y) in [-1, 1] under a softmax over positions of the feature map times the learned `name/sharpness` [1].
+ */
+export function spatialSoftArgmax(name: string, height: number, width: number): Layer {
+  const sharpness = `${name}/sharpness`
+  const grid = new Float32Array(height * width * 2)
+  const coordinate = (index: number, count: number): number => (count === 1 ? 0 : (2 * index) / (count - 1) - 1)
+  for (let i = 0; i < height * width; i++) {
+    grid[2 * i] = coordinate(i % width, width)
+    grid[2 * i + 1] = coordinate(Math.floor(i / width), height)
+  }
+  return {
+    parameters: [{ name: sharpness, shape: [1], init: constant(INITIAL_SHARPNESS) }],
+    apply: (weights, x) => {
+      const [batch, , , channels] = x.shape as [number, number, number, number]
+      const byChannel = tf.transpose(tf.reshape(x, [batch, height * width, channels]), [0, 2, 1]) // [B, C, HW]
+      const attention = tf.softmax(tf.mul(byChannel, weights[sharpness]!)) // [B, C, HW]
+      const flat = tf.reshape(attention, [batch * channels, height * width])
+      return tf.reshape(tf.matMul(flat, tf.tensor2d(grid, [height * width, 2])), [batch, 2 * channels])
+    },
+  }
+}
