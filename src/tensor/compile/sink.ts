@@ -1,6 +1,6 @@
 import { sizeOf } from '../../core/ndarray.ts'
 import type { Graph, Value } from './graph.ts'
-import { inputsOf, splatOf } from './graph.ts'
+import { inputsOf } from './graph.ts'
 import { concat, reshape, slice, transpose } from './movement.ts'
 
 /**
@@ -23,7 +23,7 @@ export function belowMovement(
     belowMovement(g, part, partVector, apply) ?? apply(part, partVector)
   switch (node.op) {
     case 'Reshape': {
-      const narrow = vector === undefined ? undefined : alongLastAxis(g, vector, x, source)
+      const narrow = vector === undefined ? undefined : alongLastAxis(g, vector, source)
       if (vector !== undefined && narrow === undefined) return undefined
       return reshape(g, sink(source, narrow), x.shape)
     }
@@ -78,16 +78,13 @@ function isProduct(x: Value): boolean {
   return inputsOf(x, 'Add')?.some((operand) => operand.node?.op === 'Gemm') ?? false
 }
 
-/** `vector`, one number per channel of `reshaped`, as one per column of its source: repeated where a column holds several pixels. */
-function alongLastAxis(g: Graph, vector: Value, reshaped: Value, source: Value): Value | undefined {
+/** `vector`, one number per channel, as one per column of a matrix with the same elements whose rows hold several pixels each. */
+function alongLastAxis(g: Graph, vector: Value, source: Value): Value | undefined {
   const channels = vector.shape[0]!
   const columns = source.shape.at(-1) ?? 1
   if (columns === channels) return vector
-  let trailing = 1
-  for (let axis = reshaped.shape.length - 1; axis >= 0 && trailing < columns; axis--) trailing *= reshaped.shape[axis]!
-  if (trailing !== columns || columns % channels !== 0) return undefined
-  const spec = { type: vector.type, shape: [columns] }
-  return splatOf(vector) === undefined ? g.op('Tile', [vector, g.int64s([columns / channels])], spec) : undefined
+  if (columns % channels !== 0) return undefined
+  return g.op('Tile', [vector, g.int64s([columns / channels])], { type: vector.type, shape: [columns] })
 }
 
 /** Where a crop (a Slice with step 1) begins. */

@@ -1,5 +1,5 @@
 import { tf } from '../../tf.ts'
-import { reduce } from '../contract.ts'
+import { reduce } from '../reduce.ts'
 import { binary, cast } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
 import { expand, gather, reshape } from '../movement.ts'

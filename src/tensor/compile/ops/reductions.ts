@@ -1,5 +1,5 @@
-import type { Reduction } from '../contract.ts'
-import { reduce } from '../contract.ts'
+import type { Reduction } from '../reduce.ts'
+import { reduce } from '../reduce.ts'
 import { binary, cast } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
 import { concat, reshape, slice, split } from '../movement.ts'
