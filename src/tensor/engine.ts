@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os'
+import type { InferenceSessionFactory } from 'onnxruntime-node'
 import { ArmatureError } from '../core/errors.ts'
+import { encodeModel } from './compile/onnx-model.ts'
 import { polyfillUtil, tf } from './tf.ts'
 
 /** What runs compiled programs: see the table in DESIGN.md, section 1. */
@@ -8,7 +10,7 @@ export type EngineName = 'onnx' | 'tensorflow' | 'js'
 export interface EngineOptions {
   /** Default `onnx`. `auto` takes `tensorflow` when it finds a GPU, else `onnx`. */
   readonly name?: EngineName | 'auto'
-  /** Threads of the native engine; default: all cores, at most 4. */
+  /** Threads of the native engine; default: half of the cores, 1 to 4, so that the simulator and Node keep theirs. */
   readonly threads?: number
   /** ONNX Runtime execution providers in order of preference, e.g. `['webgpu', 'cpu']`; default `['cpu']`. */
   readonly providers?: readonly string[]
@@ -49,7 +51,7 @@ let running: Running | undefined
  */
 export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
   const name = options.name ?? 'onnx'
-  const threads = options.threads ?? Math.min(4, availableParallelism())
+  const threads = options.threads ?? Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)))
   if (!Number.isInteger(threads) || threads < 1) {
     throw new ArmatureError('bad-argument', 'engine threads', { expected: 'an integer >= 1', got: String(threads) })
   }
@@ -107,7 +109,7 @@ async function startJs(): Promise<Running> {
 }
 
 async function startOnnx(threads: number, providers: readonly string[] = ['cpu']): Promise<Running> {
-  const { env, listSupportedBackends } = await import('onnxruntime-node').catch((cause: unknown) => {
+  const { env, InferenceSession, listSupportedBackends } = await import('onnxruntime-node').catch((cause: unknown) => {
     throw new ArmatureError('engine-unavailable', 'engine onnx: onnxruntime-node did not load', {
       got: firstLine(cause),
       fix: 'reinstall with "npm install onnxruntime-node", or choose the engine js',
@@ -115,17 +117,37 @@ async function startOnnx(threads: number, providers: readonly string[] = ['cpu']
     })
   })
   const supported = listSupportedBackends().map((backend) => backend.name)
-  for (const provider of providers) {
-    if (supported.includes(provider)) continue
+  const unknown = providers.find((provider) => !supported.includes(provider))
+  if (unknown !== undefined) {
     throw new ArmatureError('engine-unavailable', 'engine onnx', {
       expected: `an execution provider of ${supported.join(', ')}`,
-      got: provider,
+      got: unknown,
     })
   }
+  if (providers.some((provider) => provider !== 'cpu')) await tryProviders(InferenceSession, providers)
   await tf.setBackend('cpu')
   return {
     info: { name: 'onnx', version: env.versions.node ?? 'unknown', threads, device: providers.join('+') },
     providers,
+  }
+}
+
+/** A provider may be built in and yet find no device: a one-node model tells. */
+async function tryProviders(sessions: InferenceSessionFactory, providers: readonly string[]): Promise<void> {
+  const value = { type: 'float32', shape: [1] } as const
+  const node = { op: 'Identity', domain: '', inputs: ['x'], outputs: ['y'], attributes: {} }
+  const inputs = [{ name: 'x', ...value }]
+  const outputs = [{ name: 'y', ...value }]
+  const model = encodeModel({ name: 'probe', nodes: [node], inputs, outputs, initializers: [] })
+  try {
+    const session = await sessions.create(model, { executionProviders: [...providers], logSeverityLevel: 4 })
+    await session.release()
+  } catch (cause) {
+    throw new ArmatureError('engine-unavailable', `engine onnx on ${providers.join('+')}`, {
+      got: firstLine(cause),
+      fix: 'leave the provider out to run on the CPU',
+      cause,
+    })
   }
 }
 

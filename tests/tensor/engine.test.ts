@@ -34,6 +34,14 @@ describe('startEngine', () => {
     expect(engineInfo().name).toBe('onnx')
   })
 
+  it('tries a provider before it relies on it', async () => {
+    const outcome = await startEngine({ providers: ['webgpu', 'cpu'] }).then(
+      ({ device }) => device,
+      (error: unknown) => (error as { code: string }).code,
+    )
+    expect(['webgpu+cpu', 'engine-unavailable']).toContain(outcome)
+  })
+
   it('probes every engine without changing the one that runs', async () => {
     await startEngine({ name: 'js' })
     const probes = await probeEngines()
