@@ -191,7 +191,7 @@ export class BetaVae implements Encoder {
   /** Share of beta that counts at this step: it rises geometrically from `betaStart` to 1 over `betaAnneal` updates. */
   #betaFactor(): number {
     const { betaStart, betaAnneal } = this.#config
-    return betaStart ** Math.max(0, 1 - this.#adam.step / Math.max(1, betaAnneal))
+    return this.#adam.step >= betaAnneal ? 1 : betaStart ** (1 - this.#adam.step / betaAnneal)
   }
 
   #checkFrames({ frames, count }: FrameBatch): void {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
 export const betaVaeConfigSchema = z.strictObject({
-  latentSize: z.int().min(1).max(64).default(4).describe('dimensions of the latent'),
+  latentSize: z.int().min(1).max(64).default(6).describe('dimensions of the latent'),
   pooling: z
     .enum(['soft-argmax', 'flatten'])
     .default('soft-argmax')
@@ -18,8 +18,13 @@ export const betaVaeConfigSchema = z.strictObject({
     .gt(0)
     .default(0.03)
     .describe('factor on beta at the start: without a warm-up the posterior can collapse before the decoder uses it'),
-  betaAnneal: z.int().min(0).default(1000).describe('updates over which that factor goes geometrically to 1'),
-  keepDirections: z.int().min(1).max(32).default(6).describe('principal directions of the frames that beta auto keeps'),
+  betaAnneal: z.int().min(0).default(1500).describe('updates over which that factor goes geometrically to 1'),
+  keepDirections: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(12)
+    .describe('principal directions of the frames that beta auto keeps'),
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })
 

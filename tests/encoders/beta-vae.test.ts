@@ -1,0 +1,83 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { BetaVae } from '../../encoders/beta-vae/beta-vae.ts'
+import { chooseBeta, frameStatistics } from '../../encoders/beta-vae/choose-beta.ts'
+import { betaVaeConfigSchema } from '../../encoders/beta-vae/config.ts'
+import type { FrameBatch } from '../../src/core/encoder.ts'
+import { Rng } from '../../src/core/rng.ts'
+import { ridgeProbe } from '../../src/evaluate/probes.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
+import { squareFrames } from '../contracts/encoder-cases.ts'
+
+beforeAll(async () => {
+  await startEngine({ threads: 1 })
+})
+
+const create = (config: Record<string, unknown> = {}, seed = 1): BetaVae =>
+  new BetaVae([48, 48, 3], betaVaeConfigSchema.parse(config), new Rng(seed))
+
+describe('beta-VAE', () => {
+  test('starts with 2.954 nats per dimension: variance 1e-3, mean 0', async () => {
+    const { kl_0: first, kl } = await create().evaluate(squareFrames(4, new Rng(1)))
+    expect(first).toBeCloseTo(0.5 * (1e-3 - 1 - Math.log(1e-3)), 2)
+    expect(kl).toBeCloseTo(6 * first!, 1)
+  })
+
+  test('the loss is the squared error summed over pixels plus beta times the KL, once warmed up', async () => {
+    const vae = create({ beta: 3, betaAnneal: 0 })
+    const { loss, reconstruction, kl } = await vae.evaluate(squareFrames(4, new Rng(1)))
+    expect(loss! / (reconstruction! + 3 * kl!)).toBeCloseTo(1, 5)
+    const warming = create({ beta: 3, betaStart: 0.1, betaAnneal: 100 })
+    const cold = await warming.evaluate(squareFrames(4, new Rng(1)))
+    expect(cold.loss! / (cold.reconstruction! + 0.3 * cold.kl!)).toBeCloseTo(1, 5)
+  })
+
+  test('the spectrum of frames is that of their covariance, and beta is its k-th value', async () => {
+    const [count, pixels] = [64, 3]
+    // Three independent pixels with variances 9, 4, 1 in units of 1/255^2, around different means.
+    const frames = new Uint8Array(count * pixels)
+    for (let i = 0; i < count; i++) {
+      frames.set([100 + 3 * sign(i), 50 + 2 * sign(i >> 1), 200 + sign(i >> 2)], i * pixels)
+    }
+    const { meanFrame, variances } = await frameStatistics({ frames, count } as FrameBatch, 3)
+    expect([...meanFrame].map((x) => x * 255)).toEqual([100, 50, 200].map((x) => expect.closeTo(x, 3)))
+    expect([...variances].map((x) => x * 255 * 255)).toEqual([9, 4, 1].map((x) => expect.closeTo(x, 2)))
+    expect(chooseBeta(variances, 2) * 255 * 255).toBeCloseTo(4, 2)
+    expect(chooseBeta(variances, 99) * 255 * 255).toBeCloseTo(1, 2)
+  })
+
+  test('learns where a square is: positions are linear in the latent, and reconstructions beat the mean frame', async () => {
+    const vae = create({ latentSize: 2, beta: 1, betaAnneal: 200 })
+    const train = squareFrames(512, new Rng(5))
+    const test = squareFrames(128, new Rng(6))
+    await vae.fitStatistics(train)
+    const before = (await vae.evaluate(test)).reconstruction!
+    const rng = new Rng(7)
+    const size = 48 * 48 * 3
+    const batch = { frames: new Uint8Array(32 * size), count: 32 }
+    for (let update = 0; update < 400; update++) {
+      for (let row = 0; row < 32; row++) {
+        const i = rng.int(512)
+        batch.frames.set(train.frames.subarray(i * size, (i + 1) * size), row * size)
+      }
+      await vae.update(batch)
+    }
+    const rows = (data: Float32Array) => ({ data, count: 128, size: 2 })
+    const split = { train: [...Array(96).keys()], test: [...Array(32).keys()].map((i) => 96 + i) }
+    const r2 = ridgeProbe(rows(await vae.encode(test)), rows(test.places), split)
+    for (const score of r2) expect(score).toBeGreaterThan(0.9)
+    expect((await vae.evaluate(test)).reconstruction!).toBeLessThan(0.6 * before)
+    const decoded = await vae.decode(await vae.encode({ frames: test.frames.slice(0, size), count: 1 }), 1)
+    const [x, y] = test.places
+    const centre = ((Math.round(y!) + 6) * 48 + Math.round(x!) + 6) * 3
+    expect(decoded[centre]!).toBeGreaterThan(110)
+    vae.dispose()
+  })
+
+  test('takes 48x48 frames only, and says so', () => {
+    expect(() => new BetaVae([64, 64, 3], betaVaeConfigSchema.parse({}), new Rng(1))).toThrow('48x48')
+  })
+})
+
+function sign(i: number): number {
+  return i % 2 === 0 ? 1 : -1
+}
