@@ -24,7 +24,7 @@ export interface Program<I extends string, O extends string> {
    * no variable has changed then.
    */
   run(inputs: Record<I, NdArray>): Promise<Record<O, NdArray>>
-  /** Frees the compiled graphs; variables stay. */
+  /** Frees the compiled graphs once the runs asked for before are done; variables stay. */
   dispose(): void
 }
 
@@ -66,18 +66,21 @@ export function compile<I extends string, O extends string>(name: string, fn: Te
 
   return {
     name,
-    run: (inputs) =>
-      oneAtATime(async () => {
-        if (disposed) throw new ArmatureError('closed', `program ${name} was disposed`)
+    run: async (inputs) => {
+      if (disposed) throw new ArmatureError('closed', `program ${name} was disposed`)
+      return oneAtATime(async () => {
         if (engineInfo().name !== 'onnx') return runEagerly(name, fn, inputs)
         checkInputs(name, inputs)
         const graph = await compiled(inputs)
         return (await graph.run(inputs)) as Record<O, NdArray>
-      }),
+      })
+    },
     dispose: () => {
       disposed = true
-      for (const graph of graphs.values()) void graph.release()
-      graphs.clear()
+      void oneAtATime(async () => {
+        for (const graph of graphs.values()) await graph.release()
+        graphs.clear()
+      })
     },
   }
 }

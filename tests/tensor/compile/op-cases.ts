@@ -95,6 +95,8 @@ const ARITHMETIC: OpCase[] = [
   op('asin', tf.asin, between(-0.9, 0.9, [3, 4])),
   op('acos', tf.acos, between(-0.9, 0.9, [3, 4])),
   op('atan', tf.atan, x34),
+  op('atan2', tf.atan2, offZero([3, 4]), offZero([3, 4], 1)),
+  valueOnly('atan2 on the axes', tf.atan2, array([0, 1, -1, 0, 0]), array([0, 0, 0, 1, -1])),
   op('sinh', tf.sinh, x34),
   op('cosh', tf.cosh, x34),
   op('erf', tf.erf, x34),
@@ -219,6 +221,9 @@ const REDUCTIONS: OpCase[] = [
   op('sum over axes of size 1', (x) => tf.sum(x!, [0, 2]), wiggle([1, 4, 1])),
   op('sum of a broadcast', (x) => tf.sum(tf.mul(tf.broadcastTo(x!, [5, 3, 4]), 2), [0, 2]), wiggle([3, 1])),
   op('mean of a broadcast', (x) => tf.mean(tf.tile(x!, [4, 1])), wiggle([1, 3])),
+  op('column sums of many rows', (x) => tf.sum(x!, 0), wiggle([1536, 20])),
+  op('column sums of many short rows', (x) => tf.sum(x!, [0, 1]), wiggle([64, 32, 3])),
+  op('column means of a prime number of rows', (x) => tf.mean(x!, 0), wiggle([1031, 3])),
   valueOnly('sum of booleans', (x) => tf.sum(tf.greater(x!, 0)), x34),
   valueOnly('argMax', (x) => tf.argMax(x!, 1), x234),
   valueOnly('argMin', (x) => tf.argMin(x!, -1), x234),
@@ -471,6 +476,9 @@ const CONVOLUTIONS: ConvShape[] = [
   { size: [6, 6], channels: [2, 3], kernel: [1, 1], stride: 2, pad: 'valid' },
   { size: [4, 4], channels: [2, 3], kernel: [4, 4], stride: 1, pad: 'valid' },
   { size: [5, 5], channels: [1, 2], kernel: [3, 3], stride: 1, pad: 2 },
+  { size: [6, 6], channels: [2, 3], kernel: [3, 4], stride: 2, pad: 'valid' },
+  { size: [9, 9], channels: [3, 4], kernel: [6, 6], stride: 3, pad: 'valid' },
+  { size: [8, 8], channels: [2, 20], kernel: [4, 4], stride: 2, pad: 'same' },
 ]
 
 function describeConv({ size, channels, kernel, stride, pad }: ConvShape): string {
@@ -561,6 +569,15 @@ const IMAGES: OpCase[] = [
     }),
   ),
   valueOnly('frames of bytes', (x) => tf.mul(tf.cast(x!, 'float32'), 1 / 255), bytes([2, 3, 3, 3])),
+  valueOnly(
+    'convolution of frames of bytes',
+    (x) => {
+      const pixels = tf.mul(tf.cast(x!, 'float32'), 1 / 255)
+      const filter = tf.reshape(tf.linspace(-1, 1, 36), [3, 3, 2, 2])
+      return tf.conv2d(pixels as tf.Tensor4D, filter as tf.Tensor4D, 2, 'same')
+    },
+    bytes([2, 6, 6, 2]),
+  ),
   valueOnly('bytes as integers', (x) => tf.add(x!, x!), bytes([2, 5])),
   valueOnly(
     'bytes moved before they are cast',

@@ -253,6 +253,13 @@ describe('compiling', () => {
     program.dispose()
   })
 
+  it('finishes the runs that were asked for before it is disposed of', async () => {
+    const program = compile<'x', 'y'>('ending', ({ x }) => ({ y: tf.mul(x, 2) }))
+    const runs = [program.run({ x: array([1]) }), program.run({ x: array([1, 2]) })]
+    program.dispose()
+    expect((await Promise.all(runs)).map(({ y }) => [...y.data])).toEqual([[2], [2, 4]])
+  })
+
   it('says when a variable or the program is gone', async () => {
     const w = variable([1])
     const program = compile<never, 'y'>('gone', () => ({ y: tf.add(w, 1) }))

@@ -60,6 +60,16 @@ function modulo(g: Graph, a: Value, b: Value): Value {
   return binary(g, 'Sub', a, binary(g, 'Mul', floorDiv(g, a, b), b))
 }
 
+/** The angle of (x, y): atan(y/x), half a turn further where x < 0, and a quarter turn (or 0 at the origin) where x = 0. */
+function atan2(g: Graph, y: Value, x: Value): Value {
+  const zero = g.splat(0)
+  const onAxis = binary(g, 'Equal', x, zero)
+  const principal = unary(g, 'Atan', binary(g, 'Div', y, where(g, onAxis, g.splat(1), x)))
+  const half = where(g, binary(g, 'Less', y, zero), g.splat(-Math.PI), g.splat(Math.PI))
+  const left = binary(g, 'Add', principal, where(g, binary(g, 'Less', x, zero), half, zero))
+  return where(g, onAxis, binary(g, 'Mul', unary(g, 'Sign', y), g.splat(Math.PI / 2)), left)
+}
+
 function isInfinite(g: Graph, x: Value): Value {
   return binary(g, 'Equal', unary(g, 'Abs', x), g.splat(Infinity))
 }
@@ -95,6 +105,7 @@ export const ARITHMETIC: Lowerings = {
   Asin: unaryOp('Asin'),
   Acos: unaryOp('Acos'),
   Atan: unaryOp('Atan'),
+  Atan2: (g, { a, b }) => atan2(g, a!, b!),
   Sinh: unaryOp('Sinh'),
   Cosh: unaryOp('Cosh'),
   Erf: unaryOp('Erf'),
