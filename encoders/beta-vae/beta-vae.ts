@@ -7,16 +7,10 @@ import { Adam } from '../../src/tensor/adam.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
-import {
-  Parameters,
-  checkNames,
-  floatsOf,
-  restoreParts,
-  saveParts,
-  valueAndFlatGradient,
-} from '../../src/tensor/parameters.ts'
+import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { chooseBeta, frameStatistics } from './choose-beta.ts'
+import { Statistics } from './statistics.ts'
 import type { BetaVaeConfig } from './config.ts'
 import type { VaeNetworks } from './networks.ts'
 import { vaeNetworks } from './networks.ts'
@@ -73,7 +67,7 @@ export class BetaVae implements Encoder {
     const specs = [...this.#networks.encoder.parameters, ...this.#networks.decoder.parameters]
     this.#weights = new Parameters(specs, rng.split('weights'))
     this.#adam = new Adam(this.#weights, { learningRate: config.learningRate })
-    this.#statistics = new Statistics(frameShape, config.beta === 'auto' ? 1 : config.beta)
+    this.#statistics = new Statistics(frameShape, config.latentSize, config.beta === 'auto' ? 1 : config.beta)
 
     this.#update = compile('beta-vae update', ({ adam, ...inputs }) => {
       const { values, flatGradient } = valueAndFlatGradient(this.#weights, (weights) => this.#loss(weights, inputs))
@@ -123,7 +117,7 @@ export class BetaVae implements Encoder {
     this.#checkFrames(batch)
     const { keepDirections, beta } = this.#config
     const { meanFrame, variances } = await frameStatistics(batch, keepDirections)
-    this.#statistics.set(meanFrame, beta === 'auto' ? chooseBeta(variances, keepDirections) : beta)
+    this.#statistics.setFrames(meanFrame, beta === 'auto' ? chooseBeta(variances, keepDirections) : beta)
     const spectrum = [...variances].map((variance, i) => [`pixel_variance_${i}`, variance] as const)
     return { beta: this.#statistics.beta.data[0]!, ...Object.fromEntries(spectrum) }
   }
@@ -155,6 +149,15 @@ export class BetaVae implements Encoder {
         .data as Float32Array
     })
     return Uint8Array.from(images, Math.round)
+  }
+
+  /** N(0, I), or with `prior: fitted` the Gaussian of {@link fitPrior}: the aggregated posterior covers less than N(0, I). */
+  imagine(rng: Rng): Float32Array {
+    return this.#statistics.samplePrior(rng)
+  }
+
+  async fitPrior(batch: FrameBatch): Promise<void> {
+    if (this.#config.prior === 'fitted') this.#statistics.fitPrior(await this.encode(batch), batch.count)
   }
 
   save(): NamedArrays {
@@ -202,33 +205,6 @@ export class BetaVae implements Encoder {
       expected: `uint8 [${shape}]`,
       got: `${frames.length} bytes`,
     })
-  }
-}
-
-/** Data statistics that are part of the model. */
-class Statistics implements Stateful {
-  readonly meanFrame: NdArray<Float32Array>
-  readonly beta: NdArray<Float32Array>
-
-  constructor(frameShape: readonly number[], beta: number) {
-    this.meanFrame = ndarray(new Float32Array(sizeOf(frameShape)), frameShape)
-    this.beta = ndarray(Float32Array.of(beta), [1])
-  }
-
-  set(meanFrame: Float32Array, beta: number): void {
-    this.meanFrame.data.set(meanFrame)
-    this.beta.data[0] = beta
-  }
-
-  toArrays(): NamedArrays {
-    return { meanFrame: this.meanFrame, beta: this.beta }
-  }
-
-  prepare(arrays: NamedArrays): () => void {
-    checkNames('statistics', ['meanFrame', 'beta'], arrays)
-    const meanFrame = floatsOf('meanFrame', arrays, this.meanFrame.shape)
-    const beta = floatsOf('beta', arrays, this.beta.shape)
-    return () => this.set(meanFrame, beta[0]!)
   }
 }
 

@@ -25,6 +25,10 @@ export const betaVaeConfigSchema = z.strictObject({
     .max(32)
     .default(12)
     .describe('principal directions of the frames that beta auto keeps'),
+  prior: z
+    .enum(['fitted', 'standard'])
+    .default('fitted')
+    .describe('what goals are imagined from: a Gaussian fitted to the latents of the data, or N(0, I)'),
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })
 

@@ -51,7 +51,9 @@ async function reconstruct(encoder: Encoder, frame: Uint8Array): Promise<Uint8Ar
 export async function writeImaginedGoals(file: string, encoder: Encoder, seed: number): Promise<void> {
   const count = GOAL_COLUMNS * GOAL_ROWS
   const { latentSize, frameShape } = encoder.spec
-  const latents = new Rng(seed).split('imagined goals').fillNormal(new Float32Array(count * latentSize))
+  const rng = new Rng(seed).split('imagined goals')
+  const latents = new Float32Array(count * latentSize)
+  for (let i = 0; i < count; i++) latents.set(encoder.imagine!(rng), i * latentSize)
   const [height, width] = frameShape
   const pixels = await encoder.decode!(latents, count)
   const size = pixels.length / count

@@ -1,4 +1,5 @@
 import type { Metrics, NamedArrays } from './ndarray.ts'
+import type { Rng } from './rng.ts'
 
 /** The batch kinds that an encoder can ask of the data layer. */
 export type BatchKind = 'frames'
@@ -36,6 +37,10 @@ export interface Encoder {
   encode(batch: FrameBatch): Promise<Float32Array>
   /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */
   decode?(latents: Float32Array, count: number): Promise<Uint8Array>
+  /** A latent [latentSize] of a scene that could be, where the encoder has a prior: what goals are imagined from. */
+  imagine?(rng: Rng): Float32Array
+  /** Adapts the prior behind `imagine` to the data; called after each stretch of learning. */
+  fitPrior?(batch: FrameBatch): Promise<void>
   /** Weights and optimiser state by name; `restore` takes what `save` gave. */
   save(): NamedArrays
   restore(arrays: NamedArrays): void

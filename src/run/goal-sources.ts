@@ -5,25 +5,34 @@ import type { Goal, GoalSource } from '../core/goals.ts'
 import { Rng } from '../core/rng.ts'
 import type { Representation } from './representation.ts'
 
-/** Imagined goals: latents from the prior, z ~ N(0, I) (RIG, Nair et al. 2018, section 4.2). */
-export function priorGoals(latentSize: number): GoalSource {
-  return { name: 'prior', sample: (rng) => ({ features: rng.fillNormal(new Float32Array(latentSize)) }) }
+/** Imagined goals: draws from the encoder's prior (RIG, Nair et al. 2018, section 4.2). */
+export function priorGoals(encoder: Encoder): GoalSource {
+  return { name: 'prior', sample: (rng) => ({ features: imagine(encoder, rng) }) }
 }
 
 /** The same with the decoded image beside each goal, from a bank of `size` goals drawn from the stream `seed`. */
 export async function priorGoalsWithFrames(encoder: Encoder, size: number, seed: number): Promise<GoalSource> {
-  const { latentSize, name } = encoder.spec
   return bankOf('prior', async () => {
-    if (encoder.decode === undefined) {
-      throw new ArmatureError('bad-config', `encoder ${name}`, { expected: 'a decoder for imagined goals' })
-    }
-    const latents = new Rng(seed).fillNormal(new Float32Array(size * latentSize))
+    if (encoder.decode === undefined) throw withoutPrior(encoder)
+    const rng = new Rng(seed)
+    const goals = Array.from({ length: size }, () => imagine(encoder, rng))
+    const latents = new Float32Array(size * encoder.spec.latentSize)
+    goals.forEach((goal, i) => latents.set(goal, i * goal.length))
     const images = await encoder.decode(latents, size)
     const frameSize = images.length / size
-    return Array.from({ length: size }, (_, i) => ({
-      features: latents.subarray(i * latentSize, (i + 1) * latentSize),
-      frame: images.subarray(i * frameSize, (i + 1) * frameSize),
-    }))
+    return goals.map((features, i) => ({ features, frame: images.subarray(i * frameSize, (i + 1) * frameSize) }))
+  })
+}
+
+function imagine(encoder: Encoder, rng: Rng): Float32Array {
+  if (encoder.imagine === undefined) throw withoutPrior(encoder)
+  return encoder.imagine(rng)
+}
+
+function withoutPrior({ spec }: Encoder): ArmatureError {
+  return new ArmatureError('bad-config', `encoder ${spec.name}`, {
+    got: 'no prior to imagine goals from',
+    fix: 'set goals.exploration=env',
   })
 }
 

@@ -239,6 +239,7 @@ export class Trainer {
       const metrics = await encoder.update(sampleFrames(frames, frames.length / frameSize, batch, this.#rngs.refresh))
       this.#means.add({ 'embed/loss': metrics.loss! })
     }
+    await encoder.fitPrior?.({ frames, count: frames.length / frameSize })
     await store.reencode((frames, count) => encoder.encode({ frames, count }))
     await this.#parts.goals?.exploration.refresh?.()
     if (this.#features) this.#features = Float32Array.from(store.featuresAt(store.end - 1))

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { ActMode, Agent, TransitionBatch } from '../../src/core/agent.ts'
 import type { EnvState, SimulatedEnv, StepResult } from '../../src/core/env.ts'
+import type { GoalSource } from '../../src/core/goals.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import { latentDistanceReward } from '../../src/replay/rewards.ts'
-import { priorGoals } from '../../src/run/goal-sources.ts'
+
 import { proprioRepresentation } from '../../src/run/representation.ts'
 import type { TrainerHooks, TrainerSchedule } from '../../src/run/trainer.ts'
 import { Trainer } from '../../src/run/trainer.ts'
@@ -90,6 +91,11 @@ class CountingAgent implements Agent {
   dispose(): void {}
 }
 
+const normalGoals: GoalSource = {
+  name: 'prior',
+  sample: (rng) => ({ features: rng.fillNormal(new Float32Array(2)) }),
+}
+
 const schedule: TrainerSchedule = {
   steps: 60,
   learningStarts: 10,
@@ -108,7 +114,7 @@ function createTrainer(
   const env = new CountingEnv()
   const agent = new CountingAgent()
   const store = new EpisodeStore({ capacity: 40, featureSize: 2, actionSize: 1, frameSize: 0 })
-  const source = priorGoals(2)
+  const source = normalGoals
   const goals = {
     exploration: source,
     sampling: { mix: { kept: 0.25, prior: 0.25, future: 0.5 }, source, reward: latentDistanceReward(1) },

@@ -1,0 +1,89 @@
+import type { NamedArrays, NdArray } from '../../src/core/ndarray.ts'
+import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
+import type { Rng } from '../../src/core/rng.ts'
+import type { Stateful } from '../../src/tensor/parameters.ts'
+import { checkNames, floatsOf } from '../../src/tensor/parameters.ts'
+
+/** What a beta-VAE knows of its data beside its weights. */
+export class Statistics implements Stateful {
+  /** [height, width, channels], in [0, 1] */
+  readonly meanFrame: NdArray<Float32Array>
+  /** [1] */
+  readonly beta: NdArray<Float32Array>
+  /** [D] */
+  readonly priorMean: NdArray<Float32Array>
+  /** Lower Cholesky factor of the prior's covariance, [D, D]. */
+  readonly priorFactor: NdArray<Float32Array>
+
+  /** The prior starts as N(0, I). */
+  constructor(frameShape: readonly number[], latentSize: number, beta: number) {
+    this.meanFrame = ndarray(new Float32Array(sizeOf(frameShape)), frameShape)
+    this.beta = ndarray(Float32Array.of(beta), [1])
+    this.priorMean = ndarray(new Float32Array(latentSize), [latentSize])
+    this.priorFactor = ndarray(new Float32Array(latentSize * latentSize), [latentSize, latentSize])
+    for (let i = 0; i < latentSize; i++) this.priorFactor.data[i * latentSize + i] = 1
+  }
+
+  setFrames(meanFrame: Float32Array, beta: number): void {
+    this.meanFrame.data.set(meanFrame)
+    this.beta.data[0] = beta
+  }
+
+  /** The Gaussian with the mean and covariance of `latents` [count, D]. */
+  fitPrior(latents: Float32Array, count: number): void {
+    const size = this.priorMean.data.length
+    const mean = new Float64Array(size)
+    for (let i = 0; i < latents.length; i++) mean[i % size]! += latents[i]! / count
+    const covariance = new Float64Array(size * size)
+    for (let row = 0; row < latents.length; row += size) {
+      for (let i = 0; i < size; i++) {
+        const deviation = (latents[row + i]! - mean[i]!) / count
+        for (let j = 0; j <= i; j++) covariance[i * size + j]! += deviation * (latents[row + j]! - mean[j]!)
+      }
+    }
+    this.priorMean.data.set(mean)
+    this.priorFactor.data.set(choleskyFactor(covariance, size))
+  }
+
+  /** A draw from the prior, [D]. */
+  samplePrior(rng: Rng): Float32Array {
+    const size = this.priorMean.data.length
+    const noise = rng.fillNormal(new Float32Array(size))
+    return this.priorMean.data.map((mean, i) => {
+      let z = mean
+      for (let j = 0; j <= i; j++) z += this.priorFactor.data[i * size + j]! * noise[j]!
+      return z
+    })
+  }
+
+  toArrays(): NamedArrays {
+    const { meanFrame, beta, priorMean, priorFactor } = this
+    return { meanFrame, beta, priorMean, priorFactor }
+  }
+
+  prepare(arrays: NamedArrays): () => void {
+    const own = Object.entries(this.toArrays())
+    checkNames(
+      'statistics',
+      own.map(([name]) => name),
+      arrays,
+    )
+    const values = own.map(([name, { shape }]) => floatsOf(name, arrays, shape))
+    return () => own.forEach(([, { data }], i) => data.set(values[i]!))
+  }
+}
+
+/** Lower factor L of a positive semi-definite matrix given by its lower triangle; a direction without variance becomes a zero row. */
+function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
+  const factor = new Float64Array(size * size)
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = matrix[i * size + j]!
+      for (let k = 0; k < j; k++) sum -= factor[i * size + k]! * factor[j * size + k]!
+      const pivot = factor[j * size + j]!
+      if (i === j) factor[i * size + i] = Math.sqrt(Math.max(sum, 0))
+      else factor[i * size + j] = pivot > 0 ? sum / pivot : 0
+    }
+  }
+  return factor
+}
