@@ -3,6 +3,7 @@ import { engineInfo } from '../tensor/engine.ts'
 import type { Benchmark } from './benchmarks.ts'
 import { benchmarks } from './benchmarks.ts'
 import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
 
 /** Medians by benchmark name, and what they were measured on. */
@@ -23,7 +24,10 @@ export async function bench(context: CliContext, { only, repetitions }: BenchOpt
   const report: Record<string, number | string> = {}
   for (const [name, benchmark] of Object.entries(selected(only))) {
     const phase = context.progress.phase(name, repetitions)
-    const times = await timesOf(benchmark, repetitions, (done) => phase.update(done))
+    const times = await timesOf(benchmark, repetitions, (done) => {
+      throwIfInterrupted(context)
+      phase.update(done)
+    })
     phase.finish()
     const ms = median(times)
     report[name] = round(name.endsWith('_ms') ? ms : (benchmark.unitsPerRun * 1000) / ms)

@@ -11,7 +11,6 @@ import { Rng } from '../core/rng.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import { latentDistanceReward } from '../replay/rewards.ts'
 import { sampleTransitions } from '../replay/sampler.ts'
-import { priorGoals } from '../run/goal-sources.ts'
 import { agentPolicy } from '../run/policies.ts'
 import { encoderRepresentation } from '../run/representation.ts'
 import { compile } from '../tensor/compile/program.ts'
@@ -191,7 +190,7 @@ async function replaySample(): ReturnType<Benchmark['prepare']> {
   }
   const goals = {
     mix: { kept: 0.2, prior: 0.5, future: 0.3 },
-    source: priorGoals(featureSize),
+    source: { name: 'normal', sample: (from: Rng) => ({ features: from.fillNormal(new Float32Array(featureSize)) }) },
     reward: latentDistanceReward(1),
   }
   return {

@@ -5,7 +5,7 @@ import type { TrainConfig } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
 import type { Agent } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
-import type { GoalEnv, SimulatedEnv } from '../core/env.ts'
+import type { Env, GoalEnv, SimulatedEnv } from '../core/env.ts'
 import { isGoalEnv, isSimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { GoalReward, GoalSource } from '../core/goals.ts'
@@ -55,8 +55,13 @@ export async function buildEnv(config: TrainConfig): Promise<SimulatedEnv> {
   throw new ArmatureError('bad-config', `env ${config.env.id}`, { expected: 'an env that can save its state' })
 }
 
+/**
+ * Makes env, encoder and agent, untrained.
+ * @throws ArmatureError `bad-config`, `bad-argument` or `not-found` for parts that do not exist or do not go together.
+ */
 export async function buildParts(config: TrainConfig): Promise<Parts> {
   const env = await buildEnv(config)
+  if (config.goals) checkGoals(config.goals, config.representation.kind, env)
   const rng = new Rng(config.seed)
   const encoder = buildEncoder(config, env, rng.split('encoder'))
   const representation = buildRepresentation(config, env, encoder)
@@ -67,6 +72,16 @@ export async function buildParts(config: TrainConfig): Promise<Parts> {
     rng.split('agent'),
   )
   return { config, env, encoder, representation, agent }
+}
+
+/** What goal-conditioned learning needs, asked before anything long starts. */
+function checkGoals({ exploration, reward }: GoalConfig, kind: TrainConfig['representation']['kind'], env: Env): void {
+  const refuse = (setting: string, expected: string): ArmatureError =>
+    new ArmatureError('bad-config', setting, { expected, got: `representation.kind ${kind}` })
+  if (kind === 'proprio') throw refuse('goals', 'representation.kind encoder or state')
+  if (exploration === 'prior' && kind !== 'encoder') throw refuse('goals.exploration prior', 'an encoder')
+  if (reward === 'pixel-mse' && kind !== 'encoder') throw refuse('goals.reward pixel-mse', 'an encoder')
+  if (exploration === 'env') goalEnv(env)
 }
 
 function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: Rng): Encoder | undefined {
@@ -133,9 +148,7 @@ async function buildGoals(
 ): Promise<NonNullable<TrainerParts['goals']>> {
   const source = async (): Promise<GoalSource> => {
     if (goals.exploration === 'prior') {
-      if (encoder === undefined)
-        throw new ArmatureError('bad-config', 'goals.exploration prior', { expected: 'an encoder' })
-      return withFrames ? priorGoalsWithFrames(encoder, GOAL_BANK_SIZE, seed) : priorGoals(encoder.spec.latentSize)
+      return withFrames ? priorGoalsWithFrames(encoder!, GOAL_BANK_SIZE, seed) : priorGoals(encoder!)
     }
     const scene = goalEnv(env)
     return encoder === undefined
@@ -146,7 +159,7 @@ async function buildGoals(
   return { exploration, sampling: { mix: goals.relabel, source: exploration, reward } }
 }
 
-function goalEnv(env: SimulatedEnv): GoalEnv {
+function goalEnv(env: Env): GoalEnv {
   if (isGoalEnv(env)) return env
   throw new ArmatureError('bad-config', `env ${env.spec.id}`, {
     expected: 'an env with goals',

@@ -3,6 +3,7 @@ import { applyOverrides, parseConfig } from '../config/overrides.ts'
 import { presets } from '../config/presets.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
+import { ArmatureError } from '../core/errors.ts'
 import { lookUp } from '../core/registry.ts'
 import { resolveComponents } from './build.ts'
 
@@ -19,6 +20,11 @@ export interface ConfigOptions {
  */
 export function resolveConfig(preset: string, { seed, steps, set = [] }: ConfigOptions): TrainConfig {
   const { config } = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
+  if (set.some((assignment) => assignment.startsWith('preset='))) {
+    throw new ArmatureError('bad-argument', '--set preset', {
+      fix: 'name the preset instead: "armature train <preset>"',
+    })
+  }
   const assignments = [...set]
   if (seed !== undefined) assignments.push(`seed=${seed}`)
   if (steps !== undefined) assignments.push(`training.steps=${steps}`)

@@ -1,3 +1,4 @@
+import { ArmatureError } from '../core/errors.ts'
 import { Progress } from '../log/progress.ts'
 
 /** What every command gets from the command line. */
@@ -12,6 +13,8 @@ export interface CliContext {
   readonly clock: () => number
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal
+  /** A command to copy, as it is typed where this process was started: `armature <words>`. */
+  invocation(words: string): string
   /** Text for people, on stdout; nothing under `--json` or `--quiet`. */
   print(text: string): void
 }
@@ -30,8 +33,18 @@ export function createContext(
     progress: new Progress({ stream: process.stderr, clock: Date.now, isSilent: json || quiet }),
     clock: Date.now,
     signal,
+    invocation: (words) => `"${process.env.npm_lifecycle_event ? 'npm run armature --' : 'armature'} ${words}"`,
     print: (text) => {
       if (!json && !quiet) process.stdout.write(`${text}\n`)
     },
   }
+}
+
+/**
+ * Called between two pieces of long work.
+ * @param fix how to go on.
+ * @throws ArmatureError `interrupted` after Ctrl-C.
+ */
+export function throwIfInterrupted({ signal }: CliContext, fix?: string): void {
+  if (signal.aborted) throw new ArmatureError('interrupted', 'stopped', fix === undefined ? {} : { fix })
 }

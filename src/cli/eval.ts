@@ -22,7 +22,7 @@ export async function loadRun(path: string): Promise<TrainedRun & { readonly ste
   const checkpoint = await new CheckpointStore(folder.checkpoints).latest('model')
   if (checkpoint === undefined) {
     throw new ArmatureError('not-found', `${path} has no checkpoint yet`, {
-      fix: `run "armature train --resume --out ${path}"`,
+      fix: `go on with "armature train --resume --out ${path}"`,
     })
   }
   const parts = await buildParts(config)

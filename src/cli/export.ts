@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Agent } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { ArmatureError, unwritable } from '../core/errors.ts'
-import type { DType } from '../core/ndarray.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
@@ -23,8 +22,9 @@ interface ExportableAgent extends Agent {
   policyFunction(observation: tf.Tensor): tf.Tensor
 }
 
+/** An input or output of the graph, row-major. */
 interface PortSpec {
-  readonly dtype: DType
+  readonly dtype: 'float32' | 'uint8'
   readonly shape: readonly number[]
   readonly names?: readonly string[]
   readonly meaning: string

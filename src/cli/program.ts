@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { EngineName } from '../tensor/engine.ts'
 import { startEngine } from '../tensor/engine.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -21,10 +21,14 @@ interface GlobalOptions {
 
 const ENGINES = ['onnx', 'tensorflow', 'js', 'auto']
 
-/** The command line: one sub-command a file, all composed here. */
-export function buildProgram(signal: AbortSignal): Command {
+/**
+ * The command line: one sub-command a file, all composed here. Its `parseAsync` throws ArmatureError, or commander's own error
+ * with exit code 0 once help or the version has been shown.
+ */
+export function buildProgram(signal: AbortSignal, version: string): Command {
   const program = new Command('armature')
     .description('Robotics RL with learned state representations: scenes, encoders, SAC in latent space.')
+    .version(version)
     .option('--json', 'one JSON object as the last line of stdout')
     .option('--quiet', 'no progress and no text')
     .addOption(
@@ -33,16 +37,25 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--threads <n>', 'threads of the engine (default: all cores, at most 4)', positiveInteger)
     .showSuggestionAfterError()
     .exitOverride((error) => {
-      if (error.exitCode === 0) process.exit(0)
-      throw new ArmatureError('bad-argument', error.message.replace(/^error: /, ''), { fix: 'see "armature --help"' })
+      if (error.exitCode === 0) throw error
+      if (error.code === 'commander.help') {
+        process.stdout.write(program.helpInformation())
+        throw new CommanderError(0, error.code, error.message)
+      }
+      throw new ArmatureError('bad-argument', error.message.replaceAll(/^error: |\.$/g, ''), {
+        fix: 'see "armature --help"',
+      })
     })
     .configureOutput({ writeErr: () => {} })
 
   const global = (): GlobalOptions => program.opts<GlobalOptions>()
   const context = (): CliContext => createContext(process.argv.slice(2), global(), signal)
   const withEngine = async (): Promise<CliContext> => {
-    await startEngine(engineOptions(global()))
-    return context()
+    const source = program.getOptionValueSource('engine') === 'env' ? 'ARMATURE_ENGINE' : '--engine'
+    const { note } = await startEngine(engineOptions(global(), source))
+    const at = context()
+    if (note !== undefined) at.progress.print(`engine: ${note}\n`)
+    return at
   }
   const finish = ({ json }: CliContext, result: unknown): void => {
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
@@ -51,7 +64,7 @@ export function buildProgram(signal: AbortSignal): Command {
     program.command(usage).description(description).copyInheritedSettings(program)
 
   command('start', 'learn to push a puck to imagined goals in a few minutes, and show it')
-    .option('--out <dir>', 'run folder (default: runs/start, with a number where that exists)')
+    .option('--out <dir>', 'run folder (default: the first free runs/start-<n>)')
     .action(async (options: { out?: string }) => {
       const at = await withEngine()
       finish(at, await start(at, options))
@@ -111,10 +124,13 @@ interface TrainFlags {
   readonly resume?: boolean
 }
 
-function engineOptions({ engine, threads }: GlobalOptions): { name?: EngineName | 'auto'; threads?: number } {
+function engineOptions(
+  { engine, threads }: GlobalOptions,
+  source: string,
+): { name?: EngineName | 'auto'; threads?: number } {
   if (engine !== undefined && !ENGINES.includes(engine)) {
-    throw new ArmatureError('bad-argument', 'engine', {
-      expected: ENGINES.join(', '),
+    throw new ArmatureError('bad-argument', source, {
+      expected: ENGINES.join(' or '),
       got: engine,
       fix: 'see "armature doctor"',
     })
@@ -126,14 +142,13 @@ function engineOptions({ engine, threads }: GlobalOptions): { name?: EngineName 
 }
 
 function integer(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value)) throw new InvalidArgumentError('expected a whole number')
-  return value
+  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError('Expected a whole number.')
+  return Number(text)
 }
 
 function positiveInteger(text: string): number {
   const value = integer(text)
-  if (value < 1) throw new InvalidArgumentError('expected a whole number above 0')
+  if (value < 1) throw new InvalidArgumentError('Expected a whole number above 0.')
   return value
 }
 

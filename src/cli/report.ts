@@ -10,8 +10,10 @@ import { encodeJson } from '../io/json.ts'
 import { agentPolicy, randomPolicy, stillPolicy } from '../run/policies.ts'
 import { buildEnv } from './build.ts'
 import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
 import type { TrainedRun } from './train.ts'
+import { resumeCommand } from './train.ts'
 
 /** Interquartile mean and its 95 % bootstrap interval over episodes. */
 export interface Estimate {
@@ -32,18 +34,21 @@ export interface PolicyReport {
 
 const BOOTSTRAP_REPETITIONS = 2000
 
-/** Evaluates `policy` and writes `eval/<name>.json` with every episode. */
+/** Evaluates `policy` and writes `eval/<name>.json` with every episode; `goOn` is said after Ctrl-C. */
 export async function reportPolicy(
   context: CliContext,
   env: SimulatedEnv,
   policy: Policy,
-  options: { readonly name: string; readonly episodes: number; readonly folder: string },
+  options: { readonly name: string; readonly episodes: number; readonly folder: string; readonly goOn?: string },
 ): Promise<PolicyReport> {
   const phase = context.progress.phase(`evaluate ${options.name}`, options.episodes, { unit: 'episodes' })
   const results = await evaluatePolicy(env, policy, {
     episodes: options.episodes,
     firstSeed: EVALUATION_SEED,
-    onObservation: (episode) => phase.update(episode),
+    onObservation: (episode) => {
+      throwIfInterrupted(context, options.goOn)
+      phase.update(episode)
+    },
   })
   phase.update(options.episodes)
   phase.finish()
@@ -82,9 +87,10 @@ export async function reportRun(context: CliContext, { folder, parts }: TrainedR
     [parts.config.preset, agentPolicy(parts.representation, parts.agent)],
   ]
   const reports: PolicyReport[] = []
+  const { finalEpisodes: episodes } = parts.config.training
+  const goOn = `the training is complete: go on with ${resumeCommand(context, folder)}`
   for (const [name, policy] of policies) {
-    const { finalEpisodes: episodes } = parts.config.training
-    reports.push(await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations }))
+    reports.push(await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations, goOn }))
   }
   await env.close()
   return reports

@@ -38,7 +38,7 @@ async function drawPictures({ folder, parts }: Awaited<ReturnType<typeof train>>
   const video = join(folder.videos, 'episodes.gif')
   await writeEpisodeVideo(video, env, agentPolicy(parts.representation, parts.agent), parts)
   await env.close()
-  if (parts.encoder?.decode === undefined) return [video]
+  if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
   const goals = join(folder.path, 'imagined-goals.png')
   await writeImaginedGoals(goals, parts.encoder, parts.config.seed)
   return [video, goals]

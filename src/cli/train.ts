@@ -26,6 +26,7 @@ import { buildEnv, buildParts, buildTrainer, resolveComponents } from './build.t
 import type { ConfigOptions } from './config.ts'
 import { defaultRunFolder, resolveConfig } from './config.ts'
 import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
 
 export interface TrainOptions extends ConfigOptions {
   readonly out?: string
@@ -47,10 +48,10 @@ export async function train(
   preset: string | undefined,
   options: TrainOptions,
 ): Promise<TrainedRun> {
-  const { folder, config, checkpoint } = options.resume
+  const { folder, parts, checkpoint } = options.resume
     ? await openForResume(preset, options)
     : await createRun(context, preset, options)
-  const parts = await buildParts(config)
+  const { config } = parts
   const checkpoints = new CheckpointStore(folder.checkpoints, { config })
   const logger = openLogger(context, folder, config, checkpoint)
   try {
@@ -68,9 +69,7 @@ export async function train(
   return { folder, parts }
 }
 
-interface OpenedRun {
-  readonly folder: RunFolder
-  readonly config: TrainConfig
+interface OpenedRun extends TrainedRun {
   readonly checkpoint?: Checkpoint | undefined
 }
 
@@ -79,20 +78,35 @@ async function createRun(context: CliContext, preset: string | undefined, option
     throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
   const config = resolveConfig(preset, options)
   const path = options.out ?? defaultRunFolder(config)
-  return { config, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
+  // Parts that do not go together are found before there is a folder in the way of the next try.
+  const parts = await buildParts(config)
+  return { parts, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
 }
 
 async function openForResume(preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
   const path = options.out ?? (preset === undefined ? undefined : defaultRunFolder(resolveConfig(preset, options)))
   if (path === undefined) throw new ArmatureError('bad-argument', '--resume', { expected: 'a preset or --out DIR' })
-  if ((options.set?.length ?? 0) > 0) {
-    throw new ArmatureError('bad-argument', '--resume', { got: '--set', fix: 'a run goes on with its own config' })
-  }
   const folder = await openRunFolder(path)
   const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
+  requireSame(path, recorded, preset, options)
   const steps = options.steps ?? recorded.training.steps
-  const config = { ...recorded, training: { ...recorded.training, steps } }
-  return { folder, config, checkpoint: await new CheckpointStore(folder.checkpoints).latest() }
+  const parts = await buildParts({ ...recorded, training: { ...recorded.training, steps } })
+  return { folder, parts, checkpoint: await new CheckpointStore(folder.checkpoints).latest() }
+}
+
+/** A run goes on with its own configuration; only its length may change. */
+function requireSame(path: string, recorded: TrainConfig, preset: string | undefined, options: TrainOptions): void {
+  const refuse = (expected: string, got: string): ArmatureError =>
+    new ArmatureError('bad-argument', `--resume of ${path}`, {
+      expected,
+      got,
+      fix: 'a run goes on with its own config',
+    })
+  if ((options.set?.length ?? 0) > 0) throw refuse('no --set', options.set!.join(' '))
+  if (preset !== undefined && preset !== recorded.preset) throw refuse(`preset ${recorded.preset}`, preset)
+  if (options.seed !== undefined && options.seed !== recorded.seed) {
+    throw refuse(`seed ${recorded.seed}`, String(options.seed))
+  }
 }
 
 /** The logger goes on where the checkpoint was saved: what was logged after it will be logged again. */
@@ -140,13 +154,15 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   if (encoder === undefined || config.representation.kind !== 'encoder') return
   const { camera, pretrain: settings } = config.representation
   const rng = new Rng(config.seed).split('pretrain')
+  const startAgain = `there is no checkpoint before training: ${resumeCommand(context, folder)} starts from the beginning`
   const collecting = context.progress.phase('collect frames', settings.frames, { unit: 'frames' })
   const data = await collectFrames(env, rng.split('collect'), {
     camera,
     count: settings.frames,
     resetEvery: settings.resetEvery,
+    start: settings.start,
     onProgress: (done) => {
-      throwIfInterrupted(context, 'nothing was lost: run the same command with --resume')
+      throwIfInterrupted(context, startAgain)
       collecting.update(done)
     },
   })
@@ -163,14 +179,16 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
     logEvery: 100,
     onMetrics: (update, metrics) => logger.log(update, metrics),
     onProgress: (done) => {
-      throwIfInterrupted(context, 'pretraining starts again with --resume')
+      throwIfInterrupted(context, startAgain)
       learning.update(done)
     },
   })
   learning.finish()
+  const frameSize = data.frames.length / data.count
+  await encoder.fitPrior?.({ frames: data.frames.subarray(0, trainCount * frameSize), count: trainCount })
 
   const heldOut = {
-    frames: data.frames.subarray((data.frames.length / data.count) * trainCount),
+    frames: data.frames.subarray(trainCount * frameSize),
     count: data.count - trainCount,
   }
   const latents = await encoder.encode(heldOut)
@@ -187,7 +205,9 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
     rng.split('measures'),
   )
   logger.log(settings.updates, measures)
-  await writeFileAtomic(join(folder.evaluations, 'embedding.json'), encodeJson(measures, 'embedding.json'))
+  // A probe of a state that stood still on the test rows is NaN, which JSON cannot hold.
+  const written = Object.fromEntries(Object.entries(measures).map(([name, x]) => [name, Number.isFinite(x) ? x : null]))
+  await writeFileAtomic(join(folder.evaluations, 'embedding.json'), encodeJson(written, 'embedding.json'))
 }
 
 /** The distance that the env's task is scored by, or the Euclidean distance of states. */
@@ -240,10 +260,7 @@ async function runTrainer(context: CliContext, running: RunningTraining): Promis
   phase.finish()
   if (finished) return
   await save()
-  throwIfInterrupted(
-    context,
-    `saved at step ${trainer.step}: go on with "armature train --resume --out ${folder.path}"`,
-  )
+  throwIfInterrupted(context, `saved at step ${trainer.step}: go on with ${resumeCommand(context, folder)}`)
 }
 
 function evaluationNote(summary: Metrics): string {
@@ -251,6 +268,7 @@ function evaluationNote(summary: Metrics): string {
   return `${key} ${summary[key]!.toFixed(key === 'eval/distance' ? 3 : 1)}`
 }
 
-function throwIfInterrupted({ signal }: CliContext, fix: string): void {
-  if (signal.aborted) throw new ArmatureError('interrupted', 'stopped', { fix })
+/** The command that goes on with a run. */
+export function resumeCommand(context: CliContext, { path }: RunFolder): string {
+  return context.invocation(`train --resume --out ${path}`)
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 const count = (what: string) => z.int().min(1).describe(what)
+const share = (what: string) => z.number().min(0).max(1).describe(what)
 
 const encoderRepresentation = z.strictObject({
   kind: z.literal('encoder'),
@@ -11,10 +12,15 @@ const encoderRepresentation = z.strictObject({
     .strictObject({
       frames: count('frames collected by random play').default(8000),
       resetEvery: count('control steps between resets to a random state').default(20),
+      start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
       updates: z.int().min(0).default(6000).describe('gradient steps'),
       batchSize: count('frames per gradient step').default(64),
       validationFraction: z.number().gt(0).lt(0.5).default(0.1).describe('share of the frames that is held out'),
     })
+    .refine(
+      ({ frames, validationFraction, resetEvery }) => frames * validationFraction >= 2 * resetEvery,
+      'held-out frames (frames * validationFraction) for at least 2 resets (2 * resetEvery)',
+    )
     .prefault({}),
   refresh: z
     .strictObject({
@@ -23,6 +29,7 @@ const encoderRepresentation = z.strictObject({
         .min(0)
         .default(0)
         .describe('env steps between refreshes on replay frames; 0: the encoder stays as pretrained'),
+      start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
       updates: z.int().min(0).default(200).describe('gradient steps per refresh'),
     })
     .prefault({}),
@@ -43,13 +50,13 @@ const goals = z
       .describe("where goals come from: the encoder's prior or the env"),
     relabel: z
       .strictObject({
-        kept: z.number().min(0).max(1),
-        prior: z.number().min(0).max(1),
-        future: z.number().min(0).max(1),
+        kept: share('goals as collected').default(0.2),
+        prior: share('goals fresh from the source').default(0.5),
+        future: share('goals achieved later in the episode').default(0.3),
       })
-      .refine((mix) => Math.abs(mix.kept + mix.prior + mix.future - 1) < 1e-6, 'shares must add up to 1')
-      .default({ kept: 0.2, prior: 0.5, future: 0.3 })
-      .describe('shares of goals in a batch: as collected, fresh from the source, achieved later in the episode'),
+      .refine(({ kept, prior, future }) => Math.abs(kept + prior + future - 1) < 1e-6, 'shares that add up to 1')
+      .prefault({})
+      .describe('shares of goals in a batch'),
     reward: z.enum(['latent-distance', 'pixel-mse']).default('latent-distance').describe('what reaching a point pays'),
     rewardScale: z.number().gt(0).default(1).describe('factor on the reward'),
   })

@@ -54,11 +54,16 @@ export function unwritable(path: string, cause: unknown): ArmatureError {
   })
 }
 
-/** The names in `candidates` nearest to `name`, best first, for "did you mean" hints (edit distance <= 3, or containing it). */
+/**
+ * The names in `candidates` nearest to `name`, best first, for "did you mean" hints: containing it, or at an edit distance of at
+ * most 3 and half its length.
+ */
 export function nearestNames(name: string, candidates: readonly string[]): string[] {
+  const limit = Math.min(3, Math.ceil(name.length / 2))
+  const contains = (candidate: string): boolean => name.length > 2 && candidate.includes(name)
   return candidates
-    .map((candidate) => ({ candidate, distance: candidate.includes(name) ? 0 : editDistance(name, candidate) }))
-    .filter(({ distance }) => distance <= 3)
+    .map((candidate) => ({ candidate, distance: contains(candidate) ? 0 : editDistance(name, candidate) }))
+    .filter(({ distance }) => distance <= limit)
     .toSorted((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ candidate }) => candidate)

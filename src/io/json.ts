@@ -48,7 +48,9 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if (isFileError(error, 'ENOENT')) throw new ArmatureError('not-found', `no file ${path}`, { cause: error })
+    // ENOTDIR: a part of the path is a file.
+    if (isFileError(error, 'ENOENT') || isFileError(error, 'ENOTDIR'))
+      throw new ArmatureError('not-found', `no file ${path}`, { cause: error })
     throw error
   }
   try {
