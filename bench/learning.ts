@@ -1,0 +1,217 @@
+/**
+ * Learning experiments: several variants over several seeds, each a run of `armature train`, summed up with intervals.
+ *
+ *   npx tsx bench/learning.ts rig-push --seeds 5 --jobs 2 --runs runs/learning
+ *   npx tsx bench/learning.ts sac-pendulum
+ *
+ * Runs that are already finished under --runs are not repeated. After every run the results so far are written to
+ * docs/results/<experiment>.json, and at the end a table in Markdown is printed.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Rng } from '../src/core/rng.ts'
+import type { Interval } from '../src/evaluate/statistics.ts'
+import { bootstrapInterval, interquartileMean, pairedDifference } from '../src/evaluate/statistics.ts'
+
+interface Variant {
+  readonly name: string
+  readonly preset: string
+  readonly set?: readonly string[]
+}
+
+interface Experiment {
+  /** Measures of the final evaluation that are tabled: means over its episodes, per run. */
+  readonly measures: readonly string[]
+  /** The one that variants are compared by; lower is better unless it is a reward. */
+  readonly score: string
+  readonly variants: readonly Variant[]
+  /** Pairs [a, b]: is a lower than b, seed by seed? */
+  readonly comparisons: readonly (readonly [string, string])[]
+}
+
+const relabel = (kept: number, prior: number, future: number): string[] => [
+  `goals.relabel=${JSON.stringify({ kept, prior, future })}`,
+]
+
+const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
+  'rig-push': {
+    measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
+    score: 'eval/distance',
+    variants: [
+      { name: 'RIG', preset: 'rig-push' },
+      { name: 'state oracle', preset: 'oracle-push' },
+      { name: 'no relabelling', preset: 'rig-push', set: relabel(1, 0, 0) },
+      { name: 'pixel MSE reward', preset: 'pixel-mse-push' },
+      { name: 'future only', preset: 'rig-push', set: relabel(0, 0, 1) },
+      { name: 'prior only', preset: 'rig-push', set: relabel(0, 1, 0) },
+    ],
+    comparisons: [
+      ['RIG', 'no relabelling'],
+      ['RIG', 'pixel MSE reward'],
+      ['RIG', 'future only'],
+      ['RIG', 'prior only'],
+    ],
+  },
+  'sac-pendulum': {
+    measures: ['eval/mean_reward'],
+    score: 'eval/mean_reward',
+    variants: [{ name: 'SAC', preset: 'sac-pendulum' }],
+    comparisons: [],
+  },
+}
+
+/** One finished run: measures of the trained policy and of the two that learn nothing, and of the embedding. */
+interface RunResult {
+  readonly variant: string
+  readonly seed: number
+  readonly command: string
+  readonly final: Readonly<Record<string, number>>
+  readonly random: Readonly<Record<string, number>>
+  readonly still: Readonly<Record<string, number>>
+  readonly embedding: Readonly<Record<string, number>> | null
+  readonly curve: readonly (readonly [step: number, score: number])[]
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seeds: { type: 'string', default: '5' },
+    jobs: { type: 'string', default: '1' },
+    runs: { type: 'string', default: 'runs/learning' },
+    only: { type: 'string' },
+    steps: { type: 'string' },
+  },
+})
+const experimentName = positionals[0] ?? ''
+const experiment = EXPERIMENTS[experimentName]
+if (experiment === undefined) {
+  process.stderr.write(
+    `usage: npx tsx bench/learning.ts <${Object.keys(EXPERIMENTS).join('|')}> [--seeds N] [--jobs N]\n`,
+  )
+  process.exit(2)
+}
+
+const only = values.only?.split(',')
+const jobs: { readonly variant: Variant; readonly seed: number }[] = []
+for (let seed = 0; seed < Number(values.seeds); seed++) {
+  for (const variant of experiment.variants) {
+    if (only === undefined || only.includes(variant.name)) jobs.push({ variant, seed })
+  }
+}
+const results: RunResult[] = []
+const queue = [...jobs]
+await Promise.all(Array.from({ length: Number(values.jobs) }, worker))
+process.stdout.write(`${markdown(experiment, results)}\n`)
+
+async function worker(): Promise<void> {
+  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+    results.push(await runOnce(job.variant, job.seed))
+    await mkdir('docs/results', { recursive: true })
+    await writeFile(join('docs/results', `${experimentName}.json`), `${JSON.stringify(results, null, 1)}\n`)
+  }
+}
+
+async function runOnce(variant: Variant, seed: number): Promise<RunResult> {
+  const folder = join(values.runs, experimentName, `${variant.name.replaceAll(' ', '-')}-${seed}`)
+  const words = ['train', variant.preset, '--seed', String(seed)]
+  if (values.steps !== undefined) words.push('--steps', values.steps)
+  for (const assignment of variant.set ?? []) words.push('--set', assignment)
+  const command = `armature --threads 1 ${words.join(' ')}`
+  const finished = existsSync(join(folder, 'eval', `${variant.preset}.json`))
+  if (!finished) {
+    const started = existsSync(join(folder, 'config.json'))
+    const args = started ? ['train', '--resume', '--out', folder] : [...words, '--out', folder]
+    process.stderr.write(`${variant.name} seed ${seed}: ${args.join(' ')}\n`)
+    await run(['src/cli/main.ts', '--threads', '1', '--quiet', ...args])
+  }
+  const evaluation = async (name: string): Promise<Record<string, number>> =>
+    (JSON.parse(await readFile(join(folder, 'eval', `${name}.json`), 'utf8')) as { means: Record<string, number> })
+      .means
+  const embeddingFile = join(folder, 'eval', 'embedding.json')
+  const result = {
+    variant: variant.name,
+    seed,
+    command,
+    final: await evaluation(variant.preset),
+    random: await evaluation('random'),
+    still: await evaluation('still'),
+    embedding: existsSync(embeddingFile)
+      ? (JSON.parse(await readFile(embeddingFile, 'utf8')) as Record<string, number>)
+      : null,
+    curve: await curveOf(folder, experiment!.score),
+  }
+  process.stderr.write(`${variant.name} seed ${seed}: ${experiment!.score} ${result.final[experiment!.score]}\n`)
+  return result
+}
+
+async function curveOf(folder: string, score: string): Promise<[number, number][]> {
+  const lines = (await readFile(join(folder, 'metrics.jsonl'), 'utf8')).trim().split('\n')
+  const rows = lines.map((line) => JSON.parse(line) as Record<string, number>)
+  return rows.filter((row) => row[score] !== undefined).map((row) => [row.step!, row[score]!])
+}
+
+function run(args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('npx', ['tsx', ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`exit ${code}: ${args.join(' ')}`))))
+  })
+}
+
+function markdown({ measures, variants, comparisons, score }: Experiment, all: readonly RunResult[]): string {
+  const of = (name: string): RunResult[] =>
+    all.filter(({ variant }) => variant === name).toSorted((a, b) => a.seed - b.seed)
+  const rows: string[] = [
+    `| variant | seeds | ${measures.join(' | ')} |`,
+    `| --- | --- | ${measures.map(() => '---').join(' | ')} |`,
+  ]
+  const row = (name: string, means: readonly Readonly<Record<string, number>>[]): string => {
+    const cells = measures.map((measure) => text(interval(means.map((m) => m[measure]!))))
+    return `| ${name} | ${means.length} | ${cells.join(' | ')} |`
+  }
+  for (const baseline of ['random', 'still'] as const)
+    rows.push(
+      row(
+        baseline,
+        of(variants[0]!.name).map((r) => r[baseline]),
+      ),
+    )
+  for (const { name } of variants) {
+    const runs = of(name)
+    if (runs.length > 0)
+      rows.push(
+        row(
+          name,
+          runs.map((r) => r.final),
+        ),
+      )
+  }
+  const differences = comparisons.flatMap(([a, b]) => {
+    const [runsA, runsB] = [of(a), of(b)]
+    if (runsA.length === 0 || runsA.length !== runsB.length) return []
+    const scores = (runs: readonly RunResult[]): number[] => runs.map((r) => r.final[score]!)
+    const difference = pairedDifference(scores(runsB), scores(runsA), { rng: new Rng(0), repetitions: 50_000 })
+    return [`- ${b} minus ${a}, ${score}, seed by seed: ${text(difference)}`]
+  })
+  const embeddings = of(variants[0]!.name).flatMap(({ seed, embedding }) =>
+    embedding
+      ? [
+          `- seed ${seed}: ${Object.entries(embedding)
+            .map(([k, v]) => `${k} ${v.toFixed(3)}`)
+            .join(', ')}`,
+        ]
+      : [],
+  )
+  return [...rows, '', ...differences, '', ...embeddings].join('\n')
+}
+
+function interval(scores: readonly number[]): Interval {
+  return bootstrapInterval([scores], interquartileMean, { rng: new Rng(0), repetitions: 50_000 })
+}
+
+function text({ estimate, low, high }: Interval): string {
+  const digits = Math.abs(estimate) >= 10 ? 1 : 3
+  return `${estimate.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`
+}
