@@ -56,7 +56,7 @@ const STATE_NAMES = ['hand_x_m', 'hand_y_m', 'puck_x_m', 'puck_y_m']
 const OPTIONS = {
   size: imageSize,
   physics: oneOf('auto', 'simd', 'scalar'),
-  start: oneOf('default', 'random'),
+  start: oneOf('default', 'goal', 'random'),
   maxEpisodeSteps: integer(1, 1_000_000),
   supersample: oneOf('on', 'off'),
 }
@@ -69,7 +69,8 @@ export type PushPuckOptions = ReturnType<typeof readOptions<typeof OPTIONS>>
  * hand instead of the arm. Action: hand displacement, 2 cm per unit, at 20 Hz. State and goal: hand xy, puck xy in metres.
  * Reward: minus the sum of the two distances; success when it is below 6 cm. Never terminates; truncated after 50 steps.
  *
- * `reset` starts with the hand before the puck, or with `{ start: 'random' }` both anywhere they can be without touching.
+ * `reset` starts with the hand before the puck; with `{ start: 'goal' }` at another random goal, as data for encoders are collected in
+ * RIG; with `{ start: 'random' }` with both anywhere they can be without touching.
  */
 export async function makePushPuck(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
   const options = readOptions(PUSH_PUCK_ID, OPTIONS, given)
@@ -90,7 +91,7 @@ class PushPuck implements GoalEnv {
 
   readonly #engine: PhysicsEngine
   readonly #physicsName: string
-  readonly #start: 'default' | 'random'
+  readonly #start: 'default' | 'goal' | 'random'
   readonly #episode: Episode
   readonly #handles: MocapHandHandles & { readonly puck: number }
   readonly #settledSnapshot: Uint8Array
@@ -142,6 +143,7 @@ class PushPuck implements GoalEnv {
     // Only a restored snapshot is the same to the last bit each time: contact caches survive setting poses back.
     this.#adopt(restoreWorld(this.#engine, this.#settledSnapshot))
     if (start === 'random') this.#place(drawApart(rng, HAND_BOX, PUCK_BOX))
+    if (start === 'goal') this.#place(this.sampleGoal(rng))
     this.#setGoalValues(this.sampleGoal(rng))
     this.#observe()
     return { observation: this.#observation, info: this.#info() }

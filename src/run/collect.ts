@@ -18,12 +18,14 @@ export interface CollectedFrames {
 export interface CollectOptions {
   readonly camera: string
   readonly count: number
-  /** Control steps between resets to a random state, as in RIG's data collection (every 100 steps in its released code). */
+  /** The env's reset option that says from where, e.g. `goal`. */
+  readonly start: string
+  /** Control steps between resets, as in RIG's data collection (every 100 steps, to a random goal, in its released code). */
   readonly resetEvery: number
   readonly onProgress?: (done: number) => void
 }
 
-/** Collects frames by random play from random states: what an encoder is pretrained on. */
+/** Collects frames by random play from many states: what an encoder is pretrained on. */
 export async function collectFrames(env: SimulatedEnv, rng: Rng, options: CollectOptions): Promise<CollectedFrames> {
   const { camera, count, resetEvery } = options
   const space = env.spec.imageSpaces[camera]
@@ -41,7 +43,7 @@ export async function collectFrames(env: SimulatedEnv, rng: Rng, options: Collec
     const fresh = i % resetEvery === 0
     if (fresh) episode++
     const { observation } = fresh
-      ? await env.reset({ seed: rng.nextSeed(), options: { start: 'random' } })
+      ? await env.reset({ seed: rng.nextSeed(), options: { start: options.start } })
       : await env.step(sampleSpace(env.spec.actionSpace, rng, action))
     frames.set(observation.images[camera]!, i * frameSize)
     states.set(observation.state, i * stateSize)
