@@ -32,6 +32,9 @@ export class Rasterizer {
   readonly #drawer: MeshDrawer
   readonly #statics: readonly Primitive[]
   readonly #movers: readonly Primitive[]
+  /** Columns [start, end) of each row that movers can have changed in this frame. */
+  readonly #changedStart: Int32Array
+  readonly #changedEnd: Int32Array
   /** Copies of the buffers with only the static primitives drawn; undefined until the first frame. */
   #staticBuffers: { readonly from: Buffer; readonly to: Buffer }[] | undefined
 
@@ -59,6 +62,8 @@ export class Rasterizer {
     this.rgb = supersample === 1 ? this.#filler.rgb : new Uint8Array(pixels * 3)
     this.depth = new Float32Array(pixels)
     this.ids = new Uint16Array(pixels)
+    this.#changedStart = new Int32Array(size.height)
+    this.#changedEnd = new Int32Array(size.height)
     this.#statics = scene.primitives.filter((primitive) => primitive.spec.isStatic === true)
     this.#movers = scene.primitives.filter((primitive) => primitive.spec.isStatic !== true)
   }
@@ -67,16 +72,19 @@ export class Rasterizer {
   render(): void {
     if (this.#staticBuffers === undefined) this.#drawStatics()
     for (const { from, to } of this.#staticBuffers!) to.set(from)
+    this.#changedStart.fill(this.width)
+    this.#changedEnd.fill(0)
     for (const primitive of this.#movers) {
       if (!this.#isShown(primitive)) continue
       this.#drawer.drawShadow(primitive)
-      this.#resolveDrawn()
+      this.#noteChanged()
     }
     for (const primitive of this.#movers) {
       if (!this.#isShown(primitive)) continue
       this.#drawer.draw(primitive)
-      this.#resolveDrawn()
+      this.#noteChanged()
     }
+    this.#resolve()
   }
 
   #drawStatics(): void {
@@ -88,7 +96,9 @@ export class Rasterizer {
     const shown = this.#statics.filter((primitive) => this.#isShown(primitive))
     for (const primitive of shown) this.#drawer.draw(primitive)
     for (const primitive of shown) this.#drawer.drawShadow(primitive)
-    this.#resolve(0, this.width, 0, this.height)
+    this.#changedStart.fill(0)
+    this.#changedEnd.fill(this.width)
+    this.#resolve()
     const buffers: Buffer[] = [rgb, inverseDepth, ids, this.depth, this.ids]
     if (this.rgb !== rgb) buffers.push(this.rgb)
     this.#staticBuffers = buffers.map((buffer) => ({ from: buffer.slice(), to: buffer }))
@@ -98,49 +108,60 @@ export class Rasterizer {
     return visible && (spec.visibleToCameras !== false || this.spec.showsHidden === true)
   }
 
-  #resolveDrawn(): void {
+  /** Widens the changed columns by the box that the last drawing can have touched. */
+  #noteChanged(): void {
     const { minColumn, maxColumn, minRow, maxRow } = this.#drawer
     const scale = this.#supersample
-    this.#resolve(
-      Math.floor(minColumn / scale),
-      Math.ceil(maxColumn / scale),
-      Math.floor(minRow / scale),
-      Math.ceil(maxRow / scale),
-    )
+    const start = Math.floor(minColumn / scale)
+    const end = Math.ceil(maxColumn / scale)
+    const rowEnd = Math.ceil(maxRow / scale)
+    for (let row = Math.floor(minRow / scale); row < rowEnd; row++) {
+      if (start < this.#changedStart[row]!) this.#changedStart[row] = start
+      if (end > this.#changedEnd[row]!) this.#changedEnd[row] = end
+    }
   }
 
-  /** Brings a box of pixels from the drawing buffers to the outputs. */
-  #resolve(minColumn: number, maxColumn: number, minRow: number, maxRow: number): void {
+  /** Brings the changed pixels from the drawing buffers to the outputs. */
+  #resolve(): void {
     if (this.#supersample === 2) {
-      this.#resolveSamples(minColumn, maxColumn, minRow, maxRow)
+      this.#resolveSamples()
       return
     }
-    const { inverseDepth, ids } = this.#filler
-    for (let row = minRow; row < maxRow; row++) {
-      for (let pixel = row * this.width + minColumn, end = row * this.width + maxColumn; pixel < end; pixel++) {
-        this.depth[pixel] = 1 / inverseDepth[pixel]!
-        this.ids[pixel] = ids[pixel]! & ~SHADOWED
+    const { width, height, depth, ids } = this
+    const { inverseDepth, ids: drawnIds } = this.#filler
+    for (let row = 0; row < height; row++) {
+      const end = row * width + this.#changedEnd[row]!
+      for (let pixel = row * width + this.#changedStart[row]!; pixel < end; pixel++) {
+        depth[pixel] = 1 / inverseDepth[pixel]!
+        ids[pixel] = drawnIds[pixel]! & ~SHADOWED
       }
     }
   }
 
-  #resolveSamples(minColumn: number, maxColumn: number, minRow: number, maxRow: number): void {
-    const { inverseDepth, ids, rgb, width: stride } = this.#filler
-    for (let row = minRow; row < maxRow; row++) {
-      for (let column = minColumn; column < maxColumn; column++) {
-        const pixel = row * this.width + column
+  /** Pixel (row, column) averages samples a b / c d at (2 row, 2 column). */
+  #resolveSamples(): void {
+    const { width, height, rgb, depth, ids } = this
+    const { inverseDepth, ids: drawnIds, rgb: drawnRgb, width: stride } = this.#filler
+    for (let row = 0; row < height; row++) {
+      const end = this.#changedEnd[row]!
+      for (let column = this.#changedStart[row]!; column < end; column++) {
+        const pixel = row * width + column
         const a = row * 2 * stride + column * 2
         const c = a + stride
-        for (let k = 0; k < 3; k++) {
-          const sum = rgb[a * 3 + k]! + rgb[a * 3 + 3 + k]! + rgb[c * 3 + k]! + rgb[c * 3 + 3 + k]!
-          this.rgb[pixel * 3 + k] = (sum + 2) >> 2
-        }
+        const above = a * 3
+        const below = c * 3
+        const red = drawnRgb[above]! + drawnRgb[above + 3]! + drawnRgb[below]! + drawnRgb[below + 3]!
+        const green = drawnRgb[above + 1]! + drawnRgb[above + 4]! + drawnRgb[below + 1]! + drawnRgb[below + 4]!
+        const blue = drawnRgb[above + 2]! + drawnRgb[above + 5]! + drawnRgb[below + 2]! + drawnRgb[below + 5]!
+        rgb[pixel * 3] = (red + 2) >> 2
+        rgb[pixel * 3 + 1] = (green + 2) >> 2
+        rgb[pixel * 3 + 2] = (blue + 2) >> 2
         let nearest = a
         if (inverseDepth[a + 1]! > inverseDepth[nearest]!) nearest = a + 1
         if (inverseDepth[c]! > inverseDepth[nearest]!) nearest = c
         if (inverseDepth[c + 1]! > inverseDepth[nearest]!) nearest = c + 1
-        this.depth[pixel] = 1 / inverseDepth[nearest]!
-        this.ids[pixel] = ids[nearest]! & ~SHADOWED
+        depth[pixel] = 1 / inverseDepth[nearest]!
+        ids[pixel] = drawnIds[nearest]! & ~SHADOWED
       }
     }
   }
