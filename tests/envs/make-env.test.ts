@@ -18,7 +18,7 @@ describe('makeEnv', () => {
     await expect(attempt({ sise: 48 })).rejects.toThrow(/no option "sise"; did you mean size\?/)
     await expect(attempt({ size: 0 })).rejects.toMatchObject({ code: 'bad-argument' })
     await expect(attempt({ size: { width: 48 } })).rejects.toMatchObject({ code: 'bad-argument' })
-    await expect(attempt({ start: 'anywhere' })).rejects.toThrow(/default or random, got "anywhere"/)
+    await expect(attempt({ start: 'anywhere' })).rejects.toThrow(/default or goal or random, got "anywhere"/)
     await expect(attempt({ physics: 'bullet' })).rejects.toThrow(/auto or simd or scalar/)
     await expect(attempt({ maxEpisodeSteps: 1.5 })).rejects.toThrow(/integer from 1/)
     await expect(makeEnv('armature/Pendulum-v1', { size: 48 })).rejects.toThrow(
