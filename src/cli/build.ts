@@ -13,6 +13,7 @@ import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
+import { makeAgent, makeEncoder } from '../index.ts'
 import { latentDistanceReward, pixelMseReward } from '../replay/rewards.ts'
 import { goalBank, priorGoals, priorGoalsWithFrames, stateGoals } from '../run/goal-sources.ts'
 import type { Representation } from '../run/representation.ts'
@@ -66,11 +67,8 @@ export async function buildParts(config: TrainConfig): Promise<Parts> {
   const encoder = buildEncoder(config, env, rng.split('encoder'))
   const representation = buildRepresentation(config, env, encoder)
   const observationSize = representation.size * (config.goals ? 2 : 1)
-  const agent = lookUp('agent', agents, config.agent.name).create(
-    { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) },
-    config.agent.config,
-    rng.split('agent'),
-  )
+  const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
+  const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config)
   return { config, env, encoder, representation, agent }
 }
 
@@ -92,7 +90,7 @@ function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: R
     throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
   }
   const frameShape = space.shape as readonly [number, number, number]
-  return lookUp('encoder', encoders, representation.encoder).create(frameShape, representation.config, rng)
+  return makeEncoder(representation.encoder, frameShape, rng, representation.config)
 }
 
 function buildRepresentation(

@@ -1,0 +1,89 @@
+/**
+ * Armature as a library: contracts, what makes the registered scenes, encoders and agents, and the loops over them.
+ *
+ * @example
+ * await startEngine()
+ * const env = await makeEnv('armature/PushPuck-v0')
+ * const agent = makeAgent('sac', { observationSize: 4, actionSize: 2 }, new Rng(0))
+ * const { observation } = await env.reset({ seed: 0 })
+ * const action = await agent.act(observation.state, 1, 'sample')
+ */
+import { agents } from '../agents/index.ts'
+import { encoders } from '../encoders/index.ts'
+import { parseConfig } from './config/overrides.ts'
+import type { Agent, AgentSpec } from './core/agent.ts'
+import type { Encoder } from './core/encoder.ts'
+import { lookUp } from './core/registry.ts'
+import type { Rng } from './core/rng.ts'
+
+/**
+ * A registered agent with its weights drawn from `rng`.
+ * @param config what differs from its defaults.
+ * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take.
+ */
+export function makeAgent(name: string, spec: Omit<AgentSpec, 'name'>, rng: Rng, config: object = {}): Agent {
+  const { configSchema, create } = lookUp('agent', agents, name)
+  return create(spec, parseConfig(configSchema, config, `config of agent ${name}`), rng)
+}
+
+/**
+ * A registered encoder of frames [height, width, channels] with its weights drawn from `rng`.
+ * @param config what differs from its defaults.
+ * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take.
+ */
+export function makeEncoder(
+  name: string,
+  frameShape: readonly [height: number, width: number, channels: number],
+  rng: Rng,
+  config: object = {},
+): Encoder {
+  const { configSchema, create } = lookUp('encoder', encoders, name)
+  return create(frameShape, parseConfig(configSchema, config, `config of encoder ${name}`), rng)
+}
+
+export { agents } from '../agents/index.ts'
+export { encoders } from '../encoders/index.ts'
+export { checkEnv } from '../envs/check.ts'
+export { envList, makeEnv } from '../envs/index.ts'
+export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
+export type { Encoder, EncoderSpec, FrameBatch } from './core/encoder.ts'
+export type {
+  Env,
+  EnvSpec,
+  EnvState,
+  GoalEnv,
+  Info,
+  Observation,
+  ResetOptions,
+  ResetResult,
+  SimulatedEnv,
+  StepResult,
+} from './core/env.ts'
+export { isGoalEnv, isSimulatedEnv } from './core/env.ts'
+export type { ErrorCode } from './core/errors.ts'
+export { ArmatureError } from './core/errors.ts'
+export type { Goal, GoalOutcomes, GoalReward, GoalSource } from './core/goals.ts'
+export type { DType, Metrics, NamedArrays, NdArray } from './core/ndarray.ts'
+export { ndarray } from './core/ndarray.ts'
+export type { GoalView, Policy } from './core/policy.ts'
+export type { RngState } from './core/rng.ts'
+export { Rng } from './core/rng.ts'
+export type { BoxSpace } from './core/spaces.ts'
+export { boxSpace, imageSpace } from './core/spaces.ts'
+export { embeddingMeasures } from './evaluate/embedding.ts'
+export { evaluatePolicy, summarize } from './evaluate/policy.ts'
+export { bootstrapInterval, interquartileMean } from './evaluate/statistics.ts'
+export { EpisodeStore } from './replay/episode-store.ts'
+export { latentDistanceReward, pixelMseReward } from './replay/rewards.ts'
+export { sampleTransitions } from './replay/sampler.ts'
+export { collectFrames } from './run/collect.ts'
+export { goalBank, priorGoals, stateGoals } from './run/goal-sources.ts'
+export { agentPolicy, randomPolicy, stillPolicy } from './run/policies.ts'
+export { pretrainEncoder } from './run/pretrain.ts'
+export type { Representation } from './run/representation.ts'
+export { encoderRepresentation, proprioRepresentation, stateRepresentation } from './run/representation.ts'
+export { Trainer } from './run/trainer.ts'
+export type { Program } from './tensor/compile/program.ts'
+export { compile, exportOnnx } from './tensor/compile/program.ts'
+export type { EngineInfo, EngineOptions } from './tensor/engine.ts'
+export { engineInfo, startEngine } from './tensor/engine.ts'
