@@ -1,0 +1,106 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { afterAll } from 'vitest'
+
+/** A process that the tests wait for may share its core with many others. */
+export const SLOW_MS = 600_000
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+
+export interface Finished {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  readonly finished: Promise<Finished>
+}
+
+/** Starts `armature <args>` from the sources in `cwd`, as a user would: none of npm's or this shell's settings reach it. */
+export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  const { npm_lifecycle_event: _event, ARMATURE_ENGINE: _engine, ...inherited } = process.env
+  const child = spawn(process.execPath, ['--import', LOADER, MAIN, ...args], { cwd, env: { ...inherited, ...env } })
+  const text = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (piece: string) => (text[name] += piece))
+  }
+  const finished = once(child, 'close').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as NodeJS.Signals | null,
+    ...text,
+  }))
+  return { child, finished }
+}
+
+export async function runCli(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  return startCli(cwd, args, env).finished
+}
+
+/** A folder for the tests of one file, removed after them. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'armature-cli-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Waits until `condition` holds; `running` ending before is an error with what it wrote. */
+export async function until(condition: () => boolean, { child, finished }: Running): Promise<void> {
+  while (!condition()) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`ended before: ${JSON.stringify(await finished)}`)
+    }
+    await setTimeout(5)
+  }
+}
+
+/** Text of a file, empty while there is none. */
+export function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
+
+/** Everything under `folder` by relative path, as text that is equal only for equal bytes. */
+export function contentOf(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
+  return Object.fromEntries(
+    files
+      .filter((file) => statSync(join(folder, file)).isFile())
+      .map((file) => [file, readFileSync(join(folder, file), 'latin1')]),
+  )
+}
+
+/** `--set` flags that make a push run small: seconds from start to end, every part of the run exercised. */
+export const TINY_PUSH: readonly string[] = sets({
+  'representation.pretrain.frames': 200,
+  'representation.pretrain.resetEvery': 5,
+  'representation.pretrain.validationFraction': 0.2,
+  'representation.pretrain.updates': 10,
+  'representation.pretrain.batchSize': 8,
+  'representation.config.latentSize': 3,
+  'agent.config.hidden': [16, 16],
+  'training.learningStarts': 60,
+  'training.batchSize': 16,
+  'training.logEvery': 50,
+  'training.evalEvery': 150,
+  'training.evalEpisodes': 1,
+  'training.finalEpisodes': 2,
+  'training.checkpointEvery': 100,
+})
+
+export function sets(settings: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`])
+}
