@@ -81,60 +81,70 @@ export class EpisodeStore {
     frame?: Uint8Array,
   ): void {
     if (this.#openStart < 0) throw new ArmatureError('bad-argument', 'replay', { got: 'append() before begin()' })
-    const { capacity, actionSize, featureSize } = this.options
-    const from = (this.#count - 1) % capacity
+    const { actionSize, featureSize } = this.options
+    const from = this.#slot(this.#count - 1)
     this.#actions.set(step.action, from * actionSize)
     this.#rewards[from] = step.reward
     const goal = this.#goals.subarray(from * featureSize, (from + 1) * featureSize)
     this.#push(features, frame, goal)
     this.#transitions++
     if (!step.terminated && !step.truncated) return
-    this.#ends[(this.#count - 1) % capacity] = step.terminated ? TERMINATED : TRUNCATED
+    this.#ends[this.#slot(this.#count - 1)] = step.terminated ? TERMINATED : TRUNCATED
     this.#lastOf.set(this.#openStart, this.#count - 1)
     this.#openStart = -1
   }
 
   /** True where a transition starts at `position` (it is stored and is not the last observation of its episode). */
   startsTransition(position: number): boolean {
-    return (
-      position >= this.oldest &&
-      position < this.#count - 1 &&
-      this.#ends[position % this.options.capacity] === CONTINUES
-    )
+    return position >= this.oldest && position < this.#count - 1 && this.#ends[this.#slot(position)] === CONTINUES
   }
 
   /** True where the transition into `position` terminated its episode. */
   terminatedAt(position: number): boolean {
-    return this.#ends[position % this.options.capacity] === TERMINATED
+    return this.#ends[this.#slot(position)] === TERMINATED
   }
 
   /** Last position stored of the episode that `position` belongs to. */
   lastOfEpisode(position: number): number {
-    return this.#lastOf.get(this.#starts[position % this.options.capacity]!) ?? this.#count - 1
+    return this.#lastOf.get(this.#starts[this.#slot(position)]!) ?? this.#count - 1
   }
 
   /** Views into the store, valid until it is written to. */
   featuresAt(position: number): Float32Array {
-    return view(this.#features, position % this.options.capacity, this.options.featureSize)
+    return view(this.#features, this.#slot(position), this.options.featureSize)
   }
 
   goalAt(position: number): Float32Array {
-    return view(this.#goals, position % this.options.capacity, this.options.featureSize)
+    return view(this.#goals, this.#slot(position), this.options.featureSize)
   }
 
   actionAt(position: number): Float32Array {
-    return view(this.#actions, position % this.options.capacity, this.options.actionSize)
+    return view(this.#actions, this.#slot(position), this.options.actionSize)
+  }
+
+  /** Copies what is stored at `position` to `target` from `offset` on: for batches, where a view per row costs too much. */
+  readFeatures(position: number, target: Float32Array, offset: number): void {
+    copyRow(this.#features, this.#slot(position), this.options.featureSize, target, offset)
+  }
+
+  readGoal(position: number, target: Float32Array, offset: number): void {
+    copyRow(this.#goals, this.#slot(position), this.options.featureSize, target, offset)
+  }
+
+  readAction(position: number, target: Float32Array, offset: number): void {
+    copyRow(this.#actions, this.#slot(position), this.options.actionSize, target, offset)
   }
 
   rewardAt(position: number): number {
-    return this.#rewards[position % this.options.capacity]!
+    return this.#rewards[this.#slot(position)]!
   }
 
   frameAt(position: number): Uint8Array {
-    const { capacity, frameSize } = this.options
+    const { frameSize } = this.options
     if (frameSize === 0)
       throw new ArmatureError('bad-argument', 'replay', { got: 'frameAt() of a store without frames' })
-    return this.#frames.subarray((position % capacity) * frameSize, ((position % capacity) + 1) * frameSize)
+    const slot = this.#slot(position)
+    return this.#frames.subarray(slot * frameSize, (slot + 1) * frameSize)
   }
 
   /** All frames stored, in no particular order, [count, ...]: a view. */
@@ -145,7 +155,7 @@ export class EpisodeStore {
 
   /** The image of the goal that the episode of `position` was collected for. */
   goalFrameAt(position: number): Uint8Array {
-    const frame = this.#goalFrames.get(this.#starts[position % this.options.capacity]!)
+    const frame = this.#goalFrames.get(this.#starts[this.#slot(position)]!)
     if (frame === undefined)
       throw new ArmatureError('bad-argument', 'replay', { got: 'an episode without a goal frame' })
     return frame
@@ -226,9 +236,15 @@ export class EpisodeStore {
     })
   }
 
+  /** Row of the ring that holds `position`. Not `%`, which is a slow call for numbers that are not small integers. */
+  #slot(position: number): number {
+    const { capacity } = this.options
+    return position - Math.floor(position / capacity) * capacity
+  }
+
   #push(features: Float32Array, frame: Uint8Array | undefined, goal: Float32Array | undefined): void {
     const { capacity, featureSize, frameSize } = this.options
-    const slot = this.#count % capacity
+    const slot = this.#slot(this.#count)
     if (this.#count >= capacity) this.#forget(this.#count - capacity)
     this.#features.set(features, slot * featureSize)
     if (goal !== undefined) this.#goals.set(goal, slot * featureSize)
@@ -248,11 +264,11 @@ export class EpisodeStore {
 
   /** The observation at `position` is about to be overwritten. */
   #forget(position: number): void {
-    if (this.#ends[position % this.options.capacity] === CONTINUES) {
+    if (this.#ends[this.#slot(position)] === CONTINUES) {
       this.#transitions--
       return
     }
-    const start = this.#starts[position % this.options.capacity]!
+    const start = this.#starts[this.#slot(position)]!
     this.#lastOf.delete(start)
     this.#goalFrames.delete(start)
   }
@@ -260,6 +276,11 @@ export class EpisodeStore {
 
 function view(data: Float32Array, row: number, width: number): Float32Array {
   return data.subarray(row * width, (row + 1) * width)
+}
+
+/** A loop: below a hundred elements `subarray` and `set` take longer to call than to copy. */
+function copyRow(data: Float32Array, row: number, width: number, target: Float32Array, offset: number): void {
+  for (let i = 0, from = row * width; i < width; i++) target[offset + i] = data[from + i]!
 }
 
 function concatBytes(parts: readonly Uint8Array[]): Uint8Array {

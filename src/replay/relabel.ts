@@ -1,4 +1,4 @@
-import type { GoalSource } from '../core/goals.ts'
+import type { Goal, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from './episode-store.ts'
 
@@ -25,7 +25,7 @@ export interface RelabelledGoals {
  */
 export function relabelGoals(
   store: EpisodeStore,
-  positions: readonly number[],
+  positions: ArrayLike<number>,
   mix: RelabelMix,
   source: GoalSource,
   rng: Rng,
@@ -35,20 +35,26 @@ export function relabelGoals(
   const keptEnd = Math.round(size * mix.kept)
   const priorEnd = Math.min(size, keptEnd + Math.round(size * mix.prior))
   const features = new Float32Array(size * featureSize)
-  const frames: (() => Uint8Array)[] = []
-  positions.forEach((position, row) => {
-    if (row < keptEnd) {
-      features.set(store.goalAt(position), row * featureSize)
-      frames.push(() => store.goalFrameAt(position))
-    } else if (row < priorEnd) {
-      const goal = source.sample(rng)
-      features.set(goal.features, row * featureSize)
-      frames.push(() => goal.frame!)
-    } else {
-      const achieved = position + 1 + rng.int(store.lastOfEpisode(position) - position)
-      features.set(store.featuresAt(achieved), row * featureSize)
-      frames.push(() => store.frameAt(achieved))
-    }
-  })
-  return { features, frame: (row) => frames[row]!() }
+  for (let row = 0; row < keptEnd; row++) store.readGoal(positions[row]!, features, row * featureSize)
+
+  const fresh: Goal[] = []
+  for (let row = keptEnd; row < priorEnd; row++) {
+    const goal = source.sample(rng)
+    features.set(goal.features, row * featureSize)
+    fresh.push(goal)
+  }
+
+  const achieved = new Float64Array(size - priorEnd)
+  for (let row = priorEnd; row < size; row++) {
+    const position = positions[row]!
+    const later = position + 1 + rng.int(store.lastOfEpisode(position) - position)
+    store.readFeatures(later, features, row * featureSize)
+    achieved[row - priorEnd] = later
+  }
+
+  const frame = (row: number): Uint8Array => {
+    if (row < keptEnd) return store.goalFrameAt(positions[row]!)
+    return row < priorEnd ? fresh[row - keptEnd]!.frame! : store.frameAt(achieved[row - priorEnd]!)
+  }
+  return { features, frame }
 }

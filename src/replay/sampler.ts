@@ -33,7 +33,7 @@ export function sampleTransitions(
 ): TransitionBatch {
   const positions = drawPositions(store, size, rng)
   const relabelled = goals && relabelGoals(store, positions, goals.mix, goals.source, rng)
-  const windows = positions.map((p) => Math.min(options.nStep, store.lastOfEpisode(p) - p))
+  const windows = windowsOf(store, positions, options.nStep)
   const stepRewards = goals && relabelled ? goalRewards(store, positions, windows, goals.reward, relabelled) : undefined
 
   const { featureSize, actionSize } = store.options
@@ -43,17 +43,12 @@ export function sampleTransitions(
   const action = new Float32Array(size * actionSize)
   const reward = new Float32Array(size)
   const discount = new Float32Array(size)
-  let cursor = 0
-  positions.forEach((position, row) => {
+  for (let row = 0, cursor = 0; row < size; row++) {
+    const position = positions[row]!
     const steps = windows[row]!
-    observation.set(store.featuresAt(position), row * width)
-    nextObservation.set(store.featuresAt(position + steps), row * width)
-    if (relabelled) {
-      const goal = relabelled.features.subarray(row * featureSize, (row + 1) * featureSize)
-      observation.set(goal, row * width + featureSize)
-      nextObservation.set(goal, row * width + featureSize)
-    }
-    action.set(store.actionAt(position), row * actionSize)
+    store.readFeatures(position, observation, row * width)
+    store.readFeatures(position + steps, nextObservation, row * width)
+    store.readAction(position, action, row * actionSize)
     let weight = 1
     let sum = 0
     for (let k = 0; k < steps; k++, cursor++) {
@@ -62,55 +57,69 @@ export function sampleTransitions(
     }
     reward[row] = sum
     discount[row] = store.terminatedAt(position + steps) ? 0 : weight
-  })
+  }
+  if (relabelled) {
+    writeGoals(relabelled.features, featureSize, observation)
+    writeGoals(relabelled.features, featureSize, nextObservation)
+  }
   return { size, observation, action, reward, nextObservation, discount }
 }
 
-function drawPositions(store: EpisodeStore, size: number, rng: Rng): number[] {
+function drawPositions(store: EpisodeStore, size: number, rng: Rng): Float64Array {
   if (store.transitions === 0) throw new ArmatureError('bad-argument', 'replay', { got: 'a sample of an empty store' })
-  const span = store.end - store.oldest
-  const positions: number[] = []
-  while (positions.length < size) {
-    const position = store.oldest + rng.int(span)
-    if (store.startsTransition(position)) positions.push(position)
+  const { oldest } = store
+  const span = store.end - oldest
+  const positions = new Float64Array(size)
+  for (let drawn = 0; drawn < size;) {
+    const position = oldest + rng.int(span)
+    if (store.startsTransition(position)) positions[drawn++] = position
   }
   return positions
+}
+
+/** Steps that each transition spans: `nStep`, or fewer where its episode ends; at least one. */
+function windowsOf(store: EpisodeStore, positions: Float64Array, nStep: number): Int32Array {
+  const windows = new Int32Array(positions.length).fill(1)
+  if (nStep === 1) return windows
+  for (let row = 0; row < windows.length; row++) {
+    const position = positions[row]!
+    windows[row] = Math.min(nStep, store.lastOfEpisode(position) - position)
+  }
+  return windows
+}
+
+/** Writes goals [B, F] behind the features of observations [B, 2 F]. */
+function writeGoals(goals: Float32Array, featureSize: number, observations: Float32Array): void {
+  for (let from = 0, to = featureSize; from < goals.length; to += featureSize) {
+    for (let i = 0; i < featureSize; i++) observations[to++] = goals[from++]!
+  }
 }
 
 /** Rewards of every step of every window, window after window. */
 function goalRewards(
   store: EpisodeStore,
-  positions: readonly number[],
-  windows: readonly number[],
+  positions: Float64Array,
+  windows: Int32Array,
   reward: GoalReward,
   relabelled: RelabelledGoals,
 ): Float32Array {
   const { featureSize } = store.options
-  const rows: number[] = []
-  const reached: number[] = []
-  positions.forEach((position, row) => {
-    for (let k = 1; k <= windows[row]!; k++) {
-      rows.push(row)
-      reached.push(position + k)
+  const size = windows.reduce((sum, steps) => sum + steps, 0)
+  const rows = new Int32Array(size)
+  const reachedAt = new Float64Array(size)
+  const reached = new Float32Array(size * featureSize)
+  const goals = new Float32Array(size * featureSize)
+  for (let row = 0, i = 0; row < windows.length; row++) {
+    for (let k = 1; k <= windows[row]!; k++, i++) {
+      rows[i] = row
+      reachedAt[i] = positions[row]! + k
+      store.readFeatures(reachedAt[i]!, reached, i * featureSize)
+      for (let f = 0; f < featureSize; f++) goals[i * featureSize + f] = relabelled.features[row * featureSize + f]!
     }
-  })
-  const features = new Float32Array(rows.length * featureSize)
-  const goals = new Float32Array(rows.length * featureSize)
-  rows.forEach((row, i) => {
-    features.set(store.featuresAt(reached[i]!), i * featureSize)
-    goals.set(relabelled.features.subarray(row * featureSize, (row + 1) * featureSize), i * featureSize)
-  })
-  const rewards = new Float32Array(rows.length)
-  reward.compute(
-    {
-      size: rows.length,
-      featureSize,
-      reached: features,
-      goals,
-      reachedFrame: (i) => store.frameAt(reached[i]!),
-      goalFrame: (i) => relabelled.frame(rows[i]!),
-    },
-    rewards,
-  )
+  }
+  const rewards = new Float32Array(size)
+  const reachedFrame = (i: number): Uint8Array => store.frameAt(reachedAt[i]!)
+  const goalFrame = (i: number): Uint8Array => relabelled.frame(rows[i]!)
+  reward.compute({ size, featureSize, reached, goals, reachedFrame, goalFrame }, rewards)
   return rewards
 }
