@@ -14,11 +14,13 @@ export interface BenchOptions {
   readonly repetitions: number
 }
 
-const WARM_UP = 5
+/** Before anything is timed; the physics engine's WebAssembly takes a second or two until it is compiled for speed. */
+const WARM_UP = { runs: 5, ms: 2000 }
 
 /**
  * Times the parts. Milliseconds for `*_ms`, units per second otherwise; every number is a median over `repetitions`, because
- * machines are shared and single times lie.
+ * machines are shared and single times lie. Times are those of a caller: input checks, random numbers and copies included.
+ * @throws ArmatureError `not-found` for a name in `only` that is no benchmark, before anything runs.
  */
 export async function bench(context: CliContext, { only, repetitions }: BenchOptions): Promise<BenchReport> {
   const report: Record<string, number | string> = {}
@@ -33,7 +35,7 @@ export async function bench(context: CliContext, { only, repetitions }: BenchOpt
     report[name] = round(name.endsWith('_ms') ? ms : (benchmark.unitsPerRun * 1000) / ms)
   }
   const { name, version, threads, device } = engineInfo()
-  context.print(table(Object.entries(report).map(([key, value]) => [key, String(value)])))
+  context.print(table(Object.entries(report).map(([key, value]) => [key, String(value), benchmarks[key]!.measures])))
   context.print(
     `medians of ${repetitions}; engine ${name} ${version}, ${device}, ${threads} thread${threads === 1 ? '' : 's'}`,
   )
@@ -42,7 +44,7 @@ export async function bench(context: CliContext, { only, repetitions }: BenchOpt
 
 function selected(only: string | undefined): Readonly<Record<string, Benchmark>> {
   if (only === undefined) return benchmarks
-  const names = only.split(',')
+  const names = only.split(',').map((name) => name.trim())
   const unknown = names.find((name) => !Object.hasOwn(benchmarks, name))
   if (unknown !== undefined) {
     throw new ArmatureError('not-found', `no benchmark "${unknown}"`, {
@@ -52,14 +54,19 @@ function selected(only: string | undefined): Readonly<Record<string, Benchmark>>
   return Object.fromEntries(names.map((name) => [name, benchmarks[name]!]))
 }
 
+/** Milliseconds of each of `repetitions` runs, after the warm-up. */
 async function timesOf(benchmark: Benchmark, repetitions: number, onRun: (done: number) => void): Promise<number[]> {
   const { run, close } = await benchmark.prepare()
-  const times: number[] = []
-  for (let i = -WARM_UP; i < repetitions; i++) {
+  const timed = async (): Promise<number> => {
     const start = performance.now()
     await run()
-    if (i >= 0) times.push(performance.now() - start)
-    if (i >= 0) onRun(i + 1)
+    return performance.now() - start
+  }
+  for (let runs = 0, ms = 0; runs < WARM_UP.runs || ms < WARM_UP.ms; runs++) ms += await timed()
+  const times: number[] = []
+  while (times.length < repetitions) {
+    times.push(await timed())
+    onRun(times.length)
   }
   await close()
   return times

@@ -21,6 +21,8 @@ import { tf } from '../tensor/tf.ts'
 
 /** One thing that is timed. */
 export interface Benchmark {
+  /** In a few words, for the table. */
+  readonly measures: string
   /** Frames, steps, ... of one run; what a rate counts. */
   readonly unitsPerRun: number
   prepare(): Promise<{ readonly run: () => Promise<unknown>; readonly close: () => Promise<void> }>
@@ -31,13 +33,41 @@ const nothing = async (): Promise<void> => {}
 
 /** Everything that `armature bench` times, by the name of its field. */
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
-  sac_update_ms: { unitsPerRun: 1, prepare: sacUpdate },
-  encoder_update_ms: { unitsPerRun: 1, prepare: encoderUpdate },
-  vae_update_ms: { unitsPerRun: 1, prepare: vaeUpdate },
-  act_ms: { unitsPerRun: 1, prepare: act },
-  camera_fps: { unitsPerRun: 500, prepare: camera },
-  env_steps_per_s: { unitsPerRun: 200, prepare: envSteps },
-  replay_sample_ms: { unitsPerRun: 1, prepare: replaySample },
+  sac_update_ms: {
+    measures: 'one SAC update: 16 observations, 4 actions, 2x256, batch 256',
+    unitsPerRun: 1,
+    prepare: sacUpdate,
+  },
+  encoder_update_ms: {
+    measures: 'loss and gradients of 4 convolutions and a dense layer, batch 128 of 48x48x9',
+    unitsPerRun: 1,
+    prepare: encoderUpdate,
+  },
+  vae_update_ms: {
+    measures: 'one beta-VAE update, batch 64 of 48x48x3',
+    unitsPerRun: 1,
+    prepare: vaeUpdate,
+  },
+  act_ms: {
+    measures: 'one frame to one action: encoder and actor',
+    unitsPerRun: 1,
+    prepare: act,
+  },
+  camera_fps: {
+    measures: 'frames of 64x64 RGB, depth and ids, 12 primitives',
+    unitsPerRun: 500,
+    prepare: camera,
+  },
+  env_steps_per_s: {
+    measures: 'PushPuck steps with 64x64 RGB, resets included',
+    unitsPerRun: 200,
+    prepare: envSteps,
+  },
+  replay_sample_ms: {
+    measures: '256 transitions of latents, relabelled and rewarded',
+    unitsPerRun: 1,
+    prepare: replaySample,
+  },
 }
 
 function createAgent(observationSize: number, actionSize: number): Agent {
