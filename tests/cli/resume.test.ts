@@ -15,7 +15,7 @@ const RUNS = {
   'an encoder that goes on learning': [
     'rig-push',
     ...TINY_PUSH,
-    ...sets({ 'representation.refresh': { everySteps: 75, updates: 2 } }),
+    ...sets({ 'representation.refresh': { everySteps: 175, updates: 2 } }),
   ],
   'SAC from state': [
     'sac-pendulum',
