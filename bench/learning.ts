@@ -36,6 +36,10 @@ const relabel = (kept: number, prior: number, future: number): string[] => [
   `goals.relabel=${JSON.stringify({ kept, prior, future })}`,
 ]
 
+/** Ablations stop at half the steps, and are compared with what the full method had reached there. */
+const ABLATION_STEPS = 30_000
+const SHORT = [`training.steps=${ABLATION_STEPS}`]
+
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   'rig-push': {
     measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
@@ -43,10 +47,10 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
     variants: [
       { name: 'RIG', preset: 'rig-push' },
       { name: 'state oracle', preset: 'oracle-push' },
-      { name: 'no relabelling', preset: 'rig-push', set: relabel(1, 0, 0) },
-      { name: 'pixel MSE reward', preset: 'pixel-mse-push' },
-      { name: 'future only', preset: 'rig-push', set: relabel(0, 0, 1) },
-      { name: 'prior only', preset: 'rig-push', set: relabel(0, 1, 0) },
+      { name: 'no relabelling', preset: 'rig-push', set: [...relabel(1, 0, 0), ...SHORT] },
+      { name: 'pixel MSE reward', preset: 'pixel-mse-push', set: SHORT },
+      { name: 'future only', preset: 'rig-push', set: [...relabel(0, 0, 1), ...SHORT] },
+      { name: 'prior only', preset: 'rig-push', set: [...relabel(0, 1, 0), ...SHORT] },
     ],
     comparisons: [
       ['RIG', 'no relabelling'],

@@ -12,11 +12,11 @@ const pushPuck = { id: 'armature/PushPuck-v0' }
 const pushAgent = { name: 'sac', config: { hidden: [128, 128], learningRate: 1e-3 } }
 /** Pushing pays off after a detour of about a second: a horizon of 50 control steps sees it and is learned faster than 100. */
 const pushReplay = { gamma: 0.98 }
-const pushTraining = { steps: 40_000, batchSize: 128, updates: 2 }
+const pushTraining = { steps: 60_000, batchSize: 128, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
 
 const rigPush = {
   env: pushPuck,
-  representation: { kind: 'encoder', encoder: 'beta-vae', pretrain: { updates: 2500 } },
+  representation: { kind: 'encoder', encoder: 'beta-vae', pretrain: { updates: 1500 } },
   goals: {},
   agent: pushAgent,
   replay: pushReplay,
@@ -34,9 +34,9 @@ export const presets: readonly Preset[] = [
       representation: {
         ...rigPush.representation,
         config: { betaAnneal: 1000 },
-        pretrain: { frames: 5000, updates: 1500 },
+        pretrain: { frames: 5000, updates: 1000 },
       },
-      training: { ...pushTraining, steps: 12_000, evalEvery: 2000 },
+      training: { ...pushTraining, steps: 12_000, evalEvery: 2000, evalEpisodes: 20 },
     },
   },
   {
