@@ -5,7 +5,8 @@ import type { MocapHandSpec } from '../world/mocap-hand.ts'
 
 /**
  * Sizes of the push scene, metres, in a frame on the table's top with its origin in the middle of the arena (x right, y away from
- * the start of the hand, z up). Goal boxes are those of the Sawyer push task of Skew-Fit (hand 20 x 10 cm, puck 30 x 20 cm).
+ * the start of the hand, z up), after the Sawyer push task of Skew-Fit: its goal box of the hand (20 x 10 cm), and a goal box of the puck
+ * (24 x 18 cm) from whose every place the hand can push it back.
  */
 export const PUCK: { readonly radiusM: number; readonly heightM: number; readonly massKg: number } = {
   radiusM: 0.05,
