@@ -28,7 +28,7 @@ interface Experiment {
   /** The one that variants are compared by; lower is better unless it is a reward. */
   readonly score: string
   readonly variants: readonly Variant[]
-  /** Pairs [a, b]: is a lower than b, seed by seed? */
+  /** Pairs [a, b]: is a lower than b, seed by seed, at the last step that both reached? */
   readonly comparisons: readonly (readonly [string, string])[]
 }
 
@@ -168,36 +168,43 @@ function markdown({ measures, variants, comparisons, score }: Experiment, all: r
   const of = (name: string): RunResult[] =>
     all.filter(({ variant }) => variant === name).toSorted((a, b) => a.seed - b.seed)
   const rows: string[] = [
-    `| variant | seeds | ${measures.join(' | ')} |`,
-    `| --- | --- | ${measures.map(() => '---').join(' | ')} |`,
+    `| variant | steps | seeds | ${measures.join(' | ')} |`,
+    `| --- | --- | --- | ${measures.map(() => '---').join(' | ')} |`,
   ]
-  const row = (name: string, means: readonly Readonly<Record<string, number>>[]): string => {
+  const row = (name: string, steps: number, means: readonly Readonly<Record<string, number>>[]): string => {
     const cells = measures.map((measure) => text(interval(means.map((m) => m[measure]!))))
-    return `| ${name} | ${means.length} | ${cells.join(' | ')} |`
+    return `| ${name} | ${steps} | ${means.length} | ${cells.join(' | ')} |`
   }
-  for (const baseline of ['random', 'still'] as const)
+  for (const baseline of ['random', 'still'] as const) {
+    const runs = of(variants[0]!.name)
     rows.push(
       row(
         baseline,
-        of(variants[0]!.name).map((r) => r[baseline]),
+        0,
+        runs.map((r) => r[baseline]),
       ),
     )
+  }
   for (const { name } of variants) {
     const runs = of(name)
-    if (runs.length > 0)
-      rows.push(
-        row(
-          name,
-          runs.map((r) => r.final),
-        ),
-      )
+    if (runs.length === 0) continue
+    const steps = runs[0]!.curve.at(-1)![0]
+    rows.push(
+      row(
+        name,
+        steps,
+        runs.map((r) => r.final),
+      ),
+    )
   }
   const differences = comparisons.flatMap(([a, b]) => {
     const [runsA, runsB] = [of(a), of(b)]
     if (runsA.length === 0 || runsA.length !== runsB.length) return []
-    const scores = (runs: readonly RunResult[]): number[] => runs.map((r) => r.final[score]!)
+    const step = Math.min(...[...runsA, ...runsB].map(({ curve }) => curve.at(-1)![0]))
+    const scores = (runs: readonly RunResult[]): number[] =>
+      runs.map(({ curve }) => curve.find(([at]) => at === step)?.[1] ?? NaN)
     const difference = pairedDifference(scores(runsB), scores(runsA), { rng: new Rng(0), repetitions: 50_000 })
-    return [`- ${b} minus ${a}, ${score}, seed by seed: ${text(difference)}`]
+    return [`- ${b} minus ${a}, ${score} at ${step} steps, seed by seed: ${text(difference)}`]
   })
   const embeddings = of(variants[0]!.name).flatMap(({ seed, embedding }) =>
     embedding

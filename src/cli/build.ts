@@ -109,7 +109,8 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
   const { config, env, encoder, representation, agent } = parts
   const rng = new Rng(config.seed)
   const reward = config.goals && buildReward(config.goals)
-  const refresh = config.representation.kind === 'encoder' ? config.representation.refresh : undefined
+  const learned = config.representation.kind === 'encoder' ? config.representation : undefined
+  const refresh = learned && { ...learned.refresh, batchSize: learned.pretrain.batchSize }
   const keepsFrames = reward?.needsFrames === true || (refresh?.everySteps ?? 0) > 0
   const store = new EpisodeStore({
     capacity: config.replay.capacity,
@@ -126,7 +127,7 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
     ...(reward && config.goals
       ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals').seed) }
       : {}),
-    ...(encoder && refresh && refresh.everySteps > 0 ? { refresh: { encoder, ...refresh, batchSize: 64 } } : {}),
+    ...(encoder && refresh && refresh.everySteps > 0 ? { refresh: { encoder, ...refresh } } : {}),
   }
   return new Trainer(trainerParts, config.training, rng.split('trainer'))
 }

@@ -1,16 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { EngineName } from '../tensor/engine.ts'
-import { startEngine } from '../tensor/engine.ts'
 import { ArmatureError } from '../core/errors.ts'
-import { bench } from './bench.ts'
 import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
-import { doctor } from './doctor.ts'
-import { evaluateRun } from './eval.ts'
-import { exportRun } from './export.ts'
-import { list } from './list.ts'
-import { start } from './start.ts'
-import { trainAndReport } from './train-report.ts'
 
 interface GlobalOptions {
   readonly json?: boolean
@@ -22,8 +14,8 @@ interface GlobalOptions {
 const ENGINES = ['onnx', 'tensorflow', 'js', 'auto']
 
 /**
- * The command line: one sub-command a file, all composed here. Its `parseAsync` throws ArmatureError, or commander's own error
- * with exit code 0 once help or the version has been shown.
+ * The command line: one sub-command a file, all composed here and loaded when called, so that help and refusals come at once.
+ * Its `parseAsync` throws ArmatureError, or commander's own error with exit code 0 once help or the version has been shown.
  */
 export function buildProgram(signal: AbortSignal, version: string): Command {
   const program = new Command('armature')
@@ -34,7 +26,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .addOption(
       new Option('--engine <name>', `what runs compiled programs: ${ENGINES.join(', ')}`).env('ARMATURE_ENGINE'),
     )
-    .option('--threads <n>', 'threads of the engine (default: all cores, at most 4)', positiveInteger)
+    .option('--threads <n>', 'threads of the engine (default: half the cores, at most 4)', positiveInteger)
     .showSuggestionAfterError()
     .exitOverride((error) => {
       if (error.exitCode === 0) throw error
@@ -52,7 +44,9 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   const context = (): CliContext => createContext(process.argv.slice(2), global(), signal)
   const withEngine = async (): Promise<CliContext> => {
     const source = program.getOptionValueSource('engine') === 'env' ? 'ARMATURE_ENGINE' : '--engine'
-    const { note } = await startEngine(engineOptions(global(), source))
+    const engine = engineOptions(global(), source)
+    const { startEngine } = await import('../tensor/engine.ts')
+    const { note } = await startEngine(engine)
     const at = context()
     if (note !== undefined) at.progress.print(`engine: ${note}\n`)
     return at
@@ -67,6 +61,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .option('--out <dir>', 'run folder (default: the first free runs/start-<n>)')
     .action(async (options: { out?: string }) => {
       const at = await withEngine()
+      const { start } = await import('./start.ts')
       finish(at, await start(at, options))
     })
 
@@ -78,6 +73,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .option('--resume', 'go on from the last checkpoint of the run folder')
     .action(async (preset: string | undefined, options: TrainFlags) => {
       const at = await withEngine()
+      const { trainAndReport } = await import('./train-report.ts')
       finish(at, await trainAndReport(at, preset, options))
     })
 
@@ -86,6 +82,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .option('--video <file.gif>', 'also write the first episodes as an animation')
     .action(async (run: string, options: { episodes: number; video?: string }) => {
       const at = await withEngine()
+      const { evaluateRun } = await import('./eval.ts')
       finish(at, await evaluateRun(at, run, options))
     })
 
@@ -93,16 +90,19 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .option('--out <dir>', 'folder to write to (default: <run>/export)')
     .action(async (run: string, options: { out?: string }) => {
       const at = await withEngine()
+      const { exportRun } = await import('./export.ts')
       finish(at, await exportRun(at, run, options))
     })
 
-  command('list', 'presets, envs, encoders and agents').action(() => {
+  command('list', 'presets, envs, encoders and agents').action(async () => {
     const at = context()
+    const { list } = await import('./list.ts')
     finish(at, list(at))
   })
 
   command('doctor', 'what this machine has, and which engines run').action(async () => {
     const at = context()
+    const { doctor } = await import('./doctor.ts')
     finish(at, await doctor(at))
   })
 
@@ -111,6 +111,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .option('--repetitions <n>', 'timed repetitions of each', positiveInteger, 30)
     .action(async (options: { only?: string; repetitions: number }) => {
       const at = await withEngine()
+      const { bench } = await import('./bench.ts')
       finish(at, await bench(at, options))
     })
   return program
