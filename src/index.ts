@@ -22,8 +22,8 @@ import type { Rng } from './core/rng.ts'
  * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take.
  */
 export function makeAgent(name: string, spec: Omit<AgentSpec, 'name'>, rng: Rng, config: object = {}): Agent {
-  const { configSchema, create } = lookUp('agent', agents, name)
-  return create(spec, parseConfig(configSchema, config, `config of agent ${name}`), rng)
+  const definition = lookUp('agent', agents, name)
+  return definition.create(spec, parseConfig(definition.configSchema, config, `config of agent ${name}`), rng)
 }
 
 /**
@@ -37,8 +37,8 @@ export function makeEncoder(
   rng: Rng,
   config: object = {},
 ): Encoder {
-  const { configSchema, create } = lookUp('encoder', encoders, name)
-  return create(frameShape, parseConfig(configSchema, config, `config of encoder ${name}`), rng)
+  const definition = lookUp('encoder', encoders, name)
+  return definition.create(frameShape, parseConfig(definition.configSchema, config, `config of encoder ${name}`), rng)
 }
 
 export { agents } from '../agents/index.ts'

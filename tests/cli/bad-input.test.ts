@@ -19,7 +19,7 @@ const train = ['train', 'rig-push', '--out', 'made']
 describe.concurrent('refused before anything is made', { timeout: SLOW_MS }, () => {
   test.each<[what: string, args: string[], texts: string[], env?: Record<string, string>]>([
     ['an unknown command', ['trian', 'rig-push'], ["unknown command 'trian'", 'Did you mean train?']],
-    ['an unknown option', [...train, '--sed', '1'], ["unknown option '--sed'", 'Did you mean --seed?']],
+    ['an unknown option', [...train, '--ressume'], ["unknown option '--ressume'", 'Did you mean --resume?']],
     ['a missing argument', ['eval'], ["missing required argument 'run'"]],
     ['an argument too many', ['train', 'rig-push', 'again', '--out', 'made'], ['too many arguments']],
     ['no preset', ['train', '--out', 'made'], ['expected a preset', 'armature list']],
@@ -37,7 +37,11 @@ describe.concurrent('refused before anything is made', { timeout: SLOW_MS }, () 
     ['an unknown agent', [...train, '--set', 'agent.name=sacc'], ['did you mean sac?']],
     ['an unknown encoder', [...train, '--set', 'representation.encoder=vae'], ['did you mean beta-vae?']],
     ['an unknown camera', [...train, '--set', 'representation.camera=side'], ['expected front, got side']],
-    ['a value out of range', [...train, '--set', 'agent.config.tau=2'], ['agent.config.tau: expected number to be <=1']],
+    [
+      'a value out of range',
+      [...train, '--set', 'agent.config.tau=2'],
+      ['agent.config.tau: expected number to be <=1'],
+    ],
     ['a value of the wrong type', [...train, '--set', 'agent.config.tau=x'], ['expected number, got "x"']],
     ['an assignment without =', [...train, '--set', 'seed'], ['--set: expected key=value', 'got seed']],
     ['another preset by --set', [...train, '--set', 'preset=oracle-push'], ['--set preset']],
@@ -72,7 +76,11 @@ describe.concurrent('refused before anything is made', { timeout: SLOW_MS }, () 
 describe.concurrent('what is there stays as it is', { timeout: SLOW_MS }, () => {
   test.each<[what: string, args: (folder: string) => string[], texts: string[]]>([
     ['train into a folder that is not empty', (folder) => ['train', 'rig-push', '--out', folder], ['is not empty']],
-    ['train with a file in the way', (folder) => ['train', 'rig-push', '--out', `${folder}/notes.txt`], ['cannot write']],
+    [
+      'train with a file in the way',
+      (folder) => ['train', 'rig-push', '--out', `${folder}/notes.txt`],
+      ['cannot write'],
+    ],
     [
       'train below a file',
       (folder) => ['train', 'rig-push', '--out', `${folder}/notes.txt/run`],

@@ -1,0 +1,287 @@
+"""The work of `armature bench` in eager PyTorch, written the usual way: see docs/performance.md.
+
+    python3 bench/compare.py [--threads N] [--repetitions N] [--only NAME,...]
+
+Prints one JSON object with medians in milliseconds under the names of `armature bench`. Every time is that of a caller: host arrays
+go in, noise is drawn inside, results come back as numbers. JAX is named as absent where it is not installed; nothing is compared
+with it.
+"""
+
+import argparse
+import copy
+import importlib.util
+import json
+import math
+import os
+import re
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+WARM_UP_RUNS, WARM_UP_S = 5, 2.0
+
+
+def mlp(sizes):
+    layers = []
+    for i in range(len(sizes) - 1):
+        layers.append(nn.Linear(sizes[i], sizes[i + 1]))
+        if i < len(sizes) - 2:
+            layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+class Actor(nn.Module):
+    """Tanh of a diagonal Gaussian; log std by a tanh into [-5, 2]."""
+
+    def __init__(self, observation_size, action_size, hidden):
+        super().__init__()
+        self.net = mlp([observation_size, *hidden, 2 * action_size])
+
+    def forward(self, observation):
+        mean, raw = self.net(observation).chunk(2, -1)
+        return mean, torch.tanh(raw) * 3.5 - 1.5
+
+    def sample(self, observation):
+        mean, log_std = self(observation)
+        noise = torch.randn_like(mean)
+        u = mean + log_std.exp() * noise
+        log_prob = (-0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
+        log_prob = log_prob - (2 * (math.log(2) - u - F.softplus(-2 * u))).sum(-1)
+        return torch.tanh(u), log_prob
+
+
+class TwinQ(nn.Module):
+    def __init__(self, observation_size, action_size, hidden):
+        super().__init__()
+        self.first = mlp([observation_size + action_size, *hidden, 1])
+        self.second = mlp([observation_size + action_size, *hidden, 1])
+
+    def forward(self, observation, action):
+        x = torch.cat([observation, action], -1)
+        return self.first(x).squeeze(-1), self.second(x).squeeze(-1)
+
+
+def sac_update():
+    size, observation_size, action_size, hidden = 256, 16, 4, [256, 256]
+    rng = np.random.default_rng(0)
+    batch = {
+        "observation": rng.standard_normal((size, observation_size), np.float32),
+        "action": rng.uniform(-1, 1, (size, action_size)).astype(np.float32),
+        "reward": rng.standard_normal(size, np.float32),
+        "next_observation": rng.standard_normal((size, observation_size), np.float32),
+        "discount": np.full(size, 0.99, np.float32),
+    }
+    actor, critic = Actor(observation_size, action_size, hidden), TwinQ(observation_size, action_size, hidden)
+    target_critic = copy.deepcopy(critic).requires_grad_(False)
+    log_alpha = torch.zeros(1, requires_grad=True)
+    actor_adam = torch.optim.Adam(actor.parameters(), 3e-4)
+    critic_adam = torch.optim.Adam(critic.parameters(), 3e-4)
+    alpha_adam = torch.optim.Adam([log_alpha], 3e-4)
+    target_entropy, tau = -action_size, 0.005
+
+    def run():
+        observation, action, reward, next_observation, discount = (torch.from_numpy(x) for x in batch.values())
+        alpha = log_alpha.detach().exp()
+        with torch.no_grad():
+            next_action, next_log_prob = actor.sample(next_observation)
+            next_q = torch.min(*target_critic(next_observation, next_action))
+            target = reward + discount * (next_q - alpha * next_log_prob)
+        q1, q2 = critic(observation, action)
+        critic_loss = 0.5 * (F.mse_loss(q1, target) + F.mse_loss(q2, target))
+        critic_adam.zero_grad()
+        critic_loss.backward()
+        critic_adam.step()
+
+        critic.requires_grad_(False)
+        new_action, log_prob = actor.sample(observation)
+        actor_loss = (alpha * log_prob - torch.min(*critic(observation, new_action))).mean()
+        actor_adam.zero_grad()
+        actor_loss.backward()
+        actor_adam.step()
+        critic.requires_grad_(True)
+
+        alpha_loss = -(log_alpha * (log_prob.detach() + target_entropy)).mean()
+        alpha_adam.zero_grad()
+        alpha_loss.backward()
+        alpha_adam.step()
+        with torch.no_grad():
+            for weight, target_weight in zip(critic.parameters(), target_critic.parameters()):
+                target_weight.lerp_(weight, tau)
+        return [critic_loss.item(), actor_loss.item(), alpha_loss.item(), q1.mean().item(), log_prob.mean().item()]
+
+    return run
+
+
+def same(size, kernel, stride):
+    """TensorFlow's `same` padding (left, right) of one axis, which PyTorch has no name for when stride > 1."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class PixelEncoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv2d(9, 32, 3, 2)] + [nn.Conv2d(32, 32, 3, 2) for _ in range(3)])
+        self.out = nn.Linear(3 * 3 * 32, 50)
+
+    def forward(self, x):
+        for conv in self.convs:
+            left, right = same(x.shape[-1], 3, 2)
+            x = F.relu(conv(F.pad(x, (left, right, left, right))))
+        return self.out(x.flatten(1))
+
+
+def encoder_update():
+    net = PixelEncoder()
+    # NCHW: the layout that PyTorch's users feed.
+    batch = np.random.default_rng(0).standard_normal((128, 9, 48, 48), np.float32)
+
+    def run():
+        net.zero_grad()
+        loss = net(torch.from_numpy(batch)).square().mean()
+        loss.backward()
+        return loss.item()
+
+    return run
+
+
+class SpatialSoftArgmax(nn.Module):
+    def __init__(self, side):
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.full((1,), 10.0))
+        line = torch.linspace(-1, 1, side)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        self.register_buffer("grid", torch.stack([x.flatten(), y.flatten()], -1))  # [HW, 2]
+
+    def forward(self, x):
+        attention = (x.flatten(2) * self.sharpness).softmax(-1)  # [B, C, HW]
+        return (attention @ self.grid).flatten(1)  # [B, 2 C]
+
+
+class BetaVae(nn.Module):
+    """The default networks of encoders/beta-vae."""
+
+    def __init__(self, latent_size=6):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Conv2d(3, 16, 5, 3), nn.ReLU(),
+            nn.Conv2d(16, 32, 3, 1, padding=1), nn.ReLU(),
+            SpatialSoftArgmax(15),
+            nn.Linear(64, 2 * latent_size),
+        )  # fmt: skip
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_size, 64 * 3 * 3), nn.ReLU(),
+            nn.Unflatten(1, (64, 3, 3)),
+            nn.ConvTranspose2d(64, 32, 3, 2), nn.ReLU(),
+            nn.ConvTranspose2d(32, 16, 3, 2), nn.ReLU(),
+            nn.ConvTranspose2d(16, 3, 6, 3),
+        )  # fmt: skip
+        self.register_buffer("mean_frame", torch.full((3, 48, 48), 0.5))
+
+    def centred(self, frames):
+        """uint8 NHWC, as cameras give them, to float NCHW."""
+        return frames.permute(0, 3, 1, 2).float() / 255 - self.mean_frame
+
+    def posterior(self, x):
+        mean, h = self.encoder(x).chunk(2, -1)
+        return mean, h.abs() + math.log(1e-3)
+
+
+def vae_update():
+    vae = BetaVae()
+    adam = torch.optim.Adam(vae.parameters(), 1e-3)
+    frames = np.random.default_rng(0).integers(0, 256, (64, 48, 48, 3), np.uint8)
+    beta = 1.0
+
+    def run():
+        x = vae.centred(torch.from_numpy(frames))
+        mean, log_variance = vae.posterior(x)
+        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        reconstruction = (vae.decoder(z) - x).square().sum() / len(x)
+        kl = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).mean(0)
+        loss = reconstruction + beta * kl.sum()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        return [loss.item(), reconstruction.item(), kl.tolist()]
+
+    return run
+
+
+def act():
+    vae, actor = BetaVae(), Actor(12, 2, [256, 256])
+    frame = np.random.default_rng(0).integers(0, 256, (1, 48, 48, 3), np.uint8)
+    goal = torch.zeros(1, 6)
+
+    @torch.no_grad()
+    def run():
+        latent, _ = vae.posterior(vae.centred(torch.from_numpy(frame)))
+        mean, _ = actor(torch.cat([latent, goal], -1))
+        return torch.tanh(mean).numpy()
+
+    return run
+
+
+BENCHMARKS = {
+    "sac_update_ms": sac_update,
+    "encoder_update_ms": encoder_update,
+    "vae_update_ms": vae_update,
+    "act_ms": act,
+}
+
+
+def median_ms(run, repetitions):
+    def timed():
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    runs, spent = 0, 0.0
+    while runs < WARM_UP_RUNS or spent < WARM_UP_S:
+        spent += timed()
+        runs += 1
+    return 1000 * statistics.median(timed() for _ in range(repetitions))
+
+
+def blas():
+    """The BLAS that this process has loaded: Debian's PyTorch takes the reference one, 12 times slower, unless OpenBLAS is there."""
+    if not os.path.exists("/proc/self/maps"):
+        return "unknown"
+    with open("/proc/self/maps") as maps:
+        loaded = set(re.findall(r"/\S*/(lib[^/\s]*(?:blas|mkl)[^/\s]*)", maps.read()))
+    named = sorted(name for name in loaded if re.search("openblas|mkl|blis|atlas", name) and "scipy" not in name)
+    if "mkl" in torch.__config__.show().lower().replace("mkl-dnn", "").replace("mkldnn", ""):
+        return "mkl"
+    return named[0] if named else "reference" if loaded else "built in"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repetitions", type=int, default=30)
+    parser.add_argument("--only", default=",".join(BENCHMARKS))
+    args = parser.parse_args()
+    unknown = [name for name in args.only.split(",") if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]}; there is {', '.join(BENCHMARKS)}")
+    torch.set_num_threads(args.threads)
+    if hasattr(torch.backends, "nnpack"):
+        # It runs on few processors, and elsewhere warns at every convolution.
+        torch.backends.nnpack.set_flags(False)
+    torch.manual_seed(0)
+    report = {}
+    for name in args.only.split(","):
+        report[name] = round(median_ms(BENCHMARKS[name](), args.repetitions), 4)
+    absent = [name for name in ("jax",) if importlib.util.find_spec(name) is None]
+    if absent:
+        print(f"absent: {', '.join(absent)}", file=sys.stderr)
+    print(json.dumps({**report, "torch": torch.__version__, "blas": blas(), "threads": args.threads, "absent": absent}))
+
+
+if __name__ == "__main__":
+    main()

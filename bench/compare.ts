@@ -1,0 +1,123 @@
+/**
+ * The same work here and in eager PyTorch, in turn, on one machine: `npx tsx bench/compare.ts --threads 1 --rounds 5`. Each round starts
+ * every side once, so that a machine that is busy is busy for all; compare the ratios, which are medians of those within a round.
+ * `--python CMD` (may be repeated) names the interpreters that have PyTorch. The last line is JSON. See docs/performance.md.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { loadavg } from 'node:os'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { table } from '../src/cli/table.ts'
+
+const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms']
+
+interface Report {
+  readonly [field: string]: unknown
+  readonly torch?: string
+  readonly blas?: string
+  readonly absent?: readonly string[]
+}
+
+interface Side {
+  readonly name: string
+  measure(): Promise<Report>
+}
+
+const { values: options } = parseArgs({
+  options: {
+    threads: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '5' },
+    repetitions: { type: 'string', default: '30' },
+    only: { type: 'string', default: FIELDS.join(',') },
+    python: { type: 'string', multiple: true, default: ['python3'] },
+  },
+})
+const { threads, repetitions, only } = options
+const flags = ['--threads', threads, '--repetitions', repetitions, '--only', only]
+
+const armature: Side = {
+  name: 'armature',
+  measure: () => {
+    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+    return lastLine(process.execPath, ['--import', loader, pathOf('../src/cli/main.ts'), 'bench', '--json', ...flags])
+  },
+}
+
+function pytorch(python: string): Side {
+  return { name: python, measure: () => lastLine(python, [pathOf('compare.py'), ...flags]) }
+}
+
+function pathOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url))
+}
+
+/** Runs `command` and parses the last line that it prints. */
+async function lastLine(command: string, args: readonly string[]): Promise<Report> {
+  const env = { ...process.env }
+  // Settings that make NumPy's or Debian's OpenBLAS take kernels of another processor.
+  for (const name of ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE']) delete env[name]
+  const child = spawn(command, args, { env })
+  const text = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) child[stream].on('data', (piece) => (text[stream] += piece))
+  const [code] = (await once(child, 'close')) as [number]
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${text.stderr}`)
+  return JSON.parse(text.stdout.trimEnd().split('\n').at(-1)!) as Report
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
+}
+
+async function main(): Promise<void> {
+  const sides = [armature, ...options.python.map(pytorch)]
+  const reports: Report[][] = sides.map(() => [])
+  const loadAtStart = loadavg()[0]!
+  for (let round = 1; round <= Number(options.rounds); round++) {
+    for (const [i, side] of sides.entries()) {
+      reports[i]!.push(await side.measure())
+      process.stderr.write(`round ${round} of ${options.rounds}: ${side.name}\n`)
+    }
+  }
+  const described = reports.map(([first]) =>
+    first!.torch === undefined ? 'armature' : `torch ${first!.torch} (${first!.blas})`,
+  )
+  const valuesOf = (side: number, field: string): number[] => reports[side]!.map((report) => Number(report[field]))
+  const results = only.split(',').map((field) => ({
+    field,
+    sides: sides.map((_, side) => {
+      const values = valuesOf(side, field)
+      const ratios = values.map((value, round) => value / valuesOf(0, field)[round]!)
+      return {
+        name: described[side]!,
+        median: median(values),
+        best: Math.min(...values),
+        ratio: median(ratios),
+        values,
+      }
+    }),
+  }))
+  const header = ['', ...described.flatMap((name, i) => (i === 0 ? [name, 'best'] : [name, 'best', 'ratio']))]
+  const rows = results.map((result) => [
+    result.field,
+    ...result.sides.flatMap((side, i) => [
+      side.median.toFixed(2),
+      side.best.toFixed(2),
+      ...(i === 0 ? [] : [side.ratio.toFixed(2)]),
+    ]),
+  ])
+  const load = [loadAtStart, loadavg()[0]!].map((x) => Number(x.toFixed(1)))
+  process.stdout.write(`${table([header, ...rows])}\n`)
+  process.stdout.write(
+    `ms: medians over ${options.rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
+      `ratio: theirs to ours, median over rounds; load average ${load.join(' to ')}\n`,
+  )
+  for (const name of new Set(reports.flatMap(([first]) => first!.absent ?? []))) {
+    process.stdout.write(`absent here, so not compared: ${name}\n`)
+  }
+  process.stdout.write(`${JSON.stringify({ threads: Number(threads), load, results })}\n`)
+}
+
+await main()

@@ -1,0 +1,120 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { Finished, Running } from './helpers.ts'
+import { runCli, sets, SLOW_MS, startCli, temporaryFolder, textOf, TINY_PUSH, until } from './helpers.ts'
+
+const cwd = temporaryFolder()
+
+const PENDULUM = [
+  'sac-pendulum',
+  ...sets({
+    'agent.config.hidden': [8],
+    'training.learningStarts': 50,
+    'training.batchSize': 8,
+    'training.logEvery': 20,
+    'training.evalEvery': 1_000_000,
+    'training.evalEpisodes': 1,
+    'training.checkpointEvery': 1_000_000,
+  }),
+]
+
+function stepsSaved(run: string): number[] {
+  return readdirSync(join(run, 'checkpoints')).map((name) => Number(name.replace('step_', '')))
+}
+
+/** Exit code of an interrupted shell command; the last line says how to go on, and nothing looks like a crash. */
+function expectInterrupted({ code, stdout, stderr }: Finished, expectedCode: number, how: string): void {
+  expect({ code, stdout }, stderr).toEqual({ code: expectedCode, stdout: '' })
+  expect(stderr).not.toContain('    at ')
+  const last = stderr.trimEnd().split('\n').at(-1)!
+  expect(last).toMatch(/^armature: stopped; /)
+  expect(last).toContain(how)
+}
+
+function trainPendulum(run: string): { readonly running: Running; readonly hasTrained: () => boolean } {
+  const running = startCli(cwd, ['train', ...PENDULUM, '--steps', '200000', '--out', run])
+  return { running, hasTrained: () => textOf(join(run, 'metrics.jsonl')).includes('"step":60,') }
+}
+
+describe('Ctrl-C', { timeout: SLOW_MS }, () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('during training saves, says how to go on, and going on works (%s)', async (signal, code) => {
+    const run = join(cwd, `trained ${signal}`)
+    const { running, hasTrained } = trainPendulum(run)
+    await until(hasTrained, running)
+    running.child.kill(signal)
+    const finished = await running.finished
+    const step = Math.max(...stepsSaved(run))
+    expect(step).toBeGreaterThanOrEqual(60)
+    expectInterrupted(finished, code, `saved at step ${step}: go on with "armature train --resume --out ${run}"`)
+
+    const steps = String(step + 10)
+    const { code: resumedCode, stderr } = await runCli(cwd, ['train', '--resume', '--out', run, '--steps', steps])
+    expect(resumedCode, stderr).toBe(0)
+    expect(stepsSaved(run)).toContain(step + 10)
+  })
+
+  test('delivered twice at once, as npm and tsx do, still saves', async () => {
+    const run = join(cwd, 'twice')
+    const { running, hasTrained } = trainPendulum(run)
+    await until(hasTrained, running)
+    running.child.kill('SIGINT')
+    await setTimeout(30)
+    running.child.kill('SIGINT')
+    expectInterrupted(await running.finished, 130, 'saved at step')
+    expect(Math.max(...stepsSaved(run))).toBeGreaterThanOrEqual(60)
+  })
+
+  test('during pretraining stops, and --resume starts from the beginning', async () => {
+    const run = join(cwd, 'pretrained')
+    const endless = sets({ 'representation.pretrain.updates': 1_000_000 })
+    const running = startCli(cwd, ['train', 'rig-push', ...TINY_PUSH, ...endless, '--out', run])
+    await until(() => textOf(join(run, 'metrics.jsonl')).includes('embed/loss'), running)
+    running.child.kill('SIGINT')
+    const how = `no checkpoint before training: "armature train --resume --out ${run}" starts from the beginning`
+    expectInterrupted(await running.finished, 130, how)
+    expect(stepsSaved(run)).toEqual([])
+
+    const evaluation = await runCli(cwd, ['eval', run])
+    expect(evaluation.code).toBe(2)
+    expect(evaluation.stderr).toBe(
+      `armature: ${run} has no checkpoint yet; go on with "armature train --resume --out ${run}"\n`,
+    )
+
+    const resumed = startCli(cwd, ['train', '--resume', '--out', run])
+    await until(() => textOf(join(run, 'metrics.jsonl')).includes('embed/loss'), resumed)
+    resumed.child.kill('SIGINT')
+    expect((await resumed.finished).code).toBe(130)
+  })
+
+  test('during the final evaluation says that the training is complete', async () => {
+    const run = join(cwd, 'evaluated')
+    const running = startCli(cwd, [
+      'train',
+      ...PENDULUM,
+      ...sets({ 'training.finalEpisodes': 1_000_000 }),
+      '--steps',
+      '60',
+      '--out',
+      run,
+    ])
+    await until(() => existsSync(join(run, 'checkpoints', 'step_000000060')), running)
+    // The evaluation begins within milliseconds of the checkpoint and would take hours.
+    await setTimeout(500)
+    running.child.kill('SIGINT')
+    expectInterrupted(await running.finished, 130, 'the training is complete: go on with "armature train --resume')
+  })
+})
+
+test('a run that fails ends with code 1 and a line that says why', { timeout: SLOW_MS }, async () => {
+  const run = join(cwd, 'failed')
+  // The smallest batch of rewards that overflows float32.
+  const args = ['train', 'rig-push', ...TINY_PUSH, ...sets({ 'goals.rewardScale': 1e39 }), '--out', run]
+  const { code, stdout, stderr } = await runCli(cwd, args)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^armature: sac update: reward: got -Infinity at \d+$/)
+})
