@@ -1,0 +1,51 @@
+/**
+ * Is memory flat while training goes on? `node --expose-gc --import tsx bench/soak.ts rig-push --steps 20000 [--set key=value]`
+ * trains without an encoder's pretraining and prints, every `training.logEvery` steps and after a garbage collection, one JSON line:
+ * step, resident set size in MB, live tensors. See docs/performance.md.
+ */
+import { parseArgs } from 'node:util'
+import { buildEnv, buildParts, buildTrainer } from '../src/cli/build.ts'
+import { resolveConfig } from '../src/cli/config.ts'
+import { evaluatePolicy, summarize } from '../src/evaluate/policy.ts'
+import { agentPolicy } from '../src/run/policies.ts'
+import { startEngine } from '../src/tensor/engine.ts'
+import { tf } from '../src/tensor/tf.ts'
+
+const BYTES_PER_MB = 1e6
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    steps: { type: 'string', default: '20000' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+})
+if (globalThis.gc === undefined) throw new Error('expected node --expose-gc')
+
+await startEngine({ threads: 1 })
+const config = resolveConfig(positionals[0] ?? 'rig-push', { steps: Number(options.steps), set: options.set })
+const parts = await buildParts(config)
+const trainer = await buildTrainer(parts)
+const policy = agentPolicy(parts.representation, parts.agent)
+const evaluationEnv = await buildEnv(config)
+let reported = 0
+
+const report = (step: number): void => {
+  globalThis.gc!()
+  const mb = process.memoryUsage.rss() / BYTES_PER_MB
+  process.stdout.write(`${JSON.stringify({ step, rss_mb: Number(mb.toFixed(1)), tensors: tf.memory().numTensors })}\n`)
+}
+
+await trainer.run({
+  log: (step) => {
+    // An evaluation logs a second row for its step.
+    if (step > reported) report(step)
+    reported = step
+  },
+  evaluate: async () => summarize(await evaluatePolicy(evaluationEnv, policy, { episodes: 2, firstSeed: 0 })),
+  checkpoint: async () => {
+    await trainer.save()
+    parts.agent.save()
+    parts.encoder?.save()
+  },
+})
