@@ -13,6 +13,10 @@ const encoderRepresentation = z.strictObject({
       frames: count('frames collected by random play').default(8000),
       resetEvery: count('control steps between resets to a random state').default(20),
       start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
+      priorFrames: z
+        .enum(['starts', 'all'])
+        .default('starts')
+        .describe('frames that the prior is fitted to: those right after a reset, or those of the play after it too'),
       updates: z.int().min(0).default(6000).describe('gradient steps'),
       batchSize: count('frames per gradient step').default(64),
       validationFraction: z.number().gt(0).lt(0.5).default(0.1).describe('share of the frames that is held out'),
@@ -29,7 +33,6 @@ const encoderRepresentation = z.strictObject({
         .min(0)
         .default(0)
         .describe('env steps between refreshes on replay frames; 0: the encoder stays as pretrained'),
-      start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
       updates: z.int().min(0).default(200).describe('gradient steps per refresh'),
     })
     .prefault({}),
