@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
-import type { FrameBatch } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -18,7 +17,7 @@ import type { RunFolder } from '../io/run-folder.ts'
 import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
-import { collectFrames } from '../run/collect.ts'
+import { collectFrames, startFrames } from '../run/collect.ts'
 import { agentPolicy } from '../run/policies.ts'
 import { pretrainEncoder } from '../run/pretrain.ts'
 import type { Trainer, TrainerState } from '../run/trainer.ts'
@@ -186,8 +185,11 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   })
   learning.finish()
   const frameSize = data.frames.length / data.count
-  const trained = { frames: data.frames.subarray(0, trainCount * frameSize), count: trainCount }
-  await encoder.fitPrior?.(settings.priorFrames === 'starts' ? everyNth(trained, settings.resetEvery) : trained)
+  await encoder.fitPrior?.(
+    settings.priorFrames === 'starts'
+      ? startFrames(data, trainCount)
+      : { frames: data.frames.subarray(0, trainCount * frameSize), count: trainCount },
+  )
 
   const heldOut = {
     frames: data.frames.subarray(trainCount * frameSize),
@@ -210,15 +212,6 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   // A probe of a state that stood still on the test rows is NaN, which JSON cannot hold.
   const written = Object.fromEntries(Object.entries(measures).map(([name, x]) => [name, Number.isFinite(x) ? x : null]))
   await writeFileAtomic(join(folder.evaluations, 'embedding.json'), encodeJson(written, 'embedding.json'))
-}
-
-/** Frames 0, n, 2 n, ... of `batch`. */
-function everyNth({ frames, count }: FrameBatch, n: number): FrameBatch {
-  const size = frames.length / count
-  const kept = Array.from({ length: Math.ceil(count / n) }, (_, i) => i * n * size)
-  const chosen = new Uint8Array(kept.length * size)
-  kept.forEach((from, i) => chosen.set(frames.subarray(from, from + size), i * size))
-  return { frames: chosen, count: kept.length }
 }
 
 /** The distance that the env's task is scored by, or the Euclidean distance of states. */

@@ -1,3 +1,4 @@
+import type { FrameBatch } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
@@ -51,4 +52,13 @@ export async function collectFrames(env: SimulatedEnv, rng: Rng, options: Collec
     options.onProgress?.(i + 1)
   }
   return { count, frames, states, episodes }
+}
+
+/** Of the first `count` frames, those right after a reset. */
+export function startFrames({ frames, episodes, count: collected }: CollectedFrames, count: number): FrameBatch {
+  const size = frames.length / collected
+  const starts = Array.from({ length: count }, (_, i) => i).filter((i) => i === 0 || episodes[i] !== episodes[i - 1])
+  const chosen = new Uint8Array(starts.length * size)
+  starts.forEach((i, row) => chosen.set(frames.subarray(i * size, (i + 1) * size), row * size))
+  return { frames: chosen, count: starts.length }
 }

@@ -27,10 +27,15 @@ export interface Running {
   readonly finished: Promise<Finished>
 }
 
+const started: ChildProcess[] = []
+// A test that fails half-way leaves no process behind.
+afterAll(() => started.forEach((child) => child.kill('SIGKILL')))
+
 /** Starts `armature <args>` from the sources in `cwd`, as a user would: none of npm's or this shell's settings reach it. */
 export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const { npm_lifecycle_event: _event, ARMATURE_ENGINE: _engine, ...inherited } = process.env
   const child = spawn(process.execPath, ['--import', LOADER, MAIN, ...args], { cwd, env: { ...inherited, ...env } })
+  started.push(child)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (piece: string) => (text[name] += piece))

@@ -78,6 +78,48 @@ describe('beta-VAE', () => {
   })
 })
 
+describe('the prior that goals are imagined from', () => {
+  const COUNT = 20_000
+
+  function moments(latents: readonly Float32Array[]): { mean: number[]; covariance: number[] } {
+    const size = latents[0]!.length
+    const mean = Array.from({ length: size }, (_, i) => latents.reduce((sum, z) => sum + z[i]!, 0) / latents.length)
+    const covariance = Array.from({ length: size * size }, (_, at) => {
+      const [i, j] = [Math.floor(at / size), at % size]
+      return latents.reduce((sum, z) => sum + (z[i]! - mean[i]!) * (z[j]! - mean[j]!), 0) / latents.length
+    })
+    return { mean, covariance }
+  }
+
+  const imagined = (vae: BetaVae): Float32Array[] => {
+    const rng = new Rng(3)
+    return Array.from({ length: COUNT }, () => vae.imagine(rng))
+  }
+
+  test('is N(0, I) until it is fitted, and stays so with prior: standard', async () => {
+    const vae = create({ latentSize: 2, prior: 'standard' })
+    await vae.fitPrior(squareFrames(16, new Rng(2)))
+    for (const { mean, covariance } of [moments(imagined(vae)), moments(imagined(create({ latentSize: 2 })))]) {
+      mean.forEach((x) => expect(x).toBeCloseTo(0, 1))
+      covariance.forEach((x, i) => expect(x).toBeCloseTo(i === 0 || i === 3 ? 1 : 0, 1))
+    }
+  })
+
+  test('fitted, it has the mean and the covariance of the latents', async () => {
+    const vae = create({ latentSize: 3 })
+    const frames = squareFrames(64, new Rng(2))
+    await vae.fitStatistics(frames)
+    for (let update = 0; update < 30; update++) await vae.update(frames)
+    await vae.fitPrior(frames)
+    const latents = await vae.encode(frames)
+    const expected = moments(Array.from({ length: 64 }, (_, row) => latents.subarray(3 * row, 3 * row + 3)))
+    const got = moments(imagined(vae))
+    const scale = Math.max(...expected.covariance)
+    got.mean.forEach((x, i) => expect(Math.abs(x - expected.mean[i]!)).toBeLessThan(0.05 * Math.sqrt(scale)))
+    got.covariance.forEach((x, i) => expect(Math.abs(x - expected.covariance[i]!)).toBeLessThan(0.05 * scale))
+  })
+})
+
 function sign(i: number): number {
   return i % 2 === 0 ? 1 : -1
 }
