@@ -4,8 +4,9 @@
  *   npx tsx bench/learning.ts rig-push --seeds 5 --jobs 2 --runs runs/learning
  *   npx tsx bench/learning.ts sac-pendulum
  *
- * Runs that are already finished under --runs are not repeated. After every run the results so far are written to
- * docs/results/<experiment>.json, and at the end a table in Markdown is printed.
+ * Runs that are already finished under --runs are not repeated. Every result replaces that of its variant and seed in
+ * docs/results/<experiment>.json as soon as it is there (delete the file to start afresh), and at the end a table of them all is
+ * printed in Markdown.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -103,16 +104,18 @@ for (let seed = 0; seed < Number(values.seeds); seed++) {
     if (only === undefined || only.includes(variant.name)) jobs.push({ variant, seed })
   }
 }
-const results: RunResult[] = []
+const file = join('docs/results', `${experimentName}.json`)
+let results = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as RunResult[]) : []
 const queue = [...jobs]
 await Promise.all(Array.from({ length: Number(values.jobs) }, worker))
 process.stdout.write(`${markdown(experiment, results)}\n`)
 
 async function worker(): Promise<void> {
   for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-    results.push(await runOnce(job.variant, job.seed))
+    const result = await runOnce(job.variant, job.seed)
+    results = results.filter(({ variant, seed }) => variant !== result.variant || seed !== result.seed).concat(result)
     await mkdir('docs/results', { recursive: true })
-    await writeFile(join('docs/results', `${experimentName}.json`), `${JSON.stringify(results, null, 1)}\n`)
+    await writeFile(file, `${JSON.stringify(results, null, 1)}\n`)
   }
 }
 

@@ -5,6 +5,8 @@ const main = new URL('../dist/src/cli/main.js', import.meta.url)
 if (existsSync(main)) {
   await import(main.href)
 } else {
-  process.stderr.write('armature: not built: run "npm run build", or "npm run armature -- <command>" from the sources\n')
+  process.stderr.write(
+    'armature: not built: run "npm run build", or "npm run armature -- <command>" from the sources\n',
+  )
   process.exitCode = 2
 }
