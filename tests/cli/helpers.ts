@@ -33,8 +33,13 @@ afterAll(() => started.forEach((child) => child.kill('SIGKILL')))
 
 /** Starts `armature <args>` from the sources in `cwd`, as a user would: none of npm's or this shell's settings reach it. */
 export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  return startNode([MAIN, ...args], cwd, env)
+}
+
+/** Starts `node <args>` with a loader for TypeScript. */
+export function startNode(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running {
   const { npm_lifecycle_event: _event, ARMATURE_ENGINE: _engine, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--import', LOADER, MAIN, ...args], { cwd, env: { ...inherited, ...env } })
+  const child = spawn(process.execPath, ['--import', LOADER, ...args], { cwd, env: { ...inherited, ...env } })
   started.push(child)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
@@ -88,14 +93,7 @@ export function contentOf(folder: string): Record<string, string> {
   )
 }
 
-/** `--set` flags that make a push run small: seconds from start to end, every part of the run exercised. */
-export const TINY_PUSH: readonly string[] = sets({
-  'representation.pretrain.frames': 200,
-  'representation.pretrain.resetEvery': 5,
-  'representation.pretrain.validationFraction': 0.2,
-  'representation.pretrain.updates': 10,
-  'representation.pretrain.batchSize': 8,
-  'representation.config.latentSize': 3,
+const TINY = {
   'agent.config.hidden': [16, 16],
   'training.learningStarts': 60,
   'training.batchSize': 16,
@@ -104,7 +102,21 @@ export const TINY_PUSH: readonly string[] = sets({
   'training.evalEpisodes': 1,
   'training.finalEpisodes': 2,
   'training.checkpointEvery': 100,
+}
+
+/** `--set` flags that make a push run small: seconds from start to end, every part of the run exercised. */
+export const TINY_PUSH: readonly string[] = sets({
+  'representation.pretrain.frames': 200,
+  'representation.pretrain.resetEvery': 5,
+  'representation.pretrain.validationFraction': 0.2,
+  'representation.pretrain.updates': 10,
+  'representation.pretrain.batchSize': 8,
+  'representation.config.latentSize': 3,
+  ...TINY,
 })
+
+/** The same for a run without an encoder. */
+export const TINY_SAC: readonly string[] = sets(TINY)
 
 export function sets(settings: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${JSON.stringify(value)}`])

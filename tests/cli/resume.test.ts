@@ -1,7 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { contentOf, runCli, sets, SLOW_MS, startCli, temporaryFolder, textOf, TINY_PUSH, until } from './helpers.ts'
+import {
+  contentOf,
+  runCli,
+  sets,
+  SLOW_MS,
+  startCli,
+  temporaryFolder,
+  textOf,
+  TINY_PUSH,
+  TINY_SAC,
+  until,
+} from './helpers.ts'
 
 const cwd = temporaryFolder()
 
@@ -17,19 +28,7 @@ const RUNS = {
     ...TINY_PUSH,
     ...sets({ 'representation.refresh': { everySteps: 175, updates: 2 } }),
   ],
-  'SAC from state': [
-    'sac-pendulum',
-    ...sets({
-      'agent.config.hidden': [16, 16],
-      'training.learningStarts': 60,
-      'training.batchSize': 16,
-      'training.logEvery': 50,
-      'training.evalEvery': 150,
-      'training.evalEpisodes': 1,
-      'training.finalEpisodes': 2,
-      'training.checkpointEvery': 100,
-    }),
-  ],
+  'SAC from state': ['sac-pendulum', ...TINY_SAC],
 }
 
 /** All that a run leaves and that a seed decides: everything but wall-clock times. */

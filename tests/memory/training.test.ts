@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { SLOW_MS, sets } from '../cli/helpers.ts'
+import { sets, SLOW_MS, startNode } from '../cli/helpers.ts'
 
 interface Sample {
   readonly step: number
@@ -11,6 +8,7 @@ interface Sample {
   readonly tensors: number
 }
 
+const SCRIPT = fileURLToPath(new URL('../../bench/soak.ts', import.meta.url))
 const STEPS = 20_000
 /** By then the replay has wrapped, every program is compiled and the allocators have what they keep. */
 const WARM_STEPS = 6000
@@ -18,15 +16,10 @@ const MAX_GROWTH_MB = 12
 
 /** A small run in a process of its own, whose memory nobody else touches. */
 async function soak(preset: string, settings: Readonly<Record<string, unknown>>): Promise<Sample[]> {
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-  const script = fileURLToPath(new URL('../../bench/soak.ts', import.meta.url))
-  const args = ['--expose-gc', '--import', loader, script, preset, '--steps', String(STEPS), ...sets(settings)]
-  const child = spawn(process.execPath, args)
-  const text = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (piece) => (text[name] += piece))
-  const [code] = (await once(child, 'close')) as [number]
-  expect(code, text.stderr).toBe(0)
-  return text.stdout
+  const args = ['--expose-gc', SCRIPT, preset, '--steps', String(STEPS), ...sets(settings)]
+  const { code, stdout, stderr } = await startNode(args, process.cwd()).finished
+  expect(code, stderr).toBe(0)
+  return stdout
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Sample)
