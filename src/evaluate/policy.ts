@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Env, Info, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import type { GoalView, Policy } from '../core/policy.ts'
@@ -48,6 +49,8 @@ export async function evaluatePolicy(env: Env, policy: Policy, options: Evaluati
       await options.onObservation?.(episode, observation, goal)
     }
     results.push({ seed, return: total, length, final: info })
+    // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
+    await setImmediate()
   }
   return results
 }

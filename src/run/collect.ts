@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { FrameBatch } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -42,7 +43,11 @@ export async function collectFrames(env: SimulatedEnv, rng: Rng, options: Collec
   const action = new Float32Array(sizeOf(env.spec.actionSpace.shape))
   for (let i = 0, episode = -1; i < count; i++) {
     const fresh = i % resetEvery === 0
-    if (fresh) episode++
+    if (fresh) {
+      episode++
+      // Timers and Ctrl-C get their turn, see evaluatePolicy.
+      await setImmediate()
+    }
     const { observation } = fresh
       ? await env.reset({ seed: rng.nextSeed(), options: { start: options.start } })
       : await env.step(sampleSpace(env.spec.actionSpace, rng, action))

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
@@ -85,6 +85,8 @@ describe('Ctrl-C', { timeout: SLOW_MS }, () => {
       `armature: ${run} has no checkpoint yet; go on with "armature train --resume --out ${run}"\n`,
     )
 
+    // So that a row in it comes from the process that is started now.
+    rmSync(join(run, 'metrics.jsonl'))
     const resumed = startCli(cwd, ['train', '--resume', '--out', run])
     await until(() => textOf(join(run, 'metrics.jsonl')).includes('embed/loss'), resumed)
     resumed.child.kill('SIGINT')
@@ -112,8 +114,8 @@ describe('Ctrl-C', { timeout: SLOW_MS }, () => {
 
 test('a run that fails ends with code 1 and a line that says why', { timeout: SLOW_MS }, async () => {
   const run = join(cwd, 'failed')
-  // The smallest batch of rewards that overflows float32.
-  const args = ['train', 'rig-push', ...TINY_PUSH, ...sets({ 'goals.rewardScale': 1e39 }), '--out', run]
+  // Rewards overflow float32.
+  const args = ['train', 'rig-push', ...TINY_PUSH, ...sets({ 'goals.rewardScale': 1e42 }), '--out', run]
   const { code, stdout, stderr } = await runCli(cwd, args)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^armature: sac update: reward: got -Infinity at \d+$/)
