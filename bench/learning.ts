@@ -46,16 +46,10 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
       { name: 'state oracle', preset: 'oracle-push' },
       { name: 'no relabelling', preset: 'rig-push', set: ['goals.relabel={"kept":1,"prior":0,"future":0}', ...SHORT] },
       { name: 'pixel MSE reward', preset: 'pixel-mse-push', set: SHORT },
-      {
-        name: 'goals like all play',
-        preset: 'rig-push',
-        set: ['representation.pretrain.priorFrames=all', ...SHORT],
-      },
     ],
     comparisons: [
       ['RIG', 'no relabelling'],
       ['RIG', 'pixel MSE reward'],
-      ['RIG', 'goals like all play'],
     ],
   },
   'sac-pendulum': {
