@@ -255,7 +255,7 @@ def blas():
     with open("/proc/self/maps") as maps:
         loaded = set(re.findall(r"/\S*/(lib[^/\s]*(?:blas|mkl)[^/\s]*)", maps.read()))
     named = sorted(name for name in loaded if re.search("openblas|mkl|blis|atlas", name) and "scipy" not in name)
-    if "mkl" in torch.__config__.show().lower().replace("mkl-dnn", "").replace("mkldnn", ""):
+    if "BLAS_INFO=mkl" in torch.__config__.show():
         return "mkl"
     return named[0] if named else "reference" if loaded else "built in"
 

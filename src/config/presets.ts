@@ -36,7 +36,7 @@ export const presets: readonly Preset[] = [
         config: { betaAnneal: 1000 },
         pretrain: { frames: 5000, updates: 1000 },
       },
-      training: { ...pushTraining, steps: 12_000, evalEvery: 2000, evalEpisodes: 20 },
+      training: { ...pushTraining, steps: 18_000, evalEvery: 3000, evalEpisodes: 20 },
     },
   },
   {
