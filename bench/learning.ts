@@ -193,13 +193,17 @@ function markdown({ measures, variants, comparisons, score }: Experiment, all: r
     )
   }
   const differences = comparisons.flatMap(([a, b]) => {
-    const [runsA, runsB] = [of(a), of(b)]
-    if (runsA.length === 0 || runsA.length !== runsB.length) return []
+    const sharedWith = (other: string): ((run: RunResult) => boolean) => {
+      const seeds = new Set(of(other).map(({ seed }) => seed))
+      return ({ seed }) => seeds.has(seed)
+    }
+    const [runsA, runsB] = [of(a).filter(sharedWith(b)), of(b).filter(sharedWith(a))]
+    if (runsA.length === 0) return []
     const step = Math.min(...[...runsA, ...runsB].map(({ curve }) => curve.at(-1)![0]))
     const scores = (runs: readonly RunResult[]): number[] =>
       runs.map(({ curve }) => curve.find(([at]) => at === step)?.[1] ?? NaN)
     const difference = pairedDifference(scores(runsB), scores(runsA), { rng: new Rng(0), repetitions: 50_000 })
-    return [`- ${b} minus ${a}, ${score} at ${step} steps, seed by seed: ${text(difference)}`]
+    return [`- ${b} minus ${a}, ${score} at ${step} steps, over ${runsA.length} seeds: ${text(difference)}`]
   })
   const embeddings = of(variants[0]!.name).flatMap(({ seed, embedding }) =>
     embedding

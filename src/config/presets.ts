@@ -8,7 +8,7 @@ export interface Preset {
 }
 
 const pushPuck = { id: 'armature/PushPuck-v0' }
-/** One hand-sized net for all variants of the task, so that they differ in what they see and what they are paid alone. */
+/** The same nets for all variants of the task, so that they differ in what they see and what they are paid alone. */
 const pushAgent = { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3 } }
 /** Pushing pays off after a detour of about a second: a horizon of 50 control steps sees it and is learned faster than 100. */
 const pushReplay = { gamma: 0.98 }

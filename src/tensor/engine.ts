@@ -4,7 +4,7 @@ import { ArmatureError } from '../core/errors.ts'
 import { encodeModel } from './compile/onnx-model.ts'
 import { polyfillUtil, tf } from './tf.ts'
 
-/** What runs compiled programs: see the table in DESIGN.md, section 1. */
+/** What runs compiled programs: see the table in README.md. */
 export type EngineName = 'onnx' | 'tensorflow' | 'js'
 
 export interface EngineOptions {
