@@ -10,6 +10,7 @@ import { encodeGif } from '../io/gif.ts'
 import type { Panel, RgbImage } from '../io/image.ts'
 import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
+import { imaginedLatents } from '../run/goal-sources.ts'
 import type { Parts } from './build.ts'
 
 const VIDEO_EPISODES = 5
@@ -50,11 +51,8 @@ async function reconstruct(encoder: Encoder, frame: Uint8Array): Promise<Uint8Ar
 /** A sheet of decoded samples of the encoder's prior: the goals that exploration imagines. */
 export async function writeImaginedGoals(file: string, encoder: Encoder, seed: number): Promise<void> {
   const count = GOAL_COLUMNS * GOAL_ROWS
-  const { latentSize, frameShape } = encoder.spec
-  const rng = new Rng(seed).split('imagined goals')
-  const latents = new Float32Array(count * latentSize)
-  for (let i = 0; i < count; i++) latents.set(encoder.imagine!(rng), i * latentSize)
-  const [height, width] = frameShape
+  const latents = imaginedLatents(encoder, count, new Rng(seed).split('imagined goals'))
+  const [height, width] = encoder.spec.frameShape
   const pixels = await encoder.decode!(latents, count)
   const size = pixels.length / count
   const images = Array.from({ length: count }, (_, i) =>

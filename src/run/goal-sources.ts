@@ -14,14 +14,22 @@ export function priorGoals(encoder: Encoder): GoalSource {
 export async function priorGoalsWithFrames(encoder: Encoder, size: number, seed: number): Promise<GoalSource> {
   return bankOf('prior', async () => {
     if (encoder.decode === undefined) throw withoutPrior(encoder)
-    const rng = new Rng(seed)
-    const goals = Array.from({ length: size }, () => imagine(encoder, rng))
-    const latents = new Float32Array(size * encoder.spec.latentSize)
-    goals.forEach((goal, i) => latents.set(goal, i * goal.length))
+    const { latentSize } = encoder.spec
+    const latents = imaginedLatents(encoder, size, new Rng(seed))
     const images = await encoder.decode(latents, size)
     const frameSize = images.length / size
-    return goals.map((features, i) => ({ features, frame: images.subarray(i * frameSize, (i + 1) * frameSize) }))
+    return Array.from({ length: size }, (_, i) => ({
+      features: latents.subarray(i * latentSize, (i + 1) * latentSize),
+      frame: images.subarray(i * frameSize, (i + 1) * frameSize),
+    }))
   })
+}
+
+/** Draws [count, latentSize] from the encoder's prior. */
+export function imaginedLatents(encoder: Encoder, count: number, rng: Rng): Float32Array {
+  const latents = new Float32Array(count * encoder.spec.latentSize)
+  for (let i = 0; i < count; i++) latents.set(imagine(encoder, rng), i * encoder.spec.latentSize)
+  return latents
 }
 
 function imagine(encoder: Encoder, rng: Rng): Float32Array {
