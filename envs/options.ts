@@ -4,7 +4,8 @@ import { ArmatureError, nearestNames } from '../src/core/errors.ts'
 export type OptionReader<T> = (value: unknown, name: string) => T
 
 type Readers = Readonly<Record<string, OptionReader<unknown>>>
-type Values<R extends Readers> = { [K in keyof R]?: R[K] extends OptionReader<infer T> ? T : never }
+/** The values that readers give, each of which may be absent. */
+export type Values<R extends Readers> = { [K in keyof R]?: R[K] extends OptionReader<infer T> ? T : never }
 
 /**
  * Reads options strictly: every key must be known and every value valid; absent keys and `undefined` stay absent.
@@ -36,6 +37,20 @@ export function oneOf<const T extends string>(...choices: T[]): OptionReader<T> 
     if (found === undefined) throw badOption(name, choices.join(' or '), value)
     return found
   }
+}
+
+/** A list of different names, or one. */
+export const names: OptionReader<readonly string[]> = (value, name) => {
+  const given: unknown[] = Array.isArray(value) ? value : [value]
+  const isName = (item: unknown): item is string => typeof item === 'string' && item !== ''
+  if (given.length > 0 && given.every(isName) && new Set(given).size === given.length) return given
+  throw badOption(name, 'a name or a list of different names', value)
+}
+
+/** A text, whose meaning the reader's caller checks. */
+export const text: OptionReader<string> = (value, name) => {
+  if (typeof value === 'string') return value
+  throw badOption(name, 'a text', value)
 }
 
 /** An integer from `low` to `high`. */

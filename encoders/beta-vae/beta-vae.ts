@@ -63,7 +63,7 @@ export class BetaVae implements Encoder {
     this.spec = { name: 'beta-vae', frameShape, latentSize: config.latentSize, batchKind: 'frames' }
     this.#config = config
     this.#rng = rng
-    this.#networks = vaeNetworks(frameShape, config.latentSize, config.pooling)
+    this.#networks = vaeNetworks(frameShape, config.latentSize, config.architecture)
     const specs = [...this.#networks.encoder.parameters, ...this.#networks.decoder.parameters]
     this.#weights = new Parameters(specs, rng.split('weights'))
     this.#adam = new Adam(this.#weights, { learningRate: config.learningRate })

@@ -2,11 +2,18 @@ import { z } from 'zod'
 
 /** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
 export const betaVaeConfigSchema = z.strictObject({
-  latentSize: z.int().min(1).max(64).default(6).describe('dimensions of the latent'),
-  pooling: z
-    .enum(['soft-argmax', 'flatten'])
-    .default('soft-argmax')
-    .describe('how feature maps become a vector: as positions, or flattened as in RIG'),
+  latentSize: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(8)
+    .describe(
+      'dimensions of the latent; twice what moves in the scene, else one thing can be coded at the cost of another',
+    ),
+  architecture: z
+    .enum(['spatial', 'rig'])
+    .default('spatial')
+    .describe('networks between 15x15 maps and latent: by positions, or the flattened ones of RIG'),
   beta: z
     .union([z.number().gt(0), z.literal('auto')])
     .default('auto')
@@ -16,7 +23,7 @@ export const betaVaeConfigSchema = z.strictObject({
   betaStart: z
     .number()
     .gt(0)
-    .default(0.03)
+    .default(1e-3)
     .describe('factor on beta at the start: without a warm-up the posterior can collapse before the decoder uses it'),
   betaAnneal: z.int().min(0).default(1500).describe('updates over which that factor goes geometrically to 1'),
   keepDirections: z

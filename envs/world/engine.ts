@@ -1,10 +1,15 @@
 import { ArmatureError } from '../../src/core/errors.ts'
+import type { OptionReader } from '../options.ts'
+import { oneOf } from '../options.ts'
 
 /** The part of Rapier's API that both packages share (0.21 only adds to 0.20). */
 export type Rapier = typeof import('@dimforge/rapier3d-simd-compat')
 
 /** `auto` takes the SIMD build and falls back to the scalar one where its WASM does not load. */
 export type PhysicsPackage = 'auto' | 'simd' | 'scalar'
+
+/** The option `physics` of every Rapier scene. */
+export const physicsOption: OptionReader<PhysicsPackage> = oneOf('auto', 'simd', 'scalar')
 
 /** A loaded Rapier build. Numbers agree between runs on one build, not between builds: record `version` with results. */
 export interface PhysicsEngine {

@@ -1,4 +1,4 @@
-import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
+import type { RigidBody, Vector, World } from '@dimforge/rapier3d-simd-compat'
 import type { PhysicsEngine } from './engine.ts'
 import type { AxisMotor } from './raw-joints.ts'
 import { createFreeJoint, holdAxisAtZero } from './raw-joints.ts'
@@ -57,13 +57,65 @@ export function addMocapHand(
   return { hand: hand.handle, target: target.handle }
 }
 
-/** Moves the hand and its target, at rest, to (x, y): for setting up a state, not for control. */
-export function placeMocapHand(hand: RigidBody, target: RigidBody, spec: MocapHandSpec, x: number, y: number): void {
-  const at = { x, y, z: spec.centerZ }
-  hand.setTranslation(at, true)
-  hand.setLinvel(ORIGIN, true)
-  target.setTranslation(at, true)
-  target.setNextKinematicTranslation(at)
+/** A mocap hand in one world: look it up again when the world was replaced. */
+export class MocapHand {
+  /** Where the hand is told to be, x and y. */
+  target: readonly [number, number]
+  readonly #world: World
+  readonly #spec: MocapHandSpec
+  readonly #hand: RigidBody
+  readonly #targetBody: RigidBody
+  readonly #vector = { x: 0, y: 0, z: 0 }
+
+  constructor(world: World, handles: MocapHandHandles, spec: MocapHandSpec, target: readonly [number, number]) {
+    this.#world = world
+    this.#spec = spec
+    this.#hand = world.getRigidBody(handles.hand)
+    this.#targetBody = world.getRigidBody(handles.target)
+    this.target = target
+  }
+
+  /** Of the cylinder's centre; overwritten by the next call. */
+  get position(): Vector {
+    return this.#hand.translation(this.#vector)
+  }
+
+  /** Moves the hand and its target, at rest, to (x, y): for setting up a state, not for control. */
+  place(x: number, y: number): void {
+    const at = { x, y, z: this.#spec.centerZ }
+    this.#hand.setTranslation(at, true)
+    this.#hand.setLinvel(ORIGIN, true)
+    this.#targetBody.setTranslation(at, true)
+    this.#targetBody.setNextKinematicTranslation(at)
+    this.target = [x, y]
+  }
+
+  /**
+   * Steps the world `substeps` times while the target moves by (dx, dy), within `box` (half extents) and near the hand. Spread over the
+   * substeps: all at once it would be a spike of velocity.
+   */
+  move(dx: number, dy: number, box: readonly [number, number], substeps: number): void {
+    const [fromX, fromY] = this.target
+    const hand = this.position
+    const leadX = clamp(fromX + dx, box[0]) - hand.x
+    const leadY = clamp(fromY + dy, box[1]) - hand.y
+    const scale = Math.min(1, this.#spec.maxLeadM / Math.hypot(leadX, leadY))
+    const toX = hand.x + leadX * scale
+    const toY = hand.y + leadY * scale
+    const at = this.#vector
+    at.z = this.#spec.centerZ
+    for (let substep = 1; substep <= substeps; substep++) {
+      at.x = fromX + ((toX - fromX) * substep) / substeps
+      at.y = fromY + ((toY - fromY) * substep) / substeps
+      this.#targetBody.setNextKinematicTranslation(at)
+      this.#world.step()
+    }
+    this.target = [toX, toY]
+  }
+}
+
+function clamp(value: number, limit: number): number {
+  return Math.max(-limit, Math.min(limit, value))
 }
 
 /** Cylinders of Rapier stand along y; this turns them up (xyzw, 90 degrees about x). */

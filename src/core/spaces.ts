@@ -18,6 +18,11 @@ export function boxSpace(shape: readonly number[], low: number, high: number, na
   return names === undefined ? { dtype: 'float32', shape, low, high } : { dtype: 'float32', shape, low, high, names }
 }
 
+/** A float32 vector whose element i lies within `limits[i]` of zero. */
+export function symmetricSpace(limits: readonly number[], names: readonly string[]): BoxSpace {
+  return { dtype: 'float32', shape: [limits.length], low: limits.map((limit) => -limit), high: limits, names }
+}
+
 /** The space of an RGB camera image: uint8 [height, width, 3], 0..255. */
 export function imageSpace(height: number, width: number): BoxSpace {
   return { dtype: 'uint8', shape: [height, width, 3], low: 0, high: 255 }

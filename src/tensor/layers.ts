@@ -200,12 +200,7 @@ const INITIAL_SHARPNESS = 10
  */
 export function spatialSoftArgmax(name: string, height: number, width: number): Layer {
   const sharpness = `${name}/sharpness`
-  const grid = new Float32Array(height * width * 2)
-  const coordinate = (index: number, count: number): number => (count === 1 ? 0 : (2 * index) / (count - 1) - 1)
-  for (let i = 0; i < height * width; i++) {
-    grid[2 * i] = coordinate(i % width, width)
-    grid[2 * i + 1] = coordinate(Math.floor(i / width), height)
-  }
+  const grid = coordinateGrid(height, width)
   return {
     parameters: [{ name: sharpness, shape: [1], init: constant(INITIAL_SHARPNESS) }],
     apply: (weights, x) => {
@@ -216,4 +211,45 @@ export function spatialSoftArgmax(name: string, height: number, width: number): 
       return tf.reshape(tf.matMul(flat, tf.tensor2d(grid, [height * width, 2])), [batch, 2 * channels])
     },
   }
+}
+
+export interface SpatialBroadcastOptions {
+  readonly inputSize: number
+  readonly outputChannels: number
+  readonly height: number
+  readonly width: number
+}
+
+/**
+ * The first layer of a spatial broadcast decoder (Watters et al. 2019): every position of a map sees the same vector and its own
+ * coordinates (x, y) in [-1, 1]: [B, in] -> [B, H, W, out], z V + (x, y) U + b. What follows works position by position (1x1
+ * convolutions), so moving a thing means shifting a function of x and y, not rewriting the map.
+ */
+export function spatialBroadcast(name: string, options: SpatialBroadcastOptions): Layer {
+  const { inputSize, outputChannels, height, width } = options
+  const grid = coordinateGrid(height, width)
+  const vector = dense(`${name}/vector`, { inputSize, outputSize: outputChannels })
+  const coordinates = `${name}/coordinates`
+  return {
+    parameters: [
+      ...vector.parameters,
+      { name: coordinates, shape: [2, outputChannels], init: orthogonal(RELU_GAIN) },
+    ],
+    apply: (weights, z) => {
+      const seen = tf.reshape(vector.apply(weights, z), [z.shape[0]!, 1, 1, outputChannels])
+      const place = tf.matMul(tf.tensor2d(grid, [height * width, 2]), weights[coordinates]!) // [HW, out]
+      return tf.add(seen, tf.reshape(place, [1, height, width, outputChannels])) // [B, H, W, out]
+    },
+  }
+}
+
+/** (x, y) of each position of a map in rows from the top left, from -1 to 1 (0 where there is just one), [height * width, 2]. */
+function coordinateGrid(height: number, width: number): Float32Array {
+  const grid = new Float32Array(height * width * 2)
+  const coordinate = (index: number, count: number): number => (count === 1 ? 0 : (2 * index) / (count - 1) - 1)
+  for (let i = 0; i < height * width; i++) {
+    grid[2 * i] = coordinate(i % width, width)
+    grid[2 * i + 1] = coordinate(Math.floor(i / width), height)
+  }
+  return grid
 }

@@ -8,4 +8,4 @@ beforeAll(async () => {
 })
 
 for (const [name, entry] of Object.entries(encoders)) encoderCases(name, entry)
-encoderCases('beta-vae', encoders['beta-vae']!, { pooling: 'flatten' })
+encoderCases('beta-vae', encoders['beta-vae']!, { architecture: 'rig' })

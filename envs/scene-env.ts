@@ -1,0 +1,298 @@
+import type {
+  EnvSpec,
+  EnvState,
+  GoalEnv,
+  Info,
+  Observation,
+  ResetOptions,
+  ResetResult,
+  SimulatedEnv,
+  StepResult,
+} from '../src/core/env.ts'
+import { ArmatureError } from '../src/core/errors.ts'
+import { sizeOf } from '../src/core/ndarray.ts'
+import type { Rng } from '../src/core/rng.ts'
+import type { BoxSpace } from '../src/core/spaces.ts'
+import { boxSpace, checkAction, imageSpace, whyOutside } from '../src/core/spaces.ts'
+import type { ImageSize } from './camera/camera.ts'
+import { Rasterizer } from './camera/rasterizer.ts'
+import type { EpisodeState } from './episode.ts'
+import { Episode } from './episode.ts'
+import type { OptionReader, Values } from './options.ts'
+import { imageSize, integer, names, oneOf, readOptions, text } from './options.ts'
+import type { GoalTask, Task } from './task.ts'
+import { isGoalTask } from './task.ts'
+
+/** Options that every scene takes, whatever its task. */
+const SCENE_OPTIONS = {
+  /** Of observed images; default 48x48. */
+  size: imageSize,
+  cameras: names,
+  supersample: oneOf('on', 'off'),
+  maxEpisodeSteps: integer(1, 1_000_000),
+  start: text,
+  /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
+  reward: oneOf('dense', 'sparse'),
+}
+
+export type SceneOptions = Values<typeof SCENE_OPTIONS>
+type Reader = OptionReader<unknown>
+
+/**
+ * Splits what a user gave into the options of every scene and those of one task.
+ * @throws ArmatureError `bad-argument` for an unknown key or an invalid value.
+ */
+export function readSceneOptions<R extends Readonly<Record<string, Reader>>>(
+  id: string,
+  taskReaders: R,
+  given: Readonly<Record<string, unknown>>,
+): SceneOptions & Values<R> {
+  return readOptions(id, { ...SCENE_OPTIONS, ...taskReaders }, given) as SceneOptions & Values<R>
+}
+
+const HUMAN = 'human'
+const DEFAULT_SIZE: ImageSize = { width: 48, height: 48 }
+const HUMAN_SIZE: ImageSize = { width: 480, height: 360 }
+
+interface SavedState {
+  readonly episode: EpisodeState
+  readonly task: unknown
+  readonly goal?: readonly number[]
+}
+
+/** Makes an env of `task`: a {@link GoalEnv} where the task has goals. */
+export function sceneEnv(task: GoalTask, options: SceneOptions): GoalEnv
+export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv
+export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv {
+  return isGoalTask(task) ? new GoalSceneEnv(task, options) : new SceneEnv(task, options)
+}
+
+class SceneEnv<T extends Task = Task> implements SimulatedEnv {
+  readonly spec: EnvSpec
+  protected readonly task: T
+  protected readonly episode: Episode
+  protected readonly observation: Observation
+  /** The observed cameras. */
+  protected readonly eyes: readonly { readonly name: string; readonly view: Rasterizer; readonly image: Uint8Array }[]
+  readonly #start: string
+  readonly #size: ImageSize
+  readonly #otherViews: Map<string, Rasterizer> = new Map()
+
+  constructor(task: T, options: SceneOptions) {
+    const { spec, scene, cameras } = task
+    this.task = task
+    this.#size = options.size ?? DEFAULT_SIZE
+    this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
+    const observed = options.cameras ?? [Object.keys(cameras)[0]!]
+    const samples = options.supersample === 'off' ? 1 : 2
+    this.eyes = observed.map((name) => ({
+      name,
+      view: new Rasterizer(scene, this.#camera(name), this.#size, samples),
+      image: new Uint8Array(this.#size.width * this.#size.height * 3),
+    }))
+    this.spec = {
+      id: spec.id,
+      actionSpace: boxSpace([spec.actionNames.length], -1, 1, spec.actionNames),
+      imageSpaces: Object.fromEntries(observed.map((name) => [name, imageSpace(this.#size.height, this.#size.width)])),
+      proprioSpace: spec.proprioSpace,
+      stateSpace: spec.stateSpace,
+      controlHz: spec.controlHz,
+      maxEpisodeSteps: options.maxEpisodeSteps ?? spec.maxEpisodeSteps,
+    }
+    this.episode = new Episode(spec.id, this.spec.maxEpisodeSteps)
+    this.observation = {
+      images: Object.fromEntries(this.eyes.map(({ name, image }) => [name, image])),
+      proprio: new Float32Array(sizeOf(spec.proprioSpace.shape)),
+      state: new Float32Array(sizeOf(spec.stateSpace.shape)),
+    }
+    task.observe(this.observation.state, this.observation.proprio)
+  }
+
+  async reset(options: ResetOptions = {}): Promise<ResetResult> {
+    const { start } = readOptions(`${this.spec.id} reset`, { start: SCENE_OPTIONS.start }, options.options)
+    const from = start === undefined ? this.#start : this.#checkStart(start)
+    this.episode.begin(options.seed)
+    this.begin(from, this.episode.rng)
+    this.observe()
+    return { observation: this.observation, info: this.info() }
+  }
+
+  async step(action: Float32Array): Promise<StepResult> {
+    this.episode.requireRunning()
+    checkAction(this.spec.actionSpace, action)
+    this.task.step(action)
+    this.observe()
+    const info = this.info()
+    const terminated = this.task.terminated?.() ?? false
+    const truncated = this.episode.advance(terminated)
+    return { observation: this.observation, reward: this.reward(action, info), terminated, truncated, info }
+  }
+
+  async render(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint8Array> {
+    this.episode.requireOpen()
+    const view = this.#view(camera, size ?? (camera === HUMAN ? HUMAN_SIZE : this.#size))
+    view.render()
+    return view.rgb.slice()
+  }
+
+  async saveState(): Promise<EnvState> {
+    this.episode.requireOpen()
+    const { json, snapshot } = this.task.save()
+    const saved: SavedState = { episode: this.episode.state, task: json, ...this.savedGoal() }
+    return { id: this.spec.id, json: JSON.stringify(saved), snapshot }
+  }
+
+  async restoreState(state: EnvState): Promise<void> {
+    this.episode.requireOpen()
+    if (state.id !== this.spec.id) {
+      throw new ArmatureError('bad-argument', `state for ${this.spec.id}`, {
+        expected: 'one saved by it',
+        got: `one of ${state.id}`,
+      })
+    }
+    const saved = JSON.parse(state.json) as SavedState
+    this.task.restore({ json: saved.task, snapshot: state.snapshot })
+    this.episode.restore(saved.episode)
+    this.restoreGoal(saved)
+    this.observe()
+  }
+
+  async close(): Promise<void> {
+    if (this.episode.close()) this.task.close()
+  }
+
+  protected begin(start: string, rng: Rng): void {
+    this.task.reset(start, rng)
+  }
+
+  protected info(): Info {
+    return this.task.info?.() ?? {}
+  }
+
+  protected reward(action: Float32Array, _info: Info): number {
+    return this.task.reward?.(action) ?? 0
+  }
+
+  protected savedGoal(): { readonly goal?: readonly number[] } {
+    return {}
+  }
+
+  protected restoreGoal(_saved: SavedState): void {}
+
+  protected observe(): void {
+    this.task.observe(this.observation.state, this.observation.proprio)
+    for (const { view, image } of this.eyes) {
+      view.render()
+      image.set(view.rgb)
+    }
+  }
+
+  #checkStart(start: string): string {
+    const { id, starts } = this.task.spec
+    if (!starts.includes(start)) {
+      throw new ArmatureError('bad-argument', `${id} option start`, {
+        expected: starts.join(' or '),
+        got: `"${start}"`,
+      })
+    }
+    return start
+  }
+
+  #camera(name: string): Task['cameras'][string] {
+    const { cameras, spec } = this.task
+    const camera = Object.hasOwn(cameras, name) ? cameras[name] : undefined
+    if (camera === undefined) {
+      const there = Object.keys(cameras).join(', ')
+      throw new ArmatureError('not-found', `camera "${name}" of ${spec.id}`, { fix: `there is ${there}` })
+    }
+    return camera
+  }
+
+  #view(camera: string, size: ImageSize): Rasterizer {
+    const spec = this.#camera(camera)
+    const eye = this.eyes.find(({ name }) => name === camera)
+    if (eye !== undefined && eye.view.width === size.width && eye.view.height === size.height) return eye.view
+    const key = `${camera} ${size.width}x${size.height}`
+    const view = this.#otherViews.get(key) ?? new Rasterizer(this.task.scene, spec, size, 2)
+    this.#otherViews.set(key, view)
+    return view
+  }
+}
+
+class GoalSceneEnv extends SceneEnv<GoalTask> implements GoalEnv {
+  readonly goalSpace: BoxSpace
+  readonly goal: Float32Array
+  readonly #isSparse: boolean
+
+  constructor(task: GoalTask, options: SceneOptions) {
+    super(task, options)
+    this.goalSpace = task.goalSpace
+    this.goal = new Float32Array(sizeOf(task.goalSpace.shape))
+    this.#isSparse = options.reward === 'sparse'
+  }
+
+  setGoal(goal: Float32Array): void {
+    this.#checkGoal(goal)
+    this.#set(goal)
+  }
+
+  sampleGoal(rng: Rng): Float32Array {
+    return this.task.sampleGoal(rng)
+  }
+
+  achievedGoal(state: Float32Array): Float32Array {
+    return this.task.achievedGoal(state)
+  }
+
+  goalDistances(achieved: Float32Array, desired: Float32Array): Info {
+    return this.task.goalDistances(achieved, desired)
+  }
+
+  /** The physics is not touched: cameras see poses only, and those follow from `goal`. */
+  async renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>> {
+    this.episode.requireOpen()
+    this.#checkGoal(goal)
+    this.task.showAt(goal)
+    const images = Object.fromEntries(
+      this.eyes.map(({ name, view }) => {
+        view.render()
+        return [name, view.rgb.slice()]
+      }),
+    )
+    const { state, proprio } = this.observation
+    this.task.observe(state, proprio)
+    return images
+  }
+
+  protected override begin(start: string, rng: Rng): void {
+    super.begin(start, rng)
+    this.#set(this.task.sampleGoal(rng))
+  }
+
+  protected override info(): Info {
+    const distances = this.task.goalDistances(this.task.achievedGoal(this.observation.state), this.goal)
+    return { success: this.task.isSuccess(distances) ? 1 : 0, ...distances, ...super.info() }
+  }
+
+  protected override reward(_action: Float32Array, info: Info): number {
+    return this.#isSparse ? info['success']! - 1 : -info['distance']!
+  }
+
+  protected override savedGoal(): { readonly goal: readonly number[] } {
+    return { goal: [...this.goal] }
+  }
+
+  protected override restoreGoal({ goal }: SavedState): void {
+    this.#set(goal!)
+  }
+
+  #checkGoal(goal: Float32Array): void {
+    const why = whyOutside(this.goalSpace, goal)
+    if (why !== undefined) throw new ArmatureError('bad-value', `${this.spec.id} goal`, { got: why })
+  }
+
+  #set(goal: ArrayLike<number>): void {
+    this.goal.set(goal)
+    this.task.markGoal(this.goal)
+  }
+}
