@@ -164,16 +164,20 @@ class SpatialSoftArgmax(nn.Module):
 
 
 class BetaVae(nn.Module):
-    """The default networks of encoders/beta-vae."""
+    """Both architectures of encoders/beta-vae; of `spatial`, the encoder is all that acting needs."""
 
-    def __init__(self, latent_size=6):
+    def __init__(self, architecture, latent_size=8):
         super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, 16, 5, 3), nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 1, padding=1), nn.ReLU(),
-            SpatialSoftArgmax(15),
-            nn.Linear(64, 2 * latent_size),
-        )  # fmt: skip
+        first = [nn.Conv2d(3, 16, 5, 3), nn.ReLU()]
+        if architecture == "spatial":
+            rest = [nn.Conv2d(16, 32, 3, 1, padding=1), nn.ReLU(), SpatialSoftArgmax(15), nn.Linear(64, 2 * latent_size)]
+        else:
+            rest = [
+                nn.Conv2d(16, 32, 3, 2), nn.ReLU(),
+                nn.Conv2d(32, 64, 3, 2), nn.ReLU(),
+                nn.Flatten(), nn.Linear(64 * 3 * 3, 2 * latent_size),
+            ]  # fmt: skip
+        self.encoder = nn.Sequential(*first, *rest)
         self.decoder = nn.Sequential(
             nn.Linear(latent_size, 64 * 3 * 3), nn.ReLU(),
             nn.Unflatten(1, (64, 3, 3)),
@@ -193,7 +197,7 @@ class BetaVae(nn.Module):
 
 
 def vae_update():
-    vae = BetaVae()
+    vae = BetaVae("rig")
     adam = torch.optim.Adam(vae.parameters(), 1e-3)
     frames = np.random.default_rng(0).integers(0, 256, (64, 48, 48, 3), np.uint8)
     beta = 1.0
@@ -214,9 +218,9 @@ def vae_update():
 
 
 def act():
-    vae, actor = BetaVae(), Actor(12, 2, [256, 256])
+    vae, actor = BetaVae("spatial"), Actor(16, 2, [256, 256])
     frame = np.random.default_rng(0).integers(0, 256, (1, 48, 48, 3), np.uint8)
-    goal = torch.zeros(1, 6)
+    goal = torch.zeros(1, 8)
 
     @torch.no_grad()
     def run():

@@ -6,7 +6,15 @@ import { compile } from '../../src/tensor/compile/program.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import { uniform } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
-import { conv2d, conv2dTranspose, dense, layerNorm, mlp } from '../../src/tensor/layers.ts'
+import {
+  conv2d,
+  conv2dTranspose,
+  dense,
+  layerNorm,
+  mlp,
+  spatialBroadcast,
+  spatialSoftArgmax,
+} from '../../src/tensor/layers.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { array, ENGINES, evaluate, wiggle, worstError } from './numerics.ts'
@@ -183,6 +191,32 @@ describe.each(ENGINES)('layers on %s', (engine) => {
     const valid = conv2dTranspose('c', options)
     expect((await forward(valid, weightsOf(valid), wiggle([1, 3, 2, 2]))).shape).toEqual([1, 8, 6, 1])
     await checkGradients(valid, wiggle([1, 2, 2, 2]), 0.1, 1e-4)
+  })
+
+  it('a spatial soft-arg-max says where each channel is active', async () => {
+    // Channel 0 is active at column 2, row 1 of 3x2 positions; channel 1 at columns 0 and 1 of row 0 alike.
+    const map = array([0, 9, 0, 9, 0, 0, 0, 0, 0, 0, 9, 0], [1, 2, 3, 2])
+    const layer = spatialSoftArgmax('s', 2, 3)
+    const { value, shape } = await forward(layer, { 's/sharpness': array([10]) }, map)
+    expect(shape).toEqual([1, 4])
+    expect(worstError(value, [1, 1, -0.5, -1])).toBeLessThan(1e-6)
+    // Nothing stands out: the middle.
+    const flat = await forward(layer, { 's/sharpness': array([10]) }, array(new Float32Array(12), [1, 2, 3, 2]))
+    expect(worstError(flat.value, [0, 0, 0, 0])).toBeLessThan(1e-6)
+    await checkGradients(layer, wiggle([2, 2, 3, 2]), 1e-2, 3e-3)
+  })
+
+  it('a spatial broadcast shows every position the vector and its own coordinates', async () => {
+    const layer = spatialBroadcast('b', { inputSize: 2, outputChannels: 2, height: 2, width: 3 })
+    const weights = {
+      'b/vector/kernel': array([1, 0, 0, 1], [2, 2]),
+      'b/vector/bias': array([0.5, 0]),
+      'b/coordinates': array([10, 0, 0, 100], [2, 2]),
+    }
+    const { value, shape } = await forward(layer, weights, array([1, 2], [1, 2]))
+    expect(shape).toEqual([1, 2, 3, 2])
+    expect(value).toEqual([-8.5, -98, 1.5, -98, 11.5, -98, -8.5, 102, 1.5, 102, 11.5, 102])
+    await checkGradients(layer, wiggle([3, 2]), 0.1, 1e-4)
   })
 
   it('takes other initialisers', () => {
