@@ -61,6 +61,40 @@ export function integer(low: number, high: number): OptionReader<number> {
   }
 }
 
+/** A finite number from `low` to `high`. */
+export function quantity(low: number, high: number): OptionReader<number> {
+  return (value, name) => {
+    if (typeof value === 'number' && value >= low && value <= high) return value
+    throw badOption(name, high === Infinity ? `a number >= ${low}` : `a number from ${low} to ${high}`, value)
+  }
+}
+
+/** Three finite numbers. */
+export const vector: OptionReader<readonly [number, number, number]> = (value, name) => {
+  if (Array.isArray(value) && value.length === 3 && value.every((x) => Number.isFinite(x))) {
+    return value as [number, number, number]
+  }
+  throw badOption(name, 'three numbers', value)
+}
+
+/** Options within an option. */
+export function section<R extends Readers>(readers: R): OptionReader<Values<R>> {
+  return (value, name) => readOptions(name, readers, requireObject(value, name))
+}
+
+/** An object of any keys, each with a value that `reader` takes. */
+export function byName<T>(reader: OptionReader<T>): OptionReader<Readonly<Record<string, T>>> {
+  return (value, name) =>
+    Object.fromEntries(
+      Object.entries(requireObject(value, name)).map(([key, item]) => [key, reader(item, `${name}.${key}`)]),
+    )
+}
+
+function requireObject(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badOption(name, 'an object', value)
+  return value as Readonly<Record<string, unknown>>
+}
+
 /** An image size: one number for a square, or `{ width, height }`, in pixels. */
 export const imageSize: OptionReader<{ readonly width: number; readonly height: number }> = (value, name) => {
   const side = integer(1, 4096)
@@ -73,6 +107,7 @@ export const imageSize: OptionReader<{ readonly width: number; readonly height: 
   return { width, height }
 }
 
-function badOption(name: string, expected: string, value: unknown): ArmatureError {
+/** The error of an option whose value is not what was expected. */
+export function badOption(name: string, expected: string, value: unknown): ArmatureError {
   return new ArmatureError('bad-argument', name, { expected, got: JSON.stringify(value) ?? String(value) })
 }

@@ -1,4 +1,6 @@
 import type {
+  CameraEnv,
+  CameraMatrices,
   EnvSpec,
   EnvState,
   GoalEnv,
@@ -14,12 +16,12 @@ import { sizeOf } from '../src/core/ndarray.ts'
 import type { Rng } from '../src/core/rng.ts'
 import type { BoxSpace } from '../src/core/spaces.ts'
 import { boxSpace, checkAction, imageSpace, whyOutside } from '../src/core/spaces.ts'
-import type { ImageSize } from './camera/camera.ts'
+import type { CameraSpec, ImageSize } from './camera/camera.ts'
 import { Rasterizer } from './camera/rasterizer.ts'
 import type { EpisodeState } from './episode.ts'
 import { Episode } from './episode.ts'
 import type { OptionReader, Values } from './options.ts'
-import { imageSize, integer, names, oneOf, readOptions, text } from './options.ts'
+import { byName, imageSize, integer, names, oneOf, quantity, readOptions, section, text, vector } from './options.ts'
 import type { GoalTask, Task } from './task.ts'
 import { isGoalTask } from './task.ts'
 
@@ -28,6 +30,8 @@ const SCENE_OPTIONS = {
   /** Of observed images; default 48x48. */
   size: imageSize,
   cameras: names,
+  /** Moves cameras, by name, e.g. `{ front: { fovYDeg: 30 } }`; of a mounted camera in the frame of what carries it. */
+  camera: byName(section({ eyeM: vector, targetM: vector, up: vector, fovYDeg: quantity(1, 170) })),
   supersample: oneOf('on', 'off'),
   maxEpisodeSteps: integer(1, 1_000_000),
   start: text,
@@ -67,8 +71,9 @@ export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv {
   return isGoalTask(task) ? new GoalSceneEnv(task, options) : new SceneEnv(task, options)
 }
 
-class SceneEnv<T extends Task = Task> implements SimulatedEnv {
+class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   readonly spec: EnvSpec
+  readonly idNames: readonly string[]
   protected readonly task: T
   protected readonly episode: Episode
   protected readonly observation: Observation
@@ -76,14 +81,17 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv {
   protected readonly eyes: readonly { readonly name: string; readonly view: Rasterizer; readonly image: Uint8Array }[]
   readonly #start: string
   readonly #size: ImageSize
+  readonly #cameras: ReadonlyMap<string, CameraSpec>
   readonly #otherViews: Map<string, Rasterizer> = new Map()
 
   constructor(task: T, options: SceneOptions) {
-    const { spec, scene, cameras } = task
+    const { spec, scene } = task
     this.task = task
+    this.idNames = ['nothing', ...scene.primitives.map((primitive) => primitive.spec.name)]
+    this.#cameras = placeCameras(task, options.camera ?? {})
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
-    const observed = options.cameras ?? [Object.keys(cameras)[0]!]
+    const observed = options.cameras ?? [Object.keys(task.cameras)[0]!]
     const samples = options.supersample === 'off' ? 1 : 2
     this.eyes = observed.map((name) => ({
       name,
@@ -129,10 +137,19 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv {
   }
 
   async render(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint8Array> {
-    this.episode.requireOpen()
-    const view = this.#view(camera, size ?? (camera === HUMAN ? HUMAN_SIZE : this.#size))
-    view.render()
-    return view.rgb.slice()
+    return this.#rendered(camera, size).rgb.slice()
+  }
+
+  async renderDepth(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Float32Array> {
+    return this.#rendered(camera, size).depth.slice()
+  }
+
+  async renderIds(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint16Array> {
+    return this.#rendered(camera, size).ids.slice()
+  }
+
+  async cameraMatrices(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<CameraMatrices> {
+    return this.#view(camera, size).matrices()
   }
 
   async saveState(): Promise<EnvState> {
@@ -198,17 +215,20 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv {
     return start
   }
 
-  #camera(name: string): Task['cameras'][string] {
-    const { cameras, spec } = this.task
-    const camera = Object.hasOwn(cameras, name) ? cameras[name] : undefined
-    if (camera === undefined) {
-      const there = Object.keys(cameras).join(', ')
-      throw new ArmatureError('not-found', `camera "${name}" of ${spec.id}`, { fix: `there is ${there}` })
-    }
+  #camera(name: string): CameraSpec {
+    const camera = this.#cameras.get(name)
+    if (camera === undefined) throw noCamera(this.task, name)
     return camera
   }
 
-  #view(camera: string, size: ImageSize): Rasterizer {
+  #rendered(camera: string, size: ImageSize | undefined): Rasterizer {
+    const view = this.#view(camera, size)
+    view.render()
+    return view
+  }
+
+  #view(camera: string, size: ImageSize = camera === HUMAN ? HUMAN_SIZE : this.#size): Rasterizer {
+    this.episode.requireOpen()
     const spec = this.#camera(camera)
     const eye = this.eyes.find(({ name }) => name === camera)
     if (eye !== undefined && eye.view.width === size.width && eye.view.height === size.height) return eye.view
@@ -295,4 +315,21 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements GoalEnv {
     this.goal.set(goal)
     this.task.markGoal(this.goal)
   }
+}
+
+/** The cameras of `task`, moved as the option `camera` says. */
+function placeCameras(task: Task, moves: NonNullable<SceneOptions['camera']>): Map<string, CameraSpec> {
+  const cameras = new Map(Object.entries(task.cameras))
+  for (const [name, move] of Object.entries(moves)) {
+    const camera = cameras.get(name)
+    if (camera === undefined) throw noCamera(task, name)
+    cameras.set(name, { ...camera, ...move })
+  }
+  return cameras
+}
+
+function noCamera({ cameras, spec }: Task, name: string): ArmatureError {
+  return new ArmatureError('not-found', `camera "${name}" of ${spec.id}`, {
+    fix: `there is ${Object.keys(cameras).join(', ')}`,
+  })
 }

@@ -1,8 +1,9 @@
 import type { CameraPose } from './camera.ts'
 import type { Mesh } from './meshes.ts'
 import { COARSE, FINE, MEDIUM, meshOf } from './meshes.ts'
-import type { CheckerPlane, DepthPlane, PolygonFiller } from './polygon-filler.ts'
+import type { DepthPlane, PolygonFiller, TexturePlane } from './polygon-filler.ts'
 import { MAX_CORNERS } from './polygon-filler.ts'
+import { PATTERNS } from './patterns.ts'
 import type { Primitive, Scene } from './scene.ts'
 
 /** Nothing nearer to the camera than this is drawn, metres. */
@@ -20,8 +21,10 @@ export class MeshDrawer {
 
   readonly #filler: PolygonFiller
   readonly #scene: Scene
+  /** Read on every call, so that the camera can move. */
   readonly #pose: CameraPose
-  readonly #focalPx: number
+  /** Focal length in pixels of the drawing buffer. */
+  focalPx = 1
   readonly #groundId: number
   /** Object to camera of the mesh being drawn: row-major [3, 3] and translation. */
   readonly #matrix = new Float64Array(9)
@@ -40,19 +43,18 @@ export class MeshDrawer {
   readonly #shades: Float64Array
   #crossesNear = false
   readonly #odd = new Float64Array(3)
-  readonly #checker: CheckerPlane = {
+  readonly #texture: TexturePlane = {
     baseU: 0,
     baseV: 0,
     directionU: depthPlane(),
     directionV: depthPlane(),
-    squareM: 1,
+    scaleM: 1,
   }
 
-  constructor(filler: PolygonFiller, scene: Scene, pose: CameraPose, focalPx: number) {
+  constructor(filler: PolygonFiller, scene: Scene, pose: CameraPose) {
     this.#filler = filler
     this.#scene = scene
     this.#pose = pose
-    this.#focalPx = focalPx
     const { shadow } = scene.spec
     this.#groundId = shadow === undefined ? 0 : scene.primitive(shadow.onto).id
     filler.shadowKeep = 1 - (shadow?.strength ?? 0)
@@ -102,7 +104,8 @@ export class MeshDrawer {
     }
   }
 
-  #drawFace({ id, spec }: Primitive, mesh: Mesh, face: number): void {
+  #drawFace(primitive: Primitive, mesh: Mesh, face: number): void {
+    const { id, texture } = primitive
     const filler = this.#filler
     const eye = this.#eye
     const plane = mesh.facePlane
@@ -114,25 +117,27 @@ export class MeshDrawer {
     this.#affineOf(filler.depthPlane, plane[p]!, plane[p + 1]!, plane[p + 2]!, -eyeHeight)
     const isFlat = mesh.faceFlat[face] === 1
     const shade = isFlat ? filler.cornerShade[0]! : 1
-    for (let c = 0; c < 3; c++) filler.color[c] = spec.color[c]! * shade
+    for (let c = 0; c < 3; c++) filler.color[c] = primitive.color[c]! * shade
     if (!isFlat) {
       filler.fillSmooth(corners, id)
-    } else if (spec.checker === undefined) {
+    } else if (texture === undefined) {
       filler.fillFlat(corners, id)
     } else {
-      for (let c = 0; c < 3; c++) this.#odd[c] = spec.checker.color[c]! * shade
-      filler.fillChecker(corners, id, this.#odd, this.#placeChecker(spec.checker.squareM))
+      for (let c = 0; c < 3; c++) this.#odd[c] = texture.color[c]! * shade
+      const plane = this.#placeTexture(texture.scaleM)
+      if (texture.kind === 'checker') filler.fillChecker(corners, id, this.#odd, plane)
+      else filler.fillPattern(corners, id, this.#odd, plane, PATTERNS[texture.kind])
     }
   }
 
-  #placeChecker(squareM: number): CheckerPlane {
-    const checker = this.#checker
-    checker.squareM = squareM
-    checker.baseU = this.#eye[0]!
-    checker.baseV = this.#eye[1]!
-    this.#affineOf(checker.directionU, 1, 0, 0, 1)
-    this.#affineOf(checker.directionV, 0, 1, 0, 1)
-    return checker
+  #placeTexture(scaleM: number): TexturePlane {
+    const texture = this.#texture
+    texture.scaleM = scaleM
+    texture.baseU = this.#eye[0]!
+    texture.baseV = this.#eye[1]!
+    this.#affineOf(texture.directionU, 1, 0, 0, 1)
+    this.#affineOf(texture.directionV, 0, 1, 0, 1)
+    return texture
   }
 
   /** The affine function of the pixel that is (n . ray) / divisor, for an object-frame vector n and rays of unit depth. */
@@ -141,8 +146,8 @@ export class MeshDrawer {
     const x = m[0]! * nx + m[1]! * ny + m[2]! * nz
     const y = m[3]! * nx + m[4]! * ny + m[5]! * nz
     const z = m[6]! * nx + m[7]! * ny + m[8]! * nz
-    target.perColumn = x / (this.#focalPx * divisor)
-    target.perRow = y / (this.#focalPx * divisor)
+    target.perColumn = x / (this.focalPx * divisor)
+    target.perRow = y / (this.focalPx * divisor)
     target.atOrigin =
       z / divisor + target.perColumn * (0.5 - this.#filler.width / 2) + target.perRow * (0.5 - this.#filler.height / 2)
   }
@@ -160,8 +165,8 @@ export class MeshDrawer {
   /** As `#place`, after flattening the object along the light onto the plane z = groundZ. */
   #placeShadow({ rotation, position }: Primitive, groundZ: number): void {
     const { light } = this.#scene
-    const slopeX = light[0] / light[2]
-    const slopeY = light[1] / light[2]
+    const slopeX = light[0]! / light[2]!
+    const slopeY = light[1]! / light[2]!
     const flat = this.#shadowRotation
     for (let c = 0; c < 3; c++) {
       flat[c] = rotation[c]! - rotation[6 + c]! * slopeX
@@ -183,7 +188,7 @@ export class MeshDrawer {
     const tz = this.#offset[2]!
     const centreX = this.#filler.width / 2
     const centreY = this.#filler.height / 2
-    const focal = this.#focalPx
+    const focal = this.focalPx
     const source = mesh.vertices
     const camera = this.#vertices
     const screenX = this.#screenX
@@ -275,8 +280,8 @@ export class MeshDrawer {
 
   #setCorner(index: number, x: number, y: number, z: number, shade: number): void {
     const filler = this.#filler
-    filler.cornerX[index] = filler.width / 2 + (x * this.#focalPx) / z
-    filler.cornerY[index] = filler.height / 2 + (y * this.#focalPx) / z
+    filler.cornerX[index] = filler.width / 2 + (x * this.focalPx) / z
+    filler.cornerY[index] = filler.height / 2 + (y * this.focalPx) / z
     filler.cornerShade[index] = shade
   }
 
@@ -284,7 +289,7 @@ export class MeshDrawer {
     // By index: taking an array apart in a pattern allocates its iterator.
     const { light } = this.#scene
     for (let i = 0; i < 3; i++) {
-      this.#light[i] = rotation[i]! * light[0] + rotation[3 + i]! * light[1] + rotation[6 + i]! * light[2]
+      this.#light[i] = rotation[i]! * light[0]! + rotation[3 + i]! * light[1]! + rotation[6 + i]! * light[2]!
     }
   }
 
@@ -294,7 +299,7 @@ export class MeshDrawer {
     const lx = this.#light[0]!
     const ly = this.#light[1]!
     const lz = this.#light[2]!
-    const { ambient } = this.#scene.spec
+    const { ambient } = this.#scene
     const { normals } = mesh
     const shades = this.#shades
     for (let n = 0, i = 0; i < normals.length; n++, i += 3) {

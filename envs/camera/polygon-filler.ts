@@ -1,3 +1,5 @@
+import type { Pattern } from './patterns.ts'
+
 /** Bit of an id that marks a pixel as already shadowed; the visible id is the other 15 bits. */
 export const SHADOWED = 0x8000
 
@@ -12,12 +14,12 @@ export interface DepthPlane {
 }
 
 /** Position in the object's xy plane as ratios of affine functions of the pixel: (base + direction / inverse depth). */
-export interface CheckerPlane {
+export interface TexturePlane {
   baseU: number
   baseV: number
   directionU: DepthPlane
   directionV: DepthPlane
-  squareM: number
+  scaleM: number
 }
 
 /**
@@ -129,11 +131,11 @@ export class PolygonFiller {
   }
 
   /** Squares of `color` and `odd` on a face that lies in its object's xy plane. */
-  fillChecker(corners: number, id: number, odd: Float64Array, plane: CheckerPlane): void {
+  fillChecker(corners: number, id: number, odd: Float64Array, plane: TexturePlane): void {
     if (!this.#scan(corners, false)) return
     const { width, rgb, inverseDepth, ids, depthPlane, color: even } = this
     const { directionU, directionV, baseU, baseV } = plane
-    const perMetre = 1 / plane.squareM
+    const perMetre = 1 / plane.scaleM
     for (let row = this.#rowStart; row < this.#rowEnd; row++) {
       const end = endColumn(this.#rightX[row]!, width)
       for (let column = firstCentre(this.#leftX[row]!); column < end; column++) {
@@ -148,6 +150,28 @@ export class PolygonFiller {
         rgb[pixel * 3] = color[0]!
         rgb[pixel * 3 + 1] = color[1]!
         rgb[pixel * 3 + 2] = color[2]!
+      }
+    }
+  }
+
+  /** As `fillChecker`, mixed by `pattern`: `color` where that is 0, `odd` where it is 1. */
+  fillPattern(corners: number, id: number, odd: Float64Array, plane: TexturePlane, pattern: Pattern): void {
+    if (!this.#scan(corners, false)) return
+    const { width, rgb, inverseDepth, ids, depthPlane, color } = this
+    const { directionU, directionV, baseU, baseV } = plane
+    const perMetre = 1 / plane.scaleM
+    for (let row = this.#rowStart; row < this.#rowEnd; row++) {
+      const end = endColumn(this.#rightX[row]!, width)
+      for (let column = firstCentre(this.#leftX[row]!); column < end; column++) {
+        const pixel = row * width + column
+        const depth = depthPlane.atOrigin + depthPlane.perRow * row + depthPlane.perColumn * column
+        if (!(depth > inverseDepth[pixel]!)) continue
+        const u = baseU + (directionU.atOrigin + directionU.perRow * row + directionU.perColumn * column) / depth
+        const v = baseV + (directionV.atOrigin + directionV.perRow * row + directionV.perColumn * column) / depth
+        const share = pattern(u * perMetre, v * perMetre)
+        inverseDepth[pixel] = depth
+        ids[pixel] = id
+        for (let c = 0; c < 3; c++) rgb[pixel * 3 + c] = color[c]! + share * (odd[c]! - color[c]!)
       }
     }
   }

@@ -1,13 +1,24 @@
+import type { CameraMatrices } from '../../src/core/env.ts'
+import { DISTRACTOR_ID } from '../../src/core/env.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
-import type { CameraSpec, ImageSize } from './camera.ts'
-import { focalLengthPx, lookAt } from './camera.ts'
+import type { CameraPose, CameraSpec, ImageSize } from './camera.ts'
+import { cameraMatrices, carry, focalLengthPx, lookAt } from './camera.ts'
 import { MeshDrawer } from './mesh-drawer.ts'
 import { PolygonFiller, SHADOWED } from './polygon-filler.ts'
-import type { Primitive, Scene } from './scene.ts'
+import type { Primitive, Scene, TextureSpec } from './scene.ts'
+
+/** What a camera shows where it sees nothing, in place of the scene's background: an image that moves with the camera. */
+export interface Backdrop {
+  /** uint8 [height, width, 3], of the camera's size. */
+  readonly rgb: Uint8Array
+  /** Also in place of the ground, where the shadows that fall on it stay. */
+  readonly onGround: boolean
+}
 
 /**
- * A fixed camera on a scene: RGB, depth and ids in one pass on one thread, without allocation per frame. The same scene gives the
- * same bytes each time. Static primitives are drawn first and then kept, which changes no pixel.
+ * A camera on a scene: RGB, depth and ids in one pass on one thread, without allocation per frame. The same scene gives the same bytes
+ * each time. Static primitives are drawn first and kept until one of them, the light or the camera changes, which changes no pixel;
+ * a mounted camera draws everything each time.
  *
  * @example
  * const camera = new Rasterizer(scene, { name: 'front', eyeM: [0, -1, 1], targetM: [0, 0, 0], fovYDeg: 40 }, { width: 64, height: 64 })
@@ -16,18 +27,23 @@ import type { Primitive, Scene } from './scene.ts'
  * camera.rgb // [64, 64, 3], overwritten by the next render
  */
 export class Rasterizer {
-  readonly spec: CameraSpec
   readonly width: number
   readonly height: number
   /** uint8 [height, width, 3] */
   readonly rgb: Uint8Array
   /** Distance along the optical axis in metres [height, width]; Infinity where there is nothing. */
   readonly depth: Float32Array
-  /** Primitive ids [height, width]; 0 where there is nothing. */
+  /** Primitive ids [height, width]; 0 where there is nothing, `DISTRACTOR_ID` where there is a backdrop. */
   readonly ids: Uint16Array
 
   readonly #scene: Scene
+  readonly #groundId: number
   readonly #supersample: 1 | 2
+  #spec: CameraSpec
+  /** In the frame of `#carrier`, or of the world. */
+  #localPose: CameraPose
+  readonly #pose: CameraPose = { rotation: new Float64Array(9), position: new Float64Array(3) }
+  #carrier: Primitive | undefined
   readonly #filler: PolygonFiller
   readonly #drawer: MeshDrawer
   readonly #statics: readonly Primitive[]
@@ -35,8 +51,14 @@ export class Rasterizer {
   /** Columns [start, end) of each row that movers can have changed in this frame. */
   readonly #changedStart: Int32Array
   readonly #changedEnd: Int32Array
-  /** Copies of the buffers with only the static primitives drawn; undefined until the first frame. */
+  /** Copies of the buffers with only the static primitives drawn; undefined until the first frame of a camera that stands still. */
   #staticBuffers: { readonly from: Buffer; readonly to: Buffer }[] | undefined
+  /** What the copies were drawn from: poses and colours of `#statics` in turn, the light, the camera. */
+  readonly #drawnFrom: Float64Array
+  readonly #drawnTextures: (TextureSpec | undefined)[]
+  readonly #drawnShown: boolean[]
+  #drawnAmbient = Number.NaN
+  #noted = 0
 
   /** @param supersample 2 averages 2x2 samples per pixel; depth and id are then those of the nearest sample. */
   constructor(scene: Scene, spec: CameraSpec, size: ImageSize, supersample: 1 | 2 = 1) {
@@ -46,18 +68,16 @@ export class Rasterizer {
         got: `${size.width} x ${size.height}`,
       })
     }
-    this.spec = spec
     this.width = size.width
     this.height = size.height
     this.#scene = scene
+    this.#groundId = scene.spec.shadow === undefined ? 0 : scene.primitive(scene.spec.shadow.onto).id
     this.#supersample = supersample
     this.#filler = new PolygonFiller(size.width * supersample, size.height * supersample)
-    this.#drawer = new MeshDrawer(
-      this.#filler,
-      scene,
-      lookAt(spec),
-      focalLengthPx(spec.fovYDeg, size.height * supersample),
-    )
+    this.#drawer = new MeshDrawer(this.#filler, scene, this.#pose)
+    this.#spec = spec
+    this.#localPose = this.#pose
+    this.aim(spec)
     const pixels = size.width * size.height
     this.rgb = supersample === 1 ? this.#filler.rgb : new Uint8Array(pixels * 3)
     this.depth = new Float32Array(pixels)
@@ -66,14 +86,45 @@ export class Rasterizer {
     this.#changedEnd = new Int32Array(size.height)
     this.#statics = scene.primitives.filter((primitive) => primitive.spec.isStatic === true)
     this.#movers = scene.primitives.filter((primitive) => primitive.spec.isStatic !== true)
+    this.#drawnFrom = new Float64Array(this.#statics.length * 15 + 16)
+    this.#drawnTextures = Array.from(this.#statics, () => undefined)
+    this.#drawnShown = Array.from(this.#statics, () => false)
   }
 
-  /** Draws the scene as it is now into `rgb`, `depth` and `ids`. */
-  render(): void {
-    if (this.#staticBuffers === undefined) this.#drawStatics()
-    for (const { from, to } of this.#staticBuffers!) to.set(from)
-    this.#changedStart.fill(this.width)
-    this.#changedEnd.fill(0)
+  get spec(): CameraSpec {
+    return this.#spec
+  }
+
+  /**
+   * Moves the camera, from the next `render` on, to where `spec` says.
+   * @throws ArmatureError `bad-argument` when it looks along its up direction, `not-found` for an unknown mount.
+   */
+  aim(spec: CameraSpec): void {
+    const pose = lookAt(spec)
+    this.#carrier = spec.mount === undefined ? undefined : this.#scene.primitive(spec.mount)
+    this.#spec = spec
+    this.#localPose = pose
+    this.#pose.rotation.set(pose.rotation)
+    this.#pose.position.set(pose.position)
+    this.#drawer.focalPx = focalLengthPx(spec.fovYDeg, this.height * this.#supersample)
+  }
+
+  /** Where the camera is now, carried there by its mount. */
+  matrices(): CameraMatrices {
+    this.#follow()
+    return cameraMatrices(this.#pose, this.#spec.fovYDeg, this)
+  }
+
+  /** Draws the scene as it is now, before `backdrop`, into `rgb`, `depth` and `ids`. */
+  render(backdrop?: Backdrop): void {
+    this.#follow()
+    const isCarried = this.#carrier !== undefined
+    if (isCarried) this.#drawStatics()
+    else this.#restoreStatics()
+    // What a backdrop covers, and all that a carried camera sees, is in none of the copies.
+    const isAllNew = isCarried || backdrop !== undefined
+    this.#changedStart.fill(isAllNew ? 0 : this.width)
+    this.#changedEnd.fill(isAllNew ? this.width : 0)
     for (const primitive of this.#movers) {
       if (!this.#isShown(primitive)) continue
       this.#drawer.drawShadow(primitive)
@@ -84,24 +135,108 @@ export class Rasterizer {
       this.#drawer.draw(primitive)
       this.#noteChanged()
     }
+    if (backdrop !== undefined) this.#fillBackdrop(backdrop)
     this.#resolve()
+  }
+
+  #follow(): void {
+    if (this.#carrier !== undefined) carry(this.#pose, this.#localPose, this.#carrier)
+  }
+
+  /** Brings all buffers to how they are with only the static primitives drawn. */
+  #restoreStatics(): void {
+    const isStale = this.#noteStatics()
+    if (this.#staticBuffers === undefined || isStale) {
+      this.#drawStatics()
+      this.#changedStart.fill(0)
+      this.#changedEnd.fill(this.width)
+      this.#resolve()
+      this.#keepStatics()
+    } else {
+      for (const { from, to } of this.#staticBuffers) to.set(from)
+    }
+  }
+
+  #keepStatics(): void {
+    if (this.#staticBuffers === undefined) {
+      const { rgb, inverseDepth, ids } = this.#filler
+      const buffers: Buffer[] = [rgb, inverseDepth, ids, this.depth, this.ids]
+      if (this.rgb !== rgb) buffers.push(this.rgb)
+      this.#staticBuffers = buffers.map((buffer) => ({ from: buffer.slice(), to: buffer }))
+    } else {
+      for (const { from, to } of this.#staticBuffers) from.set(to)
+    }
+  }
+
+  /** Notes all that the picture of the static primitives depends on; returns whether any of it has changed. */
+  #noteStatics(): boolean {
+    this.#noted = 0
+    let isStale = this.#scene.ambient !== this.#drawnAmbient
+    this.#drawnAmbient = this.#scene.ambient
+    isStale = this.#note(this.#scene.light) || isStale
+    isStale = this.#note(this.#pose.rotation) || isStale
+    isStale = this.#note(this.#pose.position) || isStale
+    const drawn = this.#drawnFrom
+    isStale = drawn[this.#noted] !== this.#drawer.focalPx || isStale
+    drawn[this.#noted++] = this.#drawer.focalPx
+    for (let i = 0; i < this.#statics.length; i++) {
+      const primitive = this.#statics[i]!
+      const isShown = this.#isShown(primitive)
+      isStale = this.#note(primitive.position) || isStale
+      isStale = this.#note(primitive.rotation) || isStale
+      isStale = this.#note(primitive.color) || isStale
+      isStale ||= this.#drawnTextures[i] !== primitive.texture || this.#drawnShown[i] !== isShown
+      this.#drawnTextures[i] = primitive.texture
+      this.#drawnShown[i] = isShown
+    }
+    return isStale
+  }
+
+  #note(values: Float64Array): boolean {
+    const drawn = this.#drawnFrom
+    let isNew = false
+    for (let i = 0; i < values.length; i++, this.#noted++) {
+      if (drawn[this.#noted] === values[i]) continue
+      drawn[this.#noted] = values[i]!
+      isNew = true
+    }
+    return isNew
   }
 
   #drawStatics(): void {
     const { rgb, inverseDepth, ids } = this.#filler
     const [red, green, blue] = this.#scene.spec.background
-    for (let i = 0; i < rgb.length; i += 3) rgb.set([red, green, blue], i)
+    for (let i = 0; i < rgb.length; i += 3) {
+      rgb[i] = red
+      rgb[i + 1] = green
+      rgb[i + 2] = blue
+    }
     inverseDepth.fill(0)
     ids.fill(0)
     const shown = this.#statics.filter((primitive) => this.#isShown(primitive))
     for (const primitive of shown) this.#drawer.draw(primitive)
     for (const primitive of shown) this.#drawer.drawShadow(primitive)
-    this.#changedStart.fill(0)
-    this.#changedEnd.fill(this.width)
-    this.#resolve()
-    const buffers: Buffer[] = [rgb, inverseDepth, ids, this.depth, this.ids]
-    if (this.rgb !== rgb) buffers.push(this.rgb)
-    this.#staticBuffers = buffers.map((buffer) => ({ from: buffer.slice(), to: buffer }))
+  }
+
+  /** Each pixel of the backdrop goes to all of its samples. */
+  #fillBackdrop({ rgb: image, onGround }: Backdrop): void {
+    const { rgb, ids, width, height, shadowKeep } = this.#filler
+    const ground = onGround ? this.#groundId : 0
+    const shift = this.#supersample - 1
+    for (let row = 0, sample = 0; row < height; row++) {
+      const start = (row >> shift) * this.width
+      for (let column = 0; column < width; column++, sample++) {
+        const drawn = ids[sample]!
+        const id = drawn & ~SHADOWED
+        if (id !== 0 && id !== ground) continue
+        const keep = drawn === id ? 1 : shadowKeep
+        const from = (start + (column >> shift)) * 3
+        ids[sample] = DISTRACTOR_ID
+        rgb[sample * 3] = image[from]! * keep
+        rgb[sample * 3 + 1] = image[from + 1]! * keep
+        rgb[sample * 3 + 2] = image[from + 2]! * keep
+      }
+    }
   }
 
   #isShown({ visible, spec }: Primitive): boolean {

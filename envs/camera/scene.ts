@@ -4,14 +4,26 @@ import type { ShapeSpec } from './meshes.ts'
 /** 0..255 per channel. */
 export type Rgb = readonly [number, number, number]
 
-/** How one primitive looks. Pose and visibility can change from frame to frame, the rest cannot. */
+/**
+ * A pattern of the primitive's own colour and a second one over the local xy plane of flat faces. `scaleM` is the side of a square,
+ * the width of a stripe, or the size of the blobs of `noise` and of the grain of `wood`.
+ */
+export interface TextureSpec {
+  readonly kind: 'checker' | 'stripes' | 'noise' | 'wood'
+  readonly color: Rgb
+  readonly scaleM: number
+}
+
+/** How one primitive looks. Pose, visibility, colour and texture can change from frame to frame, the shape cannot. */
 export interface PrimitiveSpec {
   readonly name: string
   readonly shape: ShapeSpec
   readonly color: Rgb
   /** A second colour in squares of `squareM` over the local xy plane of flat faces. */
   readonly checker?: { readonly color: Rgb; readonly squareM: number }
-  /** Never moves: drawn first, and cached while the camera stands still. */
+  /** Any pattern; comes before `checker`, which is short for one of them. */
+  readonly texture?: TextureSpec
+  /** Hardly ever moves: drawn first, and kept for as long as neither it, the light nor the camera changes. */
   readonly isStatic?: boolean
   readonly castsShadow?: boolean
   /** Shown to observation cameras (default). Goal markers are not, and only appear in views that ask for them. */
@@ -40,6 +52,10 @@ export interface Primitive {
   readonly position: Float64Array
   /** Rotation object to world, row-major [3, 3]. */
   readonly rotation: Float64Array
+  /** RGB, 0..255; as in `spec` until something changes it. */
+  readonly color: Float64Array
+  /** As in `spec` until something replaces it. */
+  texture: TextureSpec | undefined
   visible: boolean
 }
 
@@ -47,20 +63,29 @@ export interface Primitive {
 export class Scene {
   readonly spec: SceneSpec
   readonly primitives: readonly Primitive[]
-  /** Unit vector towards the light. */
-  readonly light: readonly [number, number, number]
+  /** Unit vector towards the light; as in `spec` until {@link setLight}. */
+  readonly light: Float64Array = new Float64Array(3)
+  /** As in `spec` until something changes it. */
+  ambient: number
   readonly #byName: Map<string, Primitive>
 
   constructor(spec: SceneSpec) {
     this.spec = spec
-    const [x, y, z] = spec.lightDirection
-    const length = Math.hypot(x, y, z)
-    this.light = [x / length, y / length, z / length]
+    this.ambient = spec.ambient
+    this.setLight(...spec.lightDirection)
     this.primitives = spec.primitives.map((primitive, index) => createPrimitive(primitive, index + 1))
     this.#byName = new Map(this.primitives.map((primitive) => [primitive.spec.name, primitive]))
     if (this.#byName.size < this.primitives.length) {
       throw new ArmatureError('bad-argument', 'scene', { expected: 'primitive names that differ' })
     }
+  }
+
+  /** Turns the light: (x, y, z) points towards it and need not be of unit length. */
+  setLight(x: number, y: number, z: number): void {
+    const length = Math.hypot(x, y, z)
+    this.light[0] = x / length
+    this.light[1] = y / length
+    this.light[2] = z / length
   }
 
   /** @throws ArmatureError `not-found`. */
@@ -98,8 +123,14 @@ function createPrimitive(spec: PrimitiveSpec, id: number): Primitive {
     id,
     position: Float64Array.from(spec.positionM ?? [0, 0, 0]),
     rotation: new Float64Array(9),
+    color: Float64Array.from(spec.color),
+    texture: spec.texture ?? checkerTexture(spec),
     visible: true,
   }
   setRotation(primitive, ...(spec.quatXyzw ?? ([0, 0, 0, 1] as const)))
   return primitive
+}
+
+function checkerTexture({ checker }: PrimitiveSpec): TextureSpec | undefined {
+  return checker && { kind: 'checker', color: checker.color, scaleM: checker.squareM }
 }

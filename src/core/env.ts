@@ -104,6 +104,36 @@ export interface GoalEnv extends SimulatedEnv {
   renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>>
 }
 
+/** An env whose cameras can be measured with: for evaluation, not for agents. Default camera and size are those of `render`. */
+export interface CameraEnv extends Env {
+  /** What each id of `renderIds` shows, by id; 0 is where there is nothing. */
+  readonly idNames: readonly string[]
+  /** Distance along the optical axis in metres, fresh float32 [height, width]; Infinity where there is nothing. */
+  renderDepth(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<Float32Array>
+  /** Which primitive each pixel shows, fresh uint16 [height, width]; {@link DISTRACTOR_ID} where it is a distractor. */
+  renderIds(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<Uint16Array>
+  /** Where the camera is now. */
+  cameraMatrices(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<CameraMatrices>
+}
+
+/** In an image of ids: no primitive, but what was put behind the scene to distract. */
+export const DISTRACTOR_ID = 0x7fff
+
+/**
+ * A pinhole camera. The point p of the world is q = E [p, 1] in its optical frame (x right, y down, z forward, metres) and, with
+ * k = K q, at column k[0] / k[2] and row k[1] / k[2] of the image, in which the pixel at the top left spans 0 to 1.
+ */
+export interface CameraMatrices {
+  /** K, row-major [3, 3]. */
+  readonly intrinsics: Float64Array
+  /** E, row-major [3, 4]. */
+  readonly extrinsics: Float64Array
+}
+
+export function isCameraEnv(env: Env): env is CameraEnv {
+  return 'renderIds' in env
+}
+
 export function isGoalEnv(env: Env): env is GoalEnv {
   return 'goalSpace' in env
 }

@@ -263,6 +263,130 @@ describe('Rasterizer', () => {
     }
   })
 
+  it('draws static primitives anew when one, the light or the camera changes, and then keeps them', () => {
+    const size = { width: 40, height: 30 }
+    const scene = clutter(3, (i) => i % 2 === 0)
+    const used = new Rasterizer(scene, OBLIQUE, size, 2)
+    used.render()
+    const thing = scene.primitive('thing-2')
+    let spec = OBLIQUE
+    const changes: (() => void)[] = [
+      () => setPosition(thing, 0.1, 0.1, 0.2),
+      () => setRotation(thing, 0, 0, 1, 0),
+      () => thing.color.set([255, 0, 255]),
+      () => void (thing.visible = false),
+      () => void (scene.primitive('table').texture = { kind: 'stripes', color: [200, 0, 0], scaleM: 0.1 }),
+      () => scene.setLight(-1, 0.5, 1),
+      () => void (scene.ambient = 0.8),
+      () => used.aim((spec = { ...spec, eyeM: [0.3, -0.7, 0.6] })),
+      () => used.aim((spec = { ...spec, fovYDeg: 40 })),
+    ]
+    for (const change of changes) {
+      const before = used.rgb.slice()
+      change()
+      used.render()
+      expect(Buffer.compare(used.rgb, before)).not.toBe(0)
+      for (let frame = 0; frame < 2; frame++) {
+        const fresh = new Rasterizer(scene, spec, size, 2)
+        fresh.render()
+        expect(Buffer.compare(used.rgb, fresh.rgb)).toBe(0)
+        expect(used.depth).toEqual(fresh.depth)
+        expect(used.ids).toEqual(fresh.ids)
+        setPosition(scene.primitive('thing-1'), 0.05 * frame, 0, 0.3)
+        used.render()
+      }
+    }
+  })
+
+  it.each([1, 2] as const)('sees from a mount what a camera at that place sees (supersample %i)', (supersample) => {
+    const size = { width: 40, height: 30 }
+    const scene = clutter(4, (i) => i < 5)
+    const wrist = scene.primitive('thing-8')
+    const mounted = new Rasterizer(
+      scene,
+      { name: 'wrist', eyeM: [0.02, 0.01, 0.3], targetM: [0, 0, 0], up: [0, 1, 0], fovYDeg: 60, mount: 'thing-8' },
+      size,
+      supersample,
+    )
+    for (let step = 0; step < 4; step++) {
+      // A turn about z by `angle`, so that the world's numbers are easy to write down.
+      const angle = 0.7 * step
+      setRotation(wrist, 0, 0, Math.sin(angle / 2), Math.cos(angle / 2))
+      setPosition(wrist, 0.1 * step - 0.2, 0.05, 0.15)
+      const [c, s] = [Math.cos(angle), Math.sin(angle)]
+      const [x, y, z] = wrist.position as unknown as [number, number, number]
+      const fixed: CameraSpec = {
+        name: 'fixed',
+        eyeM: [x + 0.02 * c - 0.01 * s, y + 0.02 * s + 0.01 * c, z + 0.3],
+        targetM: [x, y, z],
+        up: [-s, c, 0],
+        fovYDeg: 60,
+      }
+      const still = new Rasterizer(scene, fixed, size, supersample)
+      mounted.render()
+      still.render()
+      let different = 0
+      for (let i = 0; i < still.ids.length; i++) if (still.ids[i] !== mounted.ids[i]) different++
+      // Rounding may move an edge across a pixel's centre.
+      expect(different).toBeLessThanOrEqual(2)
+      expect(new Set(mounted.ids).size).toBeGreaterThan(2)
+      for (const [k, value] of still.matrices().extrinsics.entries()) {
+        expect(mounted.matrices().extrinsics[k]).toBeCloseTo(value, 12)
+      }
+    }
+    expect(() => new Rasterizer(scene, { ...OBLIQUE, mount: 'nothing' }, size)).toThrow(/"nothing"/)
+  })
+
+  it('projects points to the pixels that show them', () => {
+    const scene = clutter(6, () => false)
+    const camera = new Rasterizer(scene, OBLIQUE, { width: 120, height: 90 })
+    camera.render()
+    const { intrinsics, extrinsics } = camera.matrices()
+    let seen = 0
+    for (const { id, position } of scene.primitives.slice(1)) {
+      const q = [0, 1, 2].map(
+        (r) => extrinsics[r * 4 + 3]! + [0, 1, 2].reduce((sum, k) => sum + extrinsics[r * 4 + k]! * position[k]!, 0),
+      )
+      const k = [0, 1, 2].map((r) => [0, 1, 2].reduce((sum, c) => sum + intrinsics[r * 3 + c]! * q[c]!, 0))
+      const pixel = Math.floor(k[1]! / k[2]!) * 120 + Math.floor(k[0]! / k[2]!)
+      if (camera.ids[pixel] !== id) continue
+      seen++
+      expect(camera.depth[pixel]).toBeLessThan(q[2]!)
+      expect(camera.depth[pixel]).toBeGreaterThan(q[2]! - 0.09)
+    }
+    expect(seen).toBeGreaterThan(6)
+  })
+
+  it.each([
+    ['stripes', 2],
+    ['noise', 20],
+    ['wood', 20],
+  ] as const)('paints %s between the two colours, fixed to the object', (kind, colors) => {
+    const floor: PrimitiveSpec = {
+      name: 'floor',
+      shape: { kind: 'plane', halfExtentsM: [0.6, 0.6] },
+      color: [200, 100, 0],
+      texture: { kind, color: [100, 200, 0], scaleM: 0.1 },
+    }
+    const scene = sceneOf([floor], { ambient: 1 })
+    const camera = new Rasterizer(scene, DOWN, { width: 60, height: 60 })
+    camera.render()
+    const reds = new Set<number>()
+    for (let i = 0; i < camera.rgb.length; i += 3) {
+      reds.add(camera.rgb[i]!)
+      expect(Math.abs(camera.rgb[i]! + camera.rgb[i + 1]! - 300)).toBeLessThanOrEqual(1)
+      expect(camera.rgb[i + 2]).toBe(0)
+    }
+    expect(reds.size).toBeGreaterThanOrEqual(colors)
+    expect(Math.min(...reds)).toBeGreaterThanOrEqual(100)
+    expect(Math.max(...reds)).toBeLessThanOrEqual(200)
+    // A pixel is 1 / 60 m: 3 of them are 5 cm.
+    const left = pixelAt(camera, 20, 30)
+    setPosition(scene.primitive('floor'), 0.05, 0, 0)
+    camera.render()
+    expect(Math.abs(pixelAt(camera, 23, 30)[0]! - left[0]!)).toBeLessThanOrEqual(1)
+  })
+
   it('draws the same whether primitives are static or not', () => {
     const size = { width: 64, height: 64 }
     const [some, none] = [clutter(5, (i) => i < 6), clutter(5, () => false)]

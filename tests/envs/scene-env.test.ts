@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import { makeEnv } from '../../envs/index.ts'
+import { PUCK } from '../../envs/tasks/push-puck-layout.ts'
+import type { CameraEnv, GoalEnv } from '../../src/core/env.ts'
+import { isCameraEnv } from '../../src/core/env.ts'
+
+async function makePushPuck(options: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv & CameraEnv> {
+  const env = (await makeEnv('armature/PushPuck-v0', options)) as GoalEnv
+  if (!isCameraEnv(env)) throw new Error('it has no cameras')
+  return env
+}
+
+/** Column, row and depth of a point of the world. */
+async function project(env: CameraEnv, camera: string, point: readonly [number, number, number]): Promise<number[]> {
+  const { intrinsics: k, extrinsics: e } = await env.cameraMatrices(camera)
+  const q = [0, 4, 8].map((r) => e[r]! * point[0] + e[r + 1]! * point[1] + e[r + 2]! * point[2] + e[r + 3]!)
+  return [(k[0]! * q[0]!) / q[2]! + k[2]!, (k[4]! * q[1]!) / q[2]! + k[5]!, q[2]!]
+}
+
+describe('the cameras of a scene', () => {
+  it('measure depth, ids and where things are', async () => {
+    const env = await makePushPuck()
+    expect(env.idNames[0]).toBe('nothing')
+    const puck = env.idNames.indexOf('puck')
+    let seen = 0
+    for (let episode = 0; episode < 6; episode++) {
+      const { observation } = await env.reset({
+        ...(episode === 0 ? { seed: 1 } : {}),
+        options: { start: 'random' },
+      })
+      const [, , x, y] = observation.state as unknown as [number, number, number, number]
+      for (const [camera, width] of [
+        ['front', 48],
+        ['human', 480],
+      ] as const) {
+        const [column, row, z] = await project(env, camera, [x, y, PUCK.heightM])
+        const ids = await env.renderIds(camera)
+        const depth = await env.renderDepth(camera)
+        const pixel = Math.floor(row!) * width + Math.floor(column!)
+        const image = await env.render(camera)
+        expect(ids.length * 3).toBe(image.length)
+        // The hand is higher than the puck and may stand before it.
+        if (ids[pixel] !== puck) continue
+        seen++
+        expect(Math.abs(depth[pixel]! - z!)).toBeLessThan(0.012)
+        let [sumX, sumY, count] = [0, 0, 0]
+        for (const [i, id] of ids.entries()) {
+          if (id !== puck) continue
+          sumX += i % width
+          sumY += Math.floor(i / width)
+          count++
+        }
+        expect(Math.hypot(sumX / count + 0.5 - column!, sumY / count + 0.5 - row!)).toBeLessThan(0.05 * width)
+      }
+    }
+    expect(seen).toBeGreaterThan(8)
+    await env.close()
+    await expect(env.renderIds()).rejects.toMatchObject({ code: 'closed' })
+    await expect(env.cameraMatrices()).rejects.toMatchObject({ code: 'closed' })
+  })
+
+  it('move by option, in every view and at every size', async () => {
+    const plain = await makePushPuck()
+    const [before, human] = [await plain.render('front'), await plain.render('human')]
+    const env = await makePushPuck({ camera: { front: { eyeM: [0.1, -0.4, 0.7], fovYDeg: 40 } } })
+    expect(Buffer.compare(await env.render('front'), before)).not.toBe(0)
+    expect(Buffer.compare(await env.render('human'), human)).toBe(0)
+    const { intrinsics } = await env.cameraMatrices('front', { width: 100, height: 80 })
+    expect([...intrinsics]).toEqual([40 / Math.tan(Math.PI / 9), 0, 50, 0, 40 / Math.tan(Math.PI / 9), 40, 0, 0, 1])
+    const { extrinsics } = await env.cameraMatrices('front')
+    for (let r = 0; r < 3; r++) {
+      const [a, b, c, t] = extrinsics.subarray(r * 4, r * 4 + 4) as unknown as [number, number, number, number]
+      expect(a * 0.1 - b * 0.4 + c * 0.7 + t).toBeCloseTo(0, 12)
+    }
+    await env.close()
+    await plain.close()
+  })
+
+  it('refuse moves of what is not there or makes no sense', async () => {
+    const attempt = (camera: unknown): Promise<unknown> => makePushPuck({ camera })
+    await expect(attempt({ side: { fovYDeg: 30 } })).rejects.toThrow(/"side".*front, human/)
+    await expect(attempt({ front: { fov: 30 } })).rejects.toThrow(/no option "fov"; did you mean fovYDeg/)
+    await expect(attempt({ front: { fovYDeg: 0 } })).rejects.toThrow(/from 1 to 170/)
+    await expect(attempt({ front: { eyeM: [0, 1] } })).rejects.toThrow(/three numbers/)
+    await expect(attempt({ front: 3 })).rejects.toThrow(/front.*an object/)
+    await expect(attempt({ front: { eyeM: [0, 0, 1], targetM: [0, 0, 0], up: [0, 0, 1] } })).rejects.toThrow(
+      /up direction/,
+    )
+  })
+})
