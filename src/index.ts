@@ -45,6 +45,8 @@ export { agents } from '../agents/index.ts'
 export { encoders } from '../encoders/index.ts'
 export { checkEnv } from '../envs/check.ts'
 export { envList, makeEnv } from '../envs/index.ts'
+export type { VectorEnvOptions } from '../envs/vector/index.ts'
+export { makeVectorEnv } from '../envs/vector/index.ts'
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
 export type { Encoder, EncoderSpec, FrameBatch } from './core/encoder.ts'
 export type {
@@ -70,6 +72,15 @@ export type { RngState } from './core/rng.ts'
 export { Rng } from './core/rng.ts'
 export type { BoxSpace } from './core/spaces.ts'
 export { boxSpace, imageSpace } from './core/spaces.ts'
+export type {
+  AutoresetMode,
+  FinalStep,
+  VectorEnv,
+  VectorObservation,
+  VectorResetOptions,
+  VectorResetResult,
+  VectorStepResult,
+} from './core/vector-env.ts'
 export { embeddingMeasures } from './evaluate/embedding.ts'
 export { evaluatePolicy, summarize } from './evaluate/policy.ts'
 export { bootstrapInterval, interquartileMean } from './evaluate/statistics.ts'

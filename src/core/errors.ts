@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'closed'
   | 'corrupt-file'
   | 'engine-unavailable'
+  | 'env-failed'
   | 'interrupted'
   | 'needs-reset'
   | 'not-found'
