@@ -7,9 +7,15 @@ export type ShapeSpec =
   | { readonly kind: 'capsule'; readonly radiusM: number; readonly heightM: number }
   /** A rectangle in the local xy plane that faces +z. */
   | { readonly kind: 'plane'; readonly halfExtentsM: readonly [number, number] }
+  /** Triangles [T, 3] of vertices [V, 3], counter-clockwise seen from outside; need not be convex, is seen from outside only. */
+  | {
+      readonly kind: 'mesh'
+      readonly vertices: Float64Array | readonly number[]
+      readonly triangles: Uint32Array | readonly number[]
+    }
 
 /**
- * A convex surface of planar polygons, counter-clockwise seen from outside. A face whose corners share one normal is flat;
+ * A surface of planar convex polygons, counter-clockwise seen from outside. A face whose corners share one normal is flat;
  * otherwise its shade is interpolated.
  */
 export interface Mesh {
@@ -62,6 +68,9 @@ export function meshOf(shape: ShapeSpec, detail: Tessellation): Mesh {
       break
     case 'capsule':
       addRound(builder, shape.radiusM, shape.heightM, detail)
+      break
+    case 'mesh':
+      addTriangles(builder, shape.vertices, shape.triangles)
       break
   }
   return builder.build()
@@ -200,6 +209,19 @@ function addRound(builder: MeshBuilder, radius: number, straight: number, { segm
         corners.map((corner) => corner.normal),
       )
     }
+  }
+}
+
+/** Flat triangles; those without area, which face nowhere, are left out. */
+function addTriangles(builder: MeshBuilder, vertices: ArrayLike<number>, triangles: ArrayLike<number>): void {
+  const pointAt = (v: number): Point => [vertices[v * 3]!, vertices[v * 3 + 1]!, vertices[v * 3 + 2]!]
+  for (let v = 0; v * 3 < vertices.length; v++) builder.addVertex(pointAt(v))
+  for (let t = 0; t < triangles.length; t += 3) {
+    const corners = [triangles[t]!, triangles[t + 1]!, triangles[t + 2]!]
+    const normal = polygonNormal(corners.map(pointAt))
+    if (!normal.every(Number.isFinite)) continue
+    const shared = builder.addNormal(normal)
+    builder.addFace(corners, [shared, shared, shared])
   }
 }
 

@@ -24,6 +24,29 @@ const SHAPES: readonly ShapeSpec[] = [
   { kind: 'capsule', radiusM: 0.04, heightM: 0.06 },
 ]
 
+const L_SIDE = [
+  [0, 1, 2],
+  [0, 2, 3],
+  [0, 3, 4],
+  [0, 4, 5],
+] as const
+/** An L of three cubes of 10 cm, which lies in the xz plane and is not convex; the last triangle has no area. */
+const L_MESH: Extract<ShapeSpec, { kind: 'mesh' }> = {
+  kind: 'mesh',
+  vertices: [-0.05, 0.05].flatMap((y) =>
+    [0, 0, 0.2, 0, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 0, 0.2].flatMap((v, i, xz) => (i % 2 === 0 ? [v, y, xz[i + 1]!] : [])),
+  ),
+  triangles: [
+    ...L_SIDE.flat(),
+    ...L_SIDE.flatMap(([a, b, c]) => [a + 6, c + 6, b + 6]),
+    ...[0, 1, 2, 3, 4, 5].flatMap((i) => {
+      const j = (i + 1) % 6
+      return [i, i + 6, j, j, i + 6, j + 6]
+    }),
+    ...[0, 1, 1],
+  ],
+}
+
 function sceneOf(primitives: readonly PrimitiveSpec[], more: Partial<SceneSpec> = {}): Scene {
   return new Scene({ background: [10, 20, 30], lightDirection: [0, 0, 1], ambient: 0.4, primitives, ...more })
 }
@@ -60,7 +83,7 @@ function pixelAt(camera: Rasterizer, column: number, row: number): number[] {
 }
 
 describe('meshOf', () => {
-  it.each(SHAPES)('closes a $kind: every edge has two faces, volume as it should be', (shape) => {
+  it.each([...SHAPES, L_MESH])('closes a $kind: every edge has two faces, volume as it should be', (shape) => {
     for (const detail of [COARSE, MEDIUM, FINE]) {
       const mesh = meshOf(shape, detail)
       const edges = new Map<string, number>()
@@ -104,6 +127,42 @@ describe('lookAt', () => {
 })
 
 describe('Rasterizer', () => {
+  it('draws meshes that are not convex as the boxes that they are made of', () => {
+    const color = [200, 100, 50] as const
+    const cube: ShapeSpec = { kind: 'box', halfExtentsM: [0.05, 0.05, 0.05] }
+    const cubes = [
+      [0.05, 0, 0.05],
+      [0.15, 0, 0.05],
+      [0.05, 0, 0.15],
+    ] as const
+    const shade = { lightDirection: [0.3, -0.5, 1], ambient: 0.3 } as const
+    const asMesh = sceneOf([{ name: 'l', shape: L_MESH, color }], shade)
+    const asBoxes = sceneOf(
+      cubes.map((positionM, i): PrimitiveSpec => ({ name: `cube-${i}`, shape: cube, color, positionM })),
+      shade,
+    )
+    for (const eyeM of [
+      [0.4, -0.5, 0.5],
+      [0.6, 0.3, 0.25],
+      [-0.3, 0.5, -0.2],
+    ] as const) {
+      const spec: CameraSpec = { name: 'eye', eyeM, targetM: [0.1, 0, 0.1], fovYDeg: 40 }
+      const [mesh, boxes] = [asMesh, asBoxes].map((scene) => new Rasterizer(scene, spec, { width: 64, height: 64 }))
+      mesh!.render()
+      boxes!.render()
+      let covered = 0
+      let different = 0
+      for (let pixel = 0; pixel < 64 * 64; pixel++) {
+        if (boxes!.ids[pixel] !== 0) covered++
+        const isSame = [0, 1, 2].every((c) => Math.abs(mesh!.rgb[pixel * 3 + c]! - boxes!.rgb[pixel * 3 + c]!) <= 1)
+        const depths = [mesh!.depth[pixel]!, boxes!.depth[pixel]!] as const
+        if (!isSame || !(depths[0] === depths[1] || Math.abs(depths[0] - depths[1]) < 1e-6)) different++
+      }
+      expect(covered).toBeGreaterThan(300)
+      expect(different).toBeLessThanOrEqual(2)
+    }
+  })
+
   it('measures the depth of a plane exactly, also where the plane passes behind the camera', () => {
     const scene = sceneOf([{ name: 'floor', shape: { kind: 'plane', halfExtentsM: [50, 50] }, color: [200, 200, 200] }])
     const spec: CameraSpec = { name: 'low', eyeM: [0.3, -0.2, 0.5], targetM: [0.2, 1, 0.1], fovYDeg: 70 }
@@ -469,5 +528,7 @@ function exactVolume(shape: ShapeSpec): number {
       return (4 / 3) * Math.PI * shape.radiusM ** 3 + Math.PI * shape.radiusM ** 2 * shape.heightM
     case 'plane':
       return 0
+    case 'mesh':
+      return 0.003
   }
 }
