@@ -1,6 +1,9 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import type { ExpertFactory } from './experts/expert.ts'
+import { pickPlaceExpert } from './experts/pick-place.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
+import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { loadPhysics } from './world/engine.ts'
 
@@ -8,6 +11,8 @@ import { loadPhysics } from './world/engine.ts'
 export interface EnvEntry {
   readonly summary: string
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
+  /** Solves the task from privileged state, where that makes sense. */
+  readonly expert?: ExpertFactory
 }
 
 /** All scenes by id. */
@@ -19,6 +24,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
   [PENDULUM_ID]: {
     summary: 'swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym',
     make: makePendulum,
+  },
+  [PICK_PLACE_ID]: {
+    summary: 'grasp a cube with a parallel-jaw gripper, by friction, and take it to a place on the table or in the air',
+    make: makePickPlace,
+    expert: pickPlaceExpert,
   },
 }
 

@@ -18,16 +18,24 @@ export const LENGTH_UNIT: number = 0.02
 
 const GRAVITY_M_PER_S2 = 9.81
 
+/** What differs in a world where things are held between fingers. */
+export interface GripSettings {
+  readonly contactFrequencyHz: number
+  /** Sweeps over the contacts per solver iteration: with one, what is held creeps. */
+  readonly pgsIterations: number
+}
+
 /**
  * A Rapier world with the defaults of every Armature scene: z up, SI units, 1/240 s substeps, stiff contacts. Bodies must be
- * created with `setCanSleep(false)`: a kinematic pusher passes through a sleeping body.
+ * created with `setCanSleep(false)`: a kinematic pusher passes through a sleeping body. `grip` is for worlds with a gripper.
  */
-export function createWorld(engine: PhysicsEngine): World {
+export function createWorld(engine: PhysicsEngine, grip?: GripSettings): World {
   const world = new engine.rapier.World({ x: 0, y: 0, z: -GRAVITY_M_PER_S2 })
   world.timestep = TIMESTEP_S
   world.lengthUnit = LENGTH_UNIT
   world.integrationParameters.numSolverIterations = 4
-  world.integrationParameters.contact_natural_frequency = CONTACT_FREQUENCY_HZ
+  world.integrationParameters.contact_natural_frequency = grip?.contactFrequencyHz ?? CONTACT_FREQUENCY_HZ
+  if (grip !== undefined) world.integrationParameters.numInternalPgsIterations = grip.pgsIterations
   return world
 }
 

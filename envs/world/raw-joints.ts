@@ -8,8 +8,17 @@ export interface AxisMotor {
   readonly maxForceN: number
 }
 
+/** The same for one angle. */
+export interface AngularMotor {
+  readonly stiffnessNmPerRad: number
+  readonly dampingNmsPerRad: number
+  readonly maxTorqueNm: number
+}
+
 /** Rapier's numbering of the linear axes of a joint. */
 export type LinearAxis = 0 | 1 | 2
+/** Rapier's numbering of the angles about x, y and z of a joint. */
+export type AngularAxis = 3 | 4 | 5
 
 const FORCE_BASED = 1
 
@@ -42,4 +51,19 @@ export function holdAxisAtZero(world: World, joint: ImpulseJoint, axis: LinearAx
   raw.jointConfigureMotorModel(joint.handle, axis, FORCE_BASED)
   raw.jointConfigureMotorPosition(joint.handle, axis, 0, motor.stiffnessNPerM, motor.dampingNsPerM)
   raw.jointSetMotorMaxForce(joint.handle, axis, motor.maxForceN)
+}
+
+/** Drives one angle of a generic joint to zero; the error is that between the two bodies, so it may go around. */
+export function holdAngleAtZero(world: World, joint: ImpulseJoint, axis: AngularAxis, motor: AngularMotor): void {
+  const raw: RawMotors = world.impulseJoints.raw
+  raw.jointConfigureMotorModel(joint.handle, axis, FORCE_BASED)
+  // Rapier measures the error of an angle as sin(angle / 2), half of it.
+  raw.jointConfigureMotorPosition(joint.handle, axis, 0, 2 * motor.stiffnessNmPerRad, motor.dampingNmsPerRad)
+  raw.jointSetMotorMaxForce(joint.handle, axis, motor.maxTorqueNm)
+}
+
+/** Bounds the motor force on one axis of any joint, e.g. 0 of a prismatic one; Rapier's wrapper cannot. */
+export function limitMotorForce(world: World, joint: ImpulseJoint, axis: LinearAxis, maxForceN: number): void {
+  const raw: RawMotors = world.impulseJoints.raw
+  raw.jointSetMotorMaxForce(joint.handle, axis, maxForceN)
 }
