@@ -1,13 +1,19 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import type { ExpertFactory } from './experts/expert.ts'
+import { pushPuckExpert } from './experts/push-puck.ts'
+import { reachExpert } from './experts/reach.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
+import { makeReach, REACH_ID } from './tasks/reach.ts'
 import { loadPhysics } from './world/engine.ts'
 
 /** One registered scene. */
 export interface EnvEntry {
   readonly summary: string
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
+  /** Solves the task from privileged state, where that makes sense. */
+  readonly expert?: ExpertFactory
 }
 
 /** All scenes by id. */
@@ -15,10 +21,16 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
   [PUSH_PUCK_ID]: {
     summary: 'push a puck to its goal and the hand to another: the Sawyer push task with a mocap hand',
     make: makePushPuck,
+    expert: pushPuckExpert,
   },
   [PENDULUM_ID]: {
     summary: 'swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym',
     make: makePendulum,
+  },
+  [REACH_ID]: {
+    summary: 'take a hand to a place above the table: the Sawyer reach task with a mocap hand',
+    make: makeReach,
+    expert: reachExpert,
   },
 }
 
