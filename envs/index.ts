@@ -1,9 +1,11 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { pushMultiExpert } from './experts/push-multi.ts'
 import { pushPuckExpert } from './experts/push-puck.ts'
 import { reachExpert } from './experts/reach.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
+import { makePushMulti, PUSH_MULTI_ID } from './tasks/push-multi.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { makeReach, REACH_ID } from './tasks/reach.ts'
 import { loadPhysics } from './world/engine.ts'
@@ -31,6 +33,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'take a hand to a place above the table: the Sawyer reach task with a mocap hand',
     make: makeReach,
     expert: reachExpert,
+  },
+  [PUSH_MULTI_ID]: {
+    summary: 'push several objects to their goals, with looks that may change from episode to episode',
+    make: makePushMulti,
+    expert: pushMultiExpert,
   },
 }
 
