@@ -2,9 +2,14 @@ import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
 import type { ExpertFactory } from './experts/expert.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
+import { pushMultiExpert } from './experts/push-multi.ts'
+import { pushPuckExpert } from './experts/push-puck.ts'
+import { reachExpert } from './experts/reach.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
+import { makePushMulti, PUSH_MULTI_ID } from './tasks/push-multi.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
+import { makeReach, REACH_ID } from './tasks/reach.ts'
 import { loadPhysics } from './world/engine.ts'
 
 /** One registered scene. */
@@ -20,6 +25,7 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
   [PUSH_PUCK_ID]: {
     summary: 'push a puck to its goal and the hand to another: the Sawyer push task with a mocap hand',
     make: makePushPuck,
+    expert: pushPuckExpert,
   },
   [PENDULUM_ID]: {
     summary: 'swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym',
@@ -29,6 +35,16 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'grasp a cube with a parallel-jaw gripper, by friction, and take it to a place on the table or in the air',
     make: makePickPlace,
     expert: pickPlaceExpert,
+  },
+  [REACH_ID]: {
+    summary: 'take a hand to a place above the table: the Sawyer reach task with a mocap hand',
+    make: makeReach,
+    expert: reachExpert,
+  },
+  [PUSH_MULTI_ID]: {
+    summary: 'push several objects to their goals, with looks that may change from episode to episode',
+    make: makePushMulti,
+    expert: pushMultiExpert,
   },
 }
 

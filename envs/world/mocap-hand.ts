@@ -9,13 +9,19 @@ export interface MocapHandSpec {
   readonly heightM: number
   readonly massKg: number
   readonly friction: number
-  /** Height of the cylinder's centre; the hand moves in this plane. */
+  /** Height of the cylinder's centre at first; a hand that moves on a plane stays there. */
   readonly centerZ: number
   readonly motor: AxisMotor
   /** The target never runs further ahead of the hand than this, so that a blocked hand does not wind up. */
   readonly maxLeadM: number
   /** Rapier collision groups of the hand (membership in the upper 16 bits, filter in the lower). */
   readonly collisionGroups: number
+}
+
+/** Where the centre of a hand can be told to go in three dimensions, metres. */
+export interface HandSpace {
+  readonly low: readonly [number, number, number]
+  readonly high: readonly [number, number, number]
 }
 
 /** Handles by which a restored world finds the hand again. */
@@ -59,20 +65,21 @@ export function addMocapHand(
 
 /** A mocap hand in one world: look it up again when the world was replaced. */
 export class MocapHand {
-  /** Where the hand is told to be, x and y. */
-  target: readonly [number, number]
+  /** Where the hand is told to be. */
+  target: readonly [number, number, number]
   readonly #world: World
   readonly #spec: MocapHandSpec
   readonly #hand: RigidBody
   readonly #targetBody: RigidBody
   readonly #vector = { x: 0, y: 0, z: 0 }
 
-  constructor(world: World, handles: MocapHandHandles, spec: MocapHandSpec, target: readonly [number, number]) {
+  /** `start` is where {@link addMocapHand} put it: x and y. */
+  constructor(world: World, handles: MocapHandHandles, spec: MocapHandSpec, start: readonly [number, number]) {
     this.#world = world
     this.#spec = spec
     this.#hand = world.getRigidBody(handles.hand)
     this.#targetBody = world.getRigidBody(handles.target)
-    this.target = target
+    this.target = [start[0], start[1], spec.centerZ]
   }
 
   /** Of the cylinder's centre; overwritten by the next call. */
@@ -80,42 +87,55 @@ export class MocapHand {
     return this.#hand.translation(this.#vector)
   }
 
-  /** Moves the hand and its target, at rest, to (x, y): for setting up a state, not for control. */
-  place(x: number, y: number): void {
-    const at = { x, y, z: this.#spec.centerZ }
+  /** Moves the hand and its target, at rest, to a point: for setting up a state, not for control. */
+  place(x: number, y: number, z: number = this.#spec.centerZ): void {
+    const at = { x, y, z }
     this.#hand.setTranslation(at, true)
     this.#hand.setLinvel(ORIGIN, true)
     this.#targetBody.setTranslation(at, true)
     this.#targetBody.setNextKinematicTranslation(at)
-    this.target = [x, y]
+    this.target = [x, y, z]
   }
 
   /**
-   * Steps the world `substeps` times while the target moves by (dx, dy), within `box` (half extents) and near the hand. Spread over the
-   * substeps: all at once it would be a spike of velocity.
+   * Steps the world `substeps` times while the target moves by (dx, dy) on the hand's plane, within `box` (half extents) and near the
+   * hand.
    */
   move(dx: number, dy: number, box: readonly [number, number], substeps: number): void {
-    const [fromX, fromY] = this.target
     const hand = this.position
-    const leadX = clamp(fromX + dx, box[0]) - hand.x
-    const leadY = clamp(fromY + dy, box[1]) - hand.y
+    const leadX = between(this.target[0] + dx, -box[0], box[0]) - hand.x
+    const leadY = between(this.target[1] + dy, -box[1], box[1]) - hand.y
     const scale = Math.min(1, this.#spec.maxLeadM / Math.hypot(leadX, leadY))
-    const toX = hand.x + leadX * scale
-    const toY = hand.y + leadY * scale
+    this.#follow(hand.x + leadX * scale, hand.y + leadY * scale, this.#spec.centerZ, substeps)
+  }
+
+  /** As `move`, in three dimensions: `step` is (dx, dy, dz). */
+  moveInSpace(step: readonly [number, number, number], { low, high }: HandSpace, substeps: number): void {
+    const hand = this.position
+    const leadX = between(this.target[0] + step[0], low[0], high[0]) - hand.x
+    const leadY = between(this.target[1] + step[1], low[1], high[1]) - hand.y
+    const leadZ = between(this.target[2] + step[2], low[2], high[2]) - hand.z
+    const scale = Math.min(1, this.#spec.maxLeadM / Math.hypot(leadX, leadY, leadZ))
+    this.#follow(hand.x + leadX * scale, hand.y + leadY * scale, hand.z + leadZ * scale, substeps)
+  }
+
+  /** Takes the target to a point, spread over the substeps: all at once it would be a spike of velocity. */
+  #follow(toX: number, toY: number, toZ: number, substeps: number): void {
+    const [fromX, fromY, fromZ] = this.target
     const at = this.#vector
-    at.z = this.#spec.centerZ
     for (let substep = 1; substep <= substeps; substep++) {
       at.x = fromX + ((toX - fromX) * substep) / substeps
       at.y = fromY + ((toY - fromY) * substep) / substeps
+      at.z = fromZ + ((toZ - fromZ) * substep) / substeps
       this.#targetBody.setNextKinematicTranslation(at)
       this.#world.step()
     }
-    this.target = [toX, toY]
+    this.target = [toX, toY, toZ]
   }
 }
 
-function clamp(value: number, limit: number): number {
-  return Math.max(-limit, Math.min(limit, value))
+function between(value: number, low: number, high: number): number {
+  return Math.max(low, Math.min(high, value))
 }
 
 /** Cylinders of Rapier stand along y; this turns them up (xyzw, 90 degrees about x). */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { pushPuckExpert } from '../../envs/experts/push-puck.ts'
 import { makeEnv } from '../../envs/index.ts'
 import {
   HAND,
@@ -11,7 +12,6 @@ import {
 } from '../../envs/tasks/push-puck-layout.ts'
 import type { GoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
-import { scriptedPush } from './scripted-pusher.ts'
 
 const TOUCH_M = HAND.radiusM + PUCK.radiusM
 
@@ -44,12 +44,12 @@ describe('the push task', () => {
     { start: 'default', physics: 'scalar' },
   ])('is solved by a scripted pusher from $start starts on $physics physics', async (options) => {
     const env = await makePushPuck({ ...BLIND, ...options, maxEpisodeSteps: 100 })
-    const action = new Float32Array(2)
+    const expert = pushPuckExpert()
     let solved = 0
     for (let seed = 0; seed < 50; seed++) {
       let { observation } = await env.reset({ seed })
       for (let step = 0; step < 100; step++) {
-        const result = await env.step(scriptedPush(observation.state, env.goal, action))
+        const result = await env.step(expert(observation, env.goal))
         observation = result.observation
         if (result.info['success'] === 1) {
           solved++
@@ -205,7 +205,7 @@ describe('pushing', () => {
 
   it('can take the puck back from every corner', async () => {
     const env = await makePushPuck({ ...BLIND, maxEpisodeSteps: 150 })
-    const action = new Float32Array(2)
+    const expert = pushPuckExpert()
     for (const [cornerX, cornerY] of [
       [1, 1],
       [1, -1],
@@ -220,7 +220,7 @@ describe('pushing', () => {
         env.setGoal(goal)
         let puckDistance = 1
         for (let i = 0; i < 70 && puckDistance > 0.015; i++) {
-          const result = await env.step(scriptedPush(observation.state, goal, action))
+          const result = await env.step(expert(observation, goal))
           observation = result.observation
           puckDistance = result.info['puck_distance']!
         }
@@ -307,9 +307,9 @@ describe('the front camera', () => {
     let { observation } = await env.reset({ options: { start: 'random' } })
     const reached = (await env.renderGoal(env.achievedGoal(observation.state)))['front']!
     expect(Buffer.compare(reached, observation.images['front']!)).toBe(0)
-    const action = new Float32Array(2)
+    const expert = pushPuckExpert()
     for (let i = 0; i < 40; i++) {
-      observation = (await env.step(scriptedPush(observation.state, env.goal, action))).observation
+      observation = (await env.step(expert(observation, env.goal))).observation
     }
     const after = (await env.renderGoal(env.achievedGoal(observation.state)))['front']!
     const largest = after.reduce((most, x, i) => Math.max(most, Math.abs(x - observation.images['front']![i]!)), 0)

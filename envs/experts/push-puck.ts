@@ -1,22 +1,26 @@
-import { HAND, PUCK } from '../../envs/tasks/push-puck-layout.ts'
+import { HAND, PUCK } from '../tasks/push-puck-layout.ts'
+import type { Expert } from './expert.ts'
+import type { Point } from './steer.ts'
+import { steer } from './steer.ts'
 
 const TOUCH_M = HAND.radiusM + PUCK.radiusM
 const CLEAR_M = TOUCH_M + 0.012
 const STEP_M = 0.02
 const PUCK_DONE_M = 0.012
 
-type Point = readonly [number, number]
+/** Solves the push task: walks around the puck to the side away from its goal, pushes it there in a line, and walks to the hand's goal. */
+export function pushPuckExpert(): Expert {
+  const action = new Float32Array(2)
+  return ({ state }, goal) => steer(action, state, nextPoint(state, goal!), STEP_M)
+}
 
-/**
- * A hand-written solution of the push task from state: walk around the puck to the side away from its goal, push along the line
- * to the goal, back off, walk to the hand's goal. Writes the action for `state` ([hand xy, puck xy]) and `goal` (the same).
- */
-export function scriptedPush(state: Float32Array, goal: Float32Array, action: Float32Array): Float32Array {
+/** Where the hand should go now, for `state` and `goal` ([hand xy, puck xy]). */
+function nextPoint(state: Float32Array, goal: Float32Array): Point {
   const hand: Point = [state[0]!, state[1]!]
   const puck: Point = [state[2]!, state[3]!]
   const toGoal: Point = [goal[2]! - puck[0], goal[3]! - puck[1]]
   const away = Math.hypot(...toGoal)
-  if (away < PUCK_DONE_M) return moveTowards(action, hand, walkAround(hand, [goal[0]!, goal[1]!], puck))
+  if (away < PUCK_DONE_M) return walkAround(hand, [goal[0]!, goal[1]!], puck)
   const along: Point = [toGoal[0] / away, toGoal[1] / away]
   const fromPuck: Point = [hand[0] - puck[0], hand[1] - puck[1]]
   const behind = -(fromPuck[0] * along[0] + fromPuck[1] * along[1])
@@ -24,14 +28,10 @@ export function scriptedPush(state: Float32Array, goal: Float32Array, action: Fl
   const isPushing = behind > TOUCH_M * 0.8 && Math.abs(aside) < 0.012 && Math.hypot(...fromPuck) < CLEAR_M + 0.01
   if (!isPushing) {
     const start: Point = [puck[0] - along[0] * CLEAR_M, puck[1] - along[1] * CLEAR_M]
-    return moveTowards(action, hand, walkAround(hand, start, puck))
+    return walkAround(hand, start, puck)
   }
   const advance = Math.min(STEP_M, away + behind - TOUCH_M)
-  const target: Point = [
-    hand[0] + along[0] * advance + along[1] * aside * 1.5,
-    hand[1] + along[1] * advance - along[0] * aside * 1.5,
-  ]
-  return moveTowards(action, hand, target)
+  return [hand[0] + along[0] * advance + along[1] * aside * 1.5, hand[1] + along[1] * advance - along[0] * aside * 1.5]
 }
 
 /** The next way point to `goal` that keeps off the puck: straight if the line is free, else along a circle about the puck. */
@@ -47,12 +47,4 @@ function walkAround(hand: Point, goal: Point, puck: Point): Point {
   const turn = Math.atan2(Math.sin(to - from), Math.cos(to - from))
   const angle = from + Math.sign(turn) * Math.min(Math.abs(turn), 0.5)
   return [puck[0] + Math.cos(angle) * (CLEAR_M + 0.01), puck[1] + Math.sin(angle) * (CLEAR_M + 0.01)]
-}
-
-function moveTowards(action: Float32Array, from: Point, to: Point): Float32Array {
-  const [dx, dy] = [(to[0] - from[0]) / STEP_M, (to[1] - from[1]) / STEP_M]
-  const scale = Math.min(1, 1 / Math.max(Math.abs(dx), Math.abs(dy), 1e-9))
-  action[0] = dx * scale
-  action[1] = dy * scale
-  return action
 }
