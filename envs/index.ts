@@ -1,5 +1,8 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { cartPoleExpert } from './experts/cart-pole.ts'
+import type { ExpertFactory } from './experts/expert.ts'
+import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { loadPhysics } from './world/engine.ts'
@@ -8,6 +11,8 @@ import { loadPhysics } from './world/engine.ts'
 export interface EnvEntry {
   readonly summary: string
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
+  /** Solves the task from privileged state, where that makes sense. */
+  expert?: ExpertFactory
 }
 
 /** All scenes by id. */
@@ -19,6 +24,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
   [PENDULUM_ID]: {
     summary: 'swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym',
     make: makePendulum,
+  },
+  [CART_POLE_ID]: {
+    summary: 'balance a pole on a cart, or swing it up first: the cartpole of dm_control',
+    make: makeCartPole,
+    expert: cartPoleExpert,
   },
 }
 

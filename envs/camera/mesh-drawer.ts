@@ -102,7 +102,7 @@ export class MeshDrawer {
     }
   }
 
-  #drawFace({ id, spec }: Primitive, mesh: Mesh, face: number): void {
+  #drawFace({ id, spec, color }: Primitive, mesh: Mesh, face: number): void {
     const filler = this.#filler
     const eye = this.#eye
     const plane = mesh.facePlane
@@ -114,7 +114,7 @@ export class MeshDrawer {
     this.#affineOf(filler.depthPlane, plane[p]!, plane[p + 1]!, plane[p + 2]!, -eyeHeight)
     const isFlat = mesh.faceFlat[face] === 1
     const shade = isFlat ? filler.cornerShade[0]! : 1
-    for (let c = 0; c < 3; c++) filler.color[c] = spec.color[c]! * shade
+    for (let c = 0; c < 3; c++) filler.color[c] = color[c]! * shade
     if (!isFlat) {
       filler.fillSmooth(corners, id)
     } else if (spec.checker === undefined) {

@@ -4,7 +4,7 @@ import type { ShapeSpec } from './meshes.ts'
 /** 0..255 per channel. */
 export type Rgb = readonly [number, number, number]
 
-/** How one primitive looks. Pose and visibility can change from frame to frame, the rest cannot. */
+/** How one primitive looks at first. Pose, visibility and colour can change from frame to frame, the rest cannot. */
 export interface PrimitiveSpec {
   readonly name: string
   readonly shape: ShapeSpec
@@ -40,6 +40,8 @@ export interface Primitive {
   readonly position: Float64Array
   /** Rotation object to world, row-major [3, 3]. */
   readonly rotation: Float64Array
+  /** RGB, 0..255 per channel. Those of static primitives must not change after the first frame. */
+  readonly color: Float64Array
   visible: boolean
 }
 
@@ -98,6 +100,7 @@ function createPrimitive(spec: PrimitiveSpec, id: number): Primitive {
     id,
     position: Float64Array.from(spec.positionM ?? [0, 0, 0]),
     rotation: new Float64Array(9),
+    color: Float64Array.from(spec.color),
     visible: true,
   }
   setRotation(primitive, ...(spec.quatXyzw ?? ([0, 0, 0, 1] as const)))
