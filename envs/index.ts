@@ -1,10 +1,16 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
 import { cartPoleExpert } from './experts/cart-pole.ts'
+import { discArenaExpert } from './experts/disc-arena.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { reacherExpert } from './experts/reacher.ts'
+import { ringWorldExpert } from './experts/ring-world.ts'
 import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
+import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
+import { makeReacher, REACHER_ID } from './tasks/reacher.ts'
+import { makeRingWorld, RING_WORLD_ID } from './tasks/ring-world.ts'
 import { loadPhysics } from './world/engine.ts'
 
 /** One registered scene. */
@@ -29,6 +35,21 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'balance a pole on a cart, or swing it up first: the cartpole of dm_control',
     make: makeCartPole,
     expert: cartPoleExpert,
+  },
+  [DISC_ARENA_ID]: {
+    summary: 'take a disc of another colour in every episode to its goal: Point2D of multiworld',
+    make: makeDiscArena,
+    expert: discArenaExpert,
+  },
+  [REACHER_ID]: {
+    summary: 'bring the tip of a two-link arm to a target: the reacher of dm_control',
+    make: makeReacher,
+    expert: reacherExpert,
+  },
+  [RING_WORLD_ID]: {
+    summary: 'go around a ring to a mark, with the way along the ring as the true distance: DonutWorld of DeepMDP',
+    make: makeRingWorld,
+    expert: ringWorldExpert,
   },
 }
 

@@ -8,6 +8,9 @@ describe('makeEnv', () => {
       'armature/PushPuck-v0',
       'armature/Pendulum-v1',
       'armature/CartPole-v0',
+      'armature/DiscArena-v0',
+      'armature/Reacher-v0',
+      'armature/RingWorld-v0',
     ])
     for (const { summary } of envList()) expect(summary.length).toBeGreaterThan(10)
   })
