@@ -1,15 +1,23 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { cartPoleExpert } from './experts/cart-pole.ts'
+import { discArenaExpert } from './experts/disc-arena.ts'
 import type { ExpertFactory } from './experts/expert.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
 import { pushMultiExpert } from './experts/push-multi.ts'
 import { pushPuckExpert } from './experts/push-puck.ts'
 import { reachExpert } from './experts/reach.ts'
+import { reacherExpert } from './experts/reacher.ts'
+import { ringWorldExpert } from './experts/ring-world.ts'
+import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
+import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
 import { makePushMulti, PUSH_MULTI_ID } from './tasks/push-multi.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { makeReach, REACH_ID } from './tasks/reach.ts'
+import { makeReacher, REACHER_ID } from './tasks/reacher.ts'
+import { makeRingWorld, RING_WORLD_ID } from './tasks/ring-world.ts'
 import { loadPhysics } from './world/engine.ts'
 
 /** One registered scene. */
@@ -18,6 +26,7 @@ export interface EnvEntry {
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
   /** Solves the task from privileged state, where that makes sense. */
   readonly expert?: ExpertFactory
+  expert?: ExpertFactory
 }
 
 /** All scenes by id. */
@@ -45,6 +54,26 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'push several objects to their goals, with looks that may change from episode to episode',
     make: makePushMulti,
     expert: pushMultiExpert,
+  },
+  [CART_POLE_ID]: {
+    summary: 'balance a pole on a cart, or swing it up first: the cartpole of dm_control',
+    make: makeCartPole,
+    expert: cartPoleExpert,
+  },
+  [DISC_ARENA_ID]: {
+    summary: 'take a disc of another colour in every episode to its goal: Point2D of multiworld',
+    make: makeDiscArena,
+    expert: discArenaExpert,
+  },
+  [REACHER_ID]: {
+    summary: 'bring the tip of a two-link arm to a target: the reacher of dm_control',
+    make: makeReacher,
+    expert: reacherExpert,
+  },
+  [RING_WORLD_ID]: {
+    summary: 'go around a ring to a mark, with the way along the ring as the true distance: DonutWorld of DeepMDP',
+    make: makeRingWorld,
+    expert: ringWorldExpert,
   },
 }
 
