@@ -1,5 +1,6 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import type { ExpertFactory } from './experts/expert.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { loadPhysics } from './world/engine.ts'
@@ -8,6 +9,8 @@ import { loadPhysics } from './world/engine.ts'
 export interface EnvEntry {
   readonly summary: string
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
+  /** Solves the task from privileged state, where that makes sense. */
+  readonly expert?: ExpertFactory
 }
 
 /** All scenes by id. */
