@@ -4,6 +4,7 @@ import { ArmatureError } from '../core/errors.ts'
 import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
 import type { CheckFlags } from './check.ts'
+import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { RenderOptions } from './render.ts'
 import type { Size } from './render-scene.ts'
 
@@ -148,6 +149,18 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       if (!report.ok) process.exitCode = 1
     })
 
+  command('contact-sheet', 'one picture of all scenes from all their cameras')
+    .requiredOption('--out <file.png>', 'file to write')
+    .option('--seed <n>', 'of resets and random play', integer, 0)
+    .option('--steps <n>', 'steps of scripted (else random) play before the picture', count, 20)
+    .option('--height <n>', 'pixels of a view from top to bottom', viewHeight, 144)
+    .option('--overwrite', 'replace a file that is there')
+    .action(async (options: ContactSheetOptions) => {
+      const at = context()
+      const { contactSheet } = await import('./contact-sheet.ts')
+      finish(at, await contactSheet(at, options))
+    })
+
   command('bench', 'how fast this machine runs the parts, medians over repetitions')
     .option('--only <names>', 'benchmarks to run, separated by commas')
     .option('--repetitions <n>', 'timed repetitions of each', positiveInteger, 30)
@@ -208,6 +221,12 @@ function imageSize(text: string): Size {
   const isValid = [size.width, size.height].every((pixels) => pixels >= 1 && pixels <= 4096)
   if (!isValid) throw new InvalidArgumentError('Expected WIDTHxHEIGHT, each from 1 to 4096 pixels.')
   return size
+}
+
+function viewHeight(text: string): number {
+  const pixels = positiveInteger(text)
+  if (pixels > 1024) throw new InvalidArgumentError('Expected at most 1024 pixels.')
+  return pixels
 }
 
 function commaNames(text: string): readonly string[] {

@@ -103,16 +103,16 @@ async function shoot(
   const steps = Math.min(options.steps ?? (isStill ? 0 : maxEpisodeSteps), maxEpisodeSteps)
   // Where a viewer could not follow, every so many steps are shown: time stays true.
   const every = Math.ceil(controlHz / MAX_GIF_FPS)
+  const sizeOf = (camera: string): Size => options.size ?? viewSize(camera, DEFAULT_HEIGHT)
+  if (!isStill) requireMemory(cameras.map(sizeOf), 1 + Math.floor(steps / every))
   const draw = async (): Promise<RgbImage> => {
-    const panels = await views(env, cameras, (camera) => options.size ?? viewSize(camera, DEFAULT_HEIGHT))
+    const panels = await views(env, cameras, sizeOf)
     return panels.length === 1 ? panels[0]!.image : labelledRow(panels)
   }
   const frames: RgbImage[] = []
   const play = { player: scenePlayer(policy, env, expert, seed), seed, steps }
   const last = await playScene(context, env, play, async (step) => {
-    if (isStill || step % every !== 0) return
-    frames.push(await draw())
-    if (step === 0) requireMemory(frames[0]!, 1 + Math.floor(steps / every))
+    if (!isStill && step % every === 0) frames.push(await draw())
   })
   if (isStill) frames.push(await draw())
   const { width, height } = frames[0]!
@@ -122,12 +122,12 @@ async function shoot(
   return { content: encodeGif(frames, fps), report: { ...report, fps } }
 }
 
-function requireMemory({ data }: RgbImage, frames: number): void {
-  if (data.length * frames <= MAX_BYTES) return
-  const gib = (data.length * frames) / 2 ** 30
+function requireMemory(sizes: readonly Size[], frames: number): void {
+  const bytes = sizes.reduce((sum, { width, height }) => sum + width * height * 3, 0) * frames
+  if (bytes <= MAX_BYTES) return
   throw new ArmatureError('bad-argument', `${frames} frames`, {
     expected: 'at most 1 GiB of pixels',
-    got: `${gib.toFixed(1)} GiB`,
+    got: `${(bytes / 2 ** 30).toFixed(1)} GiB`,
     fix: 'choose a smaller --size or fewer --steps',
   })
 }
