@@ -13,6 +13,8 @@ export interface CheckOptions {
   readonly seed?: number
   /** Random steps per case. */
   readonly steps?: number
+  /** Called after each case; may throw to stop. */
+  readonly onResult?: (result: CheckResult) => void | Promise<void>
 }
 
 /**
@@ -34,7 +36,9 @@ export async function checkEnv(source: Env | (() => Promise<Env>), options: Chec
     } catch (error) {
       detail = error instanceof Error ? error.message : String(error)
     }
-    results.push({ name, ok: detail === '', detail })
+    const result = { name, ok: detail === '', detail }
+    results.push(result)
+    await options.onResult?.(result)
   }
   await env.close()
   return results

@@ -65,6 +65,7 @@ class Pendulum implements SimulatedEnv {
       id: PENDULUM_ID,
       actionSpace: boxSpace([1], -1, 1, ['torque_2_n_m']),
       imageSpaces: {},
+      cameras: ['front'],
       proprioSpace: space,
       stateSpace: space,
       controlHz: 1 / DT_S,

@@ -1,11 +1,12 @@
-import { mkdir } from 'node:fs/promises'
+import { access, mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Encoder } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
+import { ArmatureError, unwritable } from '../core/errors.ts'
 import type { Policy } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { EVALUATION_SEED, evaluatePolicy } from '../evaluate/policy.ts'
-import { writeFileAtomic } from '../io/atomic.ts'
+import { isFileError, writeFileAtomic } from '../io/atomic.ts'
 import { encodeGif } from '../io/gif.ts'
 import type { Panel, RgbImage } from '../io/image.ts'
 import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
@@ -40,8 +41,7 @@ export async function writeEpisodeVideo(
       frames.push(labelledRow(panels, VIDEO_SCALE))
     },
   })
-  await mkdir(dirname(file), { recursive: true })
-  await writeFileAtomic(file, encodeGif(frames, env.spec.controlHz))
+  await writePicture(file, encodeGif(frames, env.spec.controlHz))
 }
 
 async function reconstruct(encoder: Encoder, frame: Uint8Array): Promise<Uint8Array | undefined> {
@@ -59,4 +59,27 @@ export async function writeImaginedGoals(file: string, encoder: Encoder, seed: n
     upscale(rgbImage(pixels.subarray(i * size, (i + 1) * size), width, height), GOAL_SCALE),
   )
   await writeFileAtomic(file, encodePng(tile(images, { columns: GOAL_COLUMNS })))
+}
+
+/** @throws ArmatureError `bad-argument` when something is at `file` that the user did not allow to be replaced. */
+export async function requireNewFile(file: string, overwrite = false): Promise<void> {
+  if (overwrite) return
+  try {
+    await access(file)
+  } catch (error) {
+    if (isFileError(error, 'ENOENT')) return
+    throw unwritable(file, error)
+  }
+  throw new ArmatureError('bad-argument', `${file} exists`, { fix: 'name another file or use --overwrite' })
+}
+
+/**
+ * Writes a picture or an animation, and the folders above it where they are missing.
+ * @throws ArmatureError `unwritable`.
+ */
+export async function writePicture(file: string, content: Uint8Array): Promise<void> {
+  await mkdir(dirname(file), { recursive: true }).catch((error: unknown) => {
+    throw unwritable(file, error)
+  })
+  await writeFileAtomic(file, content)
 }

@@ -3,6 +3,10 @@ import type { EngineName } from '../tensor/engine.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
+import type { CheckFlags } from './check.ts'
+import type { ContactSheetOptions } from './contact-sheet.ts'
+import type { RenderOptions } from './render.ts'
+import type { Size } from './render-scene.ts'
 
 interface GlobalOptions {
   readonly json?: boolean
@@ -106,6 +110,57 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     finish(at, await doctor(at))
   })
 
+  command('render <env>', 'a picture (.png) or an animation (.gif) of a scene')
+    .requiredOption('--out <file>', 'file to write; its ending chooses the format')
+    .option('--cameras <names>', 'cameras, separated by commas, or "all" (default: human, else the first)', commaNames)
+    .addOption(
+      new Option(
+        '--policy <name>',
+        'what moves the scene (default: scripted where it has an expert, else random)',
+      ).choices(['random', 'still', 'scripted']),
+    )
+    .option('--seed <n>', 'of the reset and of random play', integer, 0)
+    .option(
+      '--steps <n>',
+      'steps before the picture (default: 0); of an animation, at most (default: an episode)',
+      count,
+    )
+    .option('--size <WxH>', 'pixels of each camera (default: 240x240, human 320x240)', imageSize)
+    .option('--set <key=value>', 'an option of the env, e.g. start=random; may be repeated', collect, [])
+    .option('--overwrite', 'replace a file that is there')
+    .action(async (env: string, options: RenderOptions) => {
+      const at = context()
+      const { render } = await import('./render.ts')
+      finish(at, await render(at, env, options))
+    })
+
+  command(
+    'check <env>',
+    'test a scene, or "all", against the contract that learning relies on; exit code 1 if one fails',
+  )
+    .option('--seed <n>', 'of resets and random play', integer, 1)
+    .option('--steps <n>', 'random steps of each case', positiveInteger, 60)
+    .option('--set <key=value>', 'an option of the env, e.g. start=random; may be repeated', collect, [])
+    .action(async (env: string, options: CheckFlags) => {
+      const at = context()
+      const { check } = await import('./check.ts')
+      const report = await check(at, env, options)
+      finish(at, report)
+      if (!report.ok) process.exitCode = 1
+    })
+
+  command('contact-sheet', 'one picture of all scenes from all their cameras')
+    .requiredOption('--out <file.png>', 'file to write')
+    .option('--seed <n>', 'of resets and random play', integer, 0)
+    .option('--steps <n>', 'steps of scripted (else random) play before the picture', count, 20)
+    .option('--height <n>', 'pixels of a view from top to bottom', viewHeight, 144)
+    .option('--overwrite', 'replace a file that is there')
+    .action(async (options: ContactSheetOptions) => {
+      const at = context()
+      const { contactSheet } = await import('./contact-sheet.ts')
+      finish(at, await contactSheet(at, options))
+    })
+
   command('bench', 'how fast this machine runs the parts, medians over repetitions')
     .option('--only <names>', 'benchmarks to run, separated by commas')
     .option('--repetitions <n>', 'timed repetitions of each', positiveInteger, 30)
@@ -151,6 +206,35 @@ function positiveInteger(text: string): number {
   const value = integer(text)
   if (value < 1) throw new InvalidArgumentError('Expected a whole number above 0.')
   return value
+}
+
+function count(text: string): number {
+  const value = integer(text)
+  if (value < 0) throw new InvalidArgumentError('Expected a whole number, 0 or more.')
+  return value
+}
+
+/** `128x96`, or `128` for a square. */
+function imageSize(text: string): Size {
+  const [, width, height = width] = /^(\d+)(?:x(\d+))?$/.exec(text) ?? []
+  const size = { width: Number(width), height: Number(height) }
+  const isValid = [size.width, size.height].every((pixels) => pixels >= 1 && pixels <= 4096)
+  if (!isValid) throw new InvalidArgumentError('Expected WIDTHxHEIGHT, each from 1 to 4096 pixels.')
+  return size
+}
+
+function viewHeight(text: string): number {
+  const pixels = positiveInteger(text)
+  if (pixels > 1024) throw new InvalidArgumentError('Expected at most 1024 pixels.')
+  return pixels
+}
+
+function commaNames(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  if (names.includes('') || new Set(names).size < names.length) {
+    throw new InvalidArgumentError('Expected different names, separated by commas.')
+  }
+  return names
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {

@@ -45,6 +45,8 @@ export interface EnvSpec {
   readonly id: string
   readonly actionSpace: BoxSpace
   readonly imageSpaces: Readonly<Record<string, BoxSpace>>
+  /** All that `render` takes, observed or not; absent: those of `imageSpaces`. */
+  readonly cameras?: readonly string[]
   readonly proprioSpace: BoxSpace
   readonly stateSpace: BoxSpace
   readonly controlHz: number

@@ -29,7 +29,7 @@ const gifenc = createRequire(import.meta.url)('gifenc') as Gifenc
 /** One entry of the palette is kept for "as in the frame before". */
 const MAX_COLORS = 255
 /** Viewers slow down what claims to be faster than this. */
-const MAX_FPS = 50
+export const MAX_GIF_FPS = 50
 /** The palette of a long video is drawn from about this many pixels. */
 const SAMPLED_PIXELS = 400_000
 const KEEP_FRAME = 1
@@ -66,8 +66,8 @@ export function encodeGif(frames: readonly RgbImage[], fps: number): Uint8Array 
 function requireFrames(frames: readonly RgbImage[], fps: number): RgbImage {
   const [first] = frames
   if (first === undefined) throw new ArmatureError('bad-argument', 'GIF', { expected: 'at least one frame' })
-  if (!(fps > 0 && fps <= MAX_FPS)) {
-    throw new ArmatureError('bad-argument', 'GIF', { expected: `fps in (0, ${MAX_FPS}]`, got: String(fps) })
+  if (!(fps > 0 && fps <= MAX_GIF_FPS)) {
+    throw new ArmatureError('bad-argument', 'GIF', { expected: `fps in (0, ${MAX_GIF_FPS}]`, got: String(fps) })
   }
   for (const [i, { width, height }] of frames.entries()) {
     if (width === first.width && height === first.height) continue

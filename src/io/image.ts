@@ -46,7 +46,36 @@ export function rgbImage(data: Uint8Array, width: number, height: number): RgbIm
  * @example encodeGif(frames.map((camera) => labelledRow([{ label: 'camera', image: camera }, { label: 'goal', image: goal }], 3)), 10)
  */
 export function labelledRow(panels: readonly Panel[], scale = 1): RgbImage {
-  return tile(panels.map(({ label, image }) => withCaption(upscale(image, scale), label)))
+  return sideBySide(panels.map(({ label, image }) => withCaption(upscale(image, scale), label)))
+}
+
+/** Images in a row on white, each as wide as it is, aligned at the top. */
+export function sideBySide(images: readonly RgbImage[], gap = 2): RgbImage {
+  let left = 0
+  const placed = images.map((image) => {
+    const place = { image, left, top: 0 }
+    left += image.width + gap
+    return place
+  })
+  return collage(left - gap, Math.max(...images.map(({ height }) => height)), placed)
+}
+
+/** Images on a white page of `width` x `height`, top left corners at (left, top); later ones cover earlier ones. All must lie within. */
+export function collage(
+  width: number,
+  height: number,
+  placed: readonly { readonly image: RgbImage; readonly left: number; readonly top: number }[],
+): RgbImage {
+  const page = blank(width, height)
+  for (const { image, left, top } of placed) paste(page, image, left, top)
+  return page
+}
+
+/** `text` in one line, as dark pixels on white without a margin. */
+export function textImage(text: string, scale = 1): RgbImage {
+  const line = blank(textWidth(text), GLYPH_HEIGHT)
+  drawText(line, text, 0, 0)
+  return upscale(line, scale)
 }
 
 /** Images in a grid, row by row, on white. Smaller ones stand at the top left of their cell. */
@@ -89,9 +118,12 @@ export function withCaption(image: RgbImage, text: string): RgbImage {
   const strip = GLYPH_HEIGHT + 2 * CAPTION_MARGIN
   const out = blank(image.width, image.height + strip)
   paste(out, image, 0, strip)
-  const textWidth = text.length * (GLYPH_WIDTH + 1) - 1
-  drawText(out, text, Math.max(0, Math.floor((image.width - textWidth) / 2)), CAPTION_MARGIN)
+  drawText(out, text, Math.max(0, Math.floor((image.width - textWidth(text)) / 2)), CAPTION_MARGIN)
   return out
+}
+
+function textWidth(text: string): number {
+  return Math.max(1, text.length * (GLYPH_WIDTH + 1) - 1)
 }
 
 function drawText(image: RgbImage, text: string, left: number, top: number): void {

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { RgbImage } from '../../src/io/image.ts'
-import { labelledRow, rgbImage, tile, upscale, withCaption } from '../../src/io/image.ts'
+import {
+  collage,
+  labelledRow,
+  rgbImage,
+  sideBySide,
+  textImage,
+  tile,
+  upscale,
+  withCaption,
+} from '../../src/io/image.ts'
 import { failure } from './helpers.ts'
 
 /** An image of grey pixels, given as rows. */
@@ -73,6 +82,31 @@ describe('images', () => {
     const image = grey([200, 200, 200, 200, 200])
     const shapes = Array.from({ length: 95 }, (_, i) => art(withCaption(image, String.fromCharCode(32 + i))).join('\n'))
     expect(new Set(shapes).size).toBe(95)
+  })
+
+  it('writes a line of text, enlarged', () => {
+    const [small, large] = [textImage('I1'), textImage('I1', 2)]
+    expect(art(small)[0]).toBe('.###....#..')
+    expect([small.width, small.height]).toEqual([11, 7])
+    expect(large).toEqual(upscale(small, 2))
+  })
+
+  it('puts images of different sizes side by side, each as wide as it is', () => {
+    expect(rows(sideBySide([grey([1], [2]), grey([3, 4])], 1))).toEqual([
+      [1, 255, 3, 4],
+      [2, 255, 255, 255],
+    ])
+  })
+
+  it('places images on a page', () => {
+    const placed = [
+      { image: grey([1, 2], [3, 4]), left: 0, top: 0 },
+      { image: grey([5]), left: 1, top: 1 },
+    ]
+    expect(rows(collage(3, 2, placed))).toEqual([
+      [1, 2, 255],
+      [3, 5, 255],
+    ])
   })
 
   it('makes a labelled row', () => {
