@@ -26,7 +26,6 @@ export interface EnvEntry {
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
   /** Solves the task from privileged state, where that makes sense. */
   readonly expert?: ExpertFactory
-  expert?: ExpertFactory
 }
 
 /** All scenes by id. */

@@ -102,7 +102,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       id: spec.id,
       actionSpace: boxSpace([spec.actionNames.length], -1, 1, spec.actionNames),
       imageSpaces: Object.fromEntries(observed.map((name) => [name, imageSpace(this.#size.height, this.#size.width)])),
-      cameras: Object.keys(cameras),
+      cameras: Object.keys(task.cameras),
       proprioSpace: spec.proprioSpace,
       stateSpace: spec.stateSpace,
       controlHz: spec.controlHz,

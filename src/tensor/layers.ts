@@ -231,10 +231,7 @@ export function spatialBroadcast(name: string, options: SpatialBroadcastOptions)
   const vector = dense(`${name}/vector`, { inputSize, outputSize: outputChannels })
   const coordinates = `${name}/coordinates`
   return {
-    parameters: [
-      ...vector.parameters,
-      { name: coordinates, shape: [2, outputChannels], init: orthogonal(RELU_GAIN) },
-    ],
+    parameters: [...vector.parameters, { name: coordinates, shape: [2, outputChannels], init: orthogonal(RELU_GAIN) }],
     apply: (weights, z) => {
       const seen = tf.reshape(vector.apply(weights, z), [z.shape[0]!, 1, 1, outputChannels])
       const place = tf.matMul(tf.tensor2d(grid, [height * width, 2]), weights[coordinates]!) // [HW, out]
