@@ -1,5 +1,5 @@
 import type { Env, GoalEnv, SimulatedEnv } from '../src/core/env.ts'
-import { isGoalEnv, isSimulatedEnv } from '../src/core/env.ts'
+import { DISTRACTOR_ID, isCameraEnv, isGoalEnv, isSimulatedEnv } from '../src/core/env.ts'
 import type { ErrorCode } from '../src/core/errors.ts'
 import { ArmatureError } from '../src/core/errors.ts'
 import type { NdData } from '../src/core/ndarray.ts'
@@ -283,16 +283,35 @@ async function whyGoalImage(env: GoalEnv, seed: number): Promise<string | undefi
   const here = await env.renderGoal(env.achievedGoal(observation.state))
   const there = await env.renderGoal(env.sampleGoal(new Rng(seed)))
   for (const [camera, image] of Object.entries(observation.images)) {
-    const [near, far] = [meanDifference(image, here[camera]), meanDifference(image, there[camera])]
+    const isScene = await sceneMask(env, camera)
+    const [near, far] = [here, there].map((images) => meanDifference(image, images[camera], isScene)) as [
+      number,
+      number,
+    ]
     if (!(near < 0.5)) return `camera ${camera}: at the present state it differs by ${near} of 255 from the observation`
     if (!(far > near)) return `camera ${camera}: another goal looks the same`
   }
   return undefined
 }
 
-function meanDifference(a: Uint8Array, b: Uint8Array | undefined): number {
+/** Where the present image of `camera` shows the scene alone: pixels with no distractor in or beside them. */
+async function sceneMask(env: Env, camera: string): Promise<(pixel: number) => boolean> {
+  const ids = isCameraEnv(env) ? await env.renderIds(camera) : new Uint16Array()
+  if (!ids.includes(DISTRACTOR_ID)) return () => true
+  const width = env.spec.imageSpaces[camera]!.shape[1]!
+  const around = [-width - 1, -width, -width + 1, -1, 0, 1, width - 1, width, width + 1]
+  return (pixel) => around.every((offset) => ids[pixel + offset] !== DISTRACTOR_ID)
+}
+
+function meanDifference(a: Uint8Array, b: Uint8Array | undefined, isCompared: (pixel: number) => boolean): number {
   if (b?.length !== a.length) return Number.NaN
-  return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length
+  let [sum, count] = [0, 0]
+  for (let i = 0; i < a.length; i++) {
+    if (!isCompared(Math.floor(i / 3))) continue
+    sum += Math.abs(a[i]! - b[i]!)
+    count++
+  }
+  return sum / count
 }
 
 function zeroAction(env: Env): Float32Array {

@@ -18,8 +18,12 @@ import type { BoxSpace } from '../src/core/spaces.ts'
 import { boxSpace, checkAction, imageSpace, whyOutside } from '../src/core/spaces.ts'
 import type { CameraSpec, ImageSize } from './camera/camera.ts'
 import { Rasterizer } from './camera/rasterizer.ts'
+import type { Backdrop } from './camera/rasterizer.ts'
 import type { EpisodeState } from './episode.ts'
 import { Episode } from './episode.ts'
+import { distractorOption } from './look/distractor.ts'
+import type { Look, LookState } from './look/look.ts'
+import { createLook, otherLook } from './look/look.ts'
 import type { OptionReader, Values } from './options.ts'
 import { byName, imageSize, integer, names, oneOf, quantity, readOptions, section, text, vector } from './options.ts'
 import type { GoalTask, Task } from './task.ts'
@@ -33,6 +37,8 @@ const SCENE_OPTIONS = {
   /** Moves cameras, by name, e.g. `{ front: { fovYDeg: 30 } }`; of a mounted camera in the frame of what carries it. */
   camera: byName(section({ eyeM: vector, targetM: vector, up: vector, fovYDeg: quantity(1, 170) })),
   supersample: oneOf('on', 'off'),
+  /** A moving picture behind the scene, e.g. `{ kind: 'discs', split: 'test' }` or just its kind. */
+  distractor: distractorOption,
   maxEpisodeSteps: integer(1, 1_000_000),
   start: text,
   /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
@@ -62,6 +68,7 @@ interface SavedState {
   readonly episode: EpisodeState
   readonly task: unknown
   readonly goal?: readonly number[]
+  readonly look?: LookState
 }
 
 /** Makes an env of `task`: a {@link GoalEnv} where the task has goals. */
@@ -79,6 +86,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected readonly observation: Observation
   /** The observed cameras. */
   protected readonly eyes: readonly { readonly name: string; readonly view: Rasterizer; readonly image: Uint8Array }[]
+  /** What changes from episode to episode besides the task; undefined when nothing does. */
+  protected readonly look: Look | undefined
   readonly #start: string
   readonly #size: ImageSize
   readonly #cameras: ReadonlyMap<string, CameraSpec>
@@ -89,6 +98,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.task = task
     this.idNames = ['nothing', ...scene.primitives.map((primitive) => primitive.spec.name)]
     this.#cameras = placeCameras(task, options.camera ?? {})
+    this.look = createLook(task, options)
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
     const observed = options.cameras ?? [Object.keys(task.cameras)[0]!]
@@ -121,6 +131,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     const { start } = readOptions(`${this.spec.id} reset`, { start: SCENE_OPTIONS.start }, options.options)
     const from = start === undefined ? this.#start : this.#checkStart(start)
     this.episode.begin(options.seed)
+    this.look?.begin(options.seed)
     this.begin(from, this.episode.rng)
     this.observe()
     return { observation: this.observation, info: this.info() }
@@ -130,6 +141,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.episode.requireRunning()
     checkAction(this.spec.actionSpace, action)
     this.task.step(action)
+    this.look?.advance()
     this.observe()
     const info = this.info()
     const terminated = this.task.terminated?.() ?? false
@@ -156,7 +168,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   async saveState(): Promise<EnvState> {
     this.episode.requireOpen()
     const { json, snapshot } = this.task.save()
-    const saved: SavedState = { episode: this.episode.state, task: json, ...this.savedGoal() }
+    const look = this.look && { look: this.look.state }
+    const saved: SavedState = { episode: this.episode.state, task: json, ...this.savedGoal(), ...look }
     return { id: this.spec.id, json: JSON.stringify(saved), snapshot }
   }
 
@@ -169,6 +182,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       })
     }
     const saved = JSON.parse(state.json) as SavedState
+    this.#restoreLook(saved.look)
     this.task.restore({ json: saved.task, snapshot: state.snapshot })
     this.episode.restore(saved.episode)
     this.restoreGoal(saved)
@@ -184,7 +198,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   }
 
   protected info(): Info {
-    return this.task.info?.() ?? {}
+    const info = this.task.info?.() ?? {}
+    return this.look === undefined ? info : { ...info, ...this.look.info }
   }
 
   protected reward(action: Float32Array, _info: Info): number {
@@ -200,9 +215,19 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected observe(): void {
     this.task.observe(this.observation.state, this.observation.proprio)
     for (const { view, image } of this.eyes) {
-      view.render()
+      view.render(this.#backdrop(view))
       image.set(view.rgb)
     }
+  }
+
+  /** None for cameras for people, who want to see the scene. */
+  #backdrop(view: Rasterizer): Backdrop | undefined {
+    return view.spec.showsHidden === true ? undefined : this.look?.distractor?.now(view)
+  }
+
+  #restoreLook(saved: LookState | undefined): void {
+    if ((saved === undefined) !== (this.look === undefined)) throw otherLook(this.spec.id)
+    if (saved !== undefined) this.look!.state = saved
   }
 
   #checkStart(start: string): string {
@@ -224,7 +249,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
 
   #rendered(camera: string, size: ImageSize | undefined): Rasterizer {
     const view = this.#view(camera, size)
-    view.render()
+    view.render(this.#backdrop(view))
     return view
   }
 
@@ -269,14 +294,17 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements GoalEnv {
     return this.task.goalDistances(achieved, desired)
   }
 
-  /** The physics is not touched: cameras see poses only, and those follow from `goal`. */
+  /**
+   * The physics is not touched: cameras see poses only, and those follow from `goal`. A distractor shows another background than the
+   * observation's.
+   */
   async renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>> {
     this.episode.requireOpen()
     this.#checkGoal(goal)
     this.task.showAt(goal)
     const images = Object.fromEntries(
       this.eyes.map(({ name, view }) => {
-        view.render()
+        view.render(view.spec.showsHidden === true ? undefined : this.look?.distractor?.forGoal(goal, view))
         return [name, view.rgb.slice()]
       }),
     )

@@ -121,10 +121,8 @@ export class Rasterizer {
     const isCarried = this.#carrier !== undefined
     if (isCarried) this.#drawStatics()
     else this.#restoreStatics()
-    // What a backdrop covers, and all that a carried camera sees, is in none of the copies.
-    const isAllNew = isCarried || backdrop !== undefined
-    this.#changedStart.fill(isAllNew ? 0 : this.width)
-    this.#changedEnd.fill(isAllNew ? this.width : 0)
+    this.#changedStart.fill(isCarried ? 0 : this.width)
+    this.#changedEnd.fill(isCarried ? this.width : 0)
     for (const primitive of this.#movers) {
       if (!this.#isShown(primitive)) continue
       this.#drawer.drawShadow(primitive)
@@ -135,8 +133,10 @@ export class Rasterizer {
       this.#drawer.draw(primitive)
       this.#noteChanged()
     }
-    if (backdrop !== undefined) this.#fillBackdrop(backdrop)
     this.#resolve()
+    if (backdrop === undefined) return
+    if (this.#supersample === 1) this.#fillBackdrop(backdrop)
+    else this.#fillBackdropSamples(backdrop)
   }
 
   #follow(): void {
@@ -218,24 +218,59 @@ export class Rasterizer {
     for (const primitive of shown) this.#drawer.drawShadow(primitive)
   }
 
-  /** Each pixel of the backdrop goes to all of its samples. */
+  /** Puts the backdrop into the outputs, where nothing or the ground was drawn. */
   #fillBackdrop({ rgb: image, onGround }: Backdrop): void {
-    const { rgb, ids, width, height, shadowKeep } = this.#filler
+    const { rgb, ids } = this
+    const { ids: drawnIds, shadowKeep } = this.#filler
     const ground = onGround ? this.#groundId : 0
-    const shift = this.#supersample - 1
-    for (let row = 0, sample = 0; row < height; row++) {
-      const start = (row >> shift) * this.width
-      for (let column = 0; column < width; column++, sample++) {
-        const drawn = ids[sample]!
-        const id = drawn & ~SHADOWED
-        if (id !== 0 && id !== ground) continue
-        const keep = drawn === id ? 1 : shadowKeep
-        const from = (start + (column >> shift)) * 3
-        ids[sample] = DISTRACTOR_ID
-        rgb[sample * 3] = image[from]! * keep
-        rgb[sample * 3 + 1] = image[from + 1]! * keep
-        rgb[sample * 3 + 2] = image[from + 2]! * keep
+    for (let pixel = 0, at = 0; pixel < ids.length; pixel++, at += 3) {
+      const id = ids[pixel]!
+      if (id !== 0 && id !== ground) continue
+      ids[pixel] = DISTRACTOR_ID
+      const keep = drawnIds[pixel] === id ? 1 : shadowKeep
+      rgb[at] = image[at]! * keep
+      rgb[at + 1] = image[at + 1]! * keep
+      rgb[at + 2] = image[at + 2]! * keep
+    }
+  }
+
+  /** The same, as if every sample of a pixel showed that pixel of the backdrop. */
+  #fillBackdropSamples({ rgb: image, onGround }: Backdrop): void {
+    const { height, rgb, ids } = this
+    const { ids: drawnIds, width: stride } = this.#filler
+    const ground = onGround ? this.#groundId : 0
+    for (let row = 0, pixel = 0; row < height; row++) {
+      for (let a = row * 2 * stride, end = a + stride; a < end; a += 2, pixel++) {
+        const first = drawnIds[a]!
+        const isBehind = first === 0 || first === ground
+        const isEven = drawnIds[a + 1] === first && drawnIds[a + stride] === first && drawnIds[a + stride + 1] === first
+        if (isEven && isBehind) {
+          const at = pixel * 3
+          ids[pixel] = DISTRACTOR_ID
+          rgb[at] = image[at]!
+          rgb[at + 1] = image[at + 1]!
+          rgb[at + 2] = image[at + 2]!
+        } else if (!isEven || first === (ground | SHADOWED)) {
+          this.#mixBackdrop(image, ground, pixel, a)
+        }
       }
+    }
+  }
+
+  /** A pixel of which only some samples are before the backdrop, or in a shadow on it; sample `a` is its upper left. */
+  #mixBackdrop(image: Uint8Array, ground: number, pixel: number, a: number): void {
+    const { rgb, ids } = this
+    const { rgb: drawnRgb, ids: drawnIds, width: stride, shadowKeep } = this.#filler
+    if (ids[pixel] === 0 || ids[pixel] === ground) ids[pixel] = DISTRACTOR_ID
+    for (let at = pixel * 3, c = 0; c < 3; at++, c++) {
+      let sum = 2
+      for (let s = 0; s < 4; s++) {
+        const sample = a + (s & 1) + (s >> 1) * stride
+        const id = drawnIds[sample]! & ~SHADOWED
+        if (id !== 0 && id !== ground) sum += drawnRgb[sample * 3 + c]!
+        else sum += drawnIds[sample] === id ? image[at]! : Math.floor(image[at]! * shadowKeep)
+      }
+      rgb[at] = sum >> 2
     }
   }
 

@@ -6,6 +6,7 @@ import type { ShapeSpec } from '../../envs/camera/meshes.ts'
 import { Rasterizer } from '../../envs/camera/rasterizer.ts'
 import type { PrimitiveSpec, SceneSpec } from '../../envs/camera/scene.ts'
 import { Scene, setPosition, setRotation } from '../../envs/camera/scene.ts'
+import { DISTRACTOR_ID } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 
 const DOWN: CameraSpec = {
@@ -476,6 +477,47 @@ describe('Rasterizer', () => {
       }
     }
   })
+
+  it.each([true, false])(
+    'shows a backdrop in every sample of its pixels (onGround %s), and only while it has one',
+    (onGround) => {
+      const scene = clutter(8, (i) => i < 4)
+      // A row of the table's edge and what is beyond it.
+      const spec = { ...OBLIQUE, targetM: [0, 0.3, 0.1], fovYDeg: 70 } as const
+      const [fine, coarse] = [
+        new Rasterizer(scene, spec, { width: 80, height: 60 }),
+        new Rasterizer(scene, spec, { width: 40, height: 30 }, 2),
+      ]
+      coarse.render()
+      const [plain, plainIds] = [coarse.rgb.slice(), coarse.ids.slice()]
+      const rng = new Rng(1)
+      const small = Uint8Array.from({ length: 40 * 30 * 3 }, () => rng.int(256))
+      const large = Uint8Array.from({ length: 80 * 60 * 3 }, (_, i) => {
+        const [row, column] = [Math.floor(i / 240), Math.floor((i % 240) / 3)]
+        return small[((row >> 1) * 40 + (column >> 1)) * 3 + (i % 3)]!
+      })
+      fine.render({ rgb: large, onGround })
+      coarse.render({ rgb: small, onGround })
+      for (let row = 0; row < 30; row++) {
+        for (let column = 0; column < 40; column++) {
+          const samples = [0, 1, 80, 81].map((offset) => row * 160 + column * 2 + offset)
+          const nearest = samples.reduce((best, s) => (fine.depth[s]! < fine.depth[best]! ? s : best))
+          const pixel = row * 40 + column
+          expect(coarse.ids[pixel]).toBe(fine.ids[nearest])
+          const isBehind = plainIds[pixel] === 0 || (onGround && plainIds[pixel] === 1)
+          expect(coarse.ids[pixel]).toBe(isBehind ? DISTRACTOR_ID : plainIds[pixel])
+          for (const c of [0, 1, 2]) {
+            const sum = samples.reduce((total, s) => total + fine.rgb[s * 3 + c]!, 0)
+            expect(coarse.rgb[pixel * 3 + c]).toBe((sum + 2) >> 2)
+          }
+        }
+      }
+      expect(plainIds).toContain(0)
+      coarse.render()
+      expect(Buffer.compare(coarse.rgb, plain)).toBe(0)
+      expect(coarse.ids).toEqual(plainIds)
+    },
+  )
 
   it('takes any size and survives objects around and behind the camera', () => {
     const scene = clutter(9, (i) => i < 4)
