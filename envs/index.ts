@@ -1,5 +1,7 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { armPushExpert } from './experts/arm-push.ts'
+import { armReachExpert } from './experts/arm-reach.ts'
 import { cartPoleExpert } from './experts/cart-pole.ts'
 import { discArenaExpert } from './experts/disc-arena.ts'
 import type { ExpertFactory } from './experts/expert.ts'
@@ -9,6 +11,8 @@ import { pushPuckExpert } from './experts/push-puck.ts'
 import { reachExpert } from './experts/reach.ts'
 import { reacherExpert } from './experts/reacher.ts'
 import { ringWorldExpert } from './experts/ring-world.ts'
+import { ARM_PUSH_ID, makeArmPush } from './tasks/arm-push.ts'
+import { ARM_REACH_ID, makeArmReach } from './tasks/arm-reach.ts'
 import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
 import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
@@ -23,6 +27,8 @@ import { loadPhysics } from './world/engine.ts'
 /** One registered scene. */
 export interface EnvEntry {
   readonly summary: string
+  /** Solves the task from privileged state, where that makes sense. */
+  readonly expert?: ExpertFactory
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
   /** Solves the task from privileged state, where that makes sense. */
   readonly expert?: ExpertFactory
@@ -73,6 +79,16 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'go around a ring to a mark, with the way along the ring as the true distance: DonutWorld of DeepMDP',
     make: makeRingWorld,
     expert: ringWorldExpert,
+  },
+  [ARM_REACH_ID]: {
+    summary: 'take the tip of a Panda arm to a point',
+    expert: armReachExpert,
+    make: makeArmReach,
+  },
+  [ARM_PUSH_ID]: {
+    summary: 'push a puck to its goal with a Panda arm',
+    expert: armPushExpert,
+    make: makeArmPush,
   },
 }
 

@@ -7,7 +7,7 @@ type Color = readonly [number, number, number]
 const WHITE: Color = [232, 236, 240]
 const GREY: Color = [120, 130, 142]
 const DARK: Color = [58, 64, 74]
-const ORANGE: Color = [250, 150, 30]
+const ORANGE: Color = [255, 168, 40]
 
 const AT_ORIGIN: PoseSpec = { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] }
 /** Of the tool's rod, from the flange to its tip. */

@@ -146,7 +146,7 @@ export function parseXml(xml: string, file: string): UrdfElement {
     },
   })
   try {
-    return new UrdfElement(parser.parseFromString(xml.replace(/^\uFEFF/, ''), 'text/xml').documentElement!, file)
+    return new UrdfElement(parser.parseFromString(withoutDeclaration(xml), 'text/xml').documentElement!, file)
   } catch (cause) {
     const line = cause instanceof ParseError ? (cause.locator as { lineNumber?: number } | undefined)?.lineNumber : 0
     const where = line === undefined || line === 0 ? file : `${file} line ${line}`
@@ -157,6 +157,11 @@ export function parseXml(xml: string, file: string): UrdfElement {
       cause,
     })
   }
+}
+
+/** Many files have a blank line before it, or an odd version in it; nothing depends on it once the text is decoded. */
+function withoutDeclaration(xml: string): string {
+  return xml.replace(/^\uFEFF?\s*<\?xml\s[^<>]*\?>/, (declaration) => declaration.replaceAll(/[^\n]/g, ' '))
 }
 
 /** A value of the file in a message: short, on one line. */

@@ -44,7 +44,9 @@ const L_MESH: Extract<ShapeSpec, { kind: 'mesh' }> = {
       const j = (i + 1) % 6
       return [i, i + 6, j, j, i + 6, j + 6]
     }),
-    ...[0, 1, 1],
+    0,
+    1,
+    1,
   ],
 }
 

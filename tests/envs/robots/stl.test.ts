@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_TRIANGLES, parseStl } from '../../../envs/robots/stl.ts'
 import { ArmatureError } from '../../../src/core/errors.ts'

@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { LinkModel, PoseSpec, RobotModel } from '../../../envs/robots/robot-model.ts'
 import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
@@ -151,6 +151,12 @@ describe('parseUrdf', () => {
     expect(() => parseUrdf(xml)).toThrow(/"a.dae" is not supported.*visuals: collision/)
     const sphere = { shape: { kind: 'sphere', radiusM: 0.1 }, color: [255, 255, 255] }
     expect(linkOf(parseUrdf(xml, { visuals: 'collision' }), 'a').visuals).toMatchObject([sphere])
+  })
+
+  it('takes a declaration after a byte order mark or blank lines, and counts those', () => {
+    const declared = (content: string): string => `\uFEFF\n\n<?xml version="1.0"?>\n${robot(content)}`
+    expect(parseUrdf(declared('<link name="a"/>')).name).toBe('r')
+    expect(() => parseUrdf(declared('<link/>'))).toThrow(/URDF line 5:/)
   })
 
   it('reads past what is not of the body', () => {
@@ -483,6 +489,38 @@ function expectReadOrRefused(xml: string): void {
   })
   if (error !== undefined) expect(error.message).toMatch(/^[^\n]+$/)
 }
+
+/** Files that were written elsewhere, to try on this machine: see fixtures/README.md. */
+const FOREIGN = (process.env['ARMATURE_URDF'] ?? '').split(delimiter).filter((path) => path !== '')
+
+describe.each([join(FIXTURES, 'seven-joints.urdf'), ...FOREIGN])('%s', (path) => {
+  const model = loadUrdf(path, { visuals: FOREIGN.includes(path) ? 'collision' : 'own' })
+
+  it('is a tree of bodies, parents first', () => {
+    expect(model.joints.length).toBeGreaterThan(0)
+    expect(model.joints).toHaveLength(model.links.length - 1)
+    for (const [i, { parent, child }] of model.joints.entries()) {
+      expect(model.links[i + 1]!.name).toBe(child)
+      expect(model.links.slice(0, i + 1).map(({ name }) => name)).toContain(parent)
+    }
+    expect(model.links.reduce((sum, { massKg }) => sum + massKg, 0)).toBeGreaterThan(0)
+    const file = readFileSync(path, 'utf8')
+    expect(model.links).toHaveLength(file.match(/<link\s/g)!.length)
+    expect(model.joints).toHaveLength(file.match(/<joint\s+[^>]*type=/g)!.length)
+  })
+
+  it.runIf(/seven_joints|lbr_iiwa/.test(model.name))('stands upright at zero, its links where they are by hand', () => {
+    const heights = [0, 0.1575, 0.36, 0.5645, 0.78, 0.9645, 1.18, 1.261]
+    const frames = framesAtZero(model)
+    for (const [i, height] of heights.entries()) {
+      const frame = frames.get(model.links[i]!.name)!
+      expectVector(frame.positionM, [0, 0, height])
+      // Joints turn about the vertical and the horizontal by turns.
+      const [x, y, z] = rotate(frame.quatXyzw, [0, 0, 1])
+      expectVector([Math.abs(x), Math.abs(y), Math.abs(z)], i % 2 === 1 || i === 0 ? [0, 0, 1] : [0, 1, 0])
+    }
+  })
+})
 
 describe('loadUrdf', () => {
   const folder = mkdtempSync(join(tmpdir(), 'armature-urdf-'))
