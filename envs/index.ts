@@ -1,7 +1,9 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { graspBinExpert } from './experts/grasp-bin.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
+import { GRASP_BIN_ID, makeGraspBin } from './tasks/grasp-bin.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
@@ -29,6 +31,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'grasp a cube with a parallel-jaw gripper, by friction, and take it to a place on the table or in the air',
     make: makePickPlace,
     expert: pickPlaceExpert,
+  },
+  [GRASP_BIN_ID]: {
+    summary: 'grasp procedural objects from a bin, one whole grasp per step: the data of Grasp2Vec',
+    make: makeGraspBin,
+    expert: graspBinExpert,
   },
 }
 
