@@ -6,6 +6,7 @@ import { armReachExpert } from './experts/arm-reach.ts'
 import { cartPoleExpert } from './experts/cart-pole.ts'
 import { discArenaExpert } from './experts/disc-arena.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { graspBinExpert } from './experts/grasp-bin.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
 import { pushMultiExpert } from './experts/push-multi.ts'
 import { pushPuckExpert } from './experts/push-puck.ts'
@@ -17,6 +18,7 @@ import { ARM_PUSH_ID, makeArmPush } from './tasks/arm-push.ts'
 import { ARM_REACH_ID, makeArmReach } from './tasks/arm-reach.ts'
 import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
 import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
+import { GRASP_BIN_ID, makeGraspBin } from './tasks/grasp-bin.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
 import { makePushMulti, PUSH_MULTI_ID } from './tasks/push-multi.ts'
@@ -96,6 +98,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'pick up a cube with a Panda arm and its gripper and lift it to a point',
     expert: armLiftExpert,
     make: makeArmLift,
+  },
+  [GRASP_BIN_ID]: {
+    summary: 'grasp procedural objects from a bin, one whole grasp per step: the data of Grasp2Vec',
+    make: makeGraspBin,
+    expert: graspBinExpert,
   },
 }
 

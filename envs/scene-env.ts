@@ -101,7 +101,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.look = createLook(task, options)
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
-    const observed = options.cameras ?? [Object.keys(task.cameras)[0]!]
+    const observed = options.cameras ?? spec.observedCameras ?? [Object.keys(task.cameras)[0]!]
     const samples = options.supersample === 'off' ? 1 : 2
     this.eyes = observed.map((name) => ({
       name,

@@ -15,6 +15,8 @@ export interface TaskSpec {
   readonly controlHz: number
   /** Steps after which an episode is truncated, unless the user says otherwise. */
   readonly maxEpisodeSteps: number
+  /** What agents see unless told otherwise; absent: the first camera. */
+  readonly observedCameras?: readonly string[]
   /** Values of the option `start`; the first is the default. */
   readonly starts: readonly string[]
 }
@@ -34,7 +36,7 @@ export interface TaskState {
 export interface Task {
   readonly spec: TaskSpec
   readonly scene: Scene
-  /** By name; env and users choose among them. The first is what agents see unless told otherwise; `human` is for people. */
+  /** By name; env and users choose among them. `human` is for people. */
   readonly cameras: Readonly<Record<string, CameraSpec>>
   /** Back to the beginning of an episode, from `start`. */
   reset(start: string, rng: Rng): void
