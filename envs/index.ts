@@ -1,9 +1,11 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { doorExpert } from './experts/door.ts'
 import type { ExpertFactory } from './experts/expert.ts'
 import { pushMultiExpert } from './experts/push-multi.ts'
 import { pushPuckExpert } from './experts/push-puck.ts'
 import { reachExpert } from './experts/reach.ts'
+import { DOOR_ID, makeDoor } from './tasks/door.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushMulti, PUSH_MULTI_ID } from './tasks/push-multi.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
@@ -38,6 +40,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'push several objects to their goals, with looks that may change from episode to episode',
     make: makePushMulti,
     expert: pushMultiExpert,
+  },
+  [DOOR_ID]: {
+    summary: 'open a door by its handle to an angle: the Sawyer door task with a mocap hand',
+    make: makeDoor,
+    expert: doorExpert,
   },
 }
 
