@@ -1,15 +1,13 @@
 import { ACTION_M } from '../tasks/door.ts'
-import { HAND, HANDLE, pointOnDoor } from '../tasks/door-layout.ts'
+import { HAND, HANDLE, HOOKED, PANEL_HALF_THICKNESS_M, pointOnDoor } from '../tasks/door-layout.ts'
 import type { Expert } from './expert.ts'
 import { steer } from './steer.ts'
 
-/** Heights of the hand's centre: over the handle, and behind its bar. */
+/** Height of the hand's centre over the handle. */
 const OVER_Z = 0.205
-const HOOKED_Z = 0.105
-/** Out of the door: touching the bar from behind, touching the panel, and in the middle of the gap. */
+/** Where the hand is, out of the door, when it touches the bar from behind and when it touches the panel. */
 const PULL_OUT_M = HANDLE.outM - HANDLE.halfWidthM - HAND.radiusM
-const PUSH_OUT_M = 0.01 + HAND.radiusM
-const GAP_OUT_M = (PULL_OUT_M + PUSH_OUT_M) / 2
+const PUSH_OUT_M = PANEL_HALF_THICKNESS_M + HAND.radiusM
 /** The door is moved until it is this near to its goal, and again when it is this far. */
 const DONE_RAD = 0.006
 const MOVED_RAD = 0.017
@@ -40,15 +38,17 @@ export function doorExpert(): Expert {
 /** Where the hand should go to turn the door by `left` more. */
 function towardsAngle(state: Float32Array, left: number): readonly [number, number, number] {
   const [x, y, z, angle] = [state[0]!, state[1]!, state[2]!, state[3]!]
-  const [gapX, gapY] = pointOnDoor(angle, HANDLE.alongM, GAP_OUT_M)
+  const [gapX, gapY] = pointOnDoor(angle, HOOKED.alongM, HOOKED.outM)
   const off = Math.hypot(x - gapX, y - gapY)
-  if (z > HOOKED_Z + 0.03) {
-    if (off < 0.006) return [gapX, gapY, HOOKED_Z]
+  if (z > HOOKED.z + 0.03) {
+    if (off < 0.006) return [gapX, gapY, HOOKED.z]
     // Not into the bar from in front.
     return off < 0.1 && z < OVER_Z - 0.015 ? [x, y, OVER_Z] : [gapX, gapY, OVER_Z]
   }
   if (off > 0.025) return y < CLEAR_Y ? [gapX, gapY, OVER_Z + (OVER_Z - z)] : [x, y, OVER_Z]
-  const next = angle + Math.max(-LEAD_RAD, Math.min(LEAD_RAD, left))
+  // Slower towards the end: the door runs on a little.
+  const lead = Math.min(LEAD_RAD, Math.max(0.6 * Math.abs(left), DONE_RAD))
+  const next = angle + lead * Math.sign(left)
   const [toX, toY] = pointOnDoor(next, HANDLE.alongM, left > 0 ? PULL_OUT_M : PUSH_OUT_M)
-  return [toX, toY, HOOKED_Z]
+  return [toX, toY, HOOKED.z]
 }

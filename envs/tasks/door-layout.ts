@@ -6,8 +6,8 @@ import type { HandSpace, MocapHandSpec } from '../world/mocap-hand.ts'
 /** The vertical axis that the door turns about; x right, y away from the hand's start, z up, metres. */
 export const HINGE: readonly [number, number] = [-0.11, 0.13]
 /** Radians; the door opens towards the hand's start. Limits of the goals, and where the hinge stops. */
-export const MOST_OPEN_RAD = 0.83
-export const STOP_RAD = 0.95
+export const MOST_OPEN_RAD: number = 0.83
+export const STOP_RAD: number = 0.95
 
 /** A box of the door: half extents, and its centre along the closed door from the hinge, out of it towards the hand, and up. */
 export interface DoorPart {
@@ -25,11 +25,11 @@ export const HANDLE: { readonly alongM: number; readonly outM: number; readonly 
   outM: 0.075,
   halfWidthM: 0.009,
 }
-const PANEL_HALF_THICKNESS_M = 0.01
-export const HANDLE_TOP_Z = 0.13
+export const PANEL_HALF_THICKNESS_M: number = 0.01
+export const HANDLE_TOP_Z: number = 0.13
 
 export const DOOR_PARTS: readonly DoorPart[] = [
-  { name: 'panel', half: [0.11, PANEL_HALF_THICKNESS_M, 0.1], alongM: 0.115, outM: 0, z: 0.105, massKg: 0.6 },
+  { name: 'panel', half: [0.11, PANEL_HALF_THICKNESS_M, 0.1], alongM: 0.115, outM: 0, z: 0.105, massKg: 0.3 },
   {
     name: 'handle',
     half: [HANDLE.halfWidthM, HANDLE.halfWidthM, 0.045],
@@ -54,9 +54,16 @@ export function pointOnDoor(angle: number, alongM: number, outM: number): [numbe
   return [HINGE[0] + alongM * cos - outM * sin, HINGE[1] - alongM * sin - outM * cos]
 }
 
-/** Torque of the hinge's dry friction, and how fast it brings the door to rest below that. */
+/** Where the hand's centre is when it is behind the bar, in the middle of the gap: along and out of the door, and up. */
+export const HOOKED: { readonly alongM: number; readonly outM: number; readonly z: number } = {
+  alongM: HANDLE.alongM,
+  outM: (PANEL_HALF_THICKNESS_M + HANDLE.outM - HANDLE.halfWidthM) / 2,
+  z: 0.105,
+}
+
+/** Torque of the hinge's dry friction, and its damping below that. Enough for the door to stop within a degree of where the hand leaves it. */
 export const HINGE_FRICTION: { readonly torqueNm: number; readonly dampingNmsPerRad: number } = {
-  torqueNm: 0.4,
+  torqueNm: 1,
   dampingNmsPerRad: 5,
 }
 

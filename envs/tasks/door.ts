@@ -26,6 +26,7 @@ import {
   HANDLE_TOP_Z,
   HINGE,
   HINGE_FRICTION,
+  HOOKED,
   MOST_OPEN_RAD,
   pointOnDoor,
   STOP_RAD,
@@ -64,7 +65,7 @@ const DOOR_SPEC: TaskSpec = {
   stateSpace: STATE_SPACE,
   controlHz: CONTROL_HZ,
   maxEpisodeSteps: 100,
-  starts: ['default', 'goal', 'random'],
+  starts: ['default', 'goal', 'random', 'hooked'],
 }
 
 /**
@@ -74,7 +75,9 @@ const DOOR_SPEC: TaskSpec = {
  * minus the sum of the hand's and the handle's distances; success when the angle is within 0.02 rad (4 mm at the handle) and the hand
  * within 3 cm. Never terminates; truncated after 100 steps.
  *
- * `reset` starts with the door closed and the hand before it; with `{ start: 'goal' }` and `{ start: 'random' }` at another random goal.
+ * `reset` starts with the door closed and the hand before it; with `{ start: 'goal' }` at another random goal; with `{ start: 'random' }`
+ * at one of those or, as often, with the hand behind the handle of a door that is open by chance; with `{ start: 'hooked' }` with the
+ * hand behind the handle of the closed door.
  */
 export async function makeDoor(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
   const options = readSceneOptions(DOOR_ID, { physics: physicsOption }, given)
@@ -105,9 +108,14 @@ class Door implements GoalTask {
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
     if (start === 'default') return
-    const [x, y, z, angle] = this.sampleGoal(rng)
-    this.#hand.place(x!, y!, z!)
-    this.#door.setRotation({ x: 0, y: 0, z: Math.sin(-angle! / 2), w: Math.cos(angle! / 2) }, true)
+    const at = this.sampleGoal(rng)
+    if (start === 'hooked') at[3] = 0
+    const angle = at[3]!
+    if (start === 'hooked' || (start === 'random' && rng.int(2) === 1)) {
+      at.set([...pointOnDoor(angle, HOOKED.alongM, HOOKED.outM), HOOKED.z])
+    }
+    this.#hand.place(at[0]!, at[1]!, at[2]!)
+    this.#door.setRotation({ x: 0, y: 0, z: -Math.sin(angle / 2), w: Math.cos(angle / 2) }, true)
   }
 
   step(action: Float32Array): void {

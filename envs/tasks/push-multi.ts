@@ -282,10 +282,7 @@ function buildWorld(
       shape === 'box'
         ? rapier.ColliderDesc.cuboid(halfWidthM, halfWidthM, OBJECT.heightM / 2)
         : rapier.ColliderDesc.cylinder(OBJECT.heightM / 2, halfWidthM).setRotation(Z_UP)
-    world.createCollider(
-      collider.setMass(OBJECT.massKg).setFriction(1).setCollisionGroups(COLLISION.object),
-      body,
-    )
+    world.createCollider(collider.setMass(OBJECT.massKg).setFriction(1).setCollisionGroups(COLLISION.object), body)
     return body.handle
   })
   return { world, hand: addMocapHand(engine, world, HAND, HAND_START[0], HAND_START[1]), objects }
