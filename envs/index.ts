@@ -5,6 +5,7 @@ import { armPushExpert } from './experts/arm-push.ts'
 import { armReachExpert } from './experts/arm-reach.ts'
 import { cartPoleExpert } from './experts/cart-pole.ts'
 import { discArenaExpert } from './experts/disc-arena.ts'
+import { doorExpert } from './experts/door.ts'
 import type { ExpertFactory } from './experts/expert.ts'
 import { graspBinExpert } from './experts/grasp-bin.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
@@ -18,6 +19,7 @@ import { ARM_PUSH_ID, makeArmPush } from './tasks/arm-push.ts'
 import { ARM_REACH_ID, makeArmReach } from './tasks/arm-reach.ts'
 import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
 import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
+import { DOOR_ID, makeDoor } from './tasks/door.ts'
 import { GRASP_BIN_ID, makeGraspBin } from './tasks/grasp-bin.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
@@ -103,6 +105,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'grasp procedural objects from a bin, one whole grasp per step: the data of Grasp2Vec',
     make: makeGraspBin,
     expert: graspBinExpert,
+  },
+  [DOOR_ID]: {
+    summary: 'open a door by its handle to an angle: the Sawyer door task with a mocap hand',
+    make: makeDoor,
+    expert: doorExpert,
   },
 }
 

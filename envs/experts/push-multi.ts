@@ -21,6 +21,8 @@ const PROGRESS_M = 0.01
 /** The hand keeps to a way point until it is this near, or for so many steps. */
 const ARRIVED_M = 0.012
 const KEEP_STEPS = 8
+/** Where the place behind an object is taken, it is pushed in another direction for a while. */
+const TURNS: readonly number[] = [0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2, 1.6, -1.6]
 
 /**
  * Solves the multi-object push task: takes one object after another, the nearest whose goal is free first, pushes it around the others
@@ -115,7 +117,7 @@ function pushOn(
   const others = objects.filter((_, i) => i !== index)
   const way = nextOnPath(object, goal, discs(others, 2 * LARGEST_FOOTPRINT_M), OBJECT_SPACE) ?? goal
   const away = distance(object, way)
-  const along: Point = [(way[0] - object[0]) / away, (way[1] - object[1]) / away]
+  const along = freeDirection(object, Math.atan2(way[1] - object[1], way[0] - object[0]), others)
   const fromObject: Point = [hand[0] - object[0], hand[1] - object[1]]
   const behind = -(fromObject[0] * along[0] + fromObject[1] * along[1])
   const aside = fromObject[0] * -along[1] + fromObject[1] * along[0]
@@ -128,6 +130,17 @@ function pushOn(
     hand[1] + along[1] * advance - along[0] * aside * 1.5,
   ]
   return { to, isTouching }
+}
+
+/** The direction nearest to `angle` in which nothing is in the hand's place behind the object. */
+function freeDirection(object: Point, angle: number, others: readonly Point[]): Point {
+  const directions = TURNS.map((turn): Point => [Math.cos(angle + turn), Math.sin(angle + turn)])
+  const free = directions.find((along) => {
+    const place: Point = [object[0] - along[0] * CLEAR_M, object[1] - along[1] * CLEAR_M]
+    const isInside = Math.abs(place[0]) < HAND_BOX[0] && Math.abs(place[1]) < HAND_BOX[1]
+    return isInside && others.every((other) => distance(place, other) > TOUCH_M)
+  })
+  return free ?? directions[0]!
 }
 
 function points(flat: Float32Array): Point[] {

@@ -41,7 +41,7 @@ const CONTROL_HZ = 20
 /** Displacement of the hand for an action of 1. */
 export const ACTION_M: number = 0.02
 const DEFAULT_OBJECTS = 2
-const STEPS_PER_OBJECT = 50
+const STEPS_PER_OBJECT = 75
 /** Mean distance of hand and objects from their goals below which it is a success. With one object: a sum of 6 cm. */
 const SUCCESS_M = 0.03
 /** Nothing starts, and no goals lie, nearer to each other than touching plus this. */
@@ -54,7 +54,7 @@ const SETTLE_SUBSTEPS = 30
  * Push several objects, each to its own place on the table, and take the hand to another: the multi-object push task of multiworld with
  * a mocap hand instead of the arm. Action: hand displacement, 2 cm per unit, at 20 Hz. State and goal: hand xy, then xy of each
  * object, metres. Objects slide without turning, so these say all. Reward: minus the sum of the distances; success when their mean
- * is below 3 cm. Never terminates; truncated after 50 steps per object.
+ * is below 3 cm. Never terminates; truncated after 75 steps per object.
  *
  * Options: `objects`, 1 to 5 (2); `appearance`: `fixed`, or `random` for shapes, sizes and hues that are drawn at every reset and stay
  * for the episode, as CC-RIG asks. Cylinders and boxes only; the sizes are three of each.
