@@ -4,10 +4,15 @@ import type { Benchmark } from './benchmarks.ts'
 import { benchmarks } from './benchmarks.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import { sceneBenchmarks } from './env-benchmarks.ts'
 import { table } from './table.ts'
 
 /** Medians by benchmark name, and what they were measured on. */
 export type BenchReport = Readonly<Record<string, number | string>>
+
+/** What can be timed apart: `env` is the scenes and the parts of their steps. */
+export const BENCH_GROUPS = ['env'] as const
+export type BenchGroup = (typeof BENCH_GROUPS)[number]
 
 export interface BenchOptions {
   readonly only?: string
@@ -22,9 +27,20 @@ const WARM_UP = { runs: 5, ms: 2000 }
  * machines are shared and single times lie. Times are those of a caller: input checks, random numbers and copies included.
  * @throws ArmatureError `not-found` for a name in `only` that is no benchmark, before anything runs.
  */
-export async function bench(context: CliContext, { only, repetitions }: BenchOptions): Promise<BenchReport> {
+export async function bench(
+  context: CliContext,
+  group: BenchGroup | undefined,
+  { only, repetitions }: BenchOptions,
+): Promise<BenchReport> {
   const report: Record<string, number | string> = {}
-  for (const [name, benchmark] of Object.entries(selected(only))) {
+  const scenes = sceneBenchmarks()
+  const chosen =
+    only === undefined
+      ? group === 'env'
+        ? scenes.benchmarks
+        : benchmarks
+      : selected(only, { ...benchmarks, ...scenes.benchmarks })
+  for (const [name, benchmark] of Object.entries(chosen)) {
     const phase = context.progress.phase(name, repetitions)
     const times = await timesOf(benchmark, repetitions, (done) => {
       throwIfInterrupted(context)
@@ -32,26 +48,29 @@ export async function bench(context: CliContext, { only, repetitions }: BenchOpt
     })
     phase.finish()
     const ms = median(times)
-    report[name] = round(name.endsWith('_ms') ? ms : (benchmark.unitsPerRun * 1000) / ms)
+    report[name] = round(name.endsWith('_ms') ? ms / benchmark.unitsPerRun : (benchmark.unitsPerRun * 1000) / ms)
   }
   const { name, version, threads, device } = engineInfo()
-  context.print(table(Object.entries(report).map(([key, value]) => [key, String(value), benchmarks[key]!.measures])))
+  context.print(table(Object.entries(report).map(([key, value]) => [key, String(value), chosen[key]!.measures])))
   context.print(
     `medians of ${repetitions}; engine ${name} ${version}, ${device}, ${threads} thread${threads === 1 ? '' : 's'}`,
   )
-  return { ...report, engine: name, engine_version: version, threads, repetitions }
+  const machine = { engine: name, engine_version: version, threads, repetitions }
+  if (group !== 'env' || scenes.skipped.length === 0) return { ...report, ...machine }
+  const skipped = scenes.skipped.join(', ')
+  context.print(`not registered, so not timed: ${skipped}`)
+  return { ...report, ...machine, skipped }
 }
 
-function selected(only: string | undefined): Readonly<Record<string, Benchmark>> {
-  if (only === undefined) return benchmarks
+function selected(only: string, all: Readonly<Record<string, Benchmark>>): Readonly<Record<string, Benchmark>> {
   const names = only.split(',').map((name) => name.trim())
-  const unknown = names.find((name) => !Object.hasOwn(benchmarks, name))
+  const unknown = names.find((name) => !Object.hasOwn(all, name))
   if (unknown !== undefined) {
     throw new ArmatureError('not-found', `no benchmark "${unknown}"`, {
-      fix: `there is ${Object.keys(benchmarks).join(', ')}`,
+      fix: `there is ${Object.keys(all).join(', ')}`,
     })
   }
-  return Object.fromEntries(names.map((name) => [name, benchmarks[name]!]))
+  return Object.fromEntries(names.map((name) => [name, all[name]!]))
 }
 
 /** Milliseconds of each of `repetitions` runs, after the warm-up. */

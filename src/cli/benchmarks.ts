@@ -23,7 +23,7 @@ import { tf } from '../tensor/tf.ts'
 export interface Benchmark {
   /** In a few words, for the table. */
   readonly measures: string
-  /** Frames, steps, ... of one run; what a rate counts. */
+  /** Frames, steps, ... of one run: what a rate counts, and what a time is of. */
   readonly unitsPerRun: number
   prepare(): Promise<{ readonly run: () => Promise<unknown>; readonly close: () => Promise<void> }>
 }

@@ -66,13 +66,13 @@ export async function contactSheet(context: CliContext, options: ContactSheetOpt
 
 async function photograph(
   context: CliContext,
-  { make, expert }: EnvEntry,
+  entry: EnvEntry,
   { seed, steps, height }: ContactSheetOptions,
 ): Promise<Omit<ContactSheetReport['scenes'][number], 'env'> & { readonly panels: readonly Panel[] }> {
-  const env = await make()
+  const env = await entry.make()
   const cameras = allCameras(env)
-  const policy = defaultPolicy(expert)
-  const player = scenePlayer(policy, env, expert, seed)
+  const policy = defaultPolicy(entry.expert)
+  const player = scenePlayer(policy, env, entry.expert, seed)
   const played = await playScene(context, env, { player, seed, steps })
   const panels = await views(env, cameras, (camera) => viewSize(camera, height))
   await env.close()

@@ -1,8 +1,9 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { EngineName } from '../tensor/engine.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
+import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { RenderOptions } from './render.ts'
@@ -162,12 +163,13 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     })
 
   command('bench', 'how fast this machine runs the parts, medians over repetitions')
+    .addArgument(new Argument('[group]', 'env: the scenes and the parts of their steps').choices(['env']))
     .option('--only <names>', 'benchmarks to run, separated by commas')
     .option('--repetitions <n>', 'timed repetitions of each', positiveInteger, 30)
-    .action(async (options: { only?: string; repetitions: number }) => {
+    .action(async (group: BenchGroup | undefined, options: BenchOptions) => {
       const at = await withEngine()
       const { bench } = await import('./bench.ts')
-      finish(at, await bench(at, options))
+      finish(at, await bench(at, group, options))
     })
   return program
 }
