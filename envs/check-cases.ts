@@ -189,7 +189,8 @@ function whySpec({ spec }: Env): string | undefined {
   if (!Number.isInteger(spec.maxEpisodeSteps) || spec.maxEpisodeSteps < 1)
     return `maxEpisodeSteps ${spec.maxEpisodeSteps}`
   for (const [camera, { dtype, shape }] of Object.entries(spec.imageSpaces)) {
-    if (dtype !== 'uint8' || shape.length !== 3 || shape[2] !== 3)
+    // Stacked frames lie along the channels.
+    if (dtype !== 'uint8' || shape.length !== 3 || !(shape[2]! > 0 && shape[2]! % 3 === 0))
       return `camera ${camera} is ${dtype} [${shape.join(', ')}]`
   }
   const named = { actionSpace: spec.actionSpace, proprioSpace: spec.proprioSpace, stateSpace: spec.stateSpace }

@@ -47,6 +47,14 @@ export { checkEnv } from '../envs/check.ts'
 export { envList, makeEnv } from '../envs/index.ts'
 export type { VectorEnvOptions } from '../envs/vector/index.ts'
 export { makeVectorEnv } from '../envs/vector/index.ts'
+export {
+  actionNoise,
+  actionRepeat,
+  frameStack,
+  latentGoal,
+  observationNoise,
+  timeLimit,
+} from '../envs/wrappers/index.ts'
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
 export type { Encoder, EncoderSpec, FrameBatch } from './core/encoder.ts'
 export type {
