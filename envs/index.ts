@@ -33,8 +33,6 @@ import { loadPhysics } from './world/engine.ts'
 /** One registered scene. */
 export interface EnvEntry {
   readonly summary: string
-  /** Solves the task from privileged state, where that makes sense. */
-  readonly expert?: ExpertFactory
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
   /** Solves the task from privileged state, where that makes sense. */
   readonly expert?: ExpertFactory
