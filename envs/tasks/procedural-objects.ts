@@ -9,7 +9,7 @@ type Triple = readonly [number, number, number]
 
 /** A convex piece of an object, in the frame of the object. */
 export interface ObjectPart {
-  readonly shape: Exclude<ShapeSpec, { kind: 'plane' }>
+  readonly shape: Exclude<ShapeSpec, { kind: 'plane' | 'mesh' }>
   readonly offsetM: Triple
   readonly quatXyzw: readonly [number, number, number, number]
 }

@@ -85,7 +85,7 @@ describe.each(['simd', 'scalar'])('the door on %s physics', (physics) => {
   it('does not give way to a hand that pushes it shut, nor lets it through', async () => {
     const env = await makeDoor({ ...BLIND, physics })
     await env.reset({ seed: 0 })
-    let state = new Float32Array(4)
+    let state: Float32Array = new Float32Array(4)
     for (let i = 0; i < 30; i++) state = (await env.step(Float32Array.of(-0.1, 1, 0))).observation.state
     expect(Math.abs(state[3]!)).toBeLessThan(0.02)
     // Panel 1 cm and hand 1.5 cm from the hinge's plane at y = 0.13.
