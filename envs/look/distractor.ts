@@ -199,7 +199,7 @@ interface ClipSource {
   readonly train: number
   readonly test: number
   /** Clip `index`: below `train` those to train with, then those to test with. */
-  make(index: number): Clip
+  readonly make: (index: number) => Clip
 }
 
 const MAKERS = { colour: colorClip, discs: discsClip, texture: textureClip }
