@@ -24,6 +24,7 @@ import { Episode } from './episode.ts'
 import { distractorOption } from './look/distractor.ts'
 import type { Look, LookState } from './look/look.ts'
 import { createLook, otherLook } from './look/look.ts'
+import { randomizeOption } from './look/randomize.ts'
 import type { OptionReader, Values } from './options.ts'
 import { byName, imageSize, integer, names, oneOf, quantity, readOptions, section, text, vector } from './options.ts'
 import type { GoalTask, Task } from './task.ts'
@@ -39,6 +40,8 @@ const SCENE_OPTIONS = {
   supersample: oneOf('on', 'off'),
   /** A moving picture behind the scene, e.g. `{ kind: 'discs', split: 'test' }` or just its kind. */
   distractor: distractorOption,
+  /** What is drawn anew for each episode, with its strength, e.g. `{ light: 1, friction: 1, actionDelay: 2 }`. */
+  randomize: randomizeOption,
   maxEpisodeSteps: integer(1, 1_000_000),
   start: text,
   /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
@@ -91,14 +94,14 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   readonly #start: string
   readonly #size: ImageSize
   readonly #cameras: ReadonlyMap<string, CameraSpec>
-  readonly #otherViews: Map<string, Rasterizer> = new Map()
+  readonly #otherViews: Map<string, { readonly name: string; readonly view: Rasterizer }> = new Map()
 
   constructor(task: T, options: SceneOptions) {
     const { spec, scene } = task
     this.task = task
     this.idNames = ['nothing', ...scene.primitives.map((primitive) => primitive.spec.name)]
     this.#cameras = placeCameras(task, options.camera ?? {})
-    this.look = createLook(task, options)
+    this.look = createLook(task, this.#cameras, options)
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
     const observed = options.cameras ?? spec.observedCameras ?? [Object.keys(task.cameras)[0]!]
@@ -133,6 +136,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.episode.begin(options.seed)
     this.look?.begin(options.seed)
     this.begin(from, this.episode.rng)
+    this.#dress()
     this.observe()
     return { observation: this.observation, info: this.info() }
   }
@@ -140,13 +144,13 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   async step(action: Float32Array): Promise<StepResult> {
     this.episode.requireRunning()
     checkAction(this.spec.actionSpace, action)
-    this.task.step(action)
-    this.look?.advance()
+    const arriving = this.look?.advance(action) ?? action
+    this.task.step(arriving)
     this.observe()
     const info = this.info()
     const terminated = this.task.terminated?.() ?? false
     const truncated = this.episode.advance(terminated)
-    return { observation: this.observation, reward: this.reward(action, info), terminated, truncated, info }
+    return { observation: this.observation, reward: this.reward(arriving, info), terminated, truncated, info }
   }
 
   async render(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint8Array> {
@@ -182,8 +186,10 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       })
     }
     const saved = JSON.parse(state.json) as SavedState
-    this.#restoreLook(saved.look)
+    if ((saved.look === undefined) !== (this.look === undefined)) throw otherLook(this.spec.id)
+    if (saved.look !== undefined) this.look!.restore(saved.look)
     this.task.restore({ json: saved.task, snapshot: state.snapshot })
+    this.#dress()
     this.episode.restore(saved.episode)
     this.restoreGoal(saved)
     this.observe()
@@ -225,9 +231,11 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     return view.spec.showsHidden === true ? undefined : this.look?.distractor?.now(view)
   }
 
-  #restoreLook(saved: LookState | undefined): void {
-    if ((saved === undefined) !== (this.look === undefined)) throw otherLook(this.spec.id)
-    if (saved !== undefined) this.look!.state = saved
+  /** Makes the scene look as it does in this episode, and aims the cameras. */
+  #dress(): void {
+    if (this.look === undefined) return
+    this.look.dress()
+    for (const { name, view } of [...this.eyes, ...this.#otherViews.values()]) view.aim(this.#camera(name))
   }
 
   #checkStart(start: string): string {
@@ -242,7 +250,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   }
 
   #camera(name: string): CameraSpec {
-    const camera = this.#cameras.get(name)
+    const camera = this.look?.camera(name) ?? this.#cameras.get(name)
     if (camera === undefined) throw noCamera(this.task, name)
     return camera
   }
@@ -259,9 +267,12 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     const eye = this.eyes.find(({ name }) => name === camera)
     if (eye !== undefined && eye.view.width === size.width && eye.view.height === size.height) return eye.view
     const key = `${camera} ${size.width}x${size.height}`
-    const view = this.#otherViews.get(key) ?? new Rasterizer(this.task.scene, spec, size, 2)
-    this.#otherViews.set(key, view)
-    return view
+    const other = this.#otherViews.get(key) ?? {
+      name: camera,
+      view: new Rasterizer(this.task.scene, spec, size, 2),
+    }
+    this.#otherViews.set(key, other)
+    return other.view
   }
 }
 

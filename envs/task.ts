@@ -44,13 +44,16 @@ export interface Task {
   step(action: Float32Array): void
   /** Writes [stateSize] and [proprioSize] from the physics, and moves the primitives of `scene` to where things are. */
   observe(state: Float32Array, proprio: Float32Array): void
-  /** Reward of the step just made, for tasks without goals; called after `observe`. */
+  /** Reward of the step just made with `action`, as it arrived after delay and noise, for tasks without goals; called after `observe`. */
   reward?(action: Float32Array): number
   /** Whether the task itself ended; absent: never. */
   terminated?(): boolean
   /** Scalars beside the observation, with the same keys after every step. */
   info?(): Info
-  /** Scales masses and frictions, before the next `reset`; 1 is as built. Absent: the task has none. */
+  /**
+   * Scales masses and frictions of what the next `reset` makes; 1 is as built. It is also called before `restore`, for what a snapshot does
+   * not hold. Absent: the task has none.
+   */
   scaleDynamics?(massScale: number, frictionScale: number): void
   save(): TaskState
   restore(state: TaskState): void

@@ -80,7 +80,7 @@ export class Distractor {
   readonly #clips: Map<number, Clip> = new Map()
   readonly #screens: Map<number, Screen> = new Map()
   readonly #onGround: boolean
-  #clip = 0
+  #clip: number
   #tick = 0
   #goalSeed = 0
 
@@ -93,6 +93,7 @@ export class Distractor {
     this.#onGround = options.onto !== 'background' && hasGround
     const { train, test, make } = clipSource(options)
     this.#firstClip = options.split === 'test' ? train : 0
+    this.#clip = this.#firstClip
     this.#clipCount = options.split === 'test' ? test : train
     this.#makeClip = make
     if (this.#clipCount < 1 || (this.#clipCount === 1 && this.#clipOf(this.#firstClip).frameCount < 2)) {
@@ -198,7 +199,7 @@ interface ClipSource {
   readonly train: number
   readonly test: number
   /** Clip `index`: below `train` those to train with, then those to test with. */
-  make(index: number): Clip
+  readonly make: (index: number) => Clip
 }
 
 const MAKERS = { colour: colorClip, discs: discsClip, texture: textureClip }

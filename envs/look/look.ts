@@ -2,13 +2,19 @@ import type { Info } from '../../src/core/env.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { RngState } from '../../src/core/rng.ts'
 import { Rng } from '../../src/core/rng.ts'
+import type { CameraSpec } from '../camera/camera.ts'
 import type { Task } from '../task.ts'
+import type { ActionChannelState } from './action-channel.ts'
+import { ActionChannel } from './action-channel.ts'
 import type { DistractorOptions, DistractorState } from './distractor.ts'
 import { Distractor } from './distractor.ts'
+import type { RandomizeOptions } from './randomize.ts'
+import { Randomizer, variesScene } from './randomize.ts'
 
 /** The options of a scene that make episodes look or behave different. */
 export interface LookOptions {
   readonly distractor?: DistractorOptions
+  readonly randomize?: RandomizeOptions
 }
 
 /** Serialisable state of a {@link Look}. */
@@ -16,13 +22,21 @@ export interface LookState {
   /** The options that it was made with. */
   readonly options: string
   readonly rng: RngState
+  /** All that was drawn for the episode follows from it. */
+  readonly episodeSeed: number
   readonly distractor?: DistractorState
+  readonly channel?: ActionChannelState
 }
 
 /** What `options` ask for; undefined when that is nothing, so that scenes pay for nothing. */
-export function createLook(task: Task, options: LookOptions): Look | undefined {
-  const { distractor } = options
-  return distractor === undefined || distractor.kind === 'none' ? undefined : new Look(task, { distractor })
+export function createLook(
+  task: Task,
+  cameras: ReadonlyMap<string, CameraSpec>,
+  { distractor, randomize = {} }: LookOptions,
+): Look | undefined {
+  const isDistracting = distractor !== undefined && distractor.kind !== 'none'
+  const isOn = isDistracting || Object.values(randomize).some((amount) => amount > 0)
+  return isOn ? new Look(task, cameras, { randomize, ...(isDistracting && { distractor }) }) : undefined
 }
 
 /**
@@ -33,45 +47,76 @@ export class Look {
   readonly distractor: Distractor | undefined
   readonly #id: string
   readonly #options: string
+  readonly #randomizer: Randomizer | undefined
+  readonly #channel: ActionChannel | undefined
   #rng: Rng = streamOf(0)
+  #episodeSeed = 0
+  #info: Info = {}
 
-  constructor({ scene, spec }: Task, options: LookOptions) {
-    this.#id = spec.id
+  constructor(task: Task, cameras: ReadonlyMap<string, CameraSpec>, options: LookOptions) {
+    const { distractor, randomize = {} } = options
+    const { actionDelay = 0, actionNoise = 0 } = randomize
+    this.#id = task.spec.id
     this.#options = JSON.stringify(options, (key, value: unknown) => (key === 'frames' ? 'given' : value))
-    if (options.distractor !== undefined) {
-      this.distractor = new Distractor(options.distractor, scene.spec.shadow !== undefined)
+    if (distractor !== undefined) this.distractor = new Distractor(distractor, task.scene.spec.shadow !== undefined)
+    if (variesScene(randomize)) this.#randomizer = new Randomizer(randomize, task, cameras)
+    if (actionDelay > 0 || actionNoise > 0) {
+      this.#channel = new ActionChannel(task.spec.actionNames.length, actionDelay, actionNoise)
     }
   }
 
-  /** Before the task's reset. `seed` restarts the stream, as that of the env. */
+  /** Draws the next episode, before the task's reset. `seed` restarts the stream, as that of the env. */
   begin(seed: number | undefined): void {
     if (seed !== undefined) this.#rng = streamOf(seed)
-    const episode = new Rng(this.#rng.nextSeed())
+    this.#episodeSeed = this.#rng.nextSeed()
+    const episode = new Rng(this.#episodeSeed)
+    this.#randomizer?.draw(episode)
     this.distractor?.begin(episode.split('distractor'))
+    this.#channel?.begin(episode.split('action'))
   }
 
-  /** After a control step. */
-  advance(): void {
+  /** After the task's reset or restore. */
+  dress(): void {
+    this.#randomizer?.dress()
+    this.#info = { ...this.#randomizer?.info, ...this.#channel?.info }
+  }
+
+  /** Goes on by a control step, with `action` sent; returns what arrives. */
+  advance(action: Float32Array): Float32Array {
     this.distractor?.advance()
+    return this.#channel?.pass(action) ?? action
+  }
+
+  /** Where the camera is in this episode; undefined when it is where it always is. */
+  camera(name: string): CameraSpec | undefined {
+    return this.#randomizer?.camera(name)
   }
 
   get info(): Info {
-    return { ...this.distractor?.info }
+    return { ...this.#info, ...this.distractor?.info }
   }
 
   get state(): LookState {
     return {
       options: this.#options,
       rng: this.#rng.state,
+      episodeSeed: this.#episodeSeed,
       ...(this.distractor && { distractor: this.distractor.state }),
+      ...(this.#channel && { channel: this.#channel.state }),
     }
   }
 
-  /** @throws ArmatureError `bad-argument` for a state of other options. */
-  set state(state: LookState) {
+  /**
+   * Before the task's restore.
+   * @throws ArmatureError `bad-argument` for a state of other options.
+   */
+  restore(state: LookState): void {
     if (state.options !== this.#options) throw otherLook(this.#id)
     this.#rng = Rng.fromState(state.rng)
+    this.#episodeSeed = state.episodeSeed
+    this.#randomizer?.draw(new Rng(state.episodeSeed))
     if (state.distractor !== undefined) this.distractor!.state = state.distractor
+    if (state.channel !== undefined) this.#channel!.state = state.channel
   }
 }
 
