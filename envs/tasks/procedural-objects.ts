@@ -46,7 +46,7 @@ const HUE_STEP = 0.618034
 const TONES = [
   [0.9, 0.95],
   [0.5, 1],
-  [0.85, 0.62],
+  [0.95, 0.75],
 ] as const
 const DENSITY_KG_PER_M3 = 1000
 const FRICTION = 0.8

@@ -119,6 +119,17 @@ describe.each(['simd', 'scalar'] as const)('the gripper on %s physics', (build) 
     scene.world.free()
   })
 
+  it('lets a cube slide as far as Coulomb friction says, within 2 %, in its world, too', async () => {
+    const { world, object } = bench(await loadPhysics(build))
+    for (let i = 0; i < 24; i++) world.step()
+    const start = object.translation().y
+    object.setLinvel({ x: 0, y: 1, z: 0 }, true)
+    for (let i = 0; i < 120; i++) world.step()
+    const expected = 1 / (2 * 0.5 * 9.81)
+    expect(Math.abs(object.translation().y - start - expected) / expected).toBeLessThan(0.02)
+    world.free()
+  })
+
   it('continues a restored snapshot bit for bit, with something in hand', async () => {
     const engine = await loadPhysics(build)
     const scene = bench(engine)

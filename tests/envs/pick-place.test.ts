@@ -38,7 +38,7 @@ describe('the pick-and-place task', () => {
     const env = await makePickPlace(BLIND)
     const [rng, action] = [new Rng(4), new Float32Array(4)]
     let solved = 0
-    for (let seed = 0; seed < 30; seed++) {
+    for (let seed = 0; seed < 20; seed++) {
       await env.reset({ seed })
       for (;;) {
         const { info, truncated } = await env.step(sampleSpace(env.spec.actionSpace, rng, action))
@@ -48,7 +48,7 @@ describe('the pick-and-place task', () => {
         }
       }
     }
-    expect(solved).toBeLessThanOrEqual(4)
+    expect(solved).toBeLessThanOrEqual(3)
     await env.close()
   })
 
