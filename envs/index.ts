@@ -1,5 +1,10 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { armPushExpert } from './experts/arm-push.ts'
+import { armReachExpert } from './experts/arm-reach.ts'
+import type { ExpertFactory } from './experts/expert.ts'
+import { ARM_PUSH_ID, makeArmPush } from './tasks/arm-push.ts'
+import { ARM_REACH_ID, makeArmReach } from './tasks/arm-reach.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { loadPhysics } from './world/engine.ts'
@@ -7,6 +12,8 @@ import { loadPhysics } from './world/engine.ts'
 /** One registered scene. */
 export interface EnvEntry {
   readonly summary: string
+  /** Solves the task from privileged state, where that makes sense. */
+  readonly expert?: ExpertFactory
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
 }
 
@@ -19,6 +26,16 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
   [PENDULUM_ID]: {
     summary: 'swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym',
     make: makePendulum,
+  },
+  [ARM_REACH_ID]: {
+    summary: 'take the tip of a Panda arm to a point',
+    expert: armReachExpert,
+    make: makeArmReach,
+  },
+  [ARM_PUSH_ID]: {
+    summary: 'push a puck to its goal with a Panda arm',
+    expert: armPushExpert,
+    make: makeArmPush,
   },
 }
 

@@ -15,6 +15,15 @@ const FORCE_BASED = 1
 
 /** What this file uses of the raw joint set, and of `JointData` with a set of axes that Rapier's enum cannot name: none. */
 interface RawMotors {
+  jointConfigureMotor(
+    handle: number,
+    axis: number,
+    target: number,
+    speed: number,
+    stiffness: number,
+    damping: number,
+  ): void
+  jointSetLimits(handle: number, axis: number, lower: number, upper: number): void
   jointConfigureMotorModel(handle: number, axis: number, model: number): void
   jointConfigureMotorPosition(handle: number, axis: number, target: number, stiffness: number, damping: number): void
   jointSetMotorMaxForce(handle: number, axis: number, maxForce: number): void
@@ -42,4 +51,58 @@ export function holdAxisAtZero(world: World, joint: ImpulseJoint, axis: LinearAx
   raw.jointConfigureMotorModel(joint.handle, axis, FORCE_BASED)
   raw.jointConfigureMotorPosition(joint.handle, axis, 0, motor.stiffnessNPerM, motor.dampingNsPerM)
   raw.jointSetMotorMaxForce(joint.handle, axis, motor.maxForceN)
+}
+
+/** Rapier's numbering of the first axis of a joint, along which one slides and about which one turns. */
+const SLIDE_AXIS = 0
+const TURN_AXIS = 3
+
+/** What a joint of a robot moves: its kind, gains, bounds; in N, m and s, or N m, rad and s. */
+export interface JointDrive {
+  readonly isSliding: boolean
+  readonly stiffness: number
+  readonly damping: number
+  readonly maxEffort: number
+  /** From the pose in which the joint was made; within (-pi, pi) for turning ones, infinite for no limits. */
+  readonly lower: number
+  readonly upper: number
+}
+
+/**
+ * Motor and limits beside a multibody joint, which has none in Rapier's JavaScript: a joint that locks nothing between the same two bodies.
+ * Both must be world-aligned when it is made; `axis` is in the world, `anchor` in each body's frame.
+ */
+export function createDrive(
+  rapier: Rapier,
+  world: World,
+  parent: RigidBody,
+  child: RigidBody,
+  anchors: readonly [Vector, Vector],
+  axis: Vector,
+  drive: JointDrive,
+): ImpulseJoint {
+  const joints: GenericJointData = rapier.JointData
+  const joint = world.createImpulseJoint(joints.generic(...anchors, axis, 0), parent, child, true)
+  joint.setContactsEnabled(false)
+  const raw: RawMotors = world.impulseJoints.raw
+  const number = drive.isSliding ? SLIDE_AXIS : TURN_AXIS
+  raw.jointConfigureMotorModel(joint.handle, number, FORCE_BASED)
+  if (Number.isFinite(drive.maxEffort)) raw.jointSetMotorMaxForce(joint.handle, number, drive.maxEffort)
+  if (Number.isFinite(drive.lower)) raw.jointSetLimits(joint.handle, number, drive.lower, drive.upper)
+  moveDrive(world, joint.handle, drive, 0, 0)
+  return joint
+}
+
+/**
+ * Sets the target position and speed of a drive. Rapier measures angular errors as a difference of sines of half angles, which halves
+ * the stiffness at zero and weakens it away from there; the given stiffness undoes both near the target.
+ */
+export function moveDrive(world: World, handle: number, drive: JointDrive, position: number, speed: number): void {
+  const raw: RawMotors = world.impulseJoints.raw
+  const { isSliding, stiffness, damping } = drive
+  if (isSliding) raw.jointConfigureMotor(handle, SLIDE_AXIS, position, speed, stiffness, damping)
+  else {
+    const weakening = Math.max(0.05, Math.cos(position / 2))
+    raw.jointConfigureMotor(handle, TURN_AXIS, position, speed, (2 * stiffness) / weakening, damping)
+  }
 }

@@ -1,0 +1,320 @@
+import type { ColliderDesc, RigidBody, Rotation, Vector, World } from '@dimforge/rapier3d-simd-compat'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { ShapeSpec } from '../camera/meshes.ts'
+import type { PhysicsEngine, Rapier } from '../world/engine.ts'
+import type { JointDrive } from '../world/raw-joints.ts'
+import { createDrive, moveDrive } from '../world/raw-joints.ts'
+import { Kinematics } from './kinematics.ts'
+import type { RigidGroup } from './rigid-groups.ts'
+import { quatOfProduct, rigidGroups } from './rigid-groups.ts'
+import type { JointModel, PoseSpec, RobotModel } from './robot-model.ts'
+import { multiplyRotations, quatOfRotation } from './rotations.ts'
+
+/** How a robot stands in a world and how its joints are driven. */
+export interface ArmSpec {
+  readonly model: RobotModel
+  /** Of the root link, which is fixed. */
+  readonly base: PoseSpec
+  /** [n] the coordinates at which it is built; every position of a turning joint must lie within half a turn of it. */
+  readonly home: readonly number[]
+  /** Spring and damper of a joint, N m/rad and N m s/rad or N/m and N s/m; absent: full effort at an error of 0.02, a tenth as damping. */
+  readonly gains?: (joint: JointModel) => { readonly stiffness: number; readonly damping: number }
+  readonly collisionGroups: number
+  readonly friction?: number
+  /** 0 (default) is perfect gravity compensation. */
+  readonly gravityScale?: number
+}
+
+/** Handles by which a restored world finds the arm again. */
+export interface ArmHandles {
+  /** One per rigid group. */
+  readonly bodies: readonly number[]
+  /** One per joint that moves. */
+  readonly drives: readonly number[]
+}
+
+interface DrivenJoint {
+  readonly joint: JointModel
+  readonly parent: number
+  readonly child: number
+  /** In the world at home. */
+  readonly axis: readonly [number, number, number]
+  readonly anchors: readonly [Vector, Vector]
+  readonly home: number
+  readonly drive: JointDrive
+}
+
+const HALF_TURN = Math.PI - 0.01
+const EFFORT_AT = 0.02
+
+/** What can be computed of an arm before there is a world: bodies, joints, limits. */
+export class ArmPlan {
+  readonly spec: ArmSpec
+  readonly kinematics: Kinematics
+  /** [n] limits of the coordinates, no wider than half a turn around home. */
+  readonly lower: Float64Array
+  readonly upper: Float64Array
+  readonly groups: readonly RigidGroup[]
+  /** Joints that move, also those that follow another, in the model's order. */
+  readonly driven: readonly DrivenJoint[]
+  /** Index in `driven` of each coordinate. */
+  readonly ofCoordinate: readonly number[]
+
+  /** @throws ArmatureError `bad-argument` when `home` does not fit the model. */
+  constructor(spec: ArmSpec) {
+    this.spec = spec
+    this.kinematics = new Kinematics(spec.model, spec.base)
+    const { joints, lower, upper } = this.kinematics
+    const isOutside = spec.home.some((x, j) => !(x >= lower[j]! && x <= upper[j]!))
+    if (spec.home.length !== joints.length || isOutside) {
+      throw new ArmatureError('bad-argument', `home of ${spec.model.name}`, {
+        expected: `${joints.length} positions within the limits of ${joints.map(({ name }) => name).join(', ')}`,
+        got: `[${spec.home.join(', ')}]`,
+      })
+    }
+    const reach = joints.map(({ kind }) => (kind === 'prismatic' ? Infinity : HALF_TURN))
+    this.lower = lower.map((low, j) => Math.max(low, spec.home[j]! - reach[j]!))
+    this.upper = upper.map((high, j) => Math.min(high, spec.home[j]! + reach[j]!))
+    this.kinematics.forward(spec.home)
+    const { groups, groupOf } = rigidGroups(spec.model)
+    this.groups = groups
+    const moving = spec.model.joints.filter(({ kind }) => kind !== 'fixed')
+    this.driven = moving.map((joint) => this.#plan(joint, groupOf))
+    this.ofCoordinate = joints.map((joint) => moving.indexOf(joint))
+  }
+
+  #plan(joint: JointModel, groupOf: Int32Array): DrivenJoint {
+    const { kinematics, spec, groups } = this
+    const { positions } = kinematics
+    const link = kinematics.linkIndex(joint.child)
+    const [parent, child] = [groupOf[kinematics.linkIndex(joint.parent)]!, groupOf[link]!]
+    const axis = this.#toWorld(link, joint.axis)
+    const isSliding = joint.kind === 'prismatic'
+    const home = kinematics.jointPosition(joint, spec.home)
+    const stiffness = joint.maxEffort / EFFORT_AT
+    const gains = spec.gains?.(joint) ?? { stiffness, damping: stiffness / 10 }
+    // A sliding joint acts at the centre of mass: from afar its force leaks into the locks of its rotation, and grips slip.
+    const at = isSliding ? this.#toWorld(link, groups[child]!.centerOfMass) : [0, 0, 0]
+    const root = groups[parent]!.root
+    const away = [0, 1, 2].map((i) => positions[3 * link + i]! - positions[3 * root + i]! + at[i]!)
+    const reach = isSliding ? Infinity : HALF_TURN
+    return {
+      joint,
+      parent,
+      child,
+      axis,
+      anchors: [vector(away), vector(at)],
+      home,
+      drive: {
+        isSliding,
+        ...gains,
+        maxEffort: joint.maxEffort,
+        lower: Math.max(joint.lower - home, -reach),
+        upper: Math.min(joint.upper - home, reach),
+      },
+    }
+  }
+
+  #toWorld(link: number, v: ArrayLike<number>): [number, number, number] {
+    const r = this.kinematics.rotations
+    const row = (i: number): number =>
+      r[9 * link + 3 * i]! * v[0]! + r[9 * link + 3 * i + 1]! * v[1]! + r[9 * link + 3 * i + 2]! * v[2]!
+    return [row(0), row(1), row(2)]
+  }
+}
+
+/**
+ * Adds an arm to a new world: a multibody, which keeps its joints together exactly, with a drive beside each joint. Multibody joints
+ * start at zero whatever the poses of their bodies are, so every body is world-aligned at home, and its mass and shapes are turned instead.
+ */
+export function addArm({ rapier }: PhysicsEngine, world: World, plan: ArmPlan): ArmHandles {
+  const { spec, kinematics } = plan
+  kinematics.forward(spec.home)
+  const bodies = plan.groups.map((group, index) => addBody(rapier, world, plan, group, index === 0))
+  const drives = plan.driven.map(({ joint, parent, child, axis, anchors, drive }) => {
+    const [first, second] = [bodies[parent]!, bodies[child]!]
+    const along = vector(axis)
+    const data =
+      joint.kind === 'prismatic'
+        ? rapier.JointData.prismatic(...anchors, along)
+        : rapier.JointData.revolute(...anchors, along)
+    world.createMultibodyJoint(data, first, second, true).setContactsEnabled(false)
+    return createDrive(rapier, world, first, second, anchors, along, drive).handle
+  })
+  return { bodies: bodies.map(({ handle }) => handle), drives }
+}
+
+function addBody(rapier: Rapier, world: World, plan: ArmPlan, group: RigidGroup, isRoot: boolean): RigidBody {
+  const { spec, kinematics } = plan
+  const { root, massKg, centerOfMass, principalInertia, principalAxes } = group
+  const rotation = kinematics.rotations.slice(9 * root, 9 * root + 9)
+  const desc = isRoot ? rapier.RigidBodyDesc.fixed() : rapier.RigidBodyDesc.dynamic()
+  const [x, y, z] = kinematics.positions.subarray(3 * root, 3 * root + 3)
+  const body = world.createRigidBody(
+    desc
+      .setTranslation(x!, y!, z!)
+      .setGravityScale(spec.gravityScale ?? 0)
+      .setCanSleep(false)
+      .setAdditionalMassProperties(
+        massKg,
+        vector(turned(rotation, centerOfMass)),
+        vector(principalInertia),
+        quaternion(quatOfProduct(rotation, principalAxes)),
+      ),
+  )
+  for (const { geometry, position, rotation: own } of group.collisions) {
+    const total = new Float64Array(9)
+    multiplyRotations(rotation, 0, own, 0, total, 0)
+    const [cx, cy, cz] = turned(rotation, position)
+    const collider = colliderOf(rapier, geometry.shape, total)
+      .setTranslation(cx!, cy!, cz!)
+      .setDensity(0)
+      .setFriction(spec.friction ?? 0.5)
+      .setCollisionGroups(spec.collisionGroups)
+    world.createCollider(collider, body)
+  }
+  return body
+}
+
+/** Round shapes stand along y in Rapier, along z here. */
+const Y_TO_Z = Float64Array.of(1, 0, 0, 0, 0, -1, 0, 1, 0)
+
+function colliderOf(rapier: Rapier, shape: ShapeSpec, rotation: Float64Array): ColliderDesc {
+  const straight = quaternion(quatOfRotation(rotation))
+  const upright = quaternion(quatOfProduct(rotation, Y_TO_Z))
+  switch (shape.kind) {
+    case 'box':
+      return rapier.ColliderDesc.cuboid(...shape.halfExtentsM).setRotation(straight)
+    case 'sphere':
+      return rapier.ColliderDesc.ball(shape.radiusM)
+    case 'cylinder':
+      return rapier.ColliderDesc.cylinder(shape.heightM / 2, shape.radiusM).setRotation(upright)
+    case 'capsule':
+      return rapier.ColliderDesc.capsule(shape.heightM / 2, shape.radiusM).setRotation(upright)
+    default:
+      throw new ArmatureError('bad-argument', 'collision shape of a robot', {
+        expected: 'box, sphere, cylinder or capsule',
+        got: shape.kind,
+      })
+  }
+}
+
+/** An arm in one world: look it up again when the world was replaced. */
+export class Arm {
+  /** [n] positions and speeds of the coordinates at the last `read`; rad, rad/s or m, m/s. */
+  readonly q: Float64Array
+  readonly qd: Float64Array
+  readonly #plan: ArmPlan
+  readonly #world: World
+  readonly #bodies: readonly RigidBody[]
+  readonly #drives: readonly number[]
+  readonly #rotations: [Rotation, Rotation] = [
+    { x: 0, y: 0, z: 0, w: 1 },
+    { x: 0, y: 0, z: 0, w: 1 },
+  ]
+  readonly #vectors: [Vector, Vector] = [
+    { x: 0, y: 0, z: 0 },
+    { x: 0, y: 0, z: 0 },
+  ]
+
+  constructor(world: World, handles: ArmHandles, plan: ArmPlan) {
+    this.#plan = plan
+    this.#world = world
+    this.#bodies = handles.bodies.map((handle) => world.getRigidBody(handle))
+    this.#drives = handles.drives
+    this.q = Float64Array.from(plan.spec.home)
+    this.qd = new Float64Array(plan.spec.home.length)
+  }
+
+  /** The body of rigid group `index`, e.g. for contacts; the last ones are those of the last joints. */
+  body(index: number): RigidBody {
+    return this.#bodies[index]!
+  }
+
+  /** Reads positions and speeds out of the physics. */
+  read(): void {
+    const { driven, ofCoordinate } = this.#plan
+    for (let j = 0; j < ofCoordinate.length; j++) {
+      const joint = driven[ofCoordinate[j]!]!
+      if (joint.drive.isSliding) this.#readSlide(joint, j)
+      else this.#readTurn(joint, j)
+    }
+  }
+
+  /**
+   * Tells every drive where to be and how fast to go there: [n] each. Speeds feed the dampers forward, without which a moving target is
+   * followed with a lag of damping / stiffness seconds.
+   */
+  setTargets(q: ArrayLike<number>, qd: ArrayLike<number>): void {
+    const { driven, ofCoordinate, kinematics } = this.#plan
+    for (let j = 0; j < ofCoordinate.length; j++) {
+      const at = ofCoordinate[j]!
+      const { drive, home } = driven[at]!
+      moveDrive(this.#world, this.#drives[at]!, drive, q[j]! - home, qd[j]!)
+    }
+    if (driven.length === ofCoordinate.length) return
+    for (let at = 0; at < driven.length; at++) {
+      const { joint, drive, home } = driven[at]!
+      if (joint.mimic === undefined) continue
+      const leader = kinematics.joints.findIndex(({ name }) => name === joint.mimic!.joint)
+      const speed = joint.mimic.multiplier * qd[leader]!
+      moveDrive(this.#world, this.#drives[at]!, drive, kinematics.jointPosition(joint, q) - home, speed)
+    }
+  }
+
+  #readTurn({ parent, child, axis, home }: DrivenJoint, j: number): void {
+    const [first, second] = [this.#bodies[parent]!, this.#bodies[child]!]
+    const p = first.rotation(this.#rotations[0])
+    const c = second.rotation(this.#rotations[1])
+    // The vector part of conj(p) c.
+    const x = p.w * c.x - p.x * c.w - p.y * c.z + p.z * c.y
+    const y = p.w * c.y + p.x * c.z - p.y * c.w - p.z * c.x
+    const z = p.w * c.z - p.x * c.y + p.y * c.x - p.z * c.w
+    const w = p.w * c.w + p.x * c.x + p.y * c.y + p.z * c.z
+    const angle = 2 * Math.atan2(x * axis[0] + y * axis[1] + z * axis[2], w)
+    this.q[j] = home + (angle > Math.PI ? angle - 2 * Math.PI : angle < -Math.PI ? angle + 2 * Math.PI : angle)
+    const before = first.angvel(this.#vectors[0])
+    const after = second.angvel(this.#vectors[1])
+    this.qd[j] = alongTurned(p, axis, after.x - before.x, after.y - before.y, after.z - before.z)
+  }
+
+  #readSlide({ parent, child, axis, anchors, home }: DrivenJoint, j: number): void {
+    const [first, second] = [this.#bodies[parent]!, this.#bodies[child]!]
+    const p = first.rotation(this.#rotations[0])
+    const a = first.translation(this.#vectors[0])
+    const b = second.translation(this.#vectors[1])
+    const [along, across] = [anchors[0], anchors[1]]
+    // Both bodies are turned alike, so their anchors can be compared in the parent's frame.
+    const offset = (along.x - across.x) * axis[0] + (along.y - across.y) * axis[1] + (along.z - across.z) * axis[2]
+    this.q[j] = home + alongTurned(p, axis, b.x - a.x, b.y - a.y, b.z - a.z) - offset
+    const center = second.worldCom()
+    const before = first.velocityAtPoint(center)
+    const after = second.linvel(this.#vectors[1])
+    this.qd[j] = alongTurned(p, axis, after.x - before.x, after.y - before.y, after.z - before.z)
+  }
+}
+
+/** The component of (x, y, z) along `axis` turned by `q`. */
+function alongTurned(q: Rotation, axis: readonly [number, number, number], x: number, y: number, z: number): number {
+  const [ax, ay, az] = axis
+  const tx = 2 * (q.y * az - q.z * ay)
+  const ty = 2 * (q.z * ax - q.x * az)
+  const tz = 2 * (q.x * ay - q.y * ax)
+  return (
+    x * (ax + q.w * tx + q.y * tz - q.z * ty) +
+    y * (ay + q.w * ty + q.z * tx - q.x * tz) +
+    z * (az + q.w * tz + q.x * ty - q.y * tx)
+  )
+}
+
+function vector(v: ArrayLike<number>): Vector {
+  return { x: v[0]!, y: v[1]!, z: v[2]! }
+}
+
+function quaternion([x, y, z, w]: readonly [number, number, number, number]): Rotation {
+  return { x, y, z, w }
+}
+
+function turned(r: Float64Array, v: ArrayLike<number>): Float64Array {
+  return Float64Array.from([0, 3, 6], (row) => r[row]! * v[0]! + r[row + 1]! * v[1]! + r[row + 2]! * v[2]!)
+}

@@ -1,0 +1,205 @@
+import type { GeometryModel, JointModel, LinkModel, PoseSpec, RobotModel } from './robot-model.ts'
+import { quatOfRpy } from './rotations.ts'
+
+type Vector = readonly [number, number, number]
+type Color = readonly [number, number, number]
+
+const WHITE: Color = [232, 236, 240]
+const GREY: Color = [120, 130, 142]
+const DARK: Color = [58, 64, 74]
+const ORANGE: Color = [255, 168, 40]
+
+const AT_ORIGIN: PoseSpec = { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] }
+/** Of the tool's rod, from the flange to its tip. */
+const TOOL_LENGTH_M = 0.16
+export const TOOL_RADIUS_M: number = 0.018
+
+/**
+ * Franka Emika's Panda: joint origins, limits, speeds and efforts as in its public URDF. Masses are those of a published identification,
+ * rounded; inertias are those of rods of the links' size; looks and collision shapes are capsules and boxes. Its last link is `flange`.
+ */
+export const PANDA: RobotModel = {
+  name: 'panda',
+  links: [
+    link('link0', 0, [0, 0, 0], [0, 0, 0.1], 0.06, [box([0.1, 0.08, 0.06], [-0.03, 0, 0.06], DARK)]),
+    link('link1', 4.97, [0, 0, -0.19], [0, 0, 0], 0.06, [rod([0, 0, -0.2], [0, 0, -0.05], 0.058, WHITE)]),
+    link('link2', 0.65, [0, -0.15, 0], [0, 0, 0], 0.06, [
+      rod([0, 0, -0.07], [0, 0, 0.07], 0.06, GREY),
+      rod([0, -0.06, 0], [0, -0.18, 0], 0.056, WHITE),
+    ]),
+    link('link3', 3.23, [0, 0, -0.1], [0.08, 0, 0], 0.06, [
+      rod([0, 0, -0.1], [0, 0, -0.04], 0.056, WHITE),
+      rod([0.02, 0, -0.01], [0.0825, 0, 0], 0.05, WHITE),
+    ]),
+    link('link4', 3.59, [0, 0, 0], [-0.08, 0.13, 0], 0.06, [
+      rod([0, 0, -0.06], [0, 0, 0.06], 0.056, GREY),
+      rod([-0.03, 0.04, 0], [-0.0825, 0.12, 0], 0.052, WHITE),
+    ]),
+    link('link5', 1.23, [0, 0, -0.24], [0, 0.05, 0], 0.05, [
+      rod([0, 0, -0.24], [0, 0.02, -0.08], 0.05, WHITE),
+      rod([0, 0.03, -0.08], [0, 0.02, -0.02], 0.05, WHITE),
+    ]),
+    link('link6', 1.67, [0, 0, 0], [0.088, 0, 0], 0.05, [
+      rod([0, 0, -0.05], [0, 0, 0.05], 0.05, GREY),
+      rod([0.02, 0, 0], [0.088, 0, 0], 0.045, WHITE),
+    ]),
+    link('link7', 0.74, [0, 0, 0.02], [0, 0, 0.1], 0.045, [rod([0, 0, 0.04], [0, 0, 0.065], 0.042, WHITE)]),
+    frame('flange'),
+  ],
+  joints: [
+    revolute(1, [0, 0, 0.333], 0, 2.8973, -2.8973),
+    revolute(2, [0, 0, 0], -1, 1.7628, -1.7628),
+    revolute(3, [0, -0.316, 0], 1, 2.8973, -2.8973),
+    revolute(4, [0.0825, 0, 0], 1, -0.0698, -3.0718),
+    revolute(5, [-0.0825, 0.384, 0], -1, 2.8973, -2.8973),
+    revolute(6, [0, 0, 0], 1, 3.7525, -0.0175),
+    revolute(7, [0.088, 0, 0], 1, 2.8973, -2.8973),
+    fixed('joint8', 'link7', 'flange', { positionM: [0, 0, 0.107], quatXyzw: [0, 0, 0, 1] }),
+  ],
+}
+
+/** The Panda with a round rod for pushing at its flange; link `tip` is the end of the rod. */
+export const PANDA_WITH_TOOL: RobotModel = {
+  name: 'panda with a rod',
+  links: [
+    ...PANDA.links,
+    link('tool', 0.2, [0, 0, 0], [0, 0, TOOL_LENGTH_M], TOOL_RADIUS_M, [
+      {
+        shape: { kind: 'cylinder', radiusM: TOOL_RADIUS_M, heightM: TOOL_LENGTH_M },
+        pose: { positionM: [0, 0, TOOL_LENGTH_M / 2], quatXyzw: [0, 0, 0, 1] },
+        color: ORANGE,
+      },
+    ]),
+    frame('tip'),
+  ],
+  joints: [
+    ...PANDA.joints,
+    fixed('tool-joint', 'flange', 'tool', AT_ORIGIN),
+    fixed('tip-joint', 'tool', 'tip', { positionM: [0, 0, TOOL_LENGTH_M], quatXyzw: [0, 0, 0, 1] }),
+  ],
+}
+
+/** Fingers are heavier than the real ones (15 g): at less than half of an object's mass a friction grip creeps. */
+const FINGER_MASS_KG = 0.1
+
+/**
+ * The Panda with its parallel gripper; link `tip` lies between the fingertips. The fingers are two joints, 0 (closed) to 4 cm (open) each,
+ * which the real hand couples: give both the same target.
+ */
+export const PANDA_WITH_GRIPPER: RobotModel = {
+  name: 'panda with a gripper',
+  links: [
+    ...PANDA.links,
+    link('hand', 0.73, [0, -0.08, 0.03], [0, 0.08, 0.03], 0.03, [box([0.03, 0.1, 0.028], [0, 0, 0.03], DARK)]),
+    frame('tip'),
+    finger('finger1', 1),
+    finger('finger2', -1),
+  ],
+  joints: [
+    ...PANDA.joints,
+    fixed('hand-joint', 'flange', 'hand', { positionM: [0, 0, 0], quatXyzw: quatOfRpy(0, 0, -Math.PI / 4) }),
+    fixed('tip-joint', 'hand', 'tip', { positionM: [0, 0, 0.1034], quatXyzw: [0, 0, 0, 1] }),
+    fingerJoint('finger-joint1', 'finger1', 1),
+    fingerJoint('finger-joint2', 'finger2', -1),
+  ],
+}
+
+function revolute(number: number, positionM: Vector, quarterTurnsX: number, upper: number, lower: number): JointModel {
+  const isWrist = number > 4
+  return {
+    name: `joint${number}`,
+    kind: 'revolute',
+    parent: `link${number - 1}`,
+    child: `link${number}`,
+    origin: { positionM, quatXyzw: quatOfRpy((quarterTurnsX * Math.PI) / 2, 0, 0) },
+    axis: [0, 0, 1],
+    lower,
+    upper,
+    maxSpeed: isWrist ? 2.61 : 2.175,
+    maxEffort: isWrist ? 12 : 87,
+  }
+}
+
+function fixed(name: string, parent: string, child: string, origin: PoseSpec): JointModel {
+  return { name, kind: 'fixed', parent, child, origin, axis: [0, 0, 1], lower: 0, upper: 0, maxSpeed: 0, maxEffort: 0 }
+}
+
+function fingerJoint(name: string, child: string, side: 1 | -1): JointModel {
+  return {
+    name,
+    kind: 'prismatic',
+    parent: 'hand',
+    child,
+    origin: { positionM: [0, 0, 0.0584], quatXyzw: [0, 0, 0, 1] },
+    axis: [0, side, 0],
+    lower: 0,
+    upper: 0.04,
+    maxSpeed: 0.2,
+    maxEffort: 20,
+  }
+}
+
+function frame(name: string): LinkModel {
+  return {
+    name,
+    massKg: 0,
+    inertialPose: AT_ORIGIN,
+    inertia: [0, 0, 0, 0, 0, 0],
+    visuals: [],
+    collisions: [],
+  }
+}
+
+function finger(name: string, side: 1 | -1): LinkModel {
+  return link(name, FINGER_MASS_KG, [0, side * 0.008, 0], [0, side * 0.008, 0.054], 0.01, [
+    box([0.011, 0.008, 0.028], [0, side * 0.008, 0.026], ORANGE),
+  ])
+}
+
+/** A link with the inertia of a solid rod between two points of its frame. */
+function link(
+  name: string,
+  massKg: number,
+  from: Vector,
+  to: Vector,
+  radiusM: number,
+  shapes: readonly GeometryModel[],
+): LinkModel {
+  const { center, lengthM, quat } = between(from, to)
+  const across = (massKg * (3 * radiusM * radiusM + lengthM * lengthM)) / 12
+  const along = (massKg * radiusM * radiusM) / 2
+  return {
+    name,
+    massKg,
+    inertialPose: { positionM: center, quatXyzw: quat },
+    inertia: [across, 0, 0, across, 0, along],
+    visuals: shapes,
+    collisions: shapes,
+  }
+}
+
+function rod(from: Vector, to: Vector, radiusM: number, color: Color): GeometryModel {
+  const { center, lengthM, quat } = between(from, to)
+  return {
+    shape: { kind: 'capsule', radiusM, heightM: lengthM },
+    pose: { positionM: center, quatXyzw: quat },
+    color,
+  }
+}
+
+function box(halfExtentsM: Vector, positionM: Vector, color: Color): GeometryModel {
+  return { shape: { kind: 'box', halfExtentsM }, pose: { positionM, quatXyzw: [0, 0, 0, 1] }, color }
+}
+
+/** Middle, distance, and the shortest turn from z to the direction, of two points. */
+function between(from: Vector, to: Vector): { center: Vector; lengthM: number; quat: PoseSpec['quatXyzw'] } {
+  const [x, y, z] = [to[0] - from[0], to[1] - from[1], to[2] - from[2]]
+  const lengthM = Math.hypot(x, y, z)
+  const w = lengthM + z
+  const norm = Math.hypot(x, y, w)
+  return {
+    center: [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2, (from[2] + to[2]) / 2],
+    lengthM,
+    quat: w < 1e-9 * lengthM ? [1, 0, 0, 0] : [-y / norm, x / norm, 0, w / norm],
+  }
+}

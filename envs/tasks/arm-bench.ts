@@ -1,0 +1,224 @@
+import type { World } from '@dimforge/rapier3d-simd-compat'
+import type { CameraSpec } from '../camera/camera.ts'
+import type { PrimitiveSpec } from '../camera/scene.ts'
+import { Scene } from '../camera/scene.ts'
+import type { ArmHandles } from '../robots/arm.ts'
+import { addArm, Arm, ArmPlan } from '../robots/arm.ts'
+import type { ArmControlMode } from '../robots/arm-control.ts'
+import { ArmControl } from '../robots/arm-control.ts'
+import { InverseKinematics } from '../robots/inverse-kinematics.ts'
+import { chainOf, Kinematics } from '../robots/kinematics.ts'
+import type { PoseSpec, RobotModel } from '../robots/robot-model.ts'
+import { RobotLook, robotPrimitives } from '../robots/robot-look.ts'
+import type { PhysicsEngine } from '../world/engine.ts'
+import { createWorld } from '../world/physics-world.ts'
+
+export type Corner = readonly [number, number, number]
+
+/** What the scenes with an arm differ in. */
+export interface ArmBenchSpec {
+  readonly model: RobotModel
+  /** Link that actions move. */
+  readonly tip: string
+  /** Where the tip starts, in the frame of the table's top: x away from the robot, y to its left, z up; the robot stands at x = -0.5. */
+  readonly tipStart: Corner
+  readonly box: readonly [Corner, Corner]
+  /** Positions of the joints beyond the tip, e.g. fingers. */
+  readonly beyond?: readonly number[]
+  /** How much the arm grips. */
+  readonly friction?: number
+}
+
+export const CONTROL_HZ = 20
+const SUBSTEPS = 12
+const TIP_STEP_M = 0.02
+const JOINT_STEP_RAD = 0.05
+const BASE: PoseSpec = { positionM: [-0.5, 0, 0], quatXyzw: [0, 0, 0, 1] }
+const READY: readonly number[] = [0, -Math.PI / 4, 0, (-3 * Math.PI) / 4, 0, Math.PI / 2, Math.PI / 4]
+
+const TABLE_GROUP = 0x0001
+const OBJECT_GROUP = 0x0002
+const ARM_GROUP = 0x0004
+const FENCE_GROUP = 0x0008
+/** Rapier packs membership and filter into one number. The fence is for objects only: the arm reaches over it. */
+export const COLLISION: {
+  readonly table: number
+  readonly object: number
+  readonly arm: number
+  readonly fence: number
+} = {
+  table: (TABLE_GROUP << 16) | OBJECT_GROUP | ARM_GROUP,
+  object: (OBJECT_GROUP << 16) | TABLE_GROUP | OBJECT_GROUP | ARM_GROUP | FENCE_GROUP,
+  arm: (ARM_GROUP << 16) | TABLE_GROUP | OBJECT_GROUP,
+  fence: (FENCE_GROUP << 16) | OBJECT_GROUP,
+}
+
+/**
+ * A Panda before a table: what all scenes with an arm share. Joint drives follow their targets as real ones would, under effort limits,
+ * with gravity compensated.
+ */
+export class ArmBench {
+  readonly plan: ArmPlan
+  readonly control: ArmControl
+  /** The arm in the present world; set by `attach`. */
+  arm!: Arm
+  readonly #spec: ArmBenchSpec
+  #world!: World
+  #look: RobotLook | undefined
+  readonly #shown: Float64Array
+  readonly #advance: () => void
+
+  constructor(spec: ArmBenchSpec, mode: ArmControlMode = 'cartesian-delta') {
+    this.#spec = spec
+    const home = [...readyAt(spec), ...(spec.beyond ?? [])]
+    this.plan = new ArmPlan({
+      model: spec.model,
+      base: BASE,
+      home,
+      collisionGroups: COLLISION.arm,
+      friction: spec.friction ?? 0.5,
+    })
+    this.control = new ArmControl(this.plan, {
+      mode,
+      tip: spec.tip,
+      box: spec.box,
+      stepM: TIP_STEP_M,
+      stepRad: JOINT_STEP_RAD,
+      controlHz: CONTROL_HZ,
+      substeps: SUBSTEPS,
+    })
+    this.#shown = new Float64Array(home.length)
+    this.#advance = () => {
+      this.#world.step()
+    }
+  }
+
+  /** A world with the table and the arm. */
+  createWorld(engine: PhysicsEngine): { readonly world: World; readonly handles: ArmHandles } {
+    const world = createWorld(engine)
+    // Sweeps over the rows of the arm's joints are cheap; without them its drives are far softer than told, above all down the chain.
+    world.integrationParameters.numSolverIterations = 2
+    world.integrationParameters.numInternalPgsIterations = 4
+    const table = engine.rapier.ColliderDesc.cuboid(0.6, 0.6, 0.05).setTranslation(0.2, 0, -0.05)
+    world.createCollider(table.setFriction(0.6).setCollisionGroups(COLLISION.table))
+    return { world, handles: addArm(engine, world, this.plan) }
+  }
+
+  /** The scene that holds the arm and `more`. */
+  createScene(more: readonly PrimitiveSpec[]): Scene {
+    const scene = new Scene({
+      background: [24, 26, 30],
+      lightDirection: [0.6, -0.5, 1],
+      ambient: 0.5,
+      shadow: { onto: 'table', z: 0, strength: 0.35 },
+      primitives: [
+        {
+          name: 'table',
+          shape: { kind: 'plane', halfExtentsM: [0.6, 0.5] },
+          positionM: [-0.1, 0, 0],
+          color: [70, 88, 84],
+          checker: { color: [84, 104, 98], squareM: 0.1 },
+          isStatic: true,
+        },
+        ...more,
+        ...robotPrimitives(this.#spec.model),
+      ],
+    })
+    this.#look = new RobotLook(scene, this.plan.kinematics)
+    return scene
+  }
+
+  /** Finds the arm in `world` again, with its targets at home. */
+  attach(world: World, handles: ArmHandles): void {
+    this.#world = world
+    this.arm = new Arm(world, handles, this.plan)
+    this.control.command.set(this.plan.spec.home)
+  }
+
+  /** Drives the tip to a place, and rests there. */
+  drive([x, y, z]: Corner): void {
+    const { control, arm } = this
+    arm.read()
+    const from = control.command.slice()
+    control.reach(control.command, x, y, z)
+    const [to, rest] = [control.command, new Float64Array(from.length)]
+    for (let i = 1; i <= RAMP; i++) {
+      arm.setTargets(
+        from.map((q, j) => q + ((to[j]! - q) * i) / RAMP),
+        rest,
+      )
+      this.#world.step()
+    }
+    control.hold(arm, RAMP, this.#advance)
+  }
+
+  step(action: Float32Array, beyond?: (next: Float64Array) => void): void {
+    this.control.step(this.arm, action, this.#advance, beyond)
+  }
+
+  /** Reads the arm and shows it as it is; writes q, qd and the tip's position to `proprio` and the latter to `state`, from 0 on. */
+  observe(state: Float32Array, proprio: Float32Array): void {
+    this.arm.read()
+    const { q, qd } = this.arm
+    proprio.set(q)
+    proprio.set(qd, q.length)
+    const tip = this.control.tipAt(q)
+    proprio.set(tip, 2 * q.length)
+    state.set(tip)
+    this.#show(q)
+  }
+
+  /** Shows the arm with its tip at a place and `beyond` as the positions of the joints beyond it; the physics is not touched. */
+  showTipAt(x: number, y: number, z: number, beyond: readonly number[] = []): void {
+    this.#shown.set(this.plan.spec.home)
+    this.control.reach(this.#shown, x, y, z)
+    this.#shown.set(beyond, this.#shown.length - beyond.length)
+    this.#show(this.#shown)
+  }
+
+  /** Limits and names of what `observe` writes to `proprio`. */
+  get proprioLimits(): { readonly limits: readonly number[]; readonly names: readonly string[] } {
+    const { joints } = this.plan.kinematics
+    const unit = joints.map(({ kind }) => (kind === 'prismatic' ? 'm' : 'rad'))
+    return {
+      limits: [...joints.map(() => 2 * Math.PI), ...joints.map(() => MAX_SEEN_SPEED), ...TIP_LIMITS],
+      names: [
+        ...joints.map(({ name }, j) => `${name}_${unit[j]}`),
+        ...joints.map(({ name }, j) => `${name}_${unit[j]}_per_s`),
+        ...TIP_NAMES,
+      ],
+    }
+  }
+
+  #show(q: ArrayLike<number>): void {
+    this.plan.kinematics.forward(q)
+    this.#look?.place()
+  }
+}
+
+/** Substeps of each half of `drive`. */
+const RAMP = 120
+/** rad/s or m/s; real speeds stay well below, but a collision may throw a finger. */
+const MAX_SEEN_SPEED = 50
+/** The arm's reach around its base, and a little. */
+export const TIP_LIMITS: readonly number[] = [1.6, 1.1, 1.4]
+export const TIP_NAMES: readonly string[] = ['tip_x_m', 'tip_y_m', 'tip_z_m']
+
+/** The coordinates up to the tip when it points down at its start. */
+function readyAt({ model, tip, tipStart }: ArmBenchSpec): Float64Array {
+  const chain = new Kinematics(chainOf(model, model.links[0]!.name, tip), BASE)
+  const q = Float64Array.from(READY)
+  chain.forward(q)
+  const target = { position: tipStart, rotation: chain.rotations.slice(-9) }
+  const ik = new InverseKinematics(chain, { iterations: 200, posture: READY, postureGain: 0.05 })
+  ik.improve(q, target)
+  return q
+}
+
+/** Views of a table with an arm behind it; the first is the observation camera, `human` is for people. */
+export const ARM_CAMERAS: Readonly<Record<'front' | 'side' | 'top' | 'human', CameraSpec>> = {
+  front: { name: 'front', eyeM: [0.58, 0, 0.5], targetM: [-0.02, 0, 0.07], fovYDeg: 42 },
+  side: { name: 'side', eyeM: [0.12, -0.8, 0.4], targetM: [0, 0, 0.1], fovYDeg: 40 },
+  top: { name: 'top', eyeM: [0.3, 0, 0.75], targetM: [0.04, 0, 0], fovYDeg: 42 },
+  human: { name: 'human', eyeM: [0.75, -0.85, 0.7], targetM: [-0.15, 0, 0.2], fovYDeg: 40, showsHidden: true },
+}
