@@ -46,6 +46,8 @@ interface DrivenJoint {
 
 const HALF_TURN = Math.PI - 0.01
 const EFFORT_AT = 0.02
+/** Of the stiffness of joints whose effort nothing bounds. */
+const UNKNOWN_EFFORT = 1000
 
 /** What can be computed of an arm before there is a world: bodies, joints, limits. */
 export class ArmPlan {
@@ -91,7 +93,7 @@ export class ArmPlan {
     const axis = this.#toWorld(link, joint.axis)
     const isSliding = joint.kind === 'prismatic'
     const home = kinematics.jointPosition(joint, spec.home)
-    const stiffness = joint.maxEffort / EFFORT_AT
+    const stiffness = Math.min(joint.maxEffort, UNKNOWN_EFFORT) / EFFORT_AT
     const gains = spec.gains?.(joint) ?? { stiffness, damping: stiffness / 10 }
     // A sliding joint acts at the centre of mass: from afar its force leaks into the locks of its rotation, and grips slip.
     const at = isSliding ? this.#toWorld(link, groups[child]!.centerOfMass) : [0, 0, 0]
@@ -191,9 +193,14 @@ function colliderOf(rapier: Rapier, shape: ShapeSpec, rotation: Float64Array): C
       return rapier.ColliderDesc.cylinder(shape.heightM / 2, shape.radiusM).setRotation(upright)
     case 'capsule':
       return rapier.ColliderDesc.capsule(shape.heightM / 2, shape.radiusM).setRotation(upright)
-    default:
+    case 'mesh': {
+      const hull = rapier.ColliderDesc.convexHull(Float32Array.from(shape.vertices))
+      if (hull !== null) return hull.setRotation(straight)
+      throw new ArmatureError('bad-argument', 'collision mesh of a robot', { expected: 'a body with a volume' })
+    }
+    case 'plane':
       throw new ArmatureError('bad-argument', 'collision shape of a robot', {
-        expected: 'box, sphere, cylinder or capsule',
+        expected: 'box, sphere, cylinder, capsule or mesh, of which the hull is taken',
         got: shape.kind,
       })
   }

@@ -1,5 +1,6 @@
 import type { ShapeSpec } from '../camera/meshes.ts'
 import type { GeometryModel, LinkModel, PoseSpec } from './robot-model.ts'
+import { quatOfRpy } from './rotations.ts'
 import { parseStl } from './stl.ts'
 import type { UrdfElement } from './urdf-xml.ts'
 import { quote } from './urdf-xml.ts'
@@ -66,18 +67,6 @@ export function readOrigin(element: UrdfElement): PoseSpec {
   const [x, y, z] = origin.vector('xyz', 3, [0, 0, 0]) as Color
   const [roll, pitch, yaw] = origin.vector('rpy', 3, [0, 0, 0]) as Color
   return { positionM: [x, y, z], quatXyzw: quatOfRpy(roll, pitch, yaw) }
-}
-
-function quatOfRpy(roll: number, pitch: number, yaw: number): PoseSpec['quatXyzw'] {
-  const [sr, cr] = [Math.sin(roll / 2), Math.cos(roll / 2)]
-  const [sp, cp] = [Math.sin(pitch / 2), Math.cos(pitch / 2)]
-  const [sy, cy] = [Math.sin(yaw / 2), Math.cos(yaw / 2)]
-  return [
-    sr * cp * cy - cr * sp * sy,
-    cr * sp * cy + sr * cp * sy,
-    cr * cp * sy - sr * sp * cy,
-    cr * cp * cy + sr * sp * sy,
-  ]
 }
 
 function readInertial(inertial: UrdfElement | undefined): Pick<LinkModel, 'massKg' | 'inertialPose' | 'inertia'> {

@@ -1,0 +1,120 @@
+import { delimiter } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { World } from '@dimforge/rapier3d-simd-compat'
+import { describe, expect, it } from 'vitest'
+import { addArm, Arm, ArmPlan } from '../../../envs/robots/arm.ts'
+import { InverseKinematics } from '../../../envs/robots/inverse-kinematics.ts'
+import { Kinematics } from '../../../envs/robots/kinematics.ts'
+import type { RobotModel } from '../../../envs/robots/robot-model.ts'
+import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
+import { loadPhysics } from '../../../envs/world/engine.ts'
+import { createWorld } from '../../../envs/world/physics-world.ts'
+import { Rng } from '../../../src/core/rng.ts'
+
+const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url))
+/** Files that were written elsewhere, to try on this machine: see fixtures/README.md. */
+const FOREIGN = (process.env['ARMATURE_URDF'] ?? '').split(delimiter).filter((path) => path !== '')
+const FILES = [`${FIXTURES}seven-joints.urdf`, `${FIXTURES}pick-arm.urdf`, ...FOREIGN]
+
+const BUILDS = ['simd', 'scalar'] as const
+/** Substeps of a move and of the rest after it: 0.4 s each. */
+const MOVE = 96
+const REST = 96
+
+interface Stand {
+  readonly world: World
+  readonly plan: ArmPlan
+  readonly arm: Arm
+}
+
+async function stand(model: RobotModel, build: (typeof BUILDS)[number]): Promise<Stand> {
+  const engine = await loadPhysics(build)
+  const world = createWorld(engine)
+  world.integrationParameters.numSolverIterations = 2
+  world.integrationParameters.numInternalPgsIterations = 4
+  const base = { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] } as const
+  const { lower, upper } = new Kinematics(model)
+  const home = [...lower].map((low, j) => (Number.isFinite(low) ? (low + upper[j]!) / 2 : 0))
+  const plan = new ArmPlan({
+    model,
+    base,
+    home,
+    collisionGroups: 0x00040000,
+    gains: () => ({ stiffness: 5000, damping: 250 }),
+  })
+  return { world, plan, arm: new Arm(world, addArm(engine, world, plan), plan) }
+}
+
+/** Leads the arm to `goal` in a straight line of its joints, and rests there. */
+function goTo({ world, arm }: Stand, goal: ArrayLike<number>): void {
+  arm.read()
+  const from = arm.q.slice()
+  const speed = from.map((q, j) => ((goal[j]! - q) * 240) / MOVE)
+  for (let i = 1; i <= MOVE + REST; i++) {
+    const share = Math.min(1, i / MOVE)
+    arm.setTargets(
+      from.map((q, j) => q + (goal[j]! - q) * share),
+      i < MOVE ? speed : new Float64Array(from.length),
+    )
+    world.step()
+  }
+  arm.read()
+}
+
+describe.each(FILES.flatMap((path) => BUILDS.map((build) => [path, build] as const)))(
+  'an arm from %s on the %s build',
+  (path, build) => {
+    const model = loadUrdf(path, { visuals: 'collision' })
+
+    it('stands where it is put', async () => {
+      const { world, plan, arm } = await stand(model, build)
+      for (let i = 0; i < 480; i++) world.step()
+      arm.read()
+      for (const [j, home] of plan.spec.home.entries()) {
+        expect(Math.abs(arm.q[j]! - home)).toBeLessThan(1e-4)
+        expect(Math.abs(arm.qd[j]!)).toBeLessThan(1e-4)
+      }
+      world.free()
+    })
+
+    it('reaches 50 random poses within 5 mm', async () => {
+      const scene = await stand(model, build)
+      const { plan, arm, world } = scene
+      const chain = new Kinematics(model)
+      chain.lower.set(plan.lower)
+      chain.upper.set(plan.upper)
+      const ik = new InverseKinematics(chain, { iterations: 50 })
+      const rng = new Rng(5)
+      const solution = Float64Array.from(plan.spec.home)
+      const { root } = plan.groups.at(-1)!
+      let worst = 0
+      for (let pose = 0; pose < 50; pose++) {
+        chain.forward(plan.lower.map((low, j) => rng.uniform(low, plan.upper[j]!)))
+        const target = { position: chain.positions.slice(-3), rotation: chain.rotations.slice(-9) }
+        const [x, y, z] = chain.positions.slice(3 * root, 3 * root + 3)
+        expect(ik.solve(solution, target, rng, 60)).toBeLessThan(1e-3)
+        goTo(scene, solution)
+        const at = arm.body(plan.groups.length - 1).translation()
+        worst = Math.max(worst, Math.hypot(at.x - x!, at.y - y!, at.z - z!))
+      }
+
+      expect(worst).toBeLessThan(5e-3)
+      world.free()
+    })
+
+    it('stops at its limits', async () => {
+      const scene = await stand(model, build)
+      for (const [side, sign] of [
+        ['lower', -1],
+        ['upper', 1],
+      ] as const) {
+        const beyond = scene.plan[side].map((limit) => limit + 0.3 * sign)
+        goTo(scene, beyond)
+        const limits = [...scene.plan[side]]
+
+        for (const [j, limit] of limits.entries()) expect(sign * (scene.arm.q[j]! - limit)).toBeLessThan(0.01)
+      }
+      scene.world.free()
+    })
+  },
+)
