@@ -1,6 +1,7 @@
 import type { OptionReader } from '../options.ts'
 import { oneOf } from '../options.ts'
 import type { Arm, ArmPlan } from './arm.ts'
+import type { TipTarget } from './inverse-kinematics.ts'
 import { InverseKinematics } from './inverse-kinematics.ts'
 import { chainOf, Kinematics } from './kinematics.ts'
 
@@ -17,6 +18,8 @@ export interface ArmControlSpec {
   readonly mode: ArmControlMode
   /** Link that `cartesian-delta` moves. */
   readonly tip: string
+  /** Whether `cartesian-delta` holds the tip in its orientation at home (default), which takes six joints; else only its place counts. */
+  readonly keepsOrientation?: boolean
   /** Where the tip may be sent, in the world: [x, y, z] of two corners. */
   readonly box: readonly [readonly [number, number, number], readonly [number, number, number]]
   /** What an action of 1 moves the tip by per control step. */
@@ -81,8 +84,7 @@ export class ArmControl {
   reach(q: Float64Array, x: number, y: number, z: number): number {
     this.#take(q)
     let error = Infinity
-    for (let i = 0; i < 25; i++)
-      error = this.#ik.improve(this.#chainQ, { position: [x, y, z], rotation: this.#tipRotation })
+    for (let i = 0; i < 25; i++) error = this.#ik.improve(this.#chainQ, this.#targetAt([x, y, z]))
     this.#ofChain.forEach((j, k) => (q[j] = this.#chainQ[k]!))
     return error
   }
@@ -119,6 +121,10 @@ export class ArmControl {
     }
   }
 
+  #targetAt(position: readonly number[]): TipTarget {
+    return this.#spec.keepsOrientation === false ? { position } : { position, rotation: this.#tipRotation }
+  }
+
   #moveTip(arm: Arm, action: ArrayLike<number>): void {
     const { box, stepM } = this.#spec
     const [low, high] = box
@@ -129,7 +135,7 @@ export class ArmControl {
     const scale = Math.min(1, MAX_LEAD_M / lead)
     for (let i = 0; i < 3; i++) wanted[i] = actual[i]! + (wanted[i]! - actual[i]!) * (lead > 0 ? scale : 0)
     this.#take(this.command)
-    this.#ik.improve(this.#chainQ, { position: wanted, rotation: this.#tipRotation })
+    this.#ik.improve(this.#chainQ, this.#targetAt(wanted))
     for (let k = 0; k < this.#chainQ.length; k++) this.#next[this.#ofChain[k]!] = this.#chainQ[k]!
   }
 

@@ -25,6 +25,12 @@ export interface ArmBenchSpec {
   readonly box: readonly [Corner, Corner]
   /** Positions of the joints beyond the tip, e.g. fingers. */
   readonly beyond?: readonly number[]
+  /** All coordinates with the tip at `tipStart`; absent: a Panda's, pointing down. */
+  readonly home?: readonly number[]
+  /** See `ArmControlSpec`. */
+  readonly keepsOrientation?: boolean
+  /** Bounds of |x|, |y| and |z| of the tip; default those of a Panda. */
+  readonly tipLimits?: readonly number[]
   /** How much the arm grips. */
   readonly friction?: number
 }
@@ -33,7 +39,8 @@ export const CONTROL_HZ = 20
 const SUBSTEPS = 12
 const TIP_STEP_M = 0.02
 const JOINT_STEP_RAD = 0.05
-const BASE: PoseSpec = { positionM: [-0.5, 0, 0], quatXyzw: [0, 0, 0, 1] }
+/** Where the robot stands: at the edge of the table. */
+export const BASE: PoseSpec = { positionM: [-0.5, 0, 0], quatXyzw: [0, 0, 0, 1] }
 const READY: readonly number[] = [0, -Math.PI / 4, 0, (-3 * Math.PI) / 4, 0, Math.PI / 2, Math.PI / 4]
 
 const TABLE_GROUP = 0x0001
@@ -70,7 +77,7 @@ export class ArmBench {
 
   constructor(spec: ArmBenchSpec, mode: ArmControlMode = 'cartesian-delta') {
     this.#spec = spec
-    const home = [...readyAt(spec), ...(spec.beyond ?? [])]
+    const home = spec.home ?? [...readyAt(spec), ...(spec.beyond ?? [])]
     this.plan = new ArmPlan({
       model: spec.model,
       base: BASE,
@@ -81,6 +88,7 @@ export class ArmBench {
     this.control = new ArmControl(this.plan, {
       mode,
       tip: spec.tip,
+      keepsOrientation: spec.keepsOrientation ?? true,
       box: spec.box,
       stepM: TIP_STEP_M,
       stepRad: JOINT_STEP_RAD,
@@ -181,7 +189,11 @@ export class ArmBench {
     const { joints } = this.plan.kinematics
     const unit = joints.map(({ kind }) => (kind === 'prismatic' ? 'm' : 'rad'))
     return {
-      limits: [...joints.map(() => 2 * Math.PI), ...joints.map(() => MAX_SEEN_SPEED), ...TIP_LIMITS],
+      limits: [
+        ...joints.map(() => 2 * Math.PI),
+        ...joints.map(() => MAX_SEEN_SPEED),
+        ...(this.#spec.tipLimits ?? TIP_LIMITS),
+      ],
       names: [
         ...joints.map(({ name }, j) => `${name}_${unit[j]}`),
         ...joints.map(({ name }, j) => `${name}_${unit[j]}_per_s`),

@@ -7,13 +7,17 @@ import { setPosition } from '../camera/scene.ts'
 import { PANDA_WITH_TOOL } from '../robots/panda.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
+import type { RobotModel } from '../robots/robot-model.ts'
+import { fitArm } from '../robots/urdf-arm.ts'
+import { loadUrdf } from '../robots/urdf-files.ts'
+import { oneOf, text } from '../options.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { loadPhysics, physicsOption } from '../world/engine.ts'
 import { SettledWorld } from '../world/settled-world.ts'
-import type { Corner } from './arm-bench.ts'
-import { ARM_CAMERAS, ArmBench, CONTROL_HZ, TIP_LIMITS, TIP_NAMES } from './arm-bench.ts'
+import type { ArmBenchSpec, Corner } from './arm-bench.ts'
+import { ARM_CAMERAS, ArmBench, BASE, CONTROL_HZ, TIP_LIMITS, TIP_NAMES } from './arm-bench.ts'
 
 export const ARM_REACH_ID = 'armature/ArmReach-v0'
 
@@ -35,10 +39,32 @@ const WIDE_CAMERAS: Task['cameras'] = {
  * Take the tip of a Panda's rod to a point: Fetch's and panda-gym's reach with a real arm. Action (`control: 'cartesian-delta'`): the tip's
  * displacement, 2 cm per unit, at 20 Hz; or all joints (see `ArmControlMode`). State and goal: the tip's position in metres. Reward: minus
  * the distance; success below 3 cm. Never terminates; truncated after 50 steps. `start: 'random'` starts with the tip anywhere.
+ *
+ * `robot` is the path of a URDF file, whose robot takes the Panda's place, and `tip` its link to move (default: the last one); `looks:
+ * 'collision'` draws it as it collides. The box of goals shrinks to the reach of small robots, and the tip's orientation is free.
  */
 export async function makeArmReach(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
-  const options = readSceneOptions(ARM_REACH_ID, { physics: physicsOption, control: controlOption }, given)
-  return sceneEnv(new ArmReach(await loadPhysics(options.physics), options.control), options)
+  const options = readSceneOptions(
+    ARM_REACH_ID,
+    { physics: physicsOption, control: controlOption, robot: text, tip: text, looks: oneOf('own', 'collision') },
+    given,
+  )
+  const { robot, tip, looks, control } = options
+  const arm = robot === undefined ? PANDA_ARM : armOf(loadUrdf(robot, { visuals: looks ?? 'own' }), tip)
+  return sceneEnv(new ArmReach(await loadPhysics(options.physics), arm, control), options)
+}
+
+const PANDA_ARM: ArmBenchSpec = { model: PANDA_WITH_TOOL, tip: 'tip', tipStart: START, box: BOX }
+
+/** What the box is made for: a Panda's. */
+const FULL_REACH_M = 0.8
+
+/** Any robot before the table; its tip is free to turn, since not every robot could hold it. */
+function armOf(model: RobotModel, tip: string = model.links.at(-1)!.name): ArmBenchSpec {
+  const { home, box, reachM } = fitArm(model, tip, BASE, BOX, FULL_REACH_M)
+  const limit = 1.5 * reachM
+  const tipLimits = BASE.positionM.map((x) => Math.abs(x) + limit)
+  return { model, tip, tipStart: START, box, home, keepsOrientation: false, tipLimits }
 }
 
 class ArmReach implements GoalTask {
@@ -47,10 +73,12 @@ class ArmReach implements GoalTask {
   readonly scene: Scene
   readonly cameras: Task['cameras'] = { ...ARM_CAMERAS, ...WIDE_CAMERAS }
   readonly #bench: ArmBench
+  readonly #box: ArmBenchSpec['box']
   readonly #physics: SettledWorld
 
-  constructor(engine: PhysicsEngine, control: ArmControlMode | undefined) {
-    this.#bench = new ArmBench({ model: PANDA_WITH_TOOL, tip: 'tip', tipStart: START, box: BOX }, control)
+  constructor(engine: PhysicsEngine, arm: ArmBenchSpec, control: ArmControlMode | undefined) {
+    this.#bench = new ArmBench(arm, control)
+    this.#box = arm.box
     this.scene = this.#bench.createScene([
       {
         name: 'goal',
@@ -60,7 +88,7 @@ class ArmReach implements GoalTask {
       },
     ])
     const { limits, names } = this.#bench.proprioLimits
-    this.goalSpace = symmetricSpace(TIP_LIMITS, TIP_NAMES)
+    this.goalSpace = symmetricSpace(arm.tipLimits ?? TIP_LIMITS, TIP_NAMES)
     this.spec = {
       id: ARM_REACH_ID,
       actionNames: this.#bench.control.actionNames,
@@ -76,7 +104,7 @@ class ArmReach implements GoalTask {
 
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
-    if (start === 'random') this.#bench.drive(pointIn(BOX, rng))
+    if (start === 'random') this.#bench.drive(pointIn(this.#box, rng))
   }
 
   step(action: Float32Array): void {
@@ -88,7 +116,7 @@ class ArmReach implements GoalTask {
   }
 
   sampleGoal(rng: Rng): Float32Array {
-    return Float32Array.from(pointIn(BOX, rng))
+    return Float32Array.from(pointIn(this.#box, rng))
   }
 
   achievedGoal(state: Float32Array): Float32Array {

@@ -2,19 +2,23 @@ import { delimiter } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { World } from '@dimforge/rapier3d-simd-compat'
 import { describe, expect, it } from 'vitest'
+import { armReachExpert } from '../../../envs/experts/arm-reach.ts'
 import { addArm, Arm, ArmPlan } from '../../../envs/robots/arm.ts'
 import { InverseKinematics } from '../../../envs/robots/inverse-kinematics.ts'
 import { Kinematics } from '../../../envs/robots/kinematics.ts'
 import type { RobotModel } from '../../../envs/robots/robot-model.ts'
 import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
+import { makeArmReach } from '../../../envs/tasks/arm-reach.ts'
 import { loadPhysics } from '../../../envs/world/engine.ts'
 import { createWorld } from '../../../envs/world/physics-world.ts'
+import type { GoalEnv } from '../../../src/core/env.ts'
 import { Rng } from '../../../src/core/rng.ts'
 
 const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url))
 /** Files that were written elsewhere, to try on this machine: see fixtures/README.md. */
 const FOREIGN = (process.env['ARMATURE_URDF'] ?? '').split(delimiter).filter((path) => path !== '')
-const FILES = [`${FIXTURES}seven-joints.urdf`, `${FIXTURES}pick-arm.urdf`, ...FOREIGN]
+const SEVEN = `${FIXTURES}seven-joints.urdf`
+const FILES = [SEVEN, `${FIXTURES}pick-arm.urdf`, ...FOREIGN]
 
 const BUILDS = ['simd', 'scalar'] as const
 /** Substeps of a move and of the rest after it: 0.4 s each. */
@@ -118,3 +122,50 @@ describe.each(FILES.flatMap((path) => BUILDS.map((build) => [path, build] as con
     })
   },
 )
+
+describe("ArmReach with a robot of one's own", () => {
+  const make = (robot: string, more: Record<string, string> = {}): Promise<GoalEnv> =>
+    makeArmReach({ robot, size: 1, supersample: 'off', ...more })
+
+  it.each([[SEVEN, 'tool'], ...FOREIGN.map((path) => [path, undefined] as const)] as const)(
+    '%s, whose tip goes to its goals',
+    async (path, tip) => {
+      const env = await make(path, { looks: 'collision', ...(tip === undefined ? {} : { tip }) })
+      let successes = 0
+      for (let seed = 0; seed < 10; seed++) {
+        const expert = armReachExpert()
+        let { observation } = await env.reset({ seed })
+        let success = 0
+        for (let step = 0; step < 50 && success === 0; step++) {
+          const result = await env.step(expert(observation, env.goal))
+          observation = result.observation
+          success = result.info['success']!
+        }
+        successes += success
+      }
+      expect(successes).toBe(10)
+      await env.close()
+    },
+  )
+
+  it('is the same each time, and continues from a saved state', async () => {
+    const [first, second] = [await make(SEVEN), await make(SEVEN)]
+    const action = Float32Array.of(1, -1, 0.5)
+    await first.reset({ seed: 1 })
+    for (let i = 0; i < 5; i++) await first.step(action)
+    await second.restoreState(await first.saveState())
+    const after = [await first.step(action), await second.step(action)]
+    expect(after[1]!.observation.proprio).toEqual(after[0]!.observation.proprio)
+    await first.close()
+    await second.close()
+  })
+
+  it('refuses robots that cannot do it', async () => {
+    await expect(make(SEVEN, { tip: 'hand' })).rejects.toThrow(/"hand".*no such link/)
+    await expect(make(SEVEN, { tip: 'link_0' })).rejects.toThrow(/joints that move its link "link_0"/)
+    await expect(make(SEVEN, { tip: 'link_2' })).rejects.toThrow(
+      /its tip "link_2": expected one that reaches .* got a reach of/,
+    )
+    await expect(make(`${FIXTURES}none.urdf`)).rejects.toThrow(/URDF file .*none.urdf/)
+  })
+})
