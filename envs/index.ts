@@ -1,8 +1,10 @@
 import type { Env } from '../src/core/env.ts'
 import { lookUp } from '../src/core/registry.ts'
+import { armLiftExpert } from './experts/arm-lift.ts'
 import { armPushExpert } from './experts/arm-push.ts'
 import { armReachExpert } from './experts/arm-reach.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { ARM_LIFT_ID, makeArmLift } from './tasks/arm-lift.ts'
 import { ARM_PUSH_ID, makeArmPush } from './tasks/arm-push.ts'
 import { ARM_REACH_ID, makeArmReach } from './tasks/arm-reach.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
@@ -36,6 +38,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'push a puck to its goal with a Panda arm',
     expert: armPushExpert,
     make: makeArmPush,
+  },
+  [ARM_LIFT_ID]: {
+    summary: 'pick up a cube with a Panda arm and its gripper and lift it to a point',
+    expert: armLiftExpert,
+    make: makeArmLift,
   },
 }
 

@@ -7,6 +7,7 @@ type Color = readonly [number, number, number]
 const WHITE: Color = [232, 236, 240]
 const GREY: Color = [120, 130, 142]
 const DARK: Color = [58, 64, 74]
+const BLUE: Color = [70, 120, 200]
 const ORANGE: Color = [255, 168, 40]
 
 const AT_ORIGIN: PoseSpec = { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] }
@@ -90,7 +91,7 @@ export const PANDA_WITH_GRIPPER: RobotModel = {
   name: 'panda with a gripper',
   links: [
     ...PANDA.links,
-    link('hand', 0.73, [0, -0.08, 0.03], [0, 0.08, 0.03], 0.03, [box([0.03, 0.1, 0.028], [0, 0, 0.03], DARK)]),
+    link('hand', 0.73, [0, -0.08, 0.03], [0, 0.08, 0.03], 0.03, [box([0.03, 0.1, 0.028], [0, 0, 0.03], BLUE)]),
     frame('tip'),
     finger('finger1', 1),
     finger('finger2', -1),
