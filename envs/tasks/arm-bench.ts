@@ -86,7 +86,7 @@ export class ArmBench {
       home,
       collisionGroups: COLLISION.arm,
       friction: spec.friction ?? 0.5,
-      gains: ({ kind }) => (kind === 'prismatic' ? FINGER_GAINS : undefined),
+      gains: ({ kind }) => (kind === 'prismatic' && spec.home === undefined ? FINGER_GAINS : undefined),
     })
     this.control = new ArmControl(this.plan, {
       mode,
