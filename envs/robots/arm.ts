@@ -10,6 +10,8 @@ import { quatOfProduct, rigidGroups } from './rigid-groups.ts'
 import type { JointModel, PoseSpec, RobotModel } from './robot-model.ts'
 import { multiplyRotations, quatOfRotation } from './rotations.ts'
 
+export type JointGains = Pick<JointDrive, 'stiffness' | 'damping'>
+
 /** How a robot stands in a world and how its joints are driven. */
 export interface ArmSpec {
   readonly model: RobotModel
@@ -17,8 +19,8 @@ export interface ArmSpec {
   readonly base: PoseSpec
   /** [n] the coordinates at which it is built; every position of a turning joint must lie within half a turn of it. */
   readonly home: readonly number[]
-  /** Spring and damper of a joint, N m/rad and N m s/rad or N/m and N s/m; absent: full effort at an error of 0.02, a tenth as damping. */
-  readonly gains?: (joint: JointModel) => { readonly stiffness: number; readonly damping: number }
+  /** Spring and damper of a joint, N m/rad and N m s/rad or N/m and N s/m; undefined: full effort at an error of 0.02, a tenth as damping. */
+  readonly gains?: (joint: JointModel) => JointGains | undefined
   readonly collisionGroups: number
   readonly friction?: number
   /** 0 (default) is perfect gravity compensation. */

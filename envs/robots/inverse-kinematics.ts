@@ -66,8 +66,10 @@ export class InverseKinematics {
   /** Moves `q` [n] towards the target from where it is; returns the remaining error in metres (see `metresPerRad`). */
   improve(q: Float64Array, target: TipTarget): number {
     const { iterations, toleranceM, posture } = this.#options
+    // A posture goes on pulling when the tip has arrived.
+    const enough = posture === undefined ? toleranceM : 0
     let error = this.#measure(q, target)
-    for (let i = 0; i < iterations && (error > toleranceM || posture !== undefined); i++) {
+    for (let i = 0; i < iterations && error > enough; i++) {
       this.#advance(q, target.rotation === undefined ? 3 : ROWS, error)
       error = this.#measure(q, target)
     }

@@ -10,32 +10,26 @@ const POSES = 2000
 const STARTS = 200
 const GOOD_STARTS = 10
 const NEAR_M = 1e-3
-/** Links other than the root stay this far above the ground. */
+const LEAST_SCALE = 0.1
+/** Links other than the root stay this far above the ground, those of tiny robots half as high as the tip. */
 const CLEAR_M = 0.03
 
 /** Any robot as an arm that works in a box before it. */
 export interface FittedArm {
   /** [n] with the tip at the middle of the box. */
   readonly home: readonly number[]
-  /** `box`, drawn towards the base for a robot whose reach is below `fullReachM`. */
+  /** The box that was asked for, drawn towards the base until the robot reaches all its corners. */
   readonly box: readonly [Corner, Corner]
   /** The furthest that the tip was found from the base, metres. */
   readonly reachM: number
 }
 
 /**
- * Finds how a robot at `base` works with its tip in `box`, which is meant for a reach of `fullReachM`: how far it reaches, the box to its
- * scale, and a pose with the tip in the middle that points down as far as it can and keeps the links off the ground. The same robot gives
- * the same answer.
- * @throws ArmatureError `not-found` for an unknown tip; `bad-argument` when nothing moves the tip, or a corner of the box is out of reach.
+ * Finds how a robot at `base` works with its tip in `box`: the box to its scale, and a pose with the tip in the middle that points down as
+ * far as it can and keeps the links off the ground. The same robot gives the same answer.
+ * @throws ArmatureError `not-found` for an unknown tip; `bad-argument` when nothing moves it, or it cannot reach a tenth of the box.
  */
-export function fitArm(
-  model: RobotModel,
-  tip: string,
-  base: PoseSpec,
-  box: readonly [Corner, Corner],
-  fullReachM: number,
-): FittedArm {
+export function fitArm(model: RobotModel, tip: string, base: PoseSpec, box: readonly [Corner, Corner]): FittedArm {
   const whole = new Kinematics(model)
   const chain = new Kinematics(chainOf(model, model.links[0]!.name, tip), base)
   if (chain.joints.length === 0) {
@@ -43,26 +37,39 @@ export function fitArm(
   }
   const rng = new Rng(0)
   const reachM = reachOf(chain, base, rng)
-  const scaled = scaleBox(box, base, Math.min(1, reachM / fullReachM))
-  const [low, high] = scaled
-  const middle = low.map((x, i) => (x + high[i]!) / 2) as unknown as Corner
   const ik = new InverseKinematics(chain, { iterations: 60 })
-  const q = poseAt(chain, ik, middle, rng)
-  for (let corner = -1; corner < 8; corner++) {
-    const position = corner < 0 ? middle : ([0, 1, 2].map((i) => scaled[(corner >> i) & 1]![i]!) as unknown as Corner)
-    const error = q === undefined ? Infinity : ik.solve(q.slice(), { position }, rng)
-    if (error < NEAR_M) continue
-    throw new ArmatureError('bad-argument', `robot ${model.name} with its tip "${tip}"`, {
-      expected: `one that reaches (${position.map((x, i) => (x - base.positionM[i]!).toFixed(2)).join(', ')}) m from its base`,
-      got: `a reach of ${reachM.toFixed(2)} m`,
-      fix: 'name another tip, or check the limits of its joints',
+  for (let scale = 1; scale > LEAST_SCALE; scale *= 0.85) {
+    const scaled = scaleBox(box, base, scale)
+    const q = poseIn(chain, ik, scaled, rng)
+    if (q === undefined) continue
+    const home = whole.joints.map((joint, j) => {
+      const k = chain.joints.findIndex(({ name }) => name === joint.name)
+      return k < 0 ? middleOf(whole, j) : q[k]!
     })
+    return { home, box: scaled, reachM }
   }
-  const home = whole.joints.map((joint, j) => {
-    const k = chain.joints.findIndex(({ name }) => name === joint.name)
-    return k < 0 ? middleOf(whole, j) : q![k]!
+  throw new ArmatureError('bad-argument', `robot ${model.name} with its tip "${tip}"`, {
+    expected: 'one that reaches places before it, along x of its first link',
+    got: `a reach of ${reachM.toFixed(2)} m`,
+    fix: 'name another tip, or check the axes and limits of its joints',
   })
-  return { home, box: scaled, reachM }
+}
+
+/** A pose with the tip in the middle of `box`, if there is one for each corner too. */
+function poseIn(
+  chain: Kinematics,
+  ik: InverseKinematics,
+  box: readonly [Corner, Corner],
+  rng: Rng,
+): Float64Array | undefined {
+  const [low, high] = box
+  const q = poseAt(chain, ik, low.map((x, i) => (x + high[i]!) / 2) as unknown as Corner, rng)
+  if (q === undefined) return undefined
+  for (let corner = 0; corner < 8; corner++) {
+    const position = [0, 1, 2].map((i) => box[(corner >> i) & 1]![i]!)
+    if (ik.solve(q.slice(), { position }, rng) >= NEAR_M) return undefined
+  }
+  return q
 }
 
 function middleOf({ lower, upper }: Kinematics, j: number): number {
@@ -88,6 +95,7 @@ function reachOf(chain: Kinematics, { positionM }: PoseSpec, rng: Rng): number {
 }
 
 function scaleBox(box: readonly [Corner, Corner], { positionM }: PoseSpec, scale: number): readonly [Corner, Corner] {
+  if (scale === 1) return box
   const towards = (corner: Corner): Corner =>
     corner.map((x, i) => positionM[i]! + (x - positionM[i]!) * scale) as unknown as Corner
   return [towards(box[0]), towards(box[1])]
@@ -105,7 +113,7 @@ function poseAt(chain: Kinematics, ik: InverseKinematics, position: Corner, rng:
     chain.forward(q)
     let lowest = Infinity
     for (let at = 5; at < chain.positions.length; at += 3) lowest = Math.min(lowest, chain.positions[at]!)
-    const isClear = lowest > CLEAR_M || lowest >= position[2] - 1e-3
+    const isClear = lowest > Math.min(CLEAR_M, position[2] / 2)
     if (isClear) good++
     // The last row of the tip's rotation: how much its z axis looks up.
     const score = (isClear ? 10 : 0) - chain.rotations.at(-1)! - edgeOf(chain, q)

@@ -56,12 +56,9 @@ export async function makeArmReach(given: Readonly<Record<string, unknown>> = {}
 
 const PANDA_ARM: ArmBenchSpec = { model: PANDA_WITH_TOOL, tip: 'tip', tipStart: START, box: BOX }
 
-/** What the box is made for: a Panda's. */
-const FULL_REACH_M = 0.8
-
 /** Any robot before the table; its tip is free to turn, since not every robot could hold it. */
 function armOf(model: RobotModel, tip: string = model.links.at(-1)!.name): ArmBenchSpec {
-  const { home, box, reachM } = fitArm(model, tip, BASE, BOX, FULL_REACH_M)
+  const { home, box, reachM } = fitArm(model, tip, BASE, BOX)
   const limit = 1.5 * reachM
   const tipLimits = BASE.positionM.map((x) => Math.abs(x) + limit)
   return { model, tip, tipStart: START, box, home, keepsOrientation: false, tipLimits }

