@@ -27,10 +27,10 @@ export const armPushExpert = (): Expert => {
     if (isBehind && z < LOW_Z_M + 0.012) isPushing = true
     let [aimX, aimY, aimZ] = [startX, startY, isBehind ? LOW_Z_M : HIGH_Z_M]
     if (isPushing) {
-      // The contact point is moved to the side to which the puck has strayed.
+      // Beyond the line through puck and goal, so that the puck turns back to it.
       const advance = Math.min(STEP_M, distance)
-      aimX = puckX - ux * (TOUCH_M - advance) + uy * -across * -0.5
-      aimY = puckY - uy * (TOUCH_M - advance) - ux * -across * -0.5
+      aimX = puckX - ux * (TOUCH_M - advance) + 0.5 * across * uy
+      aimY = puckY - uy * (TOUCH_M - advance) - 0.5 * across * ux
       aimZ = LOW_Z_M
     } else if (z < HIGH_Z_M - 0.02 && !isBehind) {
       ;[aimX, aimY] = [x, y]

@@ -52,6 +52,7 @@ export class ArmControl {
   readonly #chainQ: Float64Array
   readonly #tipAt: Float64Array = new Float64Array(3)
   readonly #tipRotation: Float64Array
+  readonly #wanted: Float64Array = new Float64Array(3)
 
   constructor(plan: ArmPlan, spec: ArmControlSpec) {
     const { model, base, home } = plan.spec
@@ -128,12 +129,15 @@ export class ArmControl {
   #moveTip(arm: Arm, action: ArrayLike<number>): void {
     const { box, stepM } = this.#spec
     const [low, high] = box
-    const to = this.tipAt(this.command)
-    const wanted = [0, 1, 2].map((i) => Math.min(high[i]!, Math.max(low[i]!, to[i]! + action[i]! * stepM)))
+    const wanted = this.#wanted
+    const from = this.tipAt(this.command)
+    for (let i = 0; i < 3; i++) {
+      wanted[i] = Math.min(high[i]!, Math.max(low[i]!, from[i]! + action[i]! * stepM))
+    }
     const actual = this.tipAt(arm.q)
     const lead = Math.hypot(wanted[0]! - actual[0]!, wanted[1]! - actual[1]!, wanted[2]! - actual[2]!)
-    const scale = Math.min(1, MAX_LEAD_M / lead)
-    for (let i = 0; i < 3; i++) wanted[i] = actual[i]! + (wanted[i]! - actual[i]!) * (lead > 0 ? scale : 0)
+    const scale = lead > MAX_LEAD_M ? MAX_LEAD_M / lead : 1
+    for (let i = 0; i < 3; i++) wanted[i] = actual[i]! + (wanted[i]! - actual[i]!) * scale
     this.#take(this.command)
     this.#ik.improve(this.#chainQ, this.#targetAt(wanted))
     for (let k = 0; k < this.#chainQ.length; k++) this.#next[this.#ofChain[k]!] = this.#chainQ[k]!
@@ -157,7 +161,8 @@ export class ArmControl {
   #limit(): void {
     const { lower, upper, kinematics } = this.#plan
     for (let j = 0; j < this.#next.length; j++) {
-      const most = kinematics.joints[j]!.maxSpeed / this.#spec.controlHz
+      const { maxSpeed } = kinematics.joints[j]!
+      const most = (maxSpeed > 0 ? maxSpeed : Infinity) / this.#spec.controlHz
       const reach = Math.max(this.command[j]! - most, Math.min(this.command[j]! + most, this.#next[j]!))
       this.#next[j] = Math.max(lower[j]!, Math.min(upper[j]!, reach))
     }

@@ -6,9 +6,9 @@ import type { JointDrive } from '../world/raw-joints.ts'
 import { createDrive, moveDrive } from '../world/raw-joints.ts'
 import { Kinematics } from './kinematics.ts'
 import type { RigidGroup } from './rigid-groups.ts'
-import { quatOfProduct, rigidGroups } from './rigid-groups.ts'
+import { rigidGroups } from './rigid-groups.ts'
 import type { JointModel, PoseSpec, RobotModel } from './robot-model.ts'
-import { multiplyRotations, quatOfRotation } from './rotations.ts'
+import { multiplyRotations, quatOfRotation, turned } from './rotations.ts'
 
 export type JointGains = Pick<JointDrive, 'stiffness' | 'damping'>
 
@@ -48,8 +48,8 @@ interface DrivenJoint {
 
 const HALF_TURN = Math.PI - 0.01
 const EFFORT_AT = 0.02
-/** Of the stiffness of joints whose effort nothing bounds. */
-const UNKNOWN_EFFORT = 1000
+/** N m or N: what the gains of joints without a limit are made for. Files often say 0 where they mean none. */
+const USUAL_EFFORT = 100
 
 /** What can be computed of an arm before there is a world: bodies, joints, limits. */
 export class ArmPlan {
@@ -95,7 +95,8 @@ export class ArmPlan {
     const axis = this.#toWorld(link, joint.axis)
     const isSliding = joint.kind === 'prismatic'
     const home = kinematics.jointPosition(joint, spec.home)
-    const stiffness = Math.min(joint.maxEffort, UNKNOWN_EFFORT) / EFFORT_AT
+    const maxEffort = joint.maxEffort > 0 ? joint.maxEffort : Infinity
+    const stiffness = (Number.isFinite(maxEffort) ? maxEffort : USUAL_EFFORT) / EFFORT_AT
     const gains = spec.gains?.(joint) ?? { stiffness, damping: stiffness / 10 }
     // A sliding joint acts at the centre of mass: from afar its force leaks into the locks of its rotation, and grips slip.
     const at = isSliding ? this.#toWorld(link, groups[child]!.centerOfMass) : [0, 0, 0]
@@ -112,7 +113,7 @@ export class ArmPlan {
       drive: {
         isSliding,
         ...gains,
-        maxEffort: joint.maxEffort,
+        maxEffort,
         lower: Math.max(joint.lower - home, -reach),
         upper: Math.min(joint.upper - home, reach),
       },
@@ -163,14 +164,12 @@ function addBody(rapier: Rapier, world: World, plan: ArmPlan, group: RigidGroup,
         massKg,
         vector(turned(rotation, centerOfMass)),
         vector(principalInertia),
-        quaternion(quatOfProduct(rotation, principalAxes)),
+        quaternionOf(product(rotation, principalAxes)),
       ),
   )
   for (const { geometry, position, rotation: own } of group.collisions) {
-    const total = new Float64Array(9)
-    multiplyRotations(rotation, 0, own, 0, total, 0)
     const [cx, cy, cz] = turned(rotation, position)
-    const collider = colliderOf(rapier, geometry.shape, total)
+    const collider = colliderOf(rapier, geometry.shape, product(rotation, own))
       .setTranslation(cx!, cy!, cz!)
       .setDensity(0)
       .setFriction(spec.friction ?? 0.5)
@@ -184,8 +183,8 @@ function addBody(rapier: Rapier, world: World, plan: ArmPlan, group: RigidGroup,
 const Y_TO_Z = Float64Array.of(1, 0, 0, 0, 0, -1, 0, 1, 0)
 
 function colliderOf(rapier: Rapier, shape: ShapeSpec, rotation: Float64Array): ColliderDesc {
-  const straight = quaternion(quatOfRotation(rotation))
-  const upright = quaternion(quatOfProduct(rotation, Y_TO_Z))
+  const straight = quaternionOf(rotation)
+  const upright = quaternionOf(product(rotation, Y_TO_Z))
   switch (shape.kind) {
     case 'box':
       return rapier.ColliderDesc.cuboid(...shape.halfExtentsM).setRotation(straight)
@@ -320,10 +319,13 @@ function vector(v: ArrayLike<number>): Vector {
   return { x: v[0]!, y: v[1]!, z: v[2]! }
 }
 
-function quaternion([x, y, z, w]: readonly [number, number, number, number]): Rotation {
+function quaternionOf(rotation: Float64Array): Rotation {
+  const [x, y, z, w] = quatOfRotation(rotation)
   return { x, y, z, w }
 }
 
-function turned(r: Float64Array, v: ArrayLike<number>): Float64Array {
-  return Float64Array.from([0, 3, 6], (row) => r[row]! * v[0]! + r[row + 1]! * v[1]! + r[row + 2]! * v[2]!)
+function product(a: Float64Array, b: Float64Array): Float64Array {
+  const out = new Float64Array(9)
+  multiplyRotations(a, 0, b, 0, out, 0)
+  return out
 }

@@ -1,6 +1,6 @@
 import { Kinematics } from './kinematics.ts'
 import type { GeometryModel, LinkModel, RobotModel } from './robot-model.ts'
-import { multiplyRotations, quatOfRotation, rotationOfQuat } from './rotations.ts'
+import { multiplyRotations, rotationOfQuat, turned } from './rotations.ts'
 
 /** Links that fixed joints make one rigid body, in the frame of the first of them. */
 export interface RigidGroup {
@@ -119,7 +119,7 @@ function addInertia(
 }
 
 /** Diagonalises a symmetric [3, 3] in place (Jacobi's method); returns the eigenvectors as the columns of a rotation. */
-export function principalAxesOf(a: Float64Array): Float64Array {
+function principalAxesOf(a: Float64Array): Float64Array {
   let axes = Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1)
   for (let sweep = 0; sweep < 12; sweep++) {
     for (const [p, q] of [
@@ -148,15 +148,4 @@ export function principalAxesOf(a: Float64Array): Float64Array {
 
 function transposed(r: Float64Array): Float64Array {
   return Float64Array.of(r[0]!, r[3]!, r[6]!, r[1]!, r[4]!, r[7]!, r[2]!, r[5]!, r[8]!)
-}
-
-function turned(r: Float64Array, v: ArrayLike<number>): Float64Array {
-  return Float64Array.from([0, 3, 6], (row) => r[row]! * v[0]! + r[row + 1]! * v[1]! + r[row + 2]! * v[2]!)
-}
-
-/** The quaternion (xyzw) of a turn `first` of the world and then of the frame by `second`. */
-export function quatOfProduct(first: Float64Array, second: Float64Array): [number, number, number, number] {
-  const product = new Float64Array(9)
-  multiplyRotations(first, 0, second, 0, product, 0)
-  return quatOfRotation(product)
 }

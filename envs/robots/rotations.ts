@@ -59,3 +59,8 @@ export function quatOfRpy(roll: number, pitch: number, yaw: number): [number, nu
     cr * cp * cy + sr * sp * sy,
   ]
 }
+
+/** `v` [3] turned by `r` (row-major [3, 3]); a new array. */
+export function turned(r: Float64Array, v: ArrayLike<number>): Float64Array {
+  return Float64Array.from([0, 3, 6], (row) => r[row]! * v[0]! + r[row + 1]! * v[1]! + r[row + 2]! * v[2]!)
+}
