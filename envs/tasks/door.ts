@@ -94,6 +94,7 @@ class Door implements GoalTask {
   readonly #handShape: Primitive = this.scene.primitive('hand')
   readonly #doorShapes: readonly Primitive[] = DOOR_PARTS.map(({ name }) => this.scene.primitive(name))
   readonly #step: [number, number, number] = [0, 0, 0]
+  readonly #turn = { x: 0, y: 0, z: 0, w: 1 }
   #hand!: MocapHand
   #door!: RigidBody
 
@@ -147,7 +148,7 @@ class Door implements GoalTask {
     state[0] = proprio[0] = x
     state[1] = proprio[1] = y
     state[2] = proprio[2] = z
-    const turn = this.#door.rotation()
+    const turn = this.#door.rotation(this.#turn)
     state[3] = -2 * Math.atan2(turn.z, turn.w)
     setPosition(this.#handShape, x, y, z)
     this.#showDoor(state[3])

@@ -4,7 +4,13 @@ import { imageSize, integer, oneOf, readOptions } from '../../envs/options.ts'
 
 describe('makeEnv', () => {
   it('lists what it can make', () => {
-    expect(envList().map(({ id }) => id)).toEqual(['armature/PushPuck-v0', 'armature/Pendulum-v1'])
+    expect(envList().map(({ id }) => id)).toEqual([
+      'armature/PushPuck-v0',
+      'armature/Pendulum-v1',
+      'armature/Reach-v0',
+      'armature/PushMulti-v0',
+      'armature/Door-v0',
+    ])
     for (const { summary } of envList()) expect(summary.length).toBeGreaterThan(10)
   })
 
