@@ -4,7 +4,12 @@ import { DOOR_ID, makeDoor } from '../../envs/tasks/door.ts'
 import type { GoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { whyOutside } from '../../src/core/spaces.ts'
+import { envContract } from '../contracts/env-cases.ts'
 import { BLIND, solvedEpisodes } from './solved-episodes.ts'
+
+envContract('Door on scalar physics from random starts', () =>
+  makeDoor({ physics: 'scalar', start: 'random', size: 24 }),
+)
 
 describe('the door task', () => {
   it.each([
