@@ -109,12 +109,11 @@ class Door implements GoalTask {
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
     if (start === 'default') return
+    const isHooked = start === 'hooked' || (start === 'random' && rng.int(2) === 1)
     const at = this.sampleGoal(rng)
     if (start === 'hooked') at[3] = 0
     const angle = at[3]!
-    if (start === 'hooked' || (start === 'random' && rng.int(2) === 1)) {
-      at.set([...pointOnDoor(angle, HOOKED.alongM, HOOKED.outM), HOOKED.z])
-    }
+    if (isHooked) at.set([...pointOnDoor(angle, HOOKED.alongM, HOOKED.outM), HOOKED.z])
     this.#hand.place(at[0]!, at[1]!, at[2]!)
     this.#door.setRotation({ x: 0, y: 0, z: -Math.sin(angle / 2), w: Math.cos(angle / 2) }, true)
   }
