@@ -26,7 +26,7 @@ const TURNS: readonly number[] = [0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2, 1.6, -1.6]
 
 /**
  * Solves the multi-object push task: takes one object after another, the nearest whose goal is free first, pushes it around the others
- * to its goal from behind, and then walks to the hand's goal.
+ * to its goal from behind, and then walks to the hand's goal. Good for up to three; with five on the table it often runs out of time.
  */
 export function pushMultiExpert(): Expert {
   const turns = new Turns()

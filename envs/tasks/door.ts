@@ -94,6 +94,7 @@ class Door implements GoalTask {
   readonly #handShape: Primitive = this.scene.primitive('hand')
   readonly #doorShapes: readonly Primitive[] = DOOR_PARTS.map(({ name }) => this.scene.primitive(name))
   readonly #step: [number, number, number] = [0, 0, 0]
+  readonly #turn = { x: 0, y: 0, z: 0, w: 1 }
   #hand!: MocapHand
   #door!: RigidBody
 
@@ -108,12 +109,11 @@ class Door implements GoalTask {
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
     if (start === 'default') return
+    const isHooked = start === 'hooked' || (start === 'random' && rng.int(2) === 1)
     const at = this.sampleGoal(rng)
     if (start === 'hooked') at[3] = 0
     const angle = at[3]!
-    if (start === 'hooked' || (start === 'random' && rng.int(2) === 1)) {
-      at.set([...pointOnDoor(angle, HOOKED.alongM, HOOKED.outM), HOOKED.z])
-    }
+    if (isHooked) at.set([...pointOnDoor(angle, HOOKED.alongM, HOOKED.outM), HOOKED.z])
     this.#hand.place(at[0]!, at[1]!, at[2]!)
     this.#door.setRotation({ x: 0, y: 0, z: -Math.sin(angle / 2), w: Math.cos(angle / 2) }, true)
   }
@@ -147,7 +147,7 @@ class Door implements GoalTask {
     state[0] = proprio[0] = x
     state[1] = proprio[1] = y
     state[2] = proprio[2] = z
-    const turn = this.#door.rotation()
+    const turn = this.#door.rotation(this.#turn)
     state[3] = -2 * Math.atan2(turn.z, turn.w)
     setPosition(this.#handShape, x, y, z)
     this.#showDoor(state[3])

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { makeReach, REACH_ID } from '../../envs/tasks/reach.ts'
 import { Rng } from '../../src/core/rng.ts'
+import { envContract } from '../contracts/env-cases.ts'
 import { BLIND, solvedEpisodes } from './solved-episodes.ts'
+
+envContract('Reach on scalar physics from random starts', () =>
+  makeReach({ physics: 'scalar', start: 'random', size: 24 }),
+)
 
 describe('the reach task', () => {
   it.each([
