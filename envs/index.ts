@@ -3,10 +3,12 @@ import { lookUp } from '../src/core/registry.ts'
 import { cartPoleExpert } from './experts/cart-pole.ts'
 import { discArenaExpert } from './experts/disc-arena.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { fingerSpinExpert } from './experts/finger-spin.ts'
 import { reacherExpert } from './experts/reacher.ts'
 import { ringWorldExpert } from './experts/ring-world.ts'
 import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
 import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
+import { FINGER_SPIN_ID, makeFingerSpin } from './tasks/finger-spin.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePushPuck, PUSH_PUCK_ID } from './tasks/push-puck.ts'
 import { makeReacher, REACHER_ID } from './tasks/reacher.ts'
@@ -50,6 +52,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'go around a ring to a mark, with the way along the ring as the true distance: DonutWorld of DeepMDP',
     make: makeRingWorld,
     expert: ringWorldExpert,
+  },
+  [FINGER_SPIN_ID]: {
+    summary: 'flick a spinner with a two-link finger to keep it turning: the finger of dm_control',
+    make: makeFingerSpin,
+    expert: fingerSpinExpert,
   },
 }
 

@@ -11,6 +11,7 @@ describe('makeEnv', () => {
       'armature/DiscArena-v0',
       'armature/Reacher-v0',
       'armature/RingWorld-v0',
+      'armature/FingerSpin-v0',
     ])
     for (const { summary } of envList()) expect(summary.length).toBeGreaterThan(10)
   })
