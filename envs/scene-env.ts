@@ -83,7 +83,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv {
     this.task = task
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
-    const observed = options.cameras ?? [Object.keys(cameras)[0]!]
+    const observed = options.cameras ?? spec.observedCameras ?? [Object.keys(cameras)[0]!]
     const samples = options.supersample === 'off' ? 1 : 2
     this.eyes = observed.map((name) => ({
       name,
@@ -128,7 +128,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv {
     return { observation: this.observation, reward: this.reward(action, info), terminated, truncated, info }
   }
 
-  async render(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint8Array> {
+  async render(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Uint8Array> {
     this.episode.requireOpen()
     const view = this.#view(camera, size ?? (camera === HUMAN ? HUMAN_SIZE : this.#size))
     view.render()
@@ -196,6 +196,10 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv {
       })
     }
     return start
+  }
+
+  #defaultCamera(): string {
+    return this.eyes[0]?.name ?? Object.keys(this.task.cameras)[0]!
   }
 
   #camera(name: string): Task['cameras'][string] {

@@ -17,6 +17,8 @@ export interface TaskSpec {
   readonly maxEpisodeSteps: number
   /** Values of the option `start`; the first is the default. */
   readonly starts: readonly string[]
+  /** Observed unless the user chooses; default: the first. Empty: agents see no images, only `render` draws. */
+  readonly observedCameras?: readonly string[]
 }
 
 /** Physics of a task, saved: `json` must survive JSON.stringify, `snapshot` may be empty. */
