@@ -40,7 +40,7 @@ export interface Primitive {
   readonly position: Float64Array
   /** Rotation object to world, row-major [3, 3]. */
   readonly rotation: Float64Array
-  /** RGB, 0..255 per channel. Those of static primitives must not change after the first frame. */
+  /** RGB, 0..255; as in `spec` until something changes it. */
   readonly color: Float64Array
   visible: boolean
 }
