@@ -7,6 +7,7 @@ import { cartPoleExpert } from './experts/cart-pole.ts'
 import { discArenaExpert } from './experts/disc-arena.ts'
 import { doorExpert } from './experts/door.ts'
 import type { ExpertFactory } from './experts/expert.ts'
+import { fingerSpinExpert } from './experts/finger-spin.ts'
 import { graspBinExpert } from './experts/grasp-bin.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
 import { pushMultiExpert } from './experts/push-multi.ts'
@@ -20,6 +21,7 @@ import { ARM_REACH_ID, makeArmReach } from './tasks/arm-reach.ts'
 import { CART_POLE_ID, makeCartPole } from './tasks/cart-pole.ts'
 import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
 import { DOOR_ID, makeDoor } from './tasks/door.ts'
+import { FINGER_SPIN_ID, makeFingerSpin } from './tasks/finger-spin.ts'
 import { GRASP_BIN_ID, makeGraspBin } from './tasks/grasp-bin.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
@@ -108,6 +110,11 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     summary: 'open a door by its handle to an angle: the Sawyer door task with a mocap hand',
     make: makeDoor,
     expert: doorExpert,
+  },
+  [FINGER_SPIN_ID]: {
+    summary: 'flick a spinner with a two-link finger to keep it turning: the finger of dm_control',
+    make: makeFingerSpin,
+    expert: fingerSpinExpert,
   },
 }
 

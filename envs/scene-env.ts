@@ -153,19 +153,19 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     return { observation: this.observation, reward: this.reward(arriving, info), terminated, truncated, info }
   }
 
-  async render(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint8Array> {
+  async render(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Uint8Array> {
     return this.#rendered(camera, size).rgb.slice()
   }
 
-  async renderDepth(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Float32Array> {
+  async renderDepth(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Float32Array> {
     return this.#rendered(camera, size).depth.slice()
   }
 
-  async renderIds(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<Uint16Array> {
+  async renderIds(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Uint16Array> {
     return this.#rendered(camera, size).ids.slice()
   }
 
-  async cameraMatrices(camera: string = this.eyes[0]!.name, size?: ImageSize): Promise<CameraMatrices> {
+  async cameraMatrices(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<CameraMatrices> {
     return this.#view(camera, size).matrices()
   }
 
@@ -247,6 +247,10 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       })
     }
     return start
+  }
+
+  #defaultCamera(): string {
+    return this.eyes[0]?.name ?? Object.keys(this.task.cameras)[0]!
   }
 
   #camera(name: string): CameraSpec {

@@ -19,6 +19,8 @@ export interface TaskSpec {
   readonly observedCameras?: readonly string[]
   /** Values of the option `start`; the first is the default. */
   readonly starts: readonly string[]
+  /** Observed unless the user chooses; default: the first. Empty: agents see no images, only `render` draws. */
+  readonly observedCameras?: readonly string[]
 }
 
 /** Physics of a task, saved: `json` must survive JSON.stringify, `snapshot` may be empty. */

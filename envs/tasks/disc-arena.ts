@@ -70,11 +70,10 @@ class DiscArena implements GoalTask {
 
   constructor(hues: readonly [number, number]) {
     this.#hues = hues
-    this.#paint(hues[0])
   }
 
   reset(start: string, rng: Rng): void {
-    this.#paint(rng.uniform(...this.#hues))
+    this.#hue = rng.uniform(...this.#hues)
     const isAnywhere = start === 'random'
     this.#x = isAnywhere ? rng.uniform(-ARENA_M, ARENA_M) : 0
     this.#y = isAnywhere ? rng.uniform(-ARENA_M, ARENA_M) : 0
@@ -107,6 +106,7 @@ class DiscArena implements GoalTask {
     state[2] = Math.cos(2 * Math.PI * this.#hue)
     state[3] = Math.sin(2 * Math.PI * this.#hue)
     setPosition(this.#disc, this.#x, this.#y, DISC.heightM / 2)
+    for (let channel = 0; channel < 3; channel++) this.#disc.color[channel] = hueChannel(this.#hue, channel)
   }
 
   showAt(goal: Float32Array): void {
@@ -126,15 +126,10 @@ class DiscArena implements GoalTask {
     const { x, y, hue } = json as SavedState
     this.#x = x
     this.#y = y
-    this.#paint(hue)
+    this.#hue = hue
   }
 
   close(): void {}
-
-  #paint(hue: number): void {
-    this.#hue = hue
-    for (let channel = 0; channel < 3; channel++) this.#disc.color[channel] = hueChannel(hue, channel)
-  }
 }
 
 /** Red, green or blue (channel 0, 1, 2) of a bright, strong colour, 50..255; `hue` in turns. */

@@ -1,21 +1,11 @@
-import type {
-  EnvSpec,
-  EnvState,
-  Info,
-  Observation,
-  ResetOptions,
-  ResetResult,
-  SimulatedEnv,
-  StepResult,
-} from '../../src/core/env.ts'
-import { ArmatureError } from '../../src/core/errors.ts'
-import { boxSpace, checkAction } from '../../src/core/spaces.ts'
-import type { ImageSize } from '../camera/camera.ts'
-import { Rasterizer } from '../camera/rasterizer.ts'
+import type { SimulatedEnv } from '../../src/core/env.ts'
+import type { Rng } from '../../src/core/rng.ts'
+import type { BoxSpace } from '../../src/core/spaces.ts'
+import { symmetricSpace } from '../../src/core/spaces.ts'
 import { Scene, setPosition, setRotation } from '../camera/scene.ts'
-import type { EpisodeState } from '../episode.ts'
-import { Episode } from '../episode.ts'
 import { integer, readOptions } from '../options.ts'
+import { sceneEnv } from '../scene-env.ts'
+import type { Task, TaskSpec, TaskState } from '../task.ts'
 
 export const PENDULUM_ID = 'armature/Pendulum-v1'
 
@@ -28,6 +18,19 @@ const MAX_SPEED = 8
 
 const OPTIONS = { maxEpisodeSteps: integer(1, 1_000_000) }
 
+const SPACE: BoxSpace = symmetricSpace([1, 1, MAX_SPEED], ['cos_theta', 'sin_theta', 'theta_dot_rad_per_s'])
+
+const PENDULUM_SPEC: TaskSpec = {
+  id: PENDULUM_ID,
+  actionNames: ['torque_2_n_m'],
+  proprioSpace: SPACE,
+  stateSpace: SPACE,
+  controlHz: 1 / DT_S,
+  maxEpisodeSteps: 200,
+  starts: ['random'],
+  observedCameras: [],
+}
+
 /**
  * Swing a pendulum up and hold it: Pendulum-v1 of OpenAI Gym, equation by equation, in float64. theta is 0 upright and grows
  * counter-clockwise; u = 2 * action is the torque in N m; reward -(theta^2 + 0.1 thetaDot^2 + 0.001 u^2), measured before the step.
@@ -36,109 +39,61 @@ const OPTIONS = { maxEpisodeSteps: integer(1, 1_000_000) }
  * Observation: `proprio` and `state` are both [cos theta, sin theta, thetaDot]; no images, `render()` draws the rod.
  */
 export async function makePendulum(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedEnv> {
-  const { maxEpisodeSteps = 200 } = readOptions(PENDULUM_ID, OPTIONS, given)
-  return new Pendulum(maxEpisodeSteps)
+  return sceneEnv(new Pendulum(), { ...readOptions(PENDULUM_ID, OPTIONS, given), size: { width: 256, height: 256 } })
 }
 
 interface SavedState {
-  readonly episode: EpisodeState
   readonly theta: number
   readonly thetaDot: number
 }
 
-class Pendulum implements SimulatedEnv {
-  readonly spec: EnvSpec
-  readonly #episode: Episode
-  readonly #observation: Observation = { images: {}, proprio: new Float32Array(3), state: new Float32Array(3) }
-  readonly #scene = createPendulumScene()
-  readonly #views: Map<string, Rasterizer> = new Map()
+class Pendulum implements Task {
+  readonly spec: TaskSpec = PENDULUM_SPEC
+  readonly scene: Scene = createPendulumScene()
+  readonly cameras: Task['cameras'] = { front: CAMERA }
+
+  readonly #rod = this.scene.primitive('rod')
   #theta = Math.PI
   #thetaDot = 0
+  #reward = 0
 
-  constructor(maxEpisodeSteps: number) {
-    const space = {
-      ...boxSpace([3], -1, 1, ['cos_theta', 'sin_theta', 'theta_dot_rad_per_s']),
-      low: [-1, -1, -MAX_SPEED],
-      high: [1, 1, MAX_SPEED],
-    }
-    this.spec = {
-      id: PENDULUM_ID,
-      actionSpace: boxSpace([1], -1, 1, ['torque_2_n_m']),
-      imageSpaces: {},
-      cameras: ['front'],
-      proprioSpace: space,
-      stateSpace: space,
-      controlHz: 1 / DT_S,
-      maxEpisodeSteps,
-    }
-    this.#episode = new Episode(PENDULUM_ID, maxEpisodeSteps)
+  reset(_start: string, rng: Rng): void {
+    this.#theta = rng.uniform(-Math.PI, Math.PI)
+    this.#thetaDot = rng.uniform(-1, 1)
   }
 
-  async reset(options: ResetOptions = {}): Promise<ResetResult> {
-    readOptions(`${PENDULUM_ID} reset`, {}, options.options)
-    this.#episode.begin(options.seed)
-    this.#theta = this.#episode.rng.uniform(-Math.PI, Math.PI)
-    this.#thetaDot = this.#episode.rng.uniform(-1, 1)
-    this.#observe()
-    return { observation: this.#observation, info: {} }
-  }
-
-  async step(action: Float32Array): Promise<StepResult> {
-    this.#episode.requireRunning()
-    checkAction(this.spec.actionSpace, action)
+  step(action: Float32Array): void {
     const torque = MAX_TORQUE * action[0]!
-    const reward = pendulumReward(this.#theta, this.#thetaDot, torque)
+    this.#reward = pendulumReward(this.#theta, this.#thetaDot, torque)
     ;[this.#theta, this.#thetaDot] = pendulumStep(this.#theta, this.#thetaDot, torque)
-    this.#observe()
-    const info: Info = {}
-    return { observation: this.#observation, reward, terminated: false, truncated: this.#episode.advance(false), info }
   }
 
-  async render(camera: string = 'front', size: ImageSize = { width: 256, height: 256 }): Promise<Uint8Array> {
-    this.#episode.requireOpen()
-    if (camera !== 'front') {
-      throw new ArmatureError('not-found', `camera "${camera}" of ${PENDULUM_ID}`, { fix: 'there is front' })
-    }
-    const key = `${size.width}x${size.height}`
-    const view = this.#views.get(key) ?? new Rasterizer(this.#scene, CAMERA, size, 2)
-    this.#views.set(key, view)
-    const rod = this.#scene.primitive('rod')
-    const half = this.#theta / 2
-    // Seen along -y from the front, a counter-clockwise turn is one about -y.
-    setRotation(rod, 0, -Math.sin(half), 0, Math.cos(half))
-    setPosition(rod, (-Math.sin(this.#theta) * LENGTH) / 2, 0, (Math.cos(this.#theta) * LENGTH) / 2)
-    view.render()
-    return view.rgb.slice()
-  }
-
-  async saveState(): Promise<EnvState> {
-    this.#episode.requireOpen()
-    const saved: SavedState = { episode: this.#episode.state, theta: this.#theta, thetaDot: this.#thetaDot }
-    return { id: PENDULUM_ID, json: JSON.stringify(saved), snapshot: new Uint8Array(0) }
-  }
-
-  async restoreState(state: EnvState): Promise<void> {
-    this.#episode.requireOpen()
-    if (state.id !== PENDULUM_ID) {
-      throw new ArmatureError('bad-argument', 'saved state', { expected: `one of ${PENDULUM_ID}`, got: state.id })
-    }
-    const saved = JSON.parse(state.json) as SavedState
-    this.#episode.restore(saved.episode)
-    this.#theta = saved.theta
-    this.#thetaDot = saved.thetaDot
-    this.#observe()
-  }
-
-  async close(): Promise<void> {
-    this.#episode.close()
-  }
-
-  #observe(): void {
-    const { proprio, state } = this.#observation
+  observe(state: Float32Array, proprio: Float32Array): void {
     proprio[0] = state[0] = Math.cos(this.#theta)
     proprio[1] = state[1] = Math.sin(this.#theta)
     proprio[2] = state[2] = this.#thetaDot
+    const half = this.#theta / 2
+    // Seen along -y from the front, a counter-clockwise turn is one about -y.
+    setRotation(this.#rod, 0, -Math.sin(half), 0, Math.cos(half))
+    setPosition(this.#rod, (-Math.sin(this.#theta) * LENGTH) / 2, 0, (Math.cos(this.#theta) * LENGTH) / 2)
   }
+
+  reward(): number {
+    return this.#reward
+  }
+
+  save(): TaskState {
+    const saved: SavedState = { theta: this.#theta, thetaDot: this.#thetaDot }
+    return { json: saved, snapshot: new Uint8Array(0) }
+  }
+
+  restore({ json }: TaskState): void {
+    const { theta, thetaDot } = json as SavedState
+    this.#theta = theta
+    this.#thetaDot = thetaDot
+  }
+
+  close(): void {}
 }
 
 /** -(theta^2 + 0.1 thetaDot^2 + 0.001 torque^2) with theta wrapped to [-pi, pi). */

@@ -7,7 +7,7 @@ import { setPosition, setRotation } from '../camera/scene.ts'
 import { oneOf } from '../options.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
-import { capsuleBody, joinBodies, PlanarArm } from '../world/planar-arm.ts'
+import { capsuleBody, joinBodies, PlanarArm, scaleBody } from '../world/planar-arm.ts'
 import { RungeKutta4 } from '../world/runge-kutta.ts'
 import { ARM_Z, CAMERAS, createReacherScene, LINK_M, TIP_M } from './reacher-scene.ts'
 
@@ -58,14 +58,9 @@ export async function makeReacher(given: Readonly<Record<string, unknown>> = {})
 
 /** Both links are 12 cm from joint to joint or tip; the second one's rod is shorter and carries a ball at the tip. */
 function createArm(massScale: number, frictionScale: number): PlanarArm {
-  const scaled = (body: ReturnType<typeof capsuleBody>): typeof body => ({
-    ...body,
-    massKg: body.massKg * massScale,
-    inertia: body.inertia * massScale,
-  })
-  const upper = capsuleBody(0.01, 0, LINK_M)
+  const upper = scaleBody(capsuleBody(0.01, 0, LINK_M), massScale)
   const lower = joinBodies(capsuleBody(0.01, 0, 0.1), capsuleBody(0.01, LINK_M, LINK_M))
-  return new PlanarArm(LINK_M, scaled(upper), scaled(lower), DAMPING * frictionScale)
+  return new PlanarArm(LINK_M, upper, scaleBody(lower, massScale), DAMPING * frictionScale)
 }
 
 interface SavedState {

@@ -28,6 +28,11 @@ export function joinBodies(...bodies: readonly PlanarBody[]): PlanarBody {
   return { massKg, comM, inertia }
 }
 
+/** The same body of another density. */
+export function scaleBody(body: PlanarBody, massScale: number): PlanarBody {
+  return { ...body, massKg: body.massKg * massScale, inertia: body.inertia * massScale }
+}
+
 /**
  * An arm of two links that turns in a plane without gravity; q1 is the first joint's angle, q2 that of the second against the first link.
  * Its mass matrix is [a + 2 b cos q2, d + b cos q2; d + b cos q2, d] (Spong et al., Robot Modeling and Control, section 7.4).

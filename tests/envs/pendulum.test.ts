@@ -70,6 +70,15 @@ describe('armature/Pendulum-v1', () => {
     expect(Math.abs(sd - 289)).toBeLessThan(26)
   })
 
+  it('shows agents no images, and draws 256 x 256 on request', async () => {
+    const env = await makeEnv('armature/Pendulum-v1')
+    expect(env.spec.imageSpaces).toEqual({})
+    expect((await env.reset({ seed: 0 })).observation.images).toEqual({})
+    expect((await env.render()).length).toBe(256 * 256 * 3)
+    await expect(env.render('side')).rejects.toThrow(/there is front/)
+    await env.close()
+  })
+
   it('draws the rod where the state says', async () => {
     const env = await makeEnv('armature/Pendulum-v1')
     for (let seed = 0; seed < 10; seed++) {
