@@ -12,13 +12,15 @@ import { Rng } from '../../../src/core/rng.ts'
 import type { VectorEnv } from '../../../src/core/vector-env.ts'
 import { ACTION, makeEnv as makeOddEnv } from './odd-envs.ts'
 
+/** Threads start slowly where many processes share a core. */
+const SLOW_MS = 600_000
 const MODULE = new URL('./odd-envs.ts', import.meta.url).href
 
 function makeOdd(numEnvs: number, workers: number): Promise<VectorEnv> {
   return makeVectorEnv('test/Odd-v0', { numEnvs, workers, module: MODULE })
 }
 
-describe('envs in threads', () => {
+describe('envs in threads', { timeout: SLOW_MS }, () => {
   it('a thread that dies fails with the env and its seed, and everything closes', async () => {
     const envs = await makeOdd(4, 2)
     await envs.reset({ seed: 70 })
@@ -43,14 +45,16 @@ describe('envs in threads', () => {
   it('do not keep a process alive that forgets to close them', async () => {
     const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
     const script = fileURLToPath(new URL('./forgets-close.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, script])
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, script], {
+      timeout: SLOW_MS / 2,
+    })
     expect(JSON.parse(stdout)).toEqual([1 / 3, 1 / 3])
   })
 
   it('show the same bytes as in this thread over 1000 steps of PushPuck', async () => {
     const hashes: string[] = []
     for (const workers of [0, 1]) {
-      const options = { size: 24, start: 'random' }
+      const options = { size: 16, start: 'random' }
       const envs = await makeVectorEnv('armature/PushPuck-v0', { numEnvs: 2, workers, options })
       hashes.push(await hashOfPlay(envs, 1000))
       await envs.close()

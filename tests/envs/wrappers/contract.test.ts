@@ -11,8 +11,8 @@ import type { GoalEnv } from '../../../src/core/env.ts'
 import { envContract } from '../../contracts/env-cases.ts'
 import { meanColors } from './mean-colors.ts'
 
-async function push(): Promise<GoalEnv> {
-  return (await makeEnv('armature/PushPuck-v0', { size: 16, supersample: 'off', start: 'random' })) as GoalEnv
+async function push(physics = 'auto'): Promise<GoalEnv> {
+  return (await makeEnv('armature/PushPuck-v0', { size: 16, supersample: 'off', start: 'random', physics })) as GoalEnv
 }
 
 /** Images that differ from the exact ones by less than the battery's measure of a goal image allows. */
@@ -24,8 +24,8 @@ envContract('actionRepeat', async () => actionRepeat(await push(), 3))
 envContract('actionNoise', async () => actionNoise(await push(), 0.3))
 envContract('observationNoise', async () => observationNoise(await push(), LITTLE_NOISE))
 envContract('latentGoal', async () => latentGoal(await push(), { encode: meanColors }))
-envContract('all wrappers at once', async () => {
-  const disturbed = observationNoise(actionNoise(await push(), 0.2), LITTLE_NOISE)
+envContract('all wrappers at once, on scalar physics', async () => {
+  const disturbed = observationNoise(actionNoise(await push('scalar'), 0.2), LITTLE_NOISE)
   return latentGoal(frameStack(timeLimit(actionRepeat(disturbed, 2), 15), 2), { encode: meanColors })
 })
 envContract('wrappers of an env without goals and images', async () =>
