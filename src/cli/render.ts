@@ -75,7 +75,7 @@ export async function render(context: CliContext, id: string, options: RenderOpt
 interface Format {
   readonly isStill?: boolean
   readonly maxFps: number
-  encode(frames: readonly RgbImage[], fps: number): Uint8Array | Promise<Uint8Array>
+  readonly encode: (frames: readonly RgbImage[], fps: number) => Uint8Array | Promise<Uint8Array>
 }
 
 /** By the ending of the file. */
