@@ -50,7 +50,7 @@ describe.concurrent('render', { timeout: SLOW_MS }, () => {
   })
 
   test('cameras stand side by side under their names, later in the episode, with options of the env', async () => {
-    const args = [PUSH, '--cameras', 'all', '--size', '40', '--policy', 'random', '--steps', '8']
+    const args = [PUSH, '--cameras', 'front,human', '--size', '40', '--policy', 'random', '--steps', '8']
     const report = await render(...args, '--out', 'two.png', '--set', 'start=random', '--set', 'maxEpisodeSteps=5')
     // The episode ends before the eighth step.
     expect(report).toMatchObject({ cameras: ['front', 'human'], width: 82, height: 51, steps: 5, policy: 'random' })
@@ -62,6 +62,8 @@ describe.concurrent('render', { timeout: SLOW_MS }, () => {
       'armature/Pendulum-v1',
       '--out',
       'e.gif',
+      '--cameras',
+      'front',
       '--size',
       '24',
       '--policy',
