@@ -21,7 +21,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   'src/tensor': { zones: ['src/core'], packages: ['node:', '@tensorflow/', 'onnxruntime-node'] },
   'src/replay': { zones: ['src/core'], packages: ['node:'] },
   'src/log': { zones: ['src/core'], packages: ['node:'] },
-  'src/io': { zones: ['src/core'], packages: ['node:', 'gifenc'] },
+  'src/io': { zones: ['src/core'], packages: ['node:', 'gifenc', 'h264-mp4-encoder'] },
   'src/config': { zones: ['src/core'], packages: ['node:', 'zod'] },
   'src/run': { zones: TOOLS, packages: ['node:'] },
   'src/evaluate': { zones: TOOLS, packages: ['node:'] },

@@ -111,7 +111,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     finish(at, await doctor(at))
   })
 
-  command('render <env>', 'a picture (.png) or an animation (.gif) of a scene')
+  command('render <env>', 'a picture (.png), an animation (.gif) or a video (.mp4) of a scene')
     .requiredOption('--out <file>', 'file to write; its ending chooses the format')
     .option('--cameras <names>', 'cameras, separated by commas, or "all" (default: human, else the first)', commaNames)
     .addOption(
@@ -121,11 +121,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       ).choices(['random', 'still', 'scripted']),
     )
     .option('--seed <n>', 'of the reset and of random play', integer, 0)
-    .option(
-      '--steps <n>',
-      'steps before the picture (default: 0); of an animation, at most (default: an episode)',
-      count,
-    )
+    .option('--steps <n>', 'steps before the picture (default: 0); else at most (default: an episode)', count)
     .option('--size <WxH>', 'pixels of each camera (default: 240x240, human 320x240)', imageSize)
     .option('--set <key=value>', 'an option of the env, e.g. start=random; may be repeated', collect, [])
     .option('--overwrite', 'replace a file that is there')

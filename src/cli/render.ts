@@ -8,6 +8,7 @@ import { lookUp } from '../core/registry.ts'
 import { encodeGif, MAX_GIF_FPS } from '../io/gif.ts'
 import type { RgbImage } from '../io/image.ts'
 import { labelledRow } from '../io/image.ts'
+import { encodeMp4, MAX_MP4_FPS } from '../io/mp4.ts'
 import { encodePng } from '../io/png.ts'
 import type { CliContext } from './context.ts'
 import { requireNewFile, writePicture } from './pictures.ts'
@@ -20,7 +21,7 @@ const DEFAULT_HEIGHT = 240
 const MAX_BYTES = 2 ** 30
 
 export interface RenderOptions {
-  /** A file that ends in .png, .gif. */
+  /** A file that ends in .png, .gif or .mp4. */
   readonly out: string
   /** Names, or just `all`; default: the camera for people, else the first. */
   readonly cameras?: readonly string[]
@@ -34,7 +35,7 @@ export interface RenderOptions {
   readonly overwrite?: boolean
 }
 
-/** What was drawn. */
+/** What was drawn, and its size, which an MP4 makes even. */
 export interface RenderReport extends Size {
   readonly file: string
   readonly env: string
@@ -50,7 +51,7 @@ export interface RenderReport extends Size {
 }
 
 /**
- * Draws a scene: one moment as PNG, or an episode as GIF.
+ * Draws a scene: one moment as PNG, or an episode as GIF or MP4.
  * @throws ArmatureError `not-found` for an unknown env, camera or expert; `bad-argument` for options that cannot be used and
  *   for a file that is there; `unwritable`; `interrupted`. Nothing is written then.
  */
@@ -70,17 +71,24 @@ export async function render(context: CliContext, id: string, options: RenderOpt
   }
 }
 
-const FORMATS = ['png', 'gif'] as const
-type Format = (typeof FORMATS)[number]
+/** Frames to a file; those of a still are one. */
+interface Format {
+  readonly isStill?: boolean
+  readonly maxFps: number
+  readonly encode: (frames: readonly RgbImage[], fps: number) => Uint8Array | Promise<Uint8Array>
+}
+
+/** By the ending of the file. */
+const FORMATS: Readonly<Record<string, Format>> = {
+  png: { isStill: true, maxFps: Infinity, encode: ([frame]) => encodePng(frame!) },
+  gif: { maxFps: MAX_GIF_FPS, encode: encodeGif },
+  mp4: { maxFps: MAX_MP4_FPS, encode: encodeMp4 },
+}
 
 function formatOf(file: string): Format {
   const extension = extname(file).slice(1).toLowerCase()
-  const format = FORMATS.find((known) => known === extension)
-  if (format !== undefined) return format
-  throw new ArmatureError('bad-argument', '--out', {
-    expected: 'a file that ends in .png or .gif',
-    got: file,
-  })
+  if (Object.hasOwn(FORMATS, extension)) return FORMATS[extension]!
+  throw new ArmatureError('bad-argument', '--out', { expected: 'a file that ends in .png, .gif or .mp4', got: file })
 }
 
 interface Shot {
@@ -93,16 +101,15 @@ async function shoot(
   env: Env,
   expert: ExpertFactory | undefined,
   options: RenderOptions,
-  format: Format,
+  { isStill = false, maxFps, encode }: Format,
 ): Promise<Shot> {
   const cameras = checkedCameras(env, options.cameras)
   const policy = options.policy ?? defaultPolicy(expert)
   const { seed } = options
-  const isStill = format === 'png'
   const { controlHz, maxEpisodeSteps } = env.spec
   const steps = Math.min(options.steps ?? (isStill ? 0 : maxEpisodeSteps), maxEpisodeSteps)
   // Where a viewer could not follow, every so many steps are shown: time stays true.
-  const every = Math.ceil(controlHz / MAX_GIF_FPS)
+  const every = Math.ceil(controlHz / maxFps)
   const sizeOf = (camera: string): Size => options.size ?? viewSize(camera, DEFAULT_HEIGHT)
   if (!isStill) requireMemory(cameras.map(sizeOf), 1 + Math.floor(steps / every))
   const draw = async (): Promise<RgbImage> => {
@@ -117,9 +124,8 @@ async function shoot(
   if (isStill) frames.push(await draw())
   const { width, height } = frames[0]!
   const report = { width, height, cameras, policy, seed, ...last, frames: frames.length }
-  if (isStill) return { content: encodePng(frames[0]!), report }
   const fps = controlHz / every
-  return { content: encodeGif(frames, fps), report: { ...report, fps } }
+  return { content: await encode(frames, fps), report: isStill ? report : { ...report, fps } }
 }
 
 function requireMemory(sizes: readonly Size[], frames: number): void {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { ArmatureError } from '../core/errors.ts'
 import type { RgbImage } from './image.ts'
+import { requireFrames } from './image.ts'
 
 /** The part of gifenc used here; the package ships no types and only CommonJS under its main entry. */
 interface Gifenc {
@@ -42,7 +43,10 @@ const KEEP_FRAME = 1
  * @throws ArmatureError `bad-argument` for no frames or fps outside 0 .. 50; `bad-shape` when frames differ in size.
  */
 export function encodeGif(frames: readonly RgbImage[], fps: number): Uint8Array {
-  const { width, height } = requireFrames(frames, fps)
+  const { width, height } = requireFrames(frames, 'GIF')
+  if (!(fps > 0 && fps <= MAX_GIF_FPS)) {
+    throw new ArmatureError('bad-argument', 'GIF', { expected: `fps in (0, ${MAX_GIF_FPS}]`, got: String(fps) })
+  }
   const exact = exactPalette(frames)
   const palette = exact?.palette ?? gifenc.quantize(samplePixels(frames), MAX_COLORS)
   const encoder = gifenc.GIFEncoder()
@@ -61,22 +65,6 @@ export function encodeGif(frames: readonly RgbImage[], fps: number): Uint8Array 
   }
   encoder.finish()
   return encoder.bytes()
-}
-
-function requireFrames(frames: readonly RgbImage[], fps: number): RgbImage {
-  const [first] = frames
-  if (first === undefined) throw new ArmatureError('bad-argument', 'GIF', { expected: 'at least one frame' })
-  if (!(fps > 0 && fps <= MAX_GIF_FPS)) {
-    throw new ArmatureError('bad-argument', 'GIF', { expected: `fps in (0, ${MAX_GIF_FPS}]`, got: String(fps) })
-  }
-  for (const [i, { width, height }] of frames.entries()) {
-    if (width === first.width && height === first.height) continue
-    throw new ArmatureError('bad-shape', `GIF frame ${i}`, {
-      expected: `${first.width} x ${first.height}`,
-      got: `${width} x ${height}`,
-    })
-  }
-  return first
 }
 
 /** Hundredths of a second from the start to frame `count`. */

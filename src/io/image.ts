@@ -49,6 +49,23 @@ export function labelledRow(panels: readonly Panel[], scale = 1): RgbImage {
   return sideBySide(panels.map(({ label, image }) => withCaption(upscale(image, scale), label)))
 }
 
+/**
+ * The first of the frames of `what`, once it is known that there is one and that all have its size.
+ * @throws ArmatureError `bad-argument`, `bad-shape`.
+ */
+export function requireFrames(frames: readonly RgbImage[], what: string): RgbImage {
+  const [first] = frames
+  if (first === undefined) throw new ArmatureError('bad-argument', what, { expected: 'at least one frame' })
+  for (const [i, { width, height }] of frames.entries()) {
+    if (width === first.width && height === first.height) continue
+    throw new ArmatureError('bad-shape', `${what} frame ${i}`, {
+      expected: `${first.width} x ${first.height}`,
+      got: `${width} x ${height}`,
+    })
+  }
+  return first
+}
+
 /** Images in a row on white, each as wide as it is, aligned at the top. */
 export function sideBySide(images: readonly RgbImage[], gap = 2): RgbImage {
   let left = 0

@@ -21,23 +21,17 @@ describe.concurrent('check', { timeout: SLOW_MS }, () => {
   test('exit code 1 and the reason when a case fails', async () => {
     // One pixel in the middle of the table does not change before anything reaches it.
     const push = ['check', 'armature/PushPuck-v0', '--set', 'size=1', '--set', 'supersample=off', '--steps', '3']
-    const { code, stdout, stderr } = await runCli(cwd, [...push, '--json'])
-    expect({ code, stderr }).toEqual({ code: 1, stderr: '' })
-    const report = JSON.parse(stdout) as CheckReport
-    expect(report).toMatchObject({ ok: false, seed: 1, steps: 3, envs: [{ env: 'armature/PushPuck-v0', ok: false }] })
-    expect(report.envs[0]!.cases).toContainEqual({
-      name: 'observations change under random play',
-      ok: false,
-      detail: 'images.front stays the same',
-    })
-    const text = (await runCli(cwd, push)).stdout
-    expect(text).toMatch(/^ {2}FAIL {2}observations change under random play +images\.front stays the same$/m)
+    const { code, stdout } = await runCli(cwd, push)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^ {2}FAIL {2}observations change under random play +images\.front stays the same$/m)
+    expect(stdout).toMatch(/^armature\/PushPuck-v0: \d of \d+ cases fail$/m)
   })
 
   test('all is every registered env', async () => {
     const args = ['check', 'all', '--steps', '2', '--set', 'maxEpisodeSteps=2', '--json']
     const { code, stdout } = await runCli(cwd, args)
     const report = JSON.parse(stdout) as CheckReport
+    expect(report).toMatchObject({ seed: 1, steps: 2 })
     expect(report.envs.map(({ env }) => env)).toEqual(Object.keys(envs))
     expect(report.ok).toBe(report.envs.every(({ cases }) => cases.every(({ ok }) => ok)))
     expect(code).toBe(report.ok ? 0 : 1)

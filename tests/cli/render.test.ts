@@ -50,7 +50,7 @@ describe.concurrent('render', { timeout: SLOW_MS }, () => {
   })
 
   test('cameras stand side by side under their names, later in the episode, with options of the env', async () => {
-    const args = [PUSH, '--cameras', 'all', '--size', '40', '--policy', 'random', '--steps', '8']
+    const args = [PUSH, '--cameras', 'front,human', '--size', '40', '--policy', 'random', '--steps', '8']
     const report = await render(...args, '--out', 'two.png', '--set', 'start=random', '--set', 'maxEpisodeSteps=5')
     // The episode ends before the eighth step.
     expect(report).toMatchObject({ cameras: ['front', 'human'], width: 82, height: 51, steps: 5, policy: 'random' })
@@ -62,6 +62,8 @@ describe.concurrent('render', { timeout: SLOW_MS }, () => {
       'armature/Pendulum-v1',
       '--out',
       'e.gif',
+      '--cameras',
+      'front',
       '--size',
       '24',
       '--policy',
@@ -78,6 +80,12 @@ describe.concurrent('render', { timeout: SLOW_MS }, () => {
     })
     // A pendulum that nothing holds falls.
     expect(frames[9]!.rgb).not.toEqual(frames[0]!.rgb)
+  })
+
+  test('an MP4 shows it too', async () => {
+    const args = ['armature/Pendulum-v1', '--out', 'e.mp4', '--size', '33', '--policy', 'still', '--steps', '4']
+    expect(await render(...args)).toMatchObject({ steps: 4, frames: 5, fps: 20 })
+    expect(readFileSync(join(cwd, 'e.mp4')).subarray(4, 8).toString('latin1')).toBe('ftyp')
   })
 
   test('a file that is there is replaced only where that is asked for', async () => {
@@ -98,7 +106,7 @@ describe.concurrent('render refuses', { timeout: SLOW_MS }, () => {
   test.each<[what: string, args: string[], text: string]>([
     ['an unknown env', ['armature/PushPuk-v0', '--out', 'no.png'], 'did you mean armature/PushPuck-v0?'],
     ['no file', [PUSH], "required option '--out <file>'"],
-    ['an unknown format', [PUSH, '--out', 'no.jpg'], 'expected a file that ends in .png'],
+    ['an unknown format', [PUSH, '--out', 'no.jpg'], 'expected a file that ends in .png, .gif or .mp4'],
     [
       'an unknown camera',
       [PUSH, '--out', 'no.png', '--cameras', 'left'],
