@@ -15,8 +15,6 @@ export interface TaskSpec {
   readonly controlHz: number
   /** Steps after which an episode is truncated, unless the user says otherwise. */
   readonly maxEpisodeSteps: number
-  /** What agents see unless told otherwise; absent: the first camera. */
-  readonly observedCameras?: readonly string[]
   /** Values of the option `start`; the first is the default. */
   readonly starts: readonly string[]
   /** Observed unless the user chooses; default: the first. Empty: agents see no images, only `render` draws. */

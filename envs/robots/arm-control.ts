@@ -122,7 +122,7 @@ export class ArmControl {
     }
   }
 
-  #targetAt(position: readonly number[]): TipTarget {
+  #targetAt(position: TipTarget['position']): TipTarget {
     return this.#spec.keepsOrientation === false ? { position } : { position, rotation: this.#tipRotation }
   }
 
