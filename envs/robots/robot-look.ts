@@ -1,3 +1,4 @@
+import { ArmatureError } from '../../src/core/errors.ts'
 import type { PrimitiveSpec, Rgb, Scene } from '../camera/scene.ts'
 import type { Kinematics } from './kinematics.ts'
 import type { RobotModel } from './robot-model.ts'
@@ -19,6 +20,18 @@ export function robotPrimitives(model: RobotModel, prefix = 'robot'): PrimitiveS
       color: visual.color ?? DEFAULT_COLORS[link % DEFAULT_COLORS.length]!,
       castsShadow: true,
     }))
+}
+
+/**
+ * The name of the first primitive of `link`: what a camera on the robot is mounted on. Its frame is that of the visual shape.
+ * @throws ArmatureError `not-found` for a link that nothing is seen of.
+ */
+export function primitiveOfLink({ name, links }: RobotModel, link: string, prefix = 'robot'): string {
+  const number = links.findIndex((candidate) => candidate.name === link)
+  if (links[number]?.visuals[0] === undefined) {
+    throw new ArmatureError('not-found', `a visible link "${link}" of ${name}`)
+  }
+  return `${prefix}-${links.slice(0, number).reduce((sum, { visuals }) => sum + visuals.length, 0)}`
 }
 
 /** Moves the primitives of a robot to where its kinematics has the links. */

@@ -6,6 +6,7 @@ import type { PrimitiveSpec, Scene } from '../camera/scene.ts'
 import { setPosition, setRotation } from '../camera/scene.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
+import { primitiveOfLink } from '../robots/robot-look.ts'
 import { PANDA_WITH_GRIPPER } from '../robots/panda.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
@@ -210,4 +211,13 @@ const PRIMITIVES: readonly PrimitiveSpec[] = [
 const CAMERAS: Task['cameras'] = {
   front: { name: 'front', eyeM: [0.62, -0.14, 0.44], targetM: [-0.02, 0, 0.12], fovYDeg: 40 },
   side: { name: 'side', eyeM: [0.1, -0.65, 0.3], targetM: [0, 0, 0.1], fovYDeg: 42 },
+  // On the hand, whose z points to the fingers, looking past them.
+  wrist: {
+    name: 'wrist',
+    eyeM: [0.1, 0, -0.02],
+    targetM: [0, 0, 0.08],
+    up: [-1, 0, 0],
+    fovYDeg: 65,
+    mount: primitiveOfLink(PANDA_WITH_GRIPPER, 'hand'),
+  },
 }

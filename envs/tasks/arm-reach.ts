@@ -33,6 +33,7 @@ const START: Corner = [0, 0, 0.15]
 const WIDE_CAMERAS: Task['cameras'] = {
   front: { name: 'front', eyeM: [0.85, 0, 0.6], targetM: [-0.1, 0, 0.2], fovYDeg: 42 },
   side: { name: 'side', eyeM: [0.05, -1, 0.5], targetM: [-0.05, 0, 0.2], fovYDeg: 42 },
+  top: { name: 'top', eyeM: [0.1, 0, 1.35], targetM: [-0.12, 0, 0.15], fovYDeg: 42 },
 }
 
 /**

@@ -35,10 +35,12 @@ export const CUBE_BOX: readonly [number, number] = [0.11, 0.11]
 export const GOAL_LOW_M = 0.05
 export const GOAL_HIGH_M = 0.18
 
-/** The observation camera, a second one from the left, and a view for people, with the goal shown. */
-export const CAMERAS: { readonly front: CameraSpec; readonly side: CameraSpec; readonly human: CameraSpec } = {
+/** The observation camera, others from the left, from above and on the gripper, and a view for people, with the goal shown. */
+export const CAMERAS: Readonly<Record<'front' | 'side' | 'top' | 'wrist' | 'human', CameraSpec>> = {
   front: { name: 'front', eyeM: [0, -0.56, 0.5], targetM: [0, 0, 0.085], fovYDeg: 33 },
   side: { name: 'side', eyeM: [-0.66, -0.16, 0.3], targetM: [0, 0, 0.09], fovYDeg: 33 },
+  top: { name: 'top', eyeM: [0, 0, 0.8], targetM: [0, 0, 0], up: [0, 1, 0], fovYDeg: 30 },
+  wrist: { name: 'wrist', eyeM: [0, -0.1, 0.06], targetM: [0, 0, -0.06], fovYDeg: 60, mount: 'gripper-palm' },
   human: { name: 'human', eyeM: [0.35, -0.6, 0.45], targetM: [0, 0, 0.07], fovYDeg: 35, showsHidden: true },
 }
 

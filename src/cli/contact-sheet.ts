@@ -21,7 +21,7 @@ const PAGE_VIEWS = 7
 export interface ContactSheetOptions {
   readonly out: string
   readonly seed: number
-  /** Of play before the picture; fewer where the episode ends. */
+  /** Of play before the picture; at most a third of an episode. */
   readonly steps: number
   /** Pixels of a view from top to bottom. */
   readonly height: number
@@ -73,7 +73,9 @@ async function photograph(
   const cameras = allCameras(env)
   const policy = defaultPolicy(entry.expert)
   const player = scenePlayer(policy, env, entry.expert, seed)
-  const played = await playScene(context, env, { player, seed, steps })
+  // Not to the end of a short episode: things are where the task wants them then, or gone.
+  const middle = Math.ceil(env.spec.maxEpisodeSteps / 3)
+  const played = await playScene(context, env, { player, seed, steps: Math.min(steps, middle) })
   const panels = await views(env, cameras, (camera) => viewSize(camera, height))
   await env.close()
   return { cameras, policy, steps: played.steps, panels }
