@@ -2,6 +2,7 @@ import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
 import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
+import { distance3 } from '../distance.ts'
 import type { PrimitiveSpec, Scene } from '../camera/scene.ts'
 import { setPosition, setRotation } from '../camera/scene.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
@@ -142,8 +143,7 @@ class ArmLift implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    const [dx, dy, dz] = [0, 1, 2].map((i) => achieved[i]! - desired[i]!)
-    return { distance: Math.hypot(dx!, dy!, dz!) }
+    return { distance: distance3(achieved, desired) }
   }
 
   isSuccess(distances: Info): boolean {
@@ -164,11 +164,11 @@ class ArmLift implements GoalTask {
   }
 
   scaleDynamics(massScale: number, frictionScale: number): void {
-    this.#physics.reset()
-    const collider = this.#cube.collider(0)
-    collider.setMass(CUBE.massKg * massScale)
-    collider.setFriction(CUBE.friction * frictionScale)
-    this.#physics.settle()
+    this.#physics.resettle(() => {
+      const collider = this.#cube.collider(0)
+      collider.setMass(CUBE.massKg * massScale)
+      collider.setFriction(CUBE.friction * frictionScale)
+    })
   }
 
   save(): TaskState {

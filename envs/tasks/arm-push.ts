@@ -3,6 +3,7 @@ import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
+import { distance2 } from '../distance.ts'
 import type { PrimitiveSpec, Scene } from '../camera/scene.ts'
 import { setPosition } from '../camera/scene.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
@@ -131,7 +132,7 @@ class ArmPush implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    return { distance: Math.hypot(achieved[0]! - desired[0]!, achieved[1]! - desired[1]!) }
+    return { distance: distance2(achieved, desired) }
   }
 
   isSuccess(distances: Info): boolean {
@@ -148,11 +149,11 @@ class ArmPush implements GoalTask {
   }
 
   scaleDynamics(massScale: number, frictionScale: number): void {
-    this.#physics.reset()
-    const collider = this.#puck.collider(0)
-    collider.setMass(PUCK.massKg * massScale)
-    collider.setFriction(PUCK_FRICTION * frictionScale)
-    this.#physics.settle()
+    this.#physics.resettle(() => {
+      const collider = this.#puck.collider(0)
+      collider.setMass(PUCK.massKg * massScale)
+      collider.setFriction(PUCK_FRICTION * frictionScale)
+    })
   }
 
   save(): TaskState {

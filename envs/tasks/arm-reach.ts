@@ -2,6 +2,7 @@ import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
+import { distance3 } from '../distance.ts'
 import type { Scene } from '../camera/scene.ts'
 import { setPosition } from '../camera/scene.ts'
 import { PANDA_WITH_TOOL } from '../robots/panda.ts'
@@ -122,8 +123,7 @@ class ArmReach implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    const [dx, dy, dz] = [0, 1, 2].map((i) => achieved[i]! - desired[i]!)
-    return { distance: Math.hypot(dx!, dy!, dz!) }
+    return { distance: distance3(achieved, desired) }
   }
 
   isSuccess(distances: Info): boolean {

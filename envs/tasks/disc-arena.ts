@@ -2,6 +2,7 @@ import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
+import { distance2 } from '../distance.ts'
 import type { CameraSpec } from '../camera/camera.ts'
 import type { PrimitiveSpec } from '../camera/scene.ts'
 import { Scene, setPosition } from '../camera/scene.ts'
@@ -93,7 +94,7 @@ class DiscArena implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    return { distance: Math.hypot(achieved[0]! - desired[0]!, achieved[1]! - desired[1]!) }
+    return { distance: distance2(achieved, desired) }
   }
 
   isSuccess(distances: Info): boolean {

@@ -3,6 +3,7 @@ import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
+import { distance3 } from '../distance.ts'
 import type { Primitive, Scene } from '../camera/scene.ts'
 import { setPosition, setRotation } from '../camera/scene.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
@@ -132,8 +133,7 @@ class Door implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    const [dx, dy, dz] = [achieved[0]! - desired[0]!, achieved[1]! - desired[1]!, achieved[2]! - desired[2]!]
-    const hand = Math.hypot(dx, dy, dz)
+    const hand = distance3(achieved, desired)
     const handle = 2 * HANDLE_RADIUS_M * Math.abs(Math.sin((achieved[3]! - desired[3]!) / 2))
     return { hand_distance: hand, handle_distance: handle, distance: hand + handle }
   }

@@ -2,6 +2,7 @@ import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
 import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
+import { distance3 } from '../distance.ts'
 import { GripperLook } from '../camera/gripper-look.ts'
 import type { Primitive, Scene } from '../camera/scene.ts'
 import { setPosition, setRotation } from '../camera/scene.ts'
@@ -122,8 +123,7 @@ class PickPlace implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    const [dx, dy, dz] = [0, 1, 2].map((i) => achieved[i]! - desired[i]!)
-    return { distance: Math.hypot(dx!, dy!, dz!) }
+    return { distance: distance3(achieved, desired) }
   }
 
   isSuccess(distances: Info): boolean {

@@ -3,6 +3,7 @@ import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
+import { distance2 } from '../distance.ts'
 import type { Primitive, Scene } from '../camera/scene.ts'
 import { setPosition } from '../camera/scene.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
@@ -76,6 +77,7 @@ class PushPuck implements GoalTask {
   readonly #puckRestZ: number
   readonly #handShape: Primitive = this.scene.primitive('hand')
   readonly #puckShape: Primitive = this.scene.primitive('puck')
+  readonly #vector = { x: 0, y: 0, z: 0 }
   #massScale = 1
   #frictionScale = 1
   #hand!: MocapHand
@@ -115,8 +117,8 @@ class PushPuck implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    const hand = Math.hypot(achieved[0]! - desired[0]!, achieved[1]! - desired[1]!)
-    const puck = Math.hypot(achieved[2]! - desired[2]!, achieved[3]! - desired[3]!)
+    const hand = distance2(achieved, desired)
+    const puck = distance2(achieved, desired, 2)
     return { hand_distance: hand, puck_distance: puck, distance: hand + puck }
   }
 
@@ -130,7 +132,7 @@ class PushPuck implements GoalTask {
     state[1] = proprio[1] = hand.y
     setPosition(this.#handShape, hand.x, hand.y, hand.z)
     // The puck cannot tilt, and its yaw cannot be seen: it is a plain solid of revolution.
-    const puck = this.#puck.translation()
+    const puck = this.#puck.translation(this.#vector)
     state[2] = puck.x
     state[3] = puck.y
     setPosition(this.#puckShape, puck.x, puck.y, puck.z)

@@ -3,6 +3,7 @@ import type { GoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
+import { distance3 } from '../distance.ts'
 import type { CameraSpec } from '../camera/camera.ts'
 import { Scene, setPosition } from '../camera/scene.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
@@ -114,8 +115,7 @@ class Reach implements GoalTask {
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
-    const [dx, dy, dz] = [achieved[0]! - desired[0]!, achieved[1]! - desired[1]!, achieved[2]! - desired[2]!]
-    return { distance: Math.hypot(dx, dy, dz) }
+    return { distance: distance3(achieved, desired) }
   }
 
   isSuccess(distances: Info): boolean {

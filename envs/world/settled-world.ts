@@ -54,8 +54,10 @@ export class SettledWorld {
     this.#replace(saved.slice(label.length))
   }
 
-  /** Makes the world as it is now the one that `reset` goes back to. */
-  settle(): void {
+  /** Goes back, lets `change` alter bodies, and makes that the state that `reset` goes back to. */
+  resettle(change: () => void): void {
+    this.reset()
+    change()
     this.#settled = this.#world.takeSnapshot()
   }
 
