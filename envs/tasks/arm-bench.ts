@@ -147,6 +147,16 @@ export class ArmBench {
     this.control.command.set(this.plan.spec.home)
   }
 
+  /** What an arm's state is besides the physics: the targets of its joints. */
+  get saved(): { readonly command: readonly number[] } {
+    return { command: [...this.control.command] }
+  }
+
+  /** Takes what `saved` gave, after `attach`. */
+  restore(saved: unknown): void {
+    this.control.command.set((saved as ArmBench['saved']).command)
+  }
+
   /** Drives the tip to a place, and rests there. */
   drive([x, y, z]: Corner): void {
     const { control, arm } = this

@@ -172,12 +172,12 @@ class ArmLift implements GoalTask {
   }
 
   save(): TaskState {
-    return { json: { command: [...this.#bench.control.command] }, snapshot: this.#physics.save() }
+    return { json: this.#bench.saved, snapshot: this.#physics.save() }
   }
 
   restore({ json, snapshot }: TaskState): void {
     this.#physics.restore(snapshot)
-    this.#bench.control.command.set((json as { command: readonly number[] }).command)
+    this.#bench.restore(json)
   }
 
   close(): void {

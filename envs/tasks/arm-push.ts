@@ -14,6 +14,8 @@ import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { loadPhysics, physicsOption } from '../world/engine.ts'
 import { Z_UP } from '../world/mocap-hand.ts'
+import type { Bar } from '../world/rim.ts'
+import { addBars, barPrimitives, rimBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import type { Corner } from './arm-bench.ts'
 import { ARM_CAMERAS, ArmBench, COLLISION, CONTROL_HZ, TIP_LIMITS, TIP_NAMES } from './arm-bench.ts'
@@ -47,14 +49,7 @@ const SLACK_M = 0.05
 const PUCK_LIMITS: readonly number[] = PUCK_BOX.map((half) => half + SLACK_M)
 const PUCK_NAMES: readonly string[] = ['puck_x_m', 'puck_y_m']
 const HALF_RIM_M = 0.006
-/** Half extents and centre of the four bars of the rim. */
-const RIM: readonly { readonly half: Corner; readonly center: Corner }[] = [1, -1].flatMap((side) => {
-  const [x, y, z] = [PUCK_BOX[0] + PUCK.radiusM, PUCK_BOX[1] + PUCK.radiusM, RIM_HEIGHT_M / 2]
-  return [
-    { half: [HALF_RIM_M, y, z], center: [side * (x + HALF_RIM_M), 0, z] },
-    { half: [x + 2 * HALF_RIM_M, HALF_RIM_M, z], center: [0, side * (y + HALF_RIM_M), z] },
-  ] satisfies { half: Corner; center: Corner }[]
-})
+const RIM: readonly Bar[] = rimBars(PUCK_BOX[0] + PUCK.radiusM, PUCK_BOX[1] + PUCK.radiusM, HALF_RIM_M, RIM_HEIGHT_M)
 
 /**
  * Push a puck to a place on the table with the rod of a Panda. Action (`control: 'cartesian-delta'`): the tip's displacement, 2 cm per unit,
@@ -157,12 +152,12 @@ class ArmPush implements GoalTask {
   }
 
   save(): TaskState {
-    return { json: { command: [...this.#bench.control.command] }, snapshot: this.#physics.save() }
+    return { json: this.#bench.saved, snapshot: this.#physics.save() }
   }
 
   restore({ json, snapshot }: TaskState): void {
     this.#physics.restore(snapshot)
-    this.#bench.control.command.set((json as { command: readonly number[] }).command)
+    this.#bench.restore(json)
   }
 
   close(): void {
@@ -170,11 +165,9 @@ class ArmPush implements GoalTask {
   }
 }
 
-function addPuck({ rapier }: PhysicsEngine, world: ReturnType<ArmBench['createWorld']>['world']): number {
-  for (const { half, center } of RIM) {
-    const bar = rapier.ColliderDesc.cuboid(...half).setTranslation(...center)
-    world.createCollider(bar.setFriction(0.2).setCollisionGroups(COLLISION.fence))
-  }
+function addPuck(engine: PhysicsEngine, world: ReturnType<ArmBench['createWorld']>['world']): number {
+  const { rapier } = engine
+  addBars(engine, world, RIM, 0.2, COLLISION.fence)
   const puck = world.createRigidBody(
     rapier.RigidBodyDesc.dynamic()
       .setTranslation(0, 0, PUCK.heightM / 2)
@@ -190,13 +183,7 @@ function addPuck({ rapier }: PhysicsEngine, world: ReturnType<ArmBench['createWo
 
 function primitives(): PrimitiveSpec[] {
   return [
-    ...RIM.map(({ half, center }, i): PrimitiveSpec => ({
-      name: `rim-${i}`,
-      shape: { kind: 'box', halfExtentsM: half },
-      positionM: center,
-      color: [196, 176, 120],
-      isStatic: true,
-    })),
+    ...barPrimitives(RIM, 'rim', [196, 176, 120]),
     {
       name: 'goal',
       shape: { kind: 'cylinder', radiusM: PUCK.radiusM, heightM: 0.001 },

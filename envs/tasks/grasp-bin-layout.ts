@@ -5,6 +5,8 @@ import { Scene } from '../camera/scene.ts'
 import type { GripperCommand, GripperSpec } from '../world/gripper.ts'
 import { GRIPPER, YAW_MOTOR } from '../world/gripper.ts'
 import type { ObjectInstance } from './procedural-objects.ts'
+import type { Bar } from '../world/rim.ts'
+import { barPrimitives } from '../world/rim.ts'
 
 const FIXED_GROUP = 0x0001
 const OBJECT_GROUP = 0x0002
@@ -44,15 +46,14 @@ export const CAMERAS: { readonly scene: CameraSpec; readonly outcome: CameraSpec
 }
 
 /** Half extents and centre of the four walls. */
-export const WALLS: readonly { readonly half: [number, number, number]; readonly center: [number, number, number] }[] =
-  [-1, 1].flatMap((side) => {
-    const [at, z] = [side * (BIN.halfM + BIN.wallHalfM), BIN.wallHeightM / 2]
-    const long = BIN.halfM + 2 * BIN.wallHalfM
-    return [
-      { half: [BIN.wallHalfM, long, z], center: [at, 0, z] },
-      { half: [BIN.halfM, BIN.wallHalfM, z], center: [0, at, z] },
-    ]
-  })
+export const WALLS: readonly Bar[] = [-1, 1].flatMap((side): Bar[] => {
+  const [at, z] = [side * (BIN.halfM + BIN.wallHalfM), BIN.wallHeightM / 2]
+  const long = BIN.halfM + 2 * BIN.wallHalfM
+  return [
+    { half: [BIN.wallHalfM, long, z], center: [at, 0, z] },
+    { half: [BIN.halfM, BIN.wallHalfM, z], center: [0, at, z] },
+  ]
+})
 
 /** Name of the primitive of one part of an instance. */
 export function partName(instance: ObjectInstance, part: number): string {
@@ -73,13 +74,7 @@ export function createGraspBinScene(pool: readonly ObjectInstance[]): Scene {
         color: [66, 68, 74],
         isStatic: true,
       },
-      ...WALLS.map(({ half, center }, i): PrimitiveSpec => ({
-        name: `wall-${i}`,
-        shape: { kind: 'box', halfExtentsM: half },
-        positionM: center,
-        color: [150, 152, 158],
-        isStatic: true,
-      })),
+      ...barPrimitives(WALLS, 'wall', [150, 152, 158]),
       ...gripperPrimitives(JAW.fingerHalfExtentsM),
       ...pool.flatMap((instance) =>
         instance.parts.map(({ shape }, part): PrimitiveSpec => ({

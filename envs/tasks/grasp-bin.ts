@@ -12,6 +12,8 @@ import { loadPhysics, physicsOption } from '../world/engine.ts'
 import type { GripperCommand, GripperHandles } from '../world/gripper.ts'
 import { addGripper, GRIP_SETTINGS, Gripper } from '../world/gripper.ts'
 import { createWorld } from '../world/physics-world.ts'
+import type { Bar } from '../world/rim.ts'
+import { addBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import {
   AIM_HALF_M,
@@ -257,13 +259,9 @@ class GraspBin implements Task {
 }
 
 function buildWorld(engine: PhysicsEngine): { world: World; jaw: GripperHandles } {
-  const { ColliderDesc } = engine.rapier
   const world = createWorld(engine, GRIP_SETTINGS)
-  const floor: (typeof WALLS)[number] = { half: [1, 1, 0.05], center: [0, 0, -0.05] }
-  for (const { half, center } of [floor, ...WALLS]) {
-    const box = ColliderDesc.cuboid(...half).setTranslation(...center)
-    world.createCollider(box.setFriction(0.8).setCollisionGroups(COLLISION.fixed))
-  }
+  const floor: Bar = { half: [1, 1, 0.05], center: [0, 0, -0.05] }
+  addBars(engine, world, [floor, ...WALLS], 0.8, COLLISION.fixed)
   const [x, y, z] = HOME
   return { world, jaw: addGripper(engine, world, JAW, [x, y, z]) }
 }

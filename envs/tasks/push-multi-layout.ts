@@ -4,6 +4,8 @@ import type { PrimitiveSpec, Rgb } from '../camera/scene.ts'
 import { Scene } from '../camera/scene.ts'
 import type { ShapeSpec } from '../camera/meshes.ts'
 import type { MocapHandSpec } from '../world/mocap-hand.ts'
+import type { Bar } from '../world/rim.ts'
+import { barPrimitives, rimBars } from '../world/rim.ts'
 
 /** Most objects that the table has room for. */
 export const MOST_OBJECTS = 5
@@ -57,14 +59,7 @@ export const HAND: MocapHandSpec = {
   collisionGroups: COLLISION.hand,
 }
 
-/** Half extents and centre of the four bars of the rim. */
-export const RIM_BARS: readonly {
-  readonly half: [number, number, number]
-  readonly center: [number, number, number]
-}[] = [1, -1].flatMap((side) => [
-  { half: [ARENA[0] + 0.01, 0.005, RIM_HEIGHT_M / 2], center: [0, side * (ARENA[1] + 0.005), RIM_HEIGHT_M / 2] },
-  { half: [0.005, ARENA[1], RIM_HEIGHT_M / 2], center: [side * (ARENA[0] + 0.005), 0, RIM_HEIGHT_M / 2] },
-])
+export const RIM_BARS: readonly Bar[] = rimBars(ARENA[0], ARENA[1], 0.005, RIM_HEIGHT_M)
 
 export const CAMERAS: Readonly<Record<'front' | 'side' | 'top' | 'human', CameraSpec>> = {
   front: { name: 'front', eyeM: [0, -0.32, 0.74], targetM: [0, -0.01, 0], up: [0, 1, 0], fovYDeg: 34 },
@@ -120,13 +115,7 @@ export function createPushMultiScene(count: number, isRandom: boolean): Scene {
         checker: { color: [62, 66, 72], squareM: 0.1 },
         isStatic: true,
       },
-      ...RIM_BARS.map(({ half, center }, i): PrimitiveSpec => ({
-        name: `rim-${i}`,
-        shape: { kind: 'box', halfExtentsM: half },
-        positionM: center,
-        color: [104, 108, 114],
-        isStatic: true,
-      })),
+      ...barPrimitives(RIM_BARS, 'rim', [104, 108, 114]),
       goalMarker('goal-hand', HAND.radiusM),
       ...Array.from({ length: count }, (_, i) => goalMarker(`goal-${i}`, 0.03)),
       ...Array.from({ length: count }, (_, i) => variants(i, isRandom)).flat(),

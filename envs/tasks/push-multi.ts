@@ -13,6 +13,7 @@ import { loadPhysics, physicsOption } from '../world/engine.ts'
 import type { MocapHandHandles } from '../world/mocap-hand.ts'
 import { addMocapHand, MocapHand, Z_UP } from '../world/mocap-hand.ts'
 import { createWorld } from '../world/physics-world.ts'
+import { addBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import type { ObjectLook } from './push-multi-layout.ts'
 import {
@@ -265,10 +266,7 @@ function buildWorld(
   const world = createWorld(engine)
   const table = rapier.ColliderDesc.cuboid(0.5, 0.5, 0.05).setTranslation(0, 0, -0.05)
   world.createCollider(table.setFriction(1).setCollisionGroups(COLLISION.table))
-  for (const { half, center } of RIM_BARS) {
-    const bar = rapier.ColliderDesc.cuboid(...half).setTranslation(...center)
-    world.createCollider(bar.setFriction(0.2).setCollisionGroups(COLLISION.table))
-  }
+  addBars(engine, world, RIM_BARS, 0.2, COLLISION.table)
   const objects = looks.map(({ shape, halfWidthM }, i) => {
     const body = world.createRigidBody(
       rapier.RigidBodyDesc.dynamic()

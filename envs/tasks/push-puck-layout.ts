@@ -2,6 +2,8 @@ import type { CameraSpec } from '../camera/camera.ts'
 import type { PrimitiveSpec } from '../camera/scene.ts'
 import { Scene } from '../camera/scene.ts'
 import type { MocapHandSpec } from '../world/mocap-hand.ts'
+import type { Bar } from '../world/rim.ts'
+import { barPrimitives, rimBars } from '../world/rim.ts'
 
 /**
  * Sizes of the push scene, metres, in a frame on the table's top with its origin in the middle of the arena (x right, y away from
@@ -45,11 +47,12 @@ export const HAND: MocapHandSpec = {
   collisionGroups: COLLISION.hand,
 }
 
-/** Half extents and centre of the four bars of the rim. */
-export const RIM_BARS: readonly {
-  readonly half: [number, number, number]
-  readonly center: [number, number, number]
-}[] = rimBars(PUCK_BOX[0] + PUCK.radiusM, PUCK_BOX[1] + PUCK.radiusM, 0.005)
+export const RIM_BARS: readonly Bar[] = rimBars(
+  PUCK_BOX[0] + PUCK.radiusM,
+  PUCK_BOX[1] + PUCK.radiusM,
+  0.005,
+  RIM_HEIGHT_M,
+)
 
 /** The observation camera, steeply down, so that the hand hardly hides the puck; and a view for people, with the goal shown. */
 export const CAMERAS: { readonly front: CameraSpec; readonly human: CameraSpec } = {
@@ -72,13 +75,7 @@ export function createPushPuckScene(): Scene {
         checker: { color: [72, 76, 82], squareM: 0.1 },
         isStatic: true,
       },
-      ...RIM_BARS.map(({ half, center }, i): PrimitiveSpec => ({
-        name: `rim-${i}`,
-        shape: { kind: 'box', halfExtentsM: half },
-        positionM: center,
-        color: [104, 108, 114],
-        isStatic: true,
-      })),
+      ...barPrimitives(RIM_BARS, 'rim', [104, 108, 114]),
       goalMarker('goal-puck', PUCK.radiusM, [255, 170, 160]),
       goalMarker('goal-hand', HAND.radiusM, [160, 220, 255]),
       {
@@ -99,16 +96,4 @@ export function createPushPuckScene(): Scene {
 
 function goalMarker(name: string, radiusM: number, color: [number, number, number]): PrimitiveSpec {
   return { name, shape: { kind: 'cylinder', radiusM, heightM: 0.001 }, color, visibleToCameras: false }
-}
-
-function rimBars(innerX: number, innerY: number, halfWidth: number): typeof RIM_BARS {
-  const z = RIM_HEIGHT_M / 2
-  const long: [number, number, number] = [innerX + 2 * halfWidth, halfWidth, z]
-  const short: [number, number, number] = [halfWidth, innerY, z]
-  return [
-    { half: long, center: [0, innerY + halfWidth, z] },
-    { half: long, center: [0, -innerY - halfWidth, z] },
-    { half: short, center: [innerX + halfWidth, 0, z] },
-    { half: short, center: [-innerX - halfWidth, 0, z] },
-  ]
 }

@@ -14,6 +14,7 @@ import type { MocapHandHandles } from '../world/mocap-hand.ts'
 import { addMocapHand, MocapHand, Z_UP } from '../world/mocap-hand.ts'
 import { createWorld } from '../world/physics-world.ts'
 import { scaleDynamics } from '../world/scale-dynamics.ts'
+import { addBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import {
   CAMERAS,
@@ -172,10 +173,7 @@ function buildWorld(engine: PhysicsEngine): { world: World; hand: MocapHandHandl
   const world = createWorld(engine)
   const table = rapier.ColliderDesc.cuboid(0.5, 0.5, 0.05).setTranslation(0, 0, -0.05)
   world.createCollider(table.setFriction(1).setCollisionGroups(COLLISION.table))
-  for (const { half, center } of RIM_BARS) {
-    const bar = rapier.ColliderDesc.cuboid(...half).setTranslation(...center)
-    world.createCollider(bar.setFriction(0.2).setCollisionGroups(COLLISION.table))
-  }
+  addBars(engine, world, RIM_BARS, 0.2, COLLISION.table)
   const puck = world.createRigidBody(
     rapier.RigidBodyDesc.dynamic()
       .setTranslation(0, 0, PUCK.heightM / 2)
