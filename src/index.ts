@@ -56,7 +56,8 @@ export {
   timeLimit,
 } from '../envs/wrappers/index.ts'
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
-export type { Encoder, EncoderSpec, FrameBatch } from './core/encoder.ts'
+export type { FrameBatch } from './core/batches.ts'
+export type { Encoder, EncoderSpec } from './core/encoder.ts'
 export type {
   Env,
   EnvSpec,

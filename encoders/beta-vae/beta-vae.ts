@@ -1,4 +1,5 @@
-import type { Encoder, EncoderSpec, FrameBatch } from '../../src/core/encoder.ts'
+import type { FrameBatch } from '../../src/core/batches.ts'
+import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
@@ -46,8 +47,8 @@ type LossTerms = {
  * dimensions, both averaged over the batch. `encode` returns the posterior mean. Networks see frames minus the mean frame
  * of the data, so that a static background costs them nothing.
  */
-export class BetaVae implements Encoder {
-  readonly spec: EncoderSpec
+export class BetaVae implements Encoder<'frames'> {
+  readonly spec: EncoderSpec<'frames'>
   readonly #networks: VaeNetworks
   readonly #weights: Parameters
   readonly #adam: Adam

@@ -1,4 +1,4 @@
-import type { FrameBatch } from '../../src/core/encoder.ts'
+import type { FrameBatch } from '../../src/core/batches.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import { tf } from '../../src/tensor/tf.ts'
 

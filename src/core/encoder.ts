@@ -1,38 +1,32 @@
+import type { BatchKind, Batches, FrameBatch } from './batches.ts'
 import type { Metrics, NamedArrays } from './ndarray.ts'
 import type { Rng } from './rng.ts'
 
-/** The batch kinds that an encoder can ask of the data layer. */
-export type BatchKind = 'frames'
-
-/** uint8 frames [count, height, width, channels], row-major. */
-export interface FrameBatch {
-  readonly frames: Uint8Array
-  readonly count: number
-}
-
 /** What is known of an encoder before it runs. */
-export interface EncoderSpec {
+export interface EncoderSpec<K extends BatchKind = BatchKind> {
   /** Registered name, e.g. `beta-vae`. */
   readonly name: string
   /** [height, width, channels] of the frames that it takes. */
   readonly frameShape: readonly [number, number, number]
   readonly latentSize: number
-  readonly batchKind: BatchKind
+  /** What `update` and `evaluate` take. */
+  readonly batchKind: K
 }
 
 /**
- * A learned state representation: frames in, latents out. It never sees an env.
+ * A learned state representation: frames in, latents out. It never sees an env. It learns from batches of one kind; whoever feeds it asks
+ * `spec.batchKind` which.
  *
  * Errors: `bad-shape` when frames do not match `spec.frameShape`; `bad-value` for a batch with NaN, before any weight changes.
  */
-export interface Encoder {
-  readonly spec: EncoderSpec
+export interface Encoder<K extends BatchKind = BatchKind> {
+  readonly spec: EncoderSpec<K>
   /** Takes from the data what must be known before learning, e.g. the mean frame; called once, before the first `update`. */
   fitStatistics?(batch: FrameBatch): Promise<Metrics>
   /** One gradient step; returns scalars (always `loss`). */
-  update(batch: FrameBatch): Promise<Metrics>
+  update(batch: Batches[K]): Promise<Metrics>
   /** Loss terms on held-out frames, without learning. */
-  evaluate(batch: FrameBatch): Promise<Metrics>
+  evaluate(batch: Batches[K]): Promise<Metrics>
   /** Latents float32 [count, latentSize]; deterministic (the mean where the encoder is a distribution). */
   encode(batch: FrameBatch): Promise<Float32Array>
   /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { FrameBatch } from '../core/encoder.ts'
+import type { FrameBatch } from '../core/batches.ts'
 import type { SimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'

@@ -1,4 +1,5 @@
-import type { Encoder, FrameBatch } from '../core/encoder.ts'
+import type { FrameBatch } from '../core/batches.ts'
+import type { Encoder } from '../core/encoder.ts'
 import type { Metrics } from '../core/ndarray.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EncoderEntry } from '../../encoders/index.ts'
-import type { Encoder, FrameBatch } from '../../src/core/encoder.ts'
+import type { FrameBatch } from '../../src/core/batches.ts'
+import type { Encoder } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { tf } from '../../src/tensor/tf.ts'

@@ -1,0 +1,66 @@
+import type { BoxSpace } from './spaces.ts'
+
+/** What all episodes of a dataset share. */
+export interface DatasetSpec {
+  /** Env or robot that it was recorded from, e.g. `armature/PushPuck-v0`. */
+  readonly source: string
+  readonly fps: number
+  /** RGB cameras by name, uint8 [height, width, 3]. */
+  readonly cameras: Readonly<Record<string, BoxSpace>>
+  readonly actionSpace: BoxSpace
+  readonly proprioSpace: BoxSpace
+  /** Privileged simulator state; shape [0] where there is none. */
+  readonly stateSpace: BoxSpace
+  /** Named dimensions of {@link EpisodeInfo.goal}; absent where episodes have no goals. */
+  readonly goalSpace?: BoxSpace
+}
+
+/** What is known of an episode without reading its frames. */
+export interface EpisodeInfo {
+  /** Number in its dataset, from 0. */
+  readonly index: number
+  /** Observations: one more than the steps between them. */
+  readonly length: number
+  /** Whether the task itself ended it; else time ran out or the recording stopped. */
+  readonly terminated: boolean
+  /** Of the last step; undefined where it was not recorded. */
+  readonly success?: boolean
+  /** Seed of the reset, where a simulator made it. */
+  readonly seed?: number
+  /** What acted, e.g. `scripted`, `random`, `adversarial`: the class by which measures tell episodes apart. */
+  readonly policy: string
+  /** Ids of the objects that can be seen, for splits by object. */
+  readonly objects: readonly number[]
+  /** Which distractor is shown behind the scene, if any. */
+  readonly distractor?: string
+  /** What this episode was to reach, a point of the goal space. */
+  readonly goal?: Float32Array
+}
+
+/** One episode in memory: `length` observations, `length - 1` steps. */
+export interface EpisodeData {
+  readonly info: EpisodeInfo
+  /** By camera, uint8 [length, height, width, 3]. */
+  readonly images: Readonly<Record<string, Uint8Array>>
+  /** [length, proprioSize] */
+  readonly proprio: Float32Array
+  /** [length, stateSize]: privileged, for evaluation only */
+  readonly state: Float32Array
+  /** [length - 1, actionSize], as executed */
+  readonly actions: Float32Array
+  /** [length - 1] */
+  readonly rewards: Float32Array
+  /** What the cameras would see at the goal, by camera, uint8 [height, width, 3], where it was recorded. */
+  readonly goalImages?: Readonly<Record<string, Uint8Array>>
+}
+
+/** Recorded episodes on disk: their list is in memory, their frames are read one episode at a time. */
+export interface Dataset {
+  readonly path: string
+  readonly spec: DatasetSpec
+  readonly episodes: readonly EpisodeInfo[]
+  /** What is wrong with files that could not be read, one line each; their episodes are not in `episodes`. */
+  readonly problems: readonly string[]
+  /** @param cameras those to decode; default all. @throws ArmatureError `corrupt-file` that names the file. */
+  readEpisode(index: number, cameras?: readonly string[]): Promise<EpisodeData>
+}
