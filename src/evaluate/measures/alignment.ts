@@ -128,7 +128,7 @@ function compareExperts(data: EmbeddedEpisodes): EpisodePairs {
       tau[j * n + i] = orderOf(back)
       cycle[i * n + j] = returning(there, back)
       cycle[j * n + i] = returning(back, there)
-      chance += Math.min(1, 3 / there.length) / ((n * (n - 1)) / 2)
+      chance += chanceToReturn(there.length, back.length) / ((n * (n - 1)) / 2)
     }
   }
   return { positions, tau, cycle, cycleChance: chance, blind }
@@ -163,6 +163,15 @@ function returning(there: NearestIndices, back: NearestIndices): number {
     if (Math.abs(end - t) <= 1) returned++
   }
   return returned / there.length
+}
+
+/**
+ * If all distances were drawn at random: the smallest of a row is that of its column too with chance m / (n + m - 1), and the
+ * others end anywhere.
+ */
+function chanceToReturn(n: number, m: number): number {
+  const mutual = m / (n + m - 1)
+  return mutual + (1 - mutual) * Math.min(1, 2 / n)
 }
 
 /** Mean over ordered pairs of different episodes; a pair counts as often as the product of its counts. */
@@ -210,8 +219,8 @@ const kendall: Measure = {
 
 /**
  * Share of frames of one expert episode whose nearest frame in another has its own nearest within one frame of where they began
- * (two-way cycle consistency, Dwibedi et al. 2019). 0 to 1, best 1, chance about 3 / T. Ties do not count as returning, or a
- * collapsed embedding would score high.
+ * (two-way cycle consistency, Dwibedi et al. 2019). 0 to 1, best 1, chance about 0.5 (not 3 / T: whoever is nearest is likely to be
+ * near in turn). Ties do not count as returning, or a collapsed embedding would score high.
  */
 const cycle: Measure = {
   name: 'order/cycle_consistency',
