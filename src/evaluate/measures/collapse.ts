@@ -50,8 +50,7 @@ function spreadOf(data: EmbeddedEpisodes, rng: Rng): Spread {
   )
   const { size, count } = rows
   const center = new Float64Array(size)
-  for (let row = 0; row < count; row++)
-    for (let i = 0; i < size; i++) center[i]! += rows.data[row * size + i]! / count
+  for (let row = 0; row < count; row++) for (let i = 0; i < size; i++) center[i]! += rows.data[row * size + i]! / count
   const covariance = new Float64Array(size * size)
   for (let row = 0; row < count; row++) {
     for (let i = 0; i < size; i++) {

@@ -94,7 +94,12 @@ const goalSpearmanEpisode: Measure = {
     if (episodes.every(({ rewards }) => allEqual([rewards!]))) {
       return [undefinedStatistic(name, 'the reward is constant in every episode')]
     }
-    const orders = episodes.map(({ rewards, goalDistances }) => rewardOrder(rewards!, goalDistances!.map((d) => -d)))
+    const orders = episodes.map(({ rewards, goalDistances }) =>
+      rewardOrder(
+        rewards!,
+        goalDistances!.map((d) => -d),
+      ),
+    )
     return [meanStatistic(name, positions, orders)]
   },
 }

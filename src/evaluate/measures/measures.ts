@@ -137,7 +137,8 @@ const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
   failures: ({ episodes }) => episodes.some(({ success }) => success === false),
   'goal-distance': ({ goalDistance }) => goalDistance !== undefined,
   'goal-distances': ({ episodes }) => episodes.some(({ goalDistances }) => goalDistances !== undefined),
-  'goal-images': ({ episodes, embeddingSize }) => episodes.some(({ goals }) => (goals?.length ?? 0) >= 2 * embeddingSize),
+  'goal-images': ({ episodes, embeddingSize }) =>
+    episodes.some(({ goals }) => (goals?.length ?? 0) >= 2 * embeddingSize),
   nuisances: ({ episodes }) =>
     episodes.some(({ nuisances, views }) => nuisances !== undefined || Object.keys(views ?? {}).length > 0),
   objects: ({ episodes }) => episodes.some(({ objects }) => objects !== undefined && objects.length > 0),

@@ -59,14 +59,12 @@ function probeStatistics(
     evaluate: (counts) => varying.reduce((sum, errors) => sum + r2(errors, episodes, counts), 0) / varying.length,
     ...(varying.length === 0 ? { undefinedBecause: 'nothing that the probe should read varies' } : {}),
   }
-  const each = all.map(
-    (errors, target): EpisodeStatistic => ({
-      name: `${name}/${targetNames[target]}`,
-      episodes,
-      evaluate: (counts) => r2(errors, episodes, counts),
-      ...(varying.includes(errors) ? {} : { undefinedBecause: 'the variable is constant' }),
-    }),
-  )
+  const each = all.map((errors, target): EpisodeStatistic => ({
+    name: `${name}/${targetNames[target]}`,
+    episodes,
+    evaluate: (counts) => r2(errors, episodes, counts),
+    ...(varying.includes(errors) ? {} : { undefinedBecause: 'the variable is constant' }),
+  }))
   return [mean, ...each]
 }
 
@@ -304,9 +302,7 @@ const nuisanceProbe: Measure = {
   needs: ['nuisances'],
   statistics(data, rng) {
     const kinds = new Set(data.episodes.flatMap(({ nuisances }) => Object.keys(nuisances ?? {})))
-    const probes = [...kinds]
-      .toSorted()
-      .map((kind) => labelProbe(`nuisance/${kind}`, kind, data, rng.split(kind)))
+    const probes = [...kinds].toSorted().map((kind) => labelProbe(`nuisance/${kind}`, kind, data, rng.split(kind)))
     const hasViews = data.episodes.some(({ views }) => views !== undefined)
     return hasViews ? [...probes, cameraProbe('nuisance/view', data, rng.split('view'))] : probes
   },

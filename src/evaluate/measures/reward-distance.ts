@@ -10,7 +10,7 @@ import {
   undefinedStatistic,
 } from './episode-statistics.ts'
 import type { FrameList } from './frames.ts'
-import { gatherRows, spacedFrames } from './frames.ts'
+import { gatherRows, smallest, spacedFrames } from './frames.ts'
 import type { EpisodeStatistic, Measure } from './measurement.ts'
 
 /** Steps that DARD compares, and steps of the data among which it looks for feasible ones. */
@@ -106,7 +106,10 @@ function distanceStatistic(name: string, pairs: PairedNumbers): EpisodeStatistic
 }
 
 /** Rewards of arriving, from the second frame on, beside the true ones that `truth` gives. */
-function arrivals(data: EmbeddedEpisodes, truth: (episode: EmbeddedEpisode, time: number) => number | undefined): PairedNumbers {
+function arrivals(
+  data: EmbeddedEpisodes,
+  truth: (episode: EmbeddedEpisode, time: number) => number | undefined,
+): PairedNumbers {
   const x: number[] = []
   const y: number[] = []
   const of: number[] = []
@@ -253,19 +256,6 @@ function nearbySteps(
       trueRewards: nearest.map((c) => -data.goalDistance!(stateOf(nextStates, c), episode.goal!)),
     }
   }
-}
-
-/** Numbers of the `count` smallest finite values. */
-function smallest(values: Float64Array, count: number): number[] {
-  const kept: number[] = []
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] === Infinity || (kept.length === count && values[i]! >= values[kept.at(-1)!]!)) continue
-    if (kept.length === count) kept.pop()
-    let at = kept.length
-    while (at > 0 && values[kept[at - 1]!]! > values[i]!) at--
-    kept.splice(at, 0, i)
-  }
-  return kept
 }
 
 /** Distance of the embedding's reward from the true one, whatever their scale, shift and shaping. */

@@ -121,7 +121,10 @@ describe('an embedding of noise', () => {
     // Margins and areas over 25 against 75 episodes have a standard error near 0.07 and 0.23.
     const off = rows.filter(
       ({ name, chance, interval }) =>
-        !(Math.abs(interval.estimate - chance) < (name.endsWith('margin') ? 0.5 : name === 'path/dips_per_100_steps' ? 3 : 0.15)),
+        !(
+          Math.abs(interval.estimate - chance) <
+          (name.endsWith('margin') ? 0.5 : name === 'path/dips_per_100_steps' ? 3 : 0.15)
+        ),
     )
     expect(off).toEqual([])
   })
