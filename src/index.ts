@@ -91,6 +91,13 @@ export type {
   VectorStepResult,
 } from './core/vector-env.ts'
 export { embeddingMeasures } from './evaluate/embedding.ts'
+export { collapseVerdict } from './evaluate/measures/collapse.ts'
+export { comparePaired } from './evaluate/measures/compare.ts'
+export type { EmbeddedEpisode, EmbeddedEpisodes } from './evaluate/measures/embedded-episodes.ts'
+export type { Measurement } from './evaluate/measures/measurement.ts'
+export type { MeasureTable } from './evaluate/measures/measures.ts'
+export { measureEpisodes, measures } from './evaluate/measures/measures.ts'
+export { dardDistance, epicDistance } from './evaluate/measures/reward-distance.ts'
 export { evaluatePolicy, summarize } from './evaluate/policy.ts'
 export { bootstrapInterval, interquartileMean } from './evaluate/statistics.ts'
 export { EpisodeStore } from './replay/episode-store.ts'

@@ -3,7 +3,7 @@ import { ArmatureError } from '../../../src/core/errors.ts'
 import { Rng } from '../../../src/core/rng.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from '../../../src/evaluate/measures/embedded-episodes.ts'
 import type { Measurement } from '../../../src/evaluate/measures/measurement.ts'
-import { measureEpisodes } from '../../../src/evaluate/measures/measures.ts'
+import { measureEpisodes, measures } from '../../../src/evaluate/measures/measures.ts'
 import { probabilityOfImprovement } from '../../../src/evaluate/statistics.ts'
 
 const options = { rng: new Rng(1), repetitions: 100 }
@@ -24,7 +24,8 @@ function line(...episodes: (Partial<EmbeddedEpisode> & { readonly embeddings: Fl
 }
 
 function measured(data: EmbeddedEpisodes, name: string): Measurement {
-  const found = measureEpisodes(data, options).measurements.find((measurement) => measurement.name === name)
+  const only = measures.map((measure) => measure.name).filter((measure) => name.startsWith(measure))
+  const found = measureEpisodes(data, { ...options, only }).measurements.find((row) => row.name === name)
   if (found === undefined) throw new Error(`${name} was not measured`)
   return found
 }
@@ -56,7 +57,7 @@ describe('bad data', () => {
     const data = line({ embeddings: floats(0), goals: floats(1) })
     expect(measured(data, 'value/voc_expert')).toMatchObject({
       interval: { estimate: NaN },
-      undefinedBecause: /two frames/,
+      undefinedBecause: expect.stringMatching(/two frames/) as string,
     })
     expect(measured(data, 'order/kendall_tau').undefinedBecause).toMatch(/two expert episodes/)
   })

@@ -7,7 +7,7 @@ import { measureEpisodes, measures } from '../../../src/evaluate/measures/measur
 import { clock, embedWith, perfect, pointEpisodes } from './world.ts'
 
 const episodes = pointEpisodes(10, new Rng(3))
-const options = { rng: new Rng(1), repetitions: 200 }
+const options = { rng: new Rng(1), repetitions: 100 }
 
 function byName({ measurements }: MeasureTable): Map<string, Measurement> {
   return new Map(measurements.map((measurement) => [measurement.name, measurement]))
@@ -110,7 +110,7 @@ describe('a constant embedding', () => {
 describe('an embedding of noise', () => {
   it('scores chance', () => {
     const rng = new Rng(11)
-    const data = embedWith(pointEpisodes(25, new Rng(4)), () => [rng.normal(), rng.normal(), rng.normal()])
+    const data = embedWith(pointEpisodes(20, new Rng(4)), () => [rng.normal(), rng.normal(), rng.normal()])
     const views = data.episodes.map((episode) => ({
       ...episode,
       views: { wrist: episode.embeddings.map(() => rng.normal()) },
@@ -118,7 +118,7 @@ describe('an embedding of noise', () => {
     const { measurements } = measureEpisodes({ ...data, episodes: views }, options)
     const rows = measurements.filter(({ chance }) => !Number.isNaN(chance))
     expect(rows.length).toBeGreaterThan(25)
-    // Margins and areas over 25 against 75 episodes have a standard error near 0.07 and 0.23.
+    // Margins and areas over 20 against 60 episodes have a standard error near 0.07 and 0.26.
     const off = rows.filter(
       ({ name, chance, interval }) =>
         !(
