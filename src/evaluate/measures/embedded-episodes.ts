@@ -73,6 +73,7 @@ export type Need =
   | 'adversarial'
   | 'experts'
   | 'failures'
+  | 'future-rewards'
   | 'goal-distance'
   | 'goal-distances'
   | 'goal-images'

@@ -135,6 +135,8 @@ const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
   adversarial: (data) => data.episodes.some((episode) => isAdversarial(data, episode)),
   experts: (data) => data.episodes.some((episode) => isExpert(data, episode)),
   failures: ({ episodes }) => episodes.some(({ success }) => success === false),
+  'future-rewards': ({ episodes, goalDistance }) =>
+    goalDistance !== undefined || episodes.some(({ trueRewards }) => trueRewards !== undefined),
   'goal-distance': ({ goalDistance }) => goalDistance !== undefined,
   'goal-distances': ({ episodes }) => episodes.some(({ goalDistances }) => goalDistances !== undefined),
   'goal-images': ({ episodes, embeddingSize }) =>
@@ -146,8 +148,7 @@ const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
   'state-distance': ({ stateDistance }) => stateDistance !== undefined,
   states: ({ episodes }) => episodes.some(({ states }) => states !== undefined && states.length > 0),
   successes: ({ episodes }) => episodes.some(({ success }) => success === true),
-  'true-rewards': ({ episodes, goalDistance }) =>
-    goalDistance !== undefined || episodes.some(({ trueRewards }) => trueRewards !== undefined),
+  'true-rewards': ({ episodes }) => episodes.some(({ trueRewards }) => trueRewards !== undefined),
   views: ({ episodes }) => episodes.some(({ views }) => Object.keys(views ?? {}).length > 0),
 }
 
@@ -156,6 +157,7 @@ const needNames: Readonly<Record<Need, string>> = {
   adversarial: 'unsuccessful episodes of an adversarial class',
   experts: 'successful episodes of an expert class',
   failures: 'failed episodes',
+  'future-rewards': "the task's own rewards or the true distance of any state to a goal",
   'goal-distance': 'the true distance of any state to a goal',
   'goal-distances': 'true distances to the goal',
   'goal-images': 'two images of one goal',
@@ -165,6 +167,6 @@ const needNames: Readonly<Record<Need, string>> = {
   'state-distance': 'the true distance of two states',
   states: 'true states',
   successes: 'successful episodes',
-  'true-rewards': 'true rewards or distances',
+  'true-rewards': "the task's own rewards",
   views: 'a second camera',
 }

@@ -243,24 +243,36 @@ function objectStatistic(name: string, data: EmbeddedEpisodes, k: number): Episo
   }
   if (allTied) return undefinedStatistic(name, TIED)
   const groups = repeated.map((_, kind) => episodes.flatMap((position, i) => (kinds[position] === kind ? [i] : [])))
-  const meanOfGroups = (hits: Float64Array, counts: Float64Array): number => {
-    let sum = 0
-    let present = 0
-    for (const group of groups) {
-      let above = 0
-      let below = 0
-      for (const i of group) {
-        above += counts[episodes[i]!]! * hits[i]!
-        below += counts[episodes[i]!]! * queries[i]!
-      }
-      if (below === 0) continue
-      present++
-      sum += above / below
-    }
-    return sum / present
-  }
   const ones = new Float64Array(data.episodes.length).fill(1)
-  return { name, episodes, chance: meanOfGroups(luck, ones), evaluate: (counts) => meanOfGroups(found, counts) }
+  return {
+    name,
+    episodes,
+    chance: meanOfGroups(groups, episodes, { hits: luck, queries }, ones),
+    evaluate: (counts) => meanOfGroups(groups, episodes, { hits: found, queries }, counts),
+  }
+}
+
+/** Mean over groups (of places in `episodes`) of hits / queries; a group that no episode of is drawn is left out. */
+function meanOfGroups(
+  groups: readonly (readonly number[])[],
+  episodes: readonly number[],
+  { hits, queries }: { readonly hits: Float64Array; readonly queries: Float64Array },
+  counts: Float64Array,
+): number {
+  let sum = 0
+  let present = 0
+  for (const group of groups) {
+    let above = 0
+    let below = 0
+    for (const i of group) {
+      above += counts[episodes[i]!]! * hits[i]!
+      below += counts[episodes[i]!]! * queries[i]!
+    }
+    if (below === 0) continue
+    present++
+    sum += above / below
+  }
+  return sum / present
 }
 
 /** What lies near, in other episodes. */

@@ -34,12 +34,8 @@ function probeStatistics(
   const episodes = [...new Set(frames.episode)].toSorted((a, b) => a - b)
   const slots = (episodes.at(-1) ?? 0) + 1
   const all = targetNames.map((_, target): TargetErrors => {
-    const [n, sum, square, error] = Array.from({ length: 4 }, () => new Float64Array(slots)) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ]
+    const zeros = (): Float64Array => new Float64Array(slots)
+    const [n, sum, square, error] = [zeros(), zeros(), zeros(), zeros()]
     const shift = targets.data[target]!
     for (let row = 0; row < targets.count; row++) {
       const at = frames.episode[row]!

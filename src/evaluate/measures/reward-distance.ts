@@ -100,6 +100,7 @@ function memoized(value: (key: number) => number): (key: number) => number {
 }
 
 function distanceStatistic(name: string, pairs: PairedNumbers): EpisodeStatistic {
+  if (pairs.x.length === 0) return undefinedStatistic(name, 'no episode has both rewards')
   if (allEqual([pairs.x])) return undefinedStatistic(name, 'the reward is the same at every step')
   if (allEqual([pairs.y])) return undefinedStatistic(name, 'the true reward is the same at every step')
   return pooledCorrelation(name, pairs, pearsonDistance)

@@ -10,6 +10,7 @@ import {
 } from './episode-statistics.ts'
 import type { EpisodeStatistic, Measure } from './measurement.ts'
 
+const NONE = 'no such episode of two frames or more'
 const CONSTANT = 'the reward is constant on all of these episodes'
 
 /** Spearman's correlation of the episode's rewards with time, in the order shown; NaN for fewer than two frames. */
@@ -31,7 +32,7 @@ function orderStatistic(
     (episode) => episode.rewards !== undefined && episode.length > 1 && keep(episode),
   )
   const rewards = positions.map((position) => shown(data.episodes[position]!))
-  if (positions.length === 0) return undefinedStatistic(name, 'no such episode of two frames or more')
+  if (positions.length === 0) return undefinedStatistic(name, NONE)
   if (rewards.every((values) => allEqual([values]))) return undefinedStatistic(name, CONSTANT)
   return meanStatistic(name, positions, rewards.map(valueOrder))
 }
@@ -159,6 +160,7 @@ function expertPaths(
     (episode) => episode.rewards !== undefined && episode.length > 1 && isExpert(data, episode),
   )
   const experts = positions.map((position) => data.episodes[position]!)
+  if (experts.length === 0) return undefinedStatistic(name, NONE)
   if (experts.every((episode) => allEqual([episode.rewards!]))) return undefinedStatistic(name, CONSTANT)
   const ratios = experts.map((episode) => ratio(episode, episode.rewards!))
   return ratioStatistic(
