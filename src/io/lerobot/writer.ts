@@ -4,6 +4,7 @@ import type { ColumnSource } from 'hyparquet-writer'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import type { DatasetSpec, EpisodeData, EpisodeInfo } from '../../core/dataset.ts'
 import { ArmatureError, unwritable } from '../../core/errors.ts'
+import { sizeOf } from '../../core/ndarray.ts'
 import { isFileError, writeFileAtomic } from '../atomic.ts'
 import { rgbImage } from '../image.ts'
 import { encodeJson } from '../json.ts'
@@ -172,7 +173,7 @@ export class LeRobotWriter {
     const vectors: Readonly<Record<string, Float32Array>> = {
       [COLUMNS.proprio]: proprio,
       [COLUMNS.state]: state,
-      [COLUMNS.action]: withLastRow(actions, length),
+      [COLUMNS.action]: withLastRow(actions, length, sizeOf(this.#spec.actionSpace.shape)),
     }
     return [
       ...(this.#images === 'png' ? Object.keys(this.#spec.cameras) : []).map((camera): ColumnSource => ({
@@ -182,7 +183,7 @@ export class LeRobotWriter {
         encoding: 'PLAIN',
       })),
       ...Object.keys(vectorsOf(this.#spec)).map((name) => vectorColumn(name, vectors[name]!, length)),
-      { name: COLUMNS.reward, data: withLastRow(rewards, length) },
+      { name: COLUMNS.reward, data: withLastRow(rewards, length, 1) },
       { name: COLUMNS.done, data: flags(ends) },
       { name: COLUMNS.truncated, data: flags((row) => ends(row) && !info.terminated) },
       { name: COLUMNS.success, data: flags((row) => ends(row) && info.success === true) },
@@ -233,8 +234,7 @@ function framesOf(frames: Uint8Array, count: number): Uint8Array[] {
 }
 
 /** Zeros after the last step, so that there is a row for each observation. */
-function withLastRow(steps: Float32Array, length: number): Float32Array {
-  const size = length > 1 ? steps.length / (length - 1) : 0
+function withLastRow(steps: Float32Array, length: number, size: number): Float32Array {
   const rows = new Float32Array(length * size)
   rows.set(steps)
   return rows
