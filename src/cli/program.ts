@@ -6,6 +6,7 @@ import { createContext } from './context.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
+import type { McapFlags } from './mcap.ts'
 import type { RenderOptions } from './render.ts'
 import type { Size } from './render-scene.ts'
 
@@ -146,6 +147,17 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       if (!report.ok) process.exitCode = 1
     })
 
+  command('mcap <dataset>', 'episodes as a file for Foxglove and Rerun')
+    .requiredOption('--out <file.mcap>', 'file to write')
+    .option('--episodes <numbers>', 'episodes, separated by commas (default: all)', commaCounts)
+    .option('--cameras <names>', 'cameras, separated by commas (default: all)', commaNames)
+    .option('--overwrite', 'replace a file that is there')
+    .action(async (dataset: string, options: McapFlags) => {
+      const at = context()
+      const { mcap } = await import('./mcap.ts')
+      finish(at, await mcap(at, dataset, options))
+    })
+
   command('contact-sheet', 'one picture of all scenes from all their cameras')
     .requiredOption('--out <file.png>', 'file to write')
     .option('--seed <n>', 'of resets and random play', integer, 0)
@@ -233,6 +245,10 @@ function commaNames(text: string): readonly string[] {
     throw new InvalidArgumentError('Expected different names, separated by commas.')
   }
   return names
+}
+
+function commaCounts(text: string): readonly number[] {
+  return commaNames(text).map(count)
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {
