@@ -90,6 +90,10 @@ export function isFileError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}
+
 function temporaryName(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`)
 }
@@ -137,6 +141,6 @@ async function orUnwritable(path: string, temporary: string, write: () => Promis
     await write()
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
-    throw error instanceof ArmatureError ? error : unwritable(path, error)
+    throw error instanceof ArmatureError || !isSystemError(error) ? error : unwritable(path, error)
   }
 }

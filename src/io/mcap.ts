@@ -34,7 +34,8 @@ export interface McapReport {
 
 /**
  * Writes episodes as an MCAP file that Foxglove and Rerun open: on `/camera/<name>` pictures (PNG in `foxglove.CompressedImage`), on
- * `/proprio`, `/state`, `/action` and `/reward` named numbers to plot, on `/episode` what is known of an episode at its start.
+ * `/proprio`, `/state`, `/action` and `/reward` named numbers to plot, and at the start of an episode on `/episode` what is known of
+ * it and on `/goal/<name>` what the cameras would see at its goal, where that was recorded.
  * Episodes follow each other from time 0 on, with a second between them; the action and the reward of a step have the time of the
  * observation that it starts from. Chunked and indexed; one episode at a time is in memory.
  *
@@ -54,7 +55,7 @@ export async function writeMcap(path: string, dataset: Dataset, options: McapOpt
   const problems: string[] = []
   let counts = { messages: 0, endNs: 0n }
   await streamFileAtomic(path, async (file) => {
-    const recorder = await Recorder.start(file, dataset, cameras)
+    const recorder = await Recorder.start(file, dataset.spec, cameras)
     for (const [done, index] of indices.entries()) {
       const data = await readOrName(dataset, index, cameras, problems)
       if (data !== undefined) {
@@ -95,29 +96,33 @@ async function readOrName(
   }
 }
 
-/** A channel of numbers: how to get those of moment `time`, where it has any. */
+/** A channel of numbers, a row for each observation or each step. */
 interface NumbersChannel {
-  readonly id: number
+  readonly topic: string
   readonly type: MessageType
   readonly fields: readonly string[]
   readonly of: (data: EpisodeData) => Float32Array
 }
 
+/** Writes episodes one after the other. Schemas and channels are registered by their first message: none stands there empty. */
 class Recorder {
   readonly #writer: McapWriter
-  readonly #nsPerFrame: number
-  #pictures: { readonly camera: string; readonly id: number; readonly size: readonly number[] }[] = []
-  #numbers: NumbersChannel[] = []
-  #episodeChannel = 0
+  readonly #spec: DatasetSpec
+  readonly #cameras: readonly string[]
+  readonly #numbers: readonly NumbersChannel[]
   readonly #image = compressedImageType()
   readonly #episode = episodeType()
+  readonly #schemas = new Map<string, number>()
+  readonly #channels = new Map<string, number>()
   #startNs = 0n
   #endNs = 0n
   #messages = 0
 
-  private constructor(file: FileHandle, fps: number) {
+  private constructor(file: FileHandle, spec: DatasetSpec, cameras: readonly string[]) {
     let position = 0
-    this.#nsPerFrame = 1e9 / fps
+    this.#spec = spec
+    this.#cameras = cameras
+    this.#numbers = numbersChannels(spec)
     this.#writer = new McapWriter({
       writable: {
         position: () => BigInt(position),
@@ -129,58 +134,35 @@ class Recorder {
     })
   }
 
-  static async start(file: FileHandle, { spec }: Dataset, cameras: readonly string[]): Promise<Recorder> {
-    const recorder = new Recorder(file, spec.fps)
-    await recorder.#open(spec, cameras)
-    return recorder
-  }
-
-  async #open(spec: DatasetSpec, cameras: readonly string[]): Promise<void> {
-    await this.#writer.start({ profile: '', library: 'armature' })
+  static async start(file: FileHandle, spec: DatasetSpec, cameras: readonly string[]): Promise<Recorder> {
+    const recorder = new Recorder(file, spec, cameras)
+    await recorder.#writer.start({ profile: '', library: 'armature' })
     const metadata = new Map([
       ['source', spec.source],
       ['fps', String(spec.fps)],
     ])
-    await this.#writer.addMetadata({ name: 'armature', metadata })
-    this.#episodeChannel = await this.#channel('/episode', await this.#schema(this.#episode))
-    const imageSchema = await this.#schema(this.#image)
-    for (const camera of cameras) {
-      const id = await this.#channel(`/camera/${camera}`, imageSchema)
-      this.#pictures.push({ camera, id, size: spec.cameras[camera]!.shape })
-    }
-    await this.#addNumbers('/proprio', 'Proprio', spec.proprioSpace, (data) => data.proprio)
-    await this.#addNumbers('/state', 'State', spec.stateSpace, (data) => data.state)
-    await this.#addNumbers('/action', 'Action', spec.actionSpace, (data) => data.actions)
-    await this.#addNumbers('/reward', 'Reward', boxSpace([1], -Infinity, Infinity, ['reward']), (data) => data.rewards)
-  }
-
-  async #addNumbers(topic: string, name: string, space: BoxSpace, of: NumbersChannel['of']): Promise<void> {
-    if (sizeOf(space.shape) === 0) return
-    const { type, fields } = numbersType(name, space)
-    this.#numbers.push({ id: await this.#channel(topic, await this.#schema(type)), type, fields, of })
-  }
-
-  #schema({ name, schema }: MessageType): Promise<number> {
-    return this.#writer.registerSchema({ name, encoding: 'protobuf', data: schema })
-  }
-
-  #channel(topic: string, schemaId: number): Promise<number> {
-    return this.#writer.registerChannel({ topic, schemaId, messageEncoding: 'protobuf', metadata: new Map() })
+    await recorder.#writer.addMetadata({ name: 'armature', metadata })
+    return recorder
   }
 
   async write(data: EpisodeData): Promise<void> {
-    await this.#add(this.#episodeChannel, this.#startNs, this.#episode.encode(episodeMessage(data.info)))
+    await this.#add('/episode', this.#episode, this.#startNs, episodeMessage(data.info))
+    for (const camera of this.#cameras) {
+      const goal = data.goalImages?.[camera]
+      if (goal !== undefined) await this.#addPicture(`/goal/${camera}`, camera, this.#startNs, goal)
+    }
     for (let time = 0; time < data.info.length; time++) {
-      const timeNs = this.#startNs + BigInt(Math.round(time * this.#nsPerFrame))
-      this.#endNs = timeNs
-      for (const { camera, id, size } of this.#pictures) {
-        await this.#add(id, timeNs, this.#picture(data.images[camera]!, time, size, camera, timeNs))
+      this.#endNs = this.#startNs + BigInt(Math.round((time * 1e9) / this.#spec.fps))
+      for (const camera of this.#cameras) {
+        const bytes = sizeOf(this.#spec.cameras[camera]!.shape)
+        const pixels = data.images[camera]!.subarray(time * bytes, (time + 1) * bytes)
+        await this.#addPicture(`/camera/${camera}`, camera, this.#endNs, pixels)
       }
-      for (const { id, type, fields, of } of this.#numbers) {
+      for (const { topic, type, fields, of } of this.#numbers) {
         const values = of(data).subarray(time * fields.length, (time + 1) * fields.length)
         // The last observation starts no step.
         if (values.length === 0) continue
-        await this.#add(id, timeNs, type.encode(Object.fromEntries(fields.map((name, i) => [name, values[i]!]))))
+        await this.#add(topic, type, this.#endNs, Object.fromEntries(fields.map((name, i) => [name, values[i]!])))
       }
     }
     this.#startNs = this.#endNs + GAP_NS
@@ -191,20 +173,50 @@ class Recorder {
     return { messages: this.#messages, endNs: this.#endNs }
   }
 
-  #picture(images: Uint8Array, time: number, size: readonly number[], camera: string, timeNs: bigint): Uint8Array {
-    const bytes = sizeOf(size)
-    const pixels = images.subarray(time * bytes, (time + 1) * bytes)
-    return this.#image.encode({
+  #addPicture(topic: string, camera: string, timeNs: bigint, data: Uint8Array): Promise<void> {
+    const [height, width] = this.#spec.cameras[camera]!.shape
+    return this.#add(topic, this.#image, timeNs, {
       timestamp: { seconds: Number(timeNs / 1_000_000_000n), nanos: Number(timeNs % 1_000_000_000n) },
       frame_id: camera,
-      data: encodePng({ data: pixels, width: size[1]!, height: size[0]! }),
+      data: encodePng({ data, width: width!, height: height! }),
       format: 'png',
     })
   }
 
-  async #add(channelId: number, timeNs: bigint, data: Uint8Array): Promise<void> {
-    await this.#writer.addMessage({ channelId, sequence: this.#messages++, logTime: timeNs, publishTime: timeNs, data })
+  async #add(
+    topic: string,
+    type: MessageType,
+    timeNs: bigint,
+    message: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const channelId = this.#channels.get(topic) ?? (await this.#register(topic, type))
+    const times = { logTime: timeNs, publishTime: timeNs }
+    await this.#writer.addMessage({ channelId, sequence: this.#messages++, ...times, data: type.encode(message) })
   }
+
+  async #register(topic: string, { name, schema }: MessageType): Promise<number> {
+    const schemaId =
+      this.#schemas.get(name) ?? (await this.#writer.registerSchema({ name, encoding: 'protobuf', data: schema }))
+    this.#schemas.set(name, schemaId)
+    const channel = { topic, schemaId, messageEncoding: 'protobuf', metadata: new Map<string, string>() }
+    const id = await this.#writer.registerChannel(channel)
+    this.#channels.set(topic, id)
+    return id
+  }
+}
+
+function numbersChannels({ proprioSpace, stateSpace, actionSpace }: DatasetSpec): readonly NumbersChannel[] {
+  const channel = (name: string, space: BoxSpace, of: NumbersChannel['of']): NumbersChannel => ({
+    topic: `/${name.toLowerCase()}`,
+    ...numbersType(name, space),
+    of,
+  })
+  return [
+    channel('Proprio', proprioSpace, (data) => data.proprio),
+    channel('State', stateSpace, (data) => data.state),
+    channel('Action', actionSpace, (data) => data.actions),
+    channel('Reward', boxSpace([1], -Infinity, Infinity, ['reward']), (data) => data.rewards),
+  ].filter(({ fields }) => fields.length > 0)
 }
 
 function episodeMessage(info: EpisodeInfo): Readonly<Record<string, unknown>> {

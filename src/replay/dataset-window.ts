@@ -2,7 +2,6 @@ import type { Dataset, EpisodeData, EpisodeInfo } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
-import type { EpisodeSource, FrameShape } from './episode-source.ts'
 import { EpisodeSet } from './episode-source.ts'
 
 export interface DatasetWindowOptions {
@@ -30,13 +29,12 @@ export interface DatasetWindowOptions {
  *   if (update % 16 === 15) await window.refresh()
  * }
  */
-export class DatasetWindow implements EpisodeSource {
+export class DatasetWindow extends EpisodeSet {
   /** One line for each episode that could not be read. */
   readonly problems: string[] = []
   readonly #dataset: Dataset
   readonly #options: DatasetWindowOptions
   readonly #cameras: readonly string[]
-  readonly #set: EpisodeSet
   /** Readable episodes to draw from, by index. */
   readonly #infos: Map<number, EpisodeInfo>
   /** Indices still to come of this pass over the episodes, the next one last. */
@@ -46,12 +44,13 @@ export class DatasetWindow implements EpisodeSource {
   #heldBytes = 0
 
   private constructor(dataset: Dataset, options: DatasetWindowOptions) {
+    super(dataset.spec, [], options.cameras)
     this.#dataset = dataset
     this.#options = options
-    this.#cameras = options.cameras ?? Object.keys(dataset.spec.cameras)
-    this.#set = new EpisodeSet(dataset.spec, [], this.#cameras)
+    this.#cameras = Object.keys(this.cameras)
     this.#infos = chosenInfos(dataset, options.episodes)
-    const largest = Math.max(...[...this.#infos.values()].map((info) => this.#bytesOf(info)))
+    let largest = 0
+    for (const info of this.#infos.values()) largest = Math.max(largest, this.#bytesOf(info))
     if (!(options.budgetBytes >= largest)) {
       throw new ArmatureError('bad-argument', 'memory for episodes', {
         expected: `at least ${largest} bytes, which the longest episode of ${dataset.path} takes`,
@@ -71,26 +70,6 @@ export class DatasetWindow implements EpisodeSource {
     return window
   }
 
-  get cameras(): Readonly<Record<string, FrameShape>> {
-    return this.#set.cameras
-  }
-
-  get actionSize(): number {
-    return this.#set.actionSize
-  }
-
-  get stateNames(): readonly string[] {
-    return this.#set.stateNames
-  }
-
-  get episodeCount(): number {
-    return this.#set.episodeCount
-  }
-
-  get version(): number {
-    return this.#set.version
-  }
-
   /** Whether every readable episode is held. */
   get isComplete(): boolean {
     return this.#held.length === this.#infos.size
@@ -107,38 +86,6 @@ export class DatasetWindow implements EpisodeSource {
     await this.#fill()
   }
 
-  infoOf(episode: number): EpisodeInfo {
-    return this.#set.infoOf(episode)
-  }
-
-  lengthOf(episode: number): number {
-    return this.#set.lengthOf(episode)
-  }
-
-  frameAt(episode: number, time: number, camera: string): Uint8Array {
-    return this.#set.frameAt(episode, time, camera)
-  }
-
-  actionAt(episode: number, time: number): Float32Array {
-    return this.#set.actionAt(episode, time)
-  }
-
-  rewardAt(episode: number, time: number): number {
-    return this.#set.rewardAt(episode, time)
-  }
-
-  terminatedAt(episode: number, time: number): boolean {
-    return this.#set.terminatedAt(episode, time)
-  }
-
-  proprioAt(episode: number, time: number): Float32Array {
-    return this.#set.proprioAt(episode, time)
-  }
-
-  stateAt(episode: number, time: number): Float32Array {
-    return this.#set.stateAt(episode, time)
-  }
-
   async #fill(): Promise<void> {
     for (;;) {
       const next = this.#next()
@@ -149,7 +96,7 @@ export class DatasetWindow implements EpisodeSource {
       this.#held.push(data)
       this.#heldBytes += this.#bytesOf(data.info)
     }
-    this.#set.replace([...this.#held])
+    this.replace([...this.#held])
   }
 
   /** Of the episode that comes next, which is the last in the queue; undefined where all are held. */

@@ -92,6 +92,20 @@ describe('MCAP files', () => {
     expect([...data]).toEqual([...second.images.outcome!.subarray(4 * 60)])
   })
 
+  test('show the goal of an episode at its start, where it was recorded', async () => {
+    const goalImages = { scene: new Uint8Array(60).fill(7), outcome: new Uint8Array(60).fill(8) }
+    const dataset = new FakeDataset(lengths)
+    dataset.readEpisode = async (index) => {
+      const data = fakeEpisode(index, lengths[index]!)
+      return index === 1 ? { ...data, goalImages } : data
+    }
+    const { messages } = await written('goals.mcap', dataset)
+    const goals = ['/goal/scene', '/goal/outcome'].flatMap((topic) => on(messages, topic))
+    expect(goals.map(({ logTime }) => logTime)).toEqual([1_200_000_000n, 1_200_000_000n])
+    const pictures = goals.map(({ data }) => decode(protobufFields(data).get(2)![0] as Buffer).data)
+    expect(pictures.map((pixels) => pixels[0])).toEqual([7, 8])
+  })
+
   test('are read by the indexed reader of the MCAP project, in order of time', async () => {
     const path = folder.path('vendor.mcap')
     await writeMcap(path, new FakeDataset(lengths))
@@ -177,7 +191,7 @@ describe('what goes wrong', () => {
     const stop = (): never => {
       throw new Error('stopped')
     }
-    await failure('unwritable', () => writeMcap(path, new FakeDataset(lengths), { onEpisode: stop }))
+    await expect(writeMcap(path, new FakeDataset(lengths), { onEpisode: stop })).rejects.toThrow('stopped')
     expect(readFileSync(path, 'utf8')).toBe('old')
     expect(readdirSync(dirname(path))).toEqual(before)
   })
