@@ -27,7 +27,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  * As {@link writeFileAtomic}, for a file too large to hold: `write` writes it piece by piece. When it throws, nothing is at `path` that
  * was not there before.
  *
- * @throws ArmatureError `unwritable`, and what `write` throws on purpose.
+ * @throws ArmatureError `unwritable`; what `write` throws that is no error of Node's.
  */
 export async function streamFileAtomic(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path)
@@ -90,10 +90,6 @@ export function isFileError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error
-}
-
 function temporaryName(path: string): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`)
 }
@@ -141,6 +137,7 @@ async function orUnwritable(path: string, temporary: string, write: () => Promis
     await write()
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
-    throw error instanceof ArmatureError || !isSystemError(error) ? error : unwritable(path, error)
+    const isOfFiles = error instanceof Error && 'code' in error && !(error instanceof ArmatureError)
+    throw isOfFiles ? unwritable(path, error) : error
   }
 }

@@ -8,7 +8,10 @@ export interface FrameSize {
 /** Luma weights of red, green and blue (ITU-R BT.601), by which pixels turn grey. */
 export const LUMA = [0.299, 0.587, 0.114] as const
 
-/** Fraction bits of the integers that {@link applyColor} multiplies by; the factors of a row may add up to 60 before a sum reaches 2^31 with its offset. */
+/**
+ * Fraction bits of the integers that {@link applyColor} multiplies by. The factors of a row may add up to 60 before a sum and its offset
+ * reach 2^31.
+ */
 const FRACTION_BITS = 16
 const ONE = 1 << FRACTION_BITS
 
