@@ -42,7 +42,7 @@ function isBehaviour(name: string): name is BehaviourName {
  *
  * - `scripted`: the scene's expert; `random`: uniform actions; `noisy`: the expert with Gaussian noise on its actions.
  * - `partial`: the expert, which stops for good once half of the first distance to the goal is left (half of the time, where there is
- *   no goal).
+ *   no goal); one that succeeds by then is none.
  * - `adversarial`: the robot goes where the goal has it, around the objects, which it leaves where they are; an episode in
  *   which one is moved, or which succeeds since they were where they should be, is none.
  *
@@ -61,7 +61,13 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
     })
   }
   if (name === 'noisy') return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
-  if (name === 'partial') return { name, begin: async (seed) => partial(env, scenePlayer('scripted', env, expert, seed)) }
+  if (name === 'partial') {
+    return {
+      name,
+      begin: async (seed) => partial(env, scenePlayer('scripted', env, expert, seed)),
+      isSpoilt: (_first, _now, isSolved) => isSolved,
+    }
+  }
   const robot = robotCoordinates(env)
   return {
     name,

@@ -147,7 +147,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .addOption(
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
     )
-    .option('--set <key=value>', 'an option of the env, e.g. size=64x64; may be repeated', collect, [])
+    .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
     .action(async (env: string, options: CollectOptions) => {
       const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
       const at = runs ? await withEngine() : context()
