@@ -60,7 +60,8 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
       fix: 'use --policy random',
     })
   }
-  if (name === 'noisy') return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
+  if (name === 'noisy')
+    return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
   if (name === 'partial') {
     return {
       name,
@@ -80,7 +81,10 @@ async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
   const { parts } = await loadRun(path)
   const { config, representation, agent } = parts
   if (config.env.id !== env.spec.id) {
-    throw new ArmatureError('bad-argument', `policy ${path}`, { expected: `a run in ${env.spec.id}`, got: config.env.id })
+    throw new ArmatureError('bad-argument', `policy ${path}`, {
+      expected: `a run in ${env.spec.id}`,
+      got: config.env.id,
+    })
   }
   const { camera } = representation
   if (camera !== undefined) requireSameCamera(path, camera, parts.env, env)

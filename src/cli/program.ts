@@ -142,7 +142,11 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       'what acts: scripted, random, partial, noisy, adversarial or a run folder, or several with shares, e.g. scripted:0.7,random:0.3',
       policyShares,
     )
-    .option('--cameras <names>', 'cameras, separated by commas, or "all" (default: those that the env observes)', commaNames)
+    .option(
+      '--cameras <names>',
+      'cameras, separated by commas, or "all" (default: those that the env observes)',
+      commaNames,
+    )
     .option('--seed <n>', 'of resets, of random play and of the order of the policies', integer, 0)
     .addOption(
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),

@@ -32,7 +32,9 @@ export async function readVideo(stretch: VideoStretch, out: Uint8Array): Promise
 
 /** The little that is used of WebCodecs. */
 interface Codecs {
-  readonly Mp4Demuxer: new (init: { error: (error: Error) => void }) => AsyncIterable<{ readonly videoChunk?: Packet }> & {
+  readonly Mp4Demuxer: new (init: { error: (error: Error) => void }) => AsyncIterable<{
+    readonly videoChunk?: Packet
+  }> & {
     readonly videoDecoderConfig: unknown
     load(path: string): Promise<void>
     close(): void

@@ -18,9 +18,9 @@ import { GrowingParquet, replaceFile } from './growing-parquet.ts'
 import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
 import { DatasetStatistics } from './statistics.ts'
 
-/** A file of many episodes is copied with each that is added to it: not larger than this, nor with more row groups. */
+/** A file is copied, and its footer written, with each episode that is added to it: not larger than this, nor with more episodes. */
 const FILE_BYTES = 8 * 2 ** 20
-const FILE_EPISODES = 100
+const FILE_EPISODES = 32
 
 /** How {@link LeRobotWriter} stores a dataset, and what it says of it. */
 export interface LeRobotWriterOptions {
