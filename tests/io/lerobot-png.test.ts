@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib'
 import { decode, encode } from 'fast-png'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodePng } from '../../src/io/lerobot/decode-png.ts'
 import { encodePng } from '../../src/io/png.ts'
