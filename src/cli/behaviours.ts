@@ -42,7 +42,7 @@ function isBehaviour(name: string): name is BehaviourName {
  *
  * - `scripted`: the scene's expert; `random`: uniform actions; `noisy`: the expert with Gaussian noise on its actions.
  * - `partial`: the expert, which stops for good once half of the first distance to the goal is left (half of the time, where there is
- *   no goal).
+ *   no goal); one that succeeds by then is none.
  * - `adversarial`: the robot goes where the goal has it, around the objects, which it leaves where they are; an episode in
  *   which one is moved, or which succeeds since they were where they should be, is none.
  *
@@ -60,8 +60,15 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
       fix: 'use --policy random',
     })
   }
-  if (name === 'noisy') return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
-  if (name === 'partial') return { name, begin: async (seed) => partial(env, scenePlayer('scripted', env, expert, seed)) }
+  if (name === 'noisy')
+    return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
+  if (name === 'partial') {
+    return {
+      name,
+      begin: async (seed) => partial(env, scenePlayer('scripted', env, expert, seed)),
+      isSpoilt: (_first, _now, isSolved) => isSolved,
+    }
+  }
   const robot = robotCoordinates(env)
   return {
     name,
@@ -74,7 +81,10 @@ async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
   const { parts } = await loadRun(path)
   const { config, representation, agent } = parts
   if (config.env.id !== env.spec.id) {
-    throw new ArmatureError('bad-argument', `policy ${path}`, { expected: `a run in ${env.spec.id}`, got: config.env.id })
+    throw new ArmatureError('bad-argument', `policy ${path}`, {
+      expected: `a run in ${env.spec.id}`,
+      got: config.env.id,
+    })
   }
   const { camera } = representation
   if (camera !== undefined) requireSameCamera(path, camera, parts.env, env)

@@ -204,7 +204,10 @@ async function playEpisode(
     if (behaviour.isSpoilt?.(first, observation.state, info['success'] === 1) === true) return undefined
     // Envs and policies may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
     await setImmediate()
-    throwIfInterrupted(context, writer.episodes > 0 ? `${writer.path} keeps ${writer.episodes} whole episodes` : undefined)
+    throwIfInterrupted(
+      context,
+      writer.episodes > 0 ? `${writer.path} keeps ${writer.episodes} whole episodes` : undefined,
+    )
   }
   const success = info['success']
   return {

@@ -143,12 +143,16 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       'what acts: scripted, random, partial, noisy, adversarial or a run folder, or several with shares, e.g. scripted:0.7,random:0.3',
       policyShares,
     )
-    .option('--cameras <names>', 'cameras, separated by commas, or "all" (default: those that the env observes)', commaNames)
+    .option(
+      '--cameras <names>',
+      'cameras, separated by commas, or "all" (default: those that the env observes)',
+      commaNames,
+    )
     .option('--seed <n>', 'of resets, of random play and of the order of the policies', integer, 0)
     .addOption(
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
     )
-    .option('--set <key=value>', 'an option of the env, e.g. size=64x64; may be repeated', collect, [])
+    .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
     .action(async (env: string, options: CollectOptions) => {
       const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
       const at = runs ? await withEngine() : context()

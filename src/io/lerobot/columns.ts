@@ -17,7 +17,11 @@ const TYPES = { float32: 'FLOAT', int64: 'INT64', bool: 'BOOLEAN' } as const
 
 /** The vectors of `spec` that are not empty, by column. */
 export function vectorsOf(spec: DatasetSpec): Readonly<Record<string, BoxSpace>> {
-  const all = { [COLUMNS.proprio]: spec.proprioSpace, [COLUMNS.state]: spec.stateSpace, [COLUMNS.action]: spec.actionSpace }
+  const all = {
+    [COLUMNS.proprio]: spec.proprioSpace,
+    [COLUMNS.state]: spec.stateSpace,
+    [COLUMNS.action]: spec.actionSpace,
+  }
   return Object.fromEntries(Object.entries(all).filter(([, { shape }]) => sizeOf(shape) > 0))
 }
 

@@ -48,7 +48,8 @@ export async function listEpisodes(
   const entries: EpisodeEntry[] = []
   for (const entry of listed.entries) {
     let isWhole = await check(entry.dataFile, () => ParquetFile.open(entry.dataFile))
-    for (const { file } of Object.values(entry.videos)) isWhole = (await check(file, () => requireFile(file))) && isWhole
+    for (const { file } of Object.values(entry.videos))
+      isWhole = (await check(file, () => requireFile(file))) && isWhole
     if (isWhole) entries.push(entry)
   }
   return { entries: entries.toSorted((a, b) => a.info.index - b.info.index), problems }
@@ -79,7 +80,10 @@ async function listV3(
       // Neither LeRobot's statistics of each episode nor images.
       const columns = parquet.columns.filter((name) => !/^stats\/|^armature\/goal_image\//.test(name))
       const rows = await parquet.read(columns)
-      const fresh = rows.map((row, i) => ({ ...entryV3(path, info, cameras, row), extras: { file, row: i, goalCameras } }))
+      const fresh = rows.map((row, i) => ({
+        ...entryV3(path, info, cameras, row),
+        extras: { file, row: i, goalCameras },
+      }))
       entries.push(...fresh)
     } catch (error) {
       problems.push(messageOf(error))

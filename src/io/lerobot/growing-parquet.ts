@@ -1,13 +1,14 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ColumnSource, KeyValue, SchemaElement } from 'hyparquet-writer'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import { unwritable } from '../../core/errors.ts'
 
 /**
- * A parquet file that grows by a row group at a time and is whole after each: a reader that comes in between, or after a crash, finds
- * the last complete one. A row group is appended to a copy, which then takes the file's name; so keep such files small.
+ * A parquet file that grows by a row group at a time and is whole after each: a reader that comes in between, or after this process was
+ * killed, finds the last complete one. A row group is appended to a copy, which then takes the file's name; so keep such files small.
+ * Only `sync` makes it survive a power cut: waiting for the disk each time would take longer than to simulate what is recorded.
  */
 export class GrowingParquet {
   readonly path: string
@@ -44,7 +45,7 @@ export class GrowingParquet {
     const end = this.#buffer.offset
     void this.#parquet.finish()
     const bytes = this.#buffer.getBytes()
-    const temporary = join(dirname(this.path), `.tmp-${process.pid}-${basename(this.path)}`)
+    const temporary = temporaryName(this.path)
     try {
       if (this.#groups === 0) await mkdir(dirname(this.path), { recursive: true })
       else await copyFile(this.path, temporary, constants.COPYFILE_FICLONE)
@@ -60,6 +61,35 @@ export class GrowingParquet {
     this.#buffer.index = 0
     this.#buffer.offset = end
   }
+
+  /** @throws ArmatureError `unwritable`. */
+  async sync(): Promise<void> {
+    try {
+      const file = await open(this.path, 'r+')
+      await file.sync().finally(() => file.close())
+    } catch (error) {
+      throw unwritable(this.path, error)
+    }
+  }
+}
+
+/**
+ * Writes a file, under another name until it is whole, without waiting for the disk.
+ * @throws ArmatureError `unwritable`.
+ */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const temporary = temporaryName(path)
+  try {
+    await writeFile(temporary, content)
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw unwritable(path, error)
+  }
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.tmp-${process.pid}-${basename(path)}`)
 }
 
 /** Overwrites `path` from byte `start` to its end. */
@@ -71,7 +101,6 @@ async function writeFrom(path: string, bytes: Uint8Array, start: number, isNew: 
       const { bytesWritten } = await file.write(bytes, done, bytes.length - done, start + done)
       done += bytesWritten
     }
-    await file.sync()
   } finally {
     await file.close()
   }

@@ -74,7 +74,9 @@ class LeRobotDataset implements Dataset {
   async readEpisode(index: number, cameras: readonly string[] = Object.keys(this.spec.cameras)): Promise<EpisodeData> {
     const entry = this.#entries.get(index)
     if (entry === undefined) {
-      throw new ArmatureError('not-found', `episode ${index} of ${this.path}`, { fix: `it has ${this.episodes.length}` })
+      throw new ArmatureError('not-found', `episode ${index} of ${this.path}`, {
+        fix: `it has ${this.episodes.length}`,
+      })
     }
     const sources = cameras.map((camera) => [camera, this.#source(camera)] as const)
     const file = await this.#file(entry.dataFile)

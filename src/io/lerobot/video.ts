@@ -15,8 +15,6 @@ export interface VideoStretch {
 
 /** Not a dependency: its codecs take 66 MB, and most datasets are recorded as PNG. */
 const DECODER = '@napi-rs/webcodecs'
-/** Packets that are decoded before it is asked whether there are enough frames. */
-const PACKETS = 64
 
 /**
  * Decodes a stretch into `out`, uint8 [count, height, width, 3], with the package `@napi-rs/webcodecs` or the program `ffmpeg`, whichever
@@ -34,22 +32,25 @@ export async function readVideo(stretch: VideoStretch, out: Uint8Array): Promise
 
 /** The little that is used of WebCodecs. */
 interface Codecs {
-  readonly Mp4Demuxer: new (init: {
-    videoOutput: (packet: unknown) => void
-    error: (error: Error) => void
-  }) => {
+  readonly Mp4Demuxer: new (init: { error: (error: Error) => void }) => AsyncIterable<{
+    readonly videoChunk?: Packet
+  }> & {
     readonly videoDecoderConfig: unknown
     load(path: string): Promise<void>
-    seek(timestampUs: number): void
-    demuxAsync(count: number): Promise<void>
     close(): void
   }
   readonly VideoDecoder: new (init: { output: (frame: Frame) => void; error: (error: Error) => void }) => {
     configure(config: unknown): void
-    decode(packet: unknown): void
+    decode(packet: Packet): void
     flush(): Promise<void>
     close(): void
   }
+}
+
+interface Packet {
+  readonly type: 'key' | 'delta'
+  /** Microseconds. */
+  readonly timestamp: number
 }
 
 interface Frame {
@@ -73,8 +74,8 @@ async function readWithCodecs(codecs: Codecs, stretch: VideoStretch, out: Uint8A
   const { file, first, count, fps } = stretch
   const copies: Promise<void>[] = []
   const found = new Set<number>()
+  const numberOf = ({ timestamp }: { readonly timestamp: number }): number => Math.round((timestamp / 1e6) * fps)
   let failure: Error | undefined
-  let packets = 0
   let isPast = false
   const fail = (error: Error): void => {
     failure ??= error
@@ -82,28 +83,28 @@ async function readWithCodecs(codecs: Codecs, stretch: VideoStretch, out: Uint8A
   const decoder = new codecs.VideoDecoder({
     error: fail,
     output: (frame) => {
-      const t = Math.round((frame.timestamp / 1e6) * fps) - first
+      const t = numberOf(frame) - first
       isPast ||= t >= count - 1
       if (t < 0 || t >= count || found.has(t)) return frame.close()
       found.add(t)
       copies.push(copyFrame(frame, stretch, out, t).catch(fail))
     },
   })
-  const demuxer = new codecs.Mp4Demuxer({
-    error: fail,
-    videoOutput: (packet) => {
-      packets++
-      decoder.decode(packet)
-    },
-  })
+  const demuxer = new codecs.Mp4Demuxer({ error: fail })
   try {
     await demuxer.load(file)
     decoder.configure(demuxer.videoDecoderConfig)
-    // To the key frame before it.
-    if (first > 0) demuxer.seek(Math.round((first / fps) * 1e6))
-    for (let before = -1; packets > before && !isPast && failure === undefined;) {
-      before = packets
-      await demuxer.demuxAsync(PACKETS)
+    // Decoding starts at the last key frame before the stretch.
+    let waiting: Packet[] | undefined = []
+    for await (const { videoChunk: packet } of demuxer) {
+      if (packet === undefined) continue
+      const number = numberOf(packet)
+      if (waiting !== undefined && packet.type === 'key' && number <= first) waiting = []
+      for (const next of waiting ?? []) if (number >= first) decoder.decode(next)
+      if (number >= first) waiting = undefined
+      if (waiting === undefined) decoder.decode(packet)
+      else waiting.push(packet)
+      if (isPast || failure !== undefined) break
     }
     await decoder.flush()
     await Promise.all(copies)

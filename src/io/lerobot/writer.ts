@@ -14,13 +14,13 @@ import { checkEpisode } from './check-episode.ts'
 import type { Feature } from './columns.ts'
 import { dataSchema, featuresOf, huggingFaceFeatures, integerColumn, vectorColumn, vectorsOf } from './columns.ts'
 import { episodeColumns, episodeSchema } from './episode-rows.ts'
-import { GrowingParquet } from './growing-parquet.ts'
+import { GrowingParquet, replaceFile } from './growing-parquet.ts'
 import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
 import { DatasetStatistics } from './statistics.ts'
 
-/** A file of many episodes is copied with each that is added to it: not larger than this, nor with more row groups. */
+/** A file is copied, and its footer written, with each episode that is added to it: not larger than this, nor with more episodes. */
 const FILE_BYTES = 8 * 2 ** 20
-const FILE_EPISODES = 100
+const FILE_EPISODES = 32
 
 /** How {@link LeRobotWriter} stores a dataset, and what it says of it. */
 export interface LeRobotWriterOptions {
@@ -110,7 +110,7 @@ export class LeRobotWriter {
     this.#isOpen = false
     const { length } = episode.info
     const place = await this.#writeFrames(episode)
-    const row = { ...place, firstFrame: this.#frames, task: this.#task, rowFile: this.#fileOfRows() }
+    const row = { ...place, firstFrame: this.#frames, task: this.#task, rowFile: await this.#fileOfRows() }
     await this.#rows!.append(episodeColumns(this.#spec, this.#numbered(episode.info), episode.goalImages, row))
     this.#episodes++
     this.#frames += length
@@ -119,10 +119,12 @@ export class LeRobotWriter {
     this.#isOpen = true
   }
 
-  /** Writes the statistics that LeRobot normalises by. May be called twice. */
+  /** Writes the statistics that LeRobot normalises by, and all to the disk. May be called twice. */
   async close(): Promise<void> {
     if (!this.#isOpen) return
     this.#isOpen = false
+    await this.#data?.sync()
+    await this.#rows?.sync()
     await writeFileAtomic(join(this.path, PATHS.stats), encodeJson(this.#statistics.summary(), PATHS.stats))
   }
 
@@ -131,8 +133,9 @@ export class LeRobotWriter {
   }
 
   /** The file that the next row of meta/episodes goes to. */
-  #fileOfRows(): number {
+  async #fileOfRows(): Promise<number> {
     if (this.#rows === undefined || isFull(this.#rows)) {
+      await this.#rows?.sync()
       const path = join(this.path, formatPath(EPISODES_PATH, filePlace(this.#rowFiles++)))
       this.#rows = new GrowingParquet(path, episodeSchema(this.#spec, this.#images))
     }
@@ -143,6 +146,7 @@ export class LeRobotWriter {
     const videoFile = this.#images === 'mp4' ? this.#episodes : undefined
     if (videoFile !== undefined) await this.#writeVideos(episode, videoFile)
     if (this.#data === undefined || isFull(this.#data)) {
+      await this.#data?.sync()
       const path = join(this.path, formatPath(DATA_PATH, filePlace(this.#dataFiles++)))
       const features = { key: 'huggingface', value: huggingFaceFeatures(this.#features) }
       this.#data = new GrowingParquet(path, dataSchema(this.#features), [features])
@@ -220,7 +224,7 @@ export class LeRobotWriter {
       video_path: this.#images === 'mp4' ? VIDEO_PATH : null,
       features: this.#features,
     }
-    await writeFileAtomic(join(this.path, PATHS.info), encodeJson(info, PATHS.info))
+    await replaceFile(join(this.path, PATHS.info), encodeJson(info, PATHS.info))
   }
 }
 
