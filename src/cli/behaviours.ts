@@ -51,17 +51,15 @@ function isBehaviour(name: string): name is BehaviourName {
  */
 export async function behaviourOf(name: string, env: Env, expert: ExpertFactory | undefined): Promise<Behaviour> {
   if (!isBehaviour(name)) return runBehaviour(name, env)
-  if (name === 'random' || name === 'scripted') {
-    return { name, begin: async (seed) => scenePlayer(name, env, expert, seed) }
-  }
-  const { id } = env.spec
+  if (name === 'random') return { name, begin: async (seed) => scenePlayer(name, env, expert, seed) }
   if (expert === undefined) {
-    throw new ArmatureError('not-found', `${id} has no scripted policy, which "${name}" varies`, {
-      fix: 'use --policy random',
-    })
+    const what = `${env.spec.id} has no scripted policy${name === 'scripted' ? '' : `, which "${name}" varies`}`
+    throw new ArmatureError('not-found', what, { fix: 'use --policy random' })
   }
-  if (name === 'noisy')
+  if (name === 'scripted') return { name, begin: async (seed) => scenePlayer(name, env, expert, seed) }
+  if (name === 'noisy') {
     return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
+  }
   if (name === 'partial') {
     return {
       name,

@@ -55,9 +55,9 @@ export interface CollectReport {
 }
 
 /**
- * `armature collect`: records episodes of a scene into a new LeRobot folder. The seed of episode i depends on its number alone
- * (of an adversarial one: it is the first of its seeds that gives one).
- * After Ctrl-C the folder holds the episodes that were finished.
+ * `armature collect`: records episodes of a scene into a new LeRobot folder. The seed of an episode depends on its number alone, but for
+ * classes that not every reset gives: there it is the first of its seeds that does. After Ctrl-C the folder holds the episodes that
+ * were finished.
  *
  * @throws ArmatureError `not-found` or `bad-argument` for an env, camera, policy or folder that cannot be used, before anything is
  *   written; `unwritable`; `interrupted`.

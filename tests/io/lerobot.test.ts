@@ -191,14 +191,14 @@ describe('damage', () => {
     const program = fileURLToPath(new URL('record-until-killed.ts', import.meta.url))
     const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
     const child = spawn(process.execPath, ['--import', loader, program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
-    let finished = 0
-    child.stdout.on('data', (text: Buffer) => (finished += text.toString().trim().split('\n').length))
-    while (finished < 12 && child.exitCode === null) await setTimeout(2)
+    const said: string[] = []
+    child.stdout.on('data', (text: Buffer) => said.push(...text.toString().trim().split('\n')))
+    while (said.length < 12 && child.exitCode === null) await setTimeout(2)
     child.kill('SIGKILL')
     await once(child, 'close')
     const dataset = await openDataset(path)
     expect(dataset.problems).toEqual([])
-    expect(dataset.episodes.length).toBeGreaterThanOrEqual(finished)
+    expect(dataset.episodes.length).toBeGreaterThanOrEqual(said.length)
     for (const { index } of dataset.episodes) {
       expect((await dataset.readEpisode(index)).actions).toEqual(randomEpisode(index, 9).actions)
     }

@@ -138,14 +138,14 @@ function episodeInfo(row: Row): EpisodeInfo {
   }
 }
 
-/** Of `folder` and those in it, by name; files that an interrupted write left are not among them. */
+/** Of `folder` and those in it, by name. */
 async function parquetFiles(folder: string): Promise<string[]> {
   const files = await readdir(folder, { recursive: true }).catch((error: unknown) => {
     if (isFileError(error, 'ENOENT')) return []
     throw error
   })
   return files
-    .filter((file) => file.endsWith('.parquet') && !/(^|[/\\])\./.test(file))
+    .filter((file) => file.endsWith('.parquet'))
     .toSorted()
     .map((file) => join(folder, file))
 }

@@ -66,7 +66,11 @@ export class GrowingParquet {
   async sync(): Promise<void> {
     try {
       const file = await open(this.path, 'r+')
-      await file.sync().finally(() => file.close())
+      try {
+        await file.sync()
+      } finally {
+        await file.close()
+      }
     } catch (error) {
       throw unwritable(this.path, error)
     }
@@ -88,8 +92,9 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   }
 }
 
+/** Does not end like the file: loaders take every `*.parquet` of a folder, and a killed recording may leave one. */
 function temporaryName(path: string): string {
-  return join(dirname(path), `.tmp-${process.pid}-${basename(path)}`)
+  return join(dirname(path), `.tmp-${process.pid}-${basename(path)}.part`)
 }
 
 /** Overwrites `path` from byte `start` to its end. */
