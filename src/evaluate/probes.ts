@@ -170,7 +170,7 @@ function solveCholesky(a: Float64Array, d: number, b: Float64Array, k: number): 
 }
 
 /** Eigenvalues of a symmetric matrix [n, n] (overwritten) by cyclic Jacobi rotations (Golub and Van Loan, section 8.5). */
-function symmetricEigenvalues(a: Float64Array, n: number): Float64Array {
+export function symmetricEigenvalues(a: Float64Array, n: number): Float64Array {
   for (let sweep = 0; sweep < JACOBI_SWEEPS; sweep++) {
     let rotated = false
     for (let p = 0; p < n; p++) {

@@ -1,0 +1,30 @@
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** `text` as it must stand in HTML, in an element or in a quoted attribute. */
+export function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character]!)
+}
+
+/** A section with a heading that the contents of the page link to, and the sentence that says how to read it. */
+export function section(id: string, title: string, lead: string, body: string): string {
+  return `<section id="${id}"><h2>${escapeHtml(title)}</h2>\n<p class="lead">${lead}</p>\n${body}\n</section>`
+}
+
+/** What may be wider than a phone: it scrolls by itself and never the page. */
+export function wide(body: string): string {
+  return `<div class="wide" tabindex="0">${body}</div>`
+}
+
+/** A number in three significant digits or so, for people. */
+export function number(value: number): string {
+  if (!Number.isFinite(value)) return 'undefined'
+  const size = Math.abs(value)
+  const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2)
+  // A minus before zero is noise; the typographic one is as wide as a digit.
+  return text.replace(/^-(?=0\.?0*$)/, '').replace('-', '−')
+}
+
+/** Estimate and 95 % interval, e.g. `0.86 [0.81, 0.90]`. */
+export function intervalText({ estimate, low, high }: { estimate: number; low: number; high: number }): string {
+  return `${number(estimate)} [${number(low)}, ${number(high)}]`
+}
