@@ -57,7 +57,8 @@ export {
 } from '../envs/wrappers/index.ts'
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
 export type { FrameBatch } from './core/batches.ts'
-export type { Encoder, EncoderSpec } from './core/encoder.ts'
+export type { Encoder, EncoderSpec, LearningEncoder } from './core/encoder.ts'
+export { isLearning } from './core/encoder.ts'
 export type {
   Env,
   EnvSpec,

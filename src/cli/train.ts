@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
+import { isLearning } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -171,19 +172,21 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   const trainCount = Math.floor(settings.frames * (1 - settings.validationFraction))
   const statistics = await encoder.fitStatistics?.({ frames: data.frames, count: data.count })
   if (statistics) logger.log(0, Object.fromEntries(Object.entries(statistics).map(([k, v]) => [`embed/${k}`, v])))
-  const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
-  await pretrainEncoder(encoder, data.frames, rng.split('batches'), {
-    updates: settings.updates,
-    batchSize: settings.batchSize,
-    trainCount,
-    logEvery: 100,
-    onMetrics: (update, metrics) => logger.log(update, metrics),
-    onProgress: (done) => {
-      throwIfInterrupted(context, startAgain)
-      learning.update(done)
-    },
-  })
-  learning.finish()
+  if (isLearning(encoder)) {
+    const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
+    await pretrainEncoder(encoder, data.frames, rng.split('batches'), {
+      updates: settings.updates,
+      batchSize: settings.batchSize,
+      trainCount,
+      logEvery: 100,
+      onMetrics: (update, metrics) => logger.log(update, metrics),
+      onProgress: (done) => {
+        throwIfInterrupted(context, startAgain)
+        learning.update(done)
+      },
+    })
+    learning.finish()
+  }
   const frameSize = data.frames.length / data.count
   await encoder.fitPrior?.(
     settings.priorFrames === 'starts'

@@ -1,5 +1,5 @@
 import type { FrameBatch } from '../core/batches.ts'
-import type { Encoder } from '../core/encoder.ts'
+import type { LearningEncoder } from '../core/encoder.ts'
 import type { Metrics } from '../core/ndarray.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
@@ -28,7 +28,7 @@ export function sampleFrames(frames: Uint8Array, from: number, batch: FrameBatch
 
 /** Trains an encoder on frames [count, ...] and reports its terms, on training and on held-out batches. */
 export async function pretrainEncoder(
-  encoder: Encoder,
+  encoder: LearningEncoder,
   frames: Uint8Array,
   rng: Rng,
   options: PretrainOptions,
