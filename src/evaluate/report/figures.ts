@@ -11,8 +11,12 @@ const NEIGHBOURS = 5
 const CONFUSIONS = 2
 const HACKS = 6
 
-/** Everything that is drawn of one encoder. */
-export function encoderFigures(data: EmbeddedEpisodes, exhibits: Exhibits): Figures {
+/** Everything that is drawn of one encoder; `probes` are measured elsewhere. */
+export function encoderFigures(
+  data: EmbeddedEpisodes,
+  exhibits: Exhibits,
+  probes: Figures['probes'],
+): Figures {
   const { episodes, embeddingSize: size } = data
   const scale = embeddingScale(data)
   return {
@@ -33,6 +37,7 @@ export function encoderFigures(data: EmbeddedEpisodes, exhibits: Exhibits): Figu
       return -rowDistance(episode.embeddings, t, goal.goals!, 0, size) / scale
     }),
     ...dimensionSpread(data),
+    probes,
     hacks: hacks(episodes, exhibits.successRadius, scale),
   }
 }

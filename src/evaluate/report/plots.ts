@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
-import type { Cell, Curve, EpisodeKind, HeatMap, MeasureColumn } from './model.ts'
+import type { Curve, EpisodeKind, HeatMap } from './model.ts'
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>')
 
@@ -19,7 +19,7 @@ const HEXAGON_PX = 9
 /** `options` drawn as SVG text that takes its colours from the page. */
 function draw(label: string, options: Plot.PlotOptions): string {
   // linkedom's document is the DOM that Plot needs, under another type.
-  const figure = Plot.plot({ className: 'plot', ...options, document: document as unknown as Document })
+  const figure = Plot.plot({ className: 'plot', ...options, document: document as never }) as { outerHTML: string }
   const svg = figure.outerHTML
     .replaceAll(/<style>[\s\S]*?<\/style>/g, '')
     .replaceAll(/-?\d+\.\d{3,}/g, (value) => String(Math.round(Number(value) * 100) / 100))
@@ -81,14 +81,21 @@ export function distanceHexbin(
       ),
       Plot.lineY(
         pairs,
-        Plot.binX({ y: 'median' }, { x: 'true', y: 'embedded', thresholds: 12, stroke: 'var(--text)', strokeWidth: 2 }),
+        // The transform's type leaves out the channel that it reduces.
+        Plot.binX({ y: 'median' }, {
+          x: 'true',
+          y: 'embedded',
+          thresholds: 12,
+          stroke: 'var(--text)',
+          strokeWidth: 2,
+        } as Plot.LineYOptions),
       ),
     ],
   })
 }
 
 /** Mean reward over the plane of one subject; the cross is the goal. */
-export function heatMap(label: string, map: HeatMap, unit: string): string {
+export function heatMap(label: string, map: HeatMap): string {
   const half = map.cellM / 2
   const xs = map.cells.flatMap(({ x }) => [x - half, x + half])
   const ys = map.cells.flatMap(({ y }) => [y - half, y + half])
@@ -99,7 +106,7 @@ export function heatMap(label: string, map: HeatMap, unit: string): string {
     aspectRatio: 1,
     x: { label: `${map.subject} x (m)`, ticks: 4, domain: [Math.min(...xs), Math.max(...xs)] },
     y: { label: `${map.subject} y (m)`, ticks: 4, domain: [Math.min(...ys), Math.max(...ys)] },
-    color: { scheme: HEAT, label: unit },
+    color: { scheme: HEAT },
     marks: [
       Plot.rect(map.cells, {
         x1: ({ x }: { x: number }) => x - half,
@@ -155,33 +162,5 @@ export function dimensionBars(label: string, values: readonly number[], axis: st
     x: { label: 'dimension, sorted', type: 'band', tickFormat: bars.length > 16 ? () => '' : String, tickSize: 0 },
     y: { label: axis, grid: true, ticks: 4 },
     marks: [Plot.barY(bars, { x: 'dimension', y: 'value', fill: 'var(--accent)' }), Plot.ruleY([0])],
-  })
-}
-
-/** Intervals of one measure, one encoder a line, with the chance level as a rule. */
-export function intervalPlot(
-  measure: MeasureColumn,
-  cells: readonly { readonly encoder: string; readonly cell: Cell }[],
-): string {
-  const rows = cells.map(({ encoder, cell }) => ({
-    encoder,
-    ...cell,
-    colour: `var(--${cell.standing ?? 'unclear'})`,
-  }))
-  return draw(measure.title, {
-    width: 360,
-    height: 46 + 22 * rows.length,
-    marginLeft: 110,
-    marginRight: 20,
-    x: { label: measure.title, nice: true, grid: true, ticks: 5 },
-    y: { label: null, domain: rows.map(({ encoder }) => encoder) },
-    marks: [
-      ...(measure.chance === undefined
-        ? []
-        : [Plot.ruleX([measure.chance], { stroke: 'var(--muted)', strokeDasharray: '4 3' })]),
-      Plot.ruleY(rows, { x1: 'low', x2: 'high', y: 'encoder', stroke: (d: { colour: string }) => d.colour, strokeWidth: 3 }),
-      Plot.dot(rows, { x: 'estimate', y: 'encoder', fill: (d: { colour: string }) => d.colour, r: 4 }),
-    ],
-    color: { type: 'identity' },
   })
 }
