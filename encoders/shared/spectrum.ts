@@ -154,7 +154,10 @@ function leadingEigenvectors(
       values[j] = norm
       if (norm > 0) for (let i = 0; i < n; i++) vector[i]! /= norm
     })
-    if (values.every((value, j) => Math.abs(value - before[j]!) < settled * value)) break
+    const largest = Math.max(...values)
+    const isSettled = (value: number, j: number): boolean =>
+      value <= ROUNDING * largest || Math.abs(value - before[j]!) < settled * value
+    if (settled > 0 && values.every(isSettled)) break
   }
   return { values, vectors: basis }
 }
