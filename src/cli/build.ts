@@ -142,7 +142,9 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
     ...(reward && config.goals
       ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals').seed) }
       : {}),
-    ...(encoder && isLearning(encoder) && refresh && refresh.everySteps > 0 ? { refresh: { encoder, ...refresh } } : {}),
+    ...(encoder && isLearning(encoder) && refresh && refresh.everySteps > 0
+      ? { refresh: { encoder, ...refresh } }
+      : {}),
   }
   return new Trainer(trainerParts, config.training, rng.split('trainer'))
 }

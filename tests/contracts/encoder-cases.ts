@@ -102,7 +102,9 @@ export function encoderCases(name: string, entry: EncoderEntry, config: Record<s
       const [first] = Object.keys(before)
       const { [first ?? '']: _missing, ...broken } = before
       if (first !== undefined) expect(() => encoder.restore(broken)).toThrow(ArmatureError)
-      expect(() => encoder.restore({ ...before, other: { data: new Float32Array(1), shape: [1] } })).toThrow(ArmatureError)
+      expect(() => encoder.restore({ ...before, other: { data: new Float32Array(1), shape: [1] } })).toThrow(
+        ArmatureError,
+      )
       expect(encoder.save()).toEqual(before)
       encoder.dispose()
     })
