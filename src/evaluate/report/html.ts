@@ -15,16 +15,16 @@ export function wide(body: string): string {
   return `<div class="wide" tabindex="0">${body}</div>`
 }
 
-/** A number in three significant digits or so, for people. */
-export function number(value: number): string {
-  if (!Number.isFinite(value)) return 'undefined'
+/** A number in three significant digits or so, for people; a dash where there is none. */
+export function number(value: number | null): string {
+  if (value === null || !Number.isFinite(value)) return '–'
   const size = Math.abs(value)
-  const text = size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2)
+  const text = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
   // A minus before zero is noise; the typographic one is as wide as a digit.
-  return text.replace(/^-(?=0\.?0*$)/, '').replace('-', '−')
+  return text.replace(/^-(?=0(\.0*)?$)/, '').replace('-', '−')
 }
 
-/** Estimate and 95 % interval, e.g. `0.86 [0.81, 0.90]`. */
-export function intervalText({ estimate, low, high }: { estimate: number; low: number; high: number }): string {
-  return `${number(estimate)} [${number(low)}, ${number(high)}]`
+/** An interval, e.g. `[0.81, 0.90]`; empty where there is none. */
+export function rangeText({ low, high }: { readonly low: number | null; readonly high: number | null }): string {
+  return low === null || high === null ? '' : `[${number(low)}, ${number(high)}]`
 }

@@ -1,5 +1,3 @@
-import type { Interval } from '../statistics.ts'
-
 /** A frame of the dataset. */
 export interface FrameRef {
   /** Index of its episode in the dataset. */
@@ -79,27 +77,37 @@ export interface Figures {
 /** How an encoder takes part: as what is asked about, as a control, or as what no camera can beat. */
 export type EncoderRole = 'candidate' | 'baseline' | 'oracle'
 
-/** How a cell stands to the baseline, by the interval of the paired difference. */
-export type Standing = 'better' | 'worse' | 'unclear'
+/** How a cell stands to the baseline, by the paired difference on the same episodes. */
+export type Standing = 'better' | 'worse' | 'undecided'
+
+/** An estimate and its 95 % interval; null: not defined, or too few episodes for an interval. */
+export interface Estimate {
+  readonly estimate: number | null
+  readonly low: number | null
+  readonly high: number | null
+}
 
 /** One measure of one encoder. */
-export interface Cell extends Interval {
+export interface Cell extends Estimate {
   /** Episodes that it was taken over. */
   readonly episodes: number
-  /** Difference to the baseline on the same episodes, in the sense of the measure: above 0 is better. */
-  readonly paired?: Interval
+  readonly undefinedBecause?: string
+  /** Encoder minus baseline on the same resamples of the same episodes. */
+  readonly difference?: Estimate
+  /** By the p-value of the difference after Holm's correction over the encoders. */
   readonly standing?: Standing
 }
 
-/** A column of the table. */
+/** A measure of the table. */
 export interface MeasureColumn {
+  /** E.g. `distance/spearman`, with the variable behind it where there are several. */
   readonly name: string
   readonly title: string
-  /** One sentence: what it says of an embedding. */
-  readonly description: string
-  readonly better: 'higher' | 'lower' | 'neither'
-  /** Value of an embedding that knows nothing, where it is known. */
+  readonly direction: 'higher' | 'lower' | 'none'
+  /** Value of an embedding that knows nothing, where there is one. */
   readonly chance?: number
+  /** Value of a perfect embedding, where there is one. */
+  readonly best?: number
 }
 
 /** One encoder of the report. */
@@ -112,10 +120,16 @@ export interface EncoderReport {
   readonly latentSize: number
   /** SHA-256 of its weights, where it has weights. */
   readonly hash?: string
-  /** By name of the measure; absent where the data do not define it. */
+  /** By name of the measure; absent where it was not measured. */
   readonly cells: Readonly<Record<string, Cell>>
-  readonly verdict: string
-  readonly verdictKind: 'good' | 'doubtful' | 'bad' | 'reference'
+  readonly verdict: Verdict
+}
+
+/** What may be said of an encoder, in one line. */
+export interface Verdict {
+  readonly text: string
+  /** `reference` of the oracle, which is not judged. */
+  readonly kind: 'good' | 'doubtful' | 'bad' | 'reference'
 }
 
 /** What was measured on what. */
@@ -153,7 +167,10 @@ export interface RewardsReport {
   /** Rises whenever the meaning of a field changes. */
   readonly schemaVersion: 1
   readonly provenance: Provenance
+  /** Name of the encoder that all others are compared with. */
   readonly baseline?: string
   readonly measures: readonly MeasureColumn[]
   readonly encoders: readonly EncoderReport[]
+  /** Measures that these data do not allow, with what is missing. */
+  readonly leftOut: readonly { readonly name: string; readonly because: string }[]
 }

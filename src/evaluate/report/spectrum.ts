@@ -1,5 +1,5 @@
 import type { EmbeddedEpisodes } from '../measures/embedded-episodes.ts'
-import { symmetricEigenvalues } from '../probes.ts'
+import { symmetricEigen } from '../probes.ts'
 import type { Figures } from './model.ts'
 
 /** Frames, evenly spaced, that the principal axes are found from, where the embedding has more dimensions than this. */
@@ -37,7 +37,7 @@ function covarianceEigenvalues(rows: readonly Float32Array[], mean: Float64Array
       for (let j = 0; j < size; j++) covariance[i * size + j]! += x * (row[j]! - mean[j]!)
     }
   }
-  return symmetricEigenvalues(covariance, size)
+  return symmetricEigen(covariance, size).values
 }
 
 /** Inner products of a few centred rows have the same eigenvalues but for zeros, up to the choice of the rows. */
@@ -55,5 +55,5 @@ function gramEigenvalues(rows: readonly Float32Array[], mean: Float64Array): Flo
       gram[a * count + b] = gram[b * count + a] = sum
     }
   }
-  return symmetricEigenvalues(gram, count)
+  return symmetricEigen(gram, count).values
 }

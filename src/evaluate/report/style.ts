@@ -2,11 +2,11 @@
 export const STYLE = `
 :root { color-scheme: light dark;
   --background: #fcfcfb; --panel: #ffffff; --text: #1b1f24; --muted: #667078; --line: #d5d9dd; --accent: #2f6db5;
-  --better: #1f7a45; --better-fill: #dcf1e3; --worse: #b3352c; --worse-fill: #fadfdc; --unclear: #667078; --unclear-fill: #eceef0;
+  --better: #1f7a45; --better-fill: #dcf1e3; --worse: #b3352c; --worse-fill: #fadfdc; --undecided: #667078; --undecided-fill: #eceef0;
   --successful: #1f7a45; --failed: #c9541b; --reversed: #7457b8; --adversarial: #c02f6a; }
 @media (prefers-color-scheme: dark) { :root {
   --background: #14171a; --panel: #1b1f23; --text: #e6e9ec; --muted: #9aa4ac; --line: #3a4148; --accent: #7db2ec;
-  --better: #6fce93; --better-fill: #1c3b28; --worse: #f0897f; --worse-fill: #4a211e; --unclear: #9aa4ac; --unclear-fill: #2a3036;
+  --better: #6fce93; --better-fill: #1c3b28; --worse: #f0897f; --worse-fill: #4a211e; --undecided: #9aa4ac; --undecided-fill: #2a3036;
   --successful: #6fce93; --failed: #f09a5f; --reversed: #b39bf0; --adversarial: #f07ba8; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1160px; padding: 1.2rem; background: var(--background); color: var(--text);
@@ -28,7 +28,7 @@ figure { margin: 0; background: var(--panel); border: 1px solid var(--line); bor
 figure .plot { max-width: 100%; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: .8rem; align-items: start; }
 .verdicts { list-style: none; padding: 0; margin: .5rem 0; }
-.verdicts li { background: var(--panel); border: 1px solid var(--line); border-left: 5px solid var(--unclear); border-radius: 4px;
+.verdicts li { background: var(--panel); border: 1px solid var(--line); border-left: 5px solid var(--undecided); border-radius: 4px;
   padding: .45rem .8rem; margin: .4rem 0; }
 .verdicts .good { border-left-color: var(--better); } .verdicts .bad { border-left-color: var(--worse); }
 .verdicts .reference { border-left-color: var(--line); }
@@ -38,8 +38,8 @@ th, td { border: 1px solid var(--line); padding: .35rem .5rem; text-align: right
 th { background: var(--panel); font-weight: 600; } th.head { white-space: normal; min-width: 6.2rem; text-align: left; vertical-align: bottom; }
 th[scope=row] { text-align: left; position: sticky; left: 0; z-index: 1; }
 td .range { display: block; color: var(--muted); font-size: .78rem; }
-td.better { background: var(--better-fill); } td.worse { background: var(--worse-fill); } td.unclear { background: var(--unclear-fill); }
-td.none { color: var(--muted); text-align: center; }
+td.better { background: var(--better-fill); } td.worse { background: var(--worse-fill); } td.undecided { background: var(--undecided-fill); }
+.measures td { text-align: left; } td.none { color: var(--muted); text-align: center; }
 .chance td, .chance th { color: var(--muted); font-style: italic; }
 .key span { display: inline-block; padding: 0 .5rem; margin: 0 .3rem .3rem 0; border-radius: 3px; font-size: .85rem; }
 .swatch { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin: 0 .3em 0 .8em; vertical-align: -1px; }

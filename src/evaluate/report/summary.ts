@@ -1,5 +1,6 @@
-import { escapeHtml, intervalText, number, section, wide } from './html.ts'
-import type { Cell, EncoderReport, EncoderRole, MeasureColumn, RewardsReport } from './model.ts'
+import { coreText, isCore } from './core-measures.ts'
+import { escapeHtml, number, rangeText, section, wide } from './html.ts'
+import type { Cell, EncoderRole, MeasureColumn, RewardsReport } from './model.ts'
 
 /** What a reader sees in place of the role's name. */
 const ROLE_TEXT: Readonly<Record<EncoderRole, string>> = {
@@ -7,14 +8,14 @@ const ROLE_TEXT: Readonly<Record<EncoderRole, string>> = {
   baseline: 'control',
   oracle: 'upper reference',
 }
-const ARROWS = { higher: '↑ higher is better', lower: '↓ lower is better', neither: '' }
-const MARKS = { better: '▲', worse: '▼', unclear: '≈' }
+const ARROWS = { higher: '↑ higher is better', lower: '↓ lower is better', none: '' }
+const MARKS = { better: '▲', worse: '▼', undecided: '≈' }
 
 /** One line for each encoder: what may be said of it. */
 export function verdictSection({ encoders, baseline }: RewardsReport): string {
   const lines = encoders.map(
-    ({ name, role, verdict, verdictKind }) =>
-      `<li class="${verdictKind}"><strong>${escapeHtml(name)}</strong><span class="role">${ROLE_TEXT[role]}</span>${escapeHtml(verdict)}</li>`,
+    ({ name, role, verdict: { text, kind } }) =>
+      `<li class="${kind}"><strong>${escapeHtml(name)}</strong><span class="role">${ROLE_TEXT[role]}</span>${escapeHtml(text)}</li>`,
   )
   const against =
     baseline === undefined
@@ -28,48 +29,73 @@ export function verdictSection({ encoders, baseline }: RewardsReport): string {
   )
 }
 
-/** The table of encoders by measures. */
+/** The table of encoders by the measures that matter most for a reward, and all others below it. */
 export function tableSection(report: RewardsReport): string {
-  const { measures, encoders, baseline } = report
-  const head = measures.map(
-    ({ title, description, better }) =>
-      `<th class="head" scope="col" title="${escapeHtml(description)}">${escapeHtml(title)}<br><span class="small">${ARROWS[better]}</span></th>`,
+  const { encoders, baseline } = report
+  const columns = report.measures.filter(({ name }) => isCore(name))
+  const head = columns.map(
+    ({ name, title, direction }) =>
+      `<th class="head" scope="col">${escapeHtml(coreText(name)?.title ?? title)}<br><span class="small">${ARROWS[direction]}</span></th>`,
   )
-  const rows = encoders.map((encoder) => encoderRow(encoder, measures))
-  const chance = measures.map(({ chance: value }) => `<td>${value === undefined ? '–' : number(value)}</td>`)
+  const rows = encoders.map(
+    ({ name, role, cells }) =>
+      `<tr><th scope="row">${escapeHtml(name)}<br><span class="small">${ROLE_TEXT[role]}</span></th>${columns.map((column) => cellHtml(cells[column.name])).join('')}</tr>`,
+  )
+  const level = (name: string, value: (column: MeasureColumn) => number | undefined): string =>
+    `<tr class="chance"><th scope="row">${name}</th>${columns.map((column) => `<td>${number(value(column) ?? null)}</td>`).join('')}</tr>`
   const body = `<table>
 <thead><tr><th scope="col">encoder</th>${head.join('')}</tr></thead>
 <tbody>
 ${rows.join('\n')}
-<tr class="chance"><th scope="row">chance</th>${chance.join('')}</tr>
+${level('chance', ({ chance }) => chance)}
+${level('best possible', ({ best }) => best)}
 </tbody></table>`
-  const key = `<p class="key"><span style="background:var(--better-fill)">▲ better than ${escapeHtml(baseline ?? 'the baseline')}</span><span style="background:var(--worse-fill)">▼ worse</span><span style="background:var(--unclear-fill)">≈ no difference shown</span></p>`
   return section(
     'table',
     'Measures',
-    `Estimate, and under it the 95 % bootstrap interval over held-out episodes and how many of them count. A cell is green or red only where the interval of the <em>paired</em> difference to the baseline, on the same episodes, leaves out 0. “Chance” is what an embedding that knows nothing scores. “–”: these data do not define it.`,
-    `${baseline === undefined ? '' : key}${wide(body)}\n${glossary(measures)}`,
+    `Estimate, and under it the 95 % bootstrap interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
+    `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${glossary(columns)}\n${allMeasures(report)}`,
   )
 }
 
-function encoderRow({ name, role, cells }: EncoderReport, measures: readonly MeasureColumn[]): string {
-  const row = measures.map((measure) => cellHtml(cells[measure.name]))
-  return `<tr><th scope="row">${escapeHtml(name)}<br><span class="small">${ROLE_TEXT[role]}</span></th>${row.join('')}</tr>`
+function colourKey(baseline: string): string {
+  const name = escapeHtml(baseline)
+  return `<p class="key"><span style="background:var(--better-fill)">▲ better than ${name}</span><span style="background:var(--worse-fill)">▼ worse than ${name}</span><span style="background:var(--undecided-fill)">≈ no difference shown</span></p>`
 }
 
 function cellHtml(cell: Cell | undefined): string {
-  if (cell === undefined) return '<td class="none">–</td>'
-  const { estimate, low, high, episodes, paired, standing } = cell
-  const title = paired === undefined ? '' : ` title="paired difference ${intervalText(paired)}"`
+  if (cell === undefined || cell.estimate === null) {
+    return `<td class="none" title="${escapeHtml(cell?.undefinedBecause ?? 'not measured')}">–</td>`
+  }
+  const { estimate, episodes, difference, standing } = cell
+  const title =
+    difference === undefined ? '' : ` title="difference to the baseline ${number(difference.estimate)} ${rangeText(difference)}"`
   const mark = standing === undefined ? '' : `${MARKS[standing]} `
-  return `<td class="${standing ?? ''}"${title}>${mark}${number(estimate)}<span class="range">[${number(low)}, ${number(high)}]</span><span class="range">${episodes} ep.</span></td>`
+  return `<td class="${standing ?? ''}"${title}>${mark}${number(estimate)}<span class="range">${rangeText(cell)}</span><span class="range">${episodes} ep.</span></td>`
 }
 
-function glossary(measures: readonly MeasureColumn[]): string {
-  const terms = measures.map(
-    ({ title, description }) => `<dt>${escapeHtml(title)}</dt><dd>${escapeHtml(description)}</dd>`,
+function glossary(columns: readonly MeasureColumn[]): string {
+  const terms = columns.map(
+    ({ name, title }) =>
+      `<dt>${escapeHtml(coreText(name)?.title ?? title)}</dt><dd>${escapeHtml(coreText(name)?.meaning ?? '')}</dd>`,
   )
   return `<details open><summary>What the columns mean</summary><dl class="facts">${terms.join('')}</dl></details>`
+}
+
+/** Everything that was measured, one measure a row. */
+function allMeasures({ measures, encoders, leftOut }: RewardsReport): string {
+  const head = encoders.map(({ name }) => `<th scope="col">${escapeHtml(name)}</th>`).join('')
+  const rows = measures.map((measure) => {
+    const { name, title, direction, chance } = measure
+    const cells = encoders.map((encoder) => cellHtml(encoder.cells[name])).join('')
+    const variable = name.split('/').slice(2).join('/')
+    return `<tr><th scope="row" class="head">${escapeHtml(title)}${variable === '' ? '' : `: ${escapeHtml(variable)}`}<br><span class="small">${ARROWS[direction]} <code>${escapeHtml(name)}</code></span></th>${cells}<td>${number(chance ?? null)}</td></tr>`
+  })
+  const missing =
+    leftOut.length === 0
+      ? ''
+      : `<p class="small">Not measured, as the data do not allow it: ${leftOut.map(({ name, because }) => `<code>${escapeHtml(name)}</code> (${escapeHtml(because)})`).join('; ')}.</p>`
+  return `<details><summary>All ${measures.length} measures</summary>${wide(`<table class="measures"><thead><tr><th scope="col">measure</th>${head}<th scope="col">chance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`)}${missing}</details>`
 }
 
 /** What was measured on what, and how to do it again. `runtime` in seconds is on the page only: it is no result. */
