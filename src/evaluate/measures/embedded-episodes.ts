@@ -73,15 +73,16 @@ export type Need =
   | 'adversarial'
   | 'experts'
   | 'failures'
-  | 'goal-distance-function'
+  | 'goal-distance'
   | 'goal-distances'
-  | 'goal-set'
+  | 'goal-images'
   | 'nuisances'
   | 'objects'
   | 'rewards'
   | 'state-distance'
   | 'states'
   | 'successes'
+  | 'true-rewards'
   | 'views'
 
 /** Euclidean distance of row `i` of `a` and row `j` of `b`, both [_, size]. */

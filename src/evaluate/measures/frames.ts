@@ -2,8 +2,9 @@ import type { Rng } from '../../core/rng.ts'
 import type { Rows } from '../probes.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from './embedded-episodes.ts'
 
-/** Wider embeddings are projected onto this many random directions where a measure needs their covariance. */
+/** Wider embeddings are sketched to this size where a measure needs their covariance. */
 const SKETCH_SIZE = 256
+const SKETCH_TERMS = 4
 
 /** Frames by the position of their episode and their time in it. */
 export interface FrameList {
@@ -45,21 +46,22 @@ export function gatherRows(
 }
 
 /**
- * The rows as they are, or, where they are wider than 256, their products with 256 random normal vectors, which keep distances
- * and linear relations to within a few percent (Johnson and Lindenstrauss 1984).
+ * The rows as they are, or, where they are wider than 256, 256 random sums of their columns with random signs, each column in four of
+ * them: distances and linear relations survive to within a few percent (sparse Johnson-Lindenstrauss, Kane and Nelson 2014). The
+ * same seed gives the same sums.
  */
 export function sketchRows(rows: Rows, rng: Rng): Rows {
   const { data, count, size } = rows
   if (size <= SKETCH_SIZE) return rows
+  const columns = Int32Array.from({ length: size * SKETCH_TERMS }, () => rng.int(SKETCH_SIZE))
+  const signs = Float64Array.from(columns, () => (rng.int(2) === 0 ? -1 : 1) / Math.sqrt(SKETCH_TERMS))
   const sketched = new Float64Array(count * SKETCH_SIZE)
-  const directions = new Float32Array(size * SKETCH_SIZE)
-  rng.fillNormal(directions)
-  const scale = 1 / Math.sqrt(SKETCH_SIZE)
   for (let row = 0; row < count; row++) {
-    const out = sketched.subarray(row * SKETCH_SIZE, (row + 1) * SKETCH_SIZE)
     for (let i = 0; i < size; i++) {
-      const x = data[row * size + i]! * scale
-      if (x !== 0) for (let j = 0, at = i * SKETCH_SIZE; j < SKETCH_SIZE; j++) out[j]! += x * directions[at + j]!
+      const x = data[row * size + i]!
+      for (let at = i * SKETCH_TERMS; at < (i + 1) * SKETCH_TERMS; at++) {
+        sketched[row * SKETCH_SIZE + columns[at]!]! += x * signs[at]!
+      }
     }
   }
   return { data: sketched, count, size: SKETCH_SIZE }

@@ -162,11 +162,13 @@ const inverseProbe: Measure = {
     if (positions.length < MIN_EPISODES) return [undefinedStatistic(name, 'fewer than three episodes with actions')]
     const steps = { ...data, episodes: data.episodes.map((episode) => ({ ...episode, length: episode.length - 1 })) }
     const frames = spacedFrames(steps, positions, FRAMES)
-    const now = gatherRows(data, frames, (episode) => episode.embeddings)
-    const next = gatherRows(data, { ...frames, time: frames.time.map((t) => t + 1) }, (episode) => episode.embeddings)
-    const sketchSeed = rng.split('sketch')
+    const embedded = (times: Int32Array): Rows =>
+      sketchRows(
+        gatherRows(data, { ...frames, time: times }, (episode) => episode.embeddings),
+        rng.split('sketch'),
+      )
+    const inputs = besides(embedded(frames.time), embedded(frames.time.map((t) => t + 1)))
     const targets = gatherRows(steps, frames, (episode) => episode.actions!)
-    const inputs = sketchRows(besides(now, next), sketchSeed)
     const names = Array.from({ length: targets.size }, (_, i) => String(i))
     const folds = foldsOfFrames(data, positions, frames, rng.split('folds'))
     return probeStatistics(name, names, frames, { inputs, targets, folds }).slice(0, 1)
