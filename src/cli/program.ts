@@ -6,6 +6,7 @@ import { createContext } from './context.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
+import type { PretrainOptions } from './pretrain.ts'
 import type { RenderOptions } from './render.ts'
 import type { Size } from './render-scene.ts'
 
@@ -80,6 +81,22 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const at = await withEngine()
       const { trainAndReport } = await import('./train-report.ts')
       finish(at, await trainAndReport(at, preset, options))
+    })
+
+  command('pretrain [encoder]', 'train an encoder on a recorded dataset, into a run folder; see "armature list"')
+    .option('--data <dir>', 'dataset, see "armature collect"')
+    .option('--out <dir>', 'run folder (default: runs/<encoder>-seed<n>)')
+    .option('--updates <n>', 'gradient steps', count)
+    .option('--batch <n>', 'rows of a batch', positiveInteger)
+    .option('--camera <name>', 'camera whose frames are learned from (default: front)')
+    .option('--seed <n>', 'master seed', integer)
+    .option('--validation <share>', 'share of the episodes that is held out (default: 0.1)', share)
+    .option('--set <key=value>', 'change a setting, e.g. config.latentSize=4; may be repeated', collect, [])
+    .option('--resume', 'go on from the last checkpoint of the run folder')
+    .action(async (encoder: string | undefined, options: PretrainOptions) => {
+      const at = await withEngine()
+      const { pretrain } = await import('./pretrain.ts')
+      finish(at, await pretrain(at, encoder, options))
     })
 
   command('eval <run>', 'evaluate a run on fixed seeds, without exploration')
@@ -209,6 +226,13 @@ function positiveInteger(text: string): number {
 function count(text: string): number {
   const value = integer(text)
   if (value < 0) throw new InvalidArgumentError('Expected a whole number, 0 or more.')
+  return value
+}
+
+function share(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value > 0 && value < 1))
+    throw new InvalidArgumentError('Expected a number between 0 and 1.')
   return value
 }
 

@@ -20,7 +20,7 @@ import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
 import { collectFrames, startFrames } from '../run/collect.ts'
 import { agentPolicy } from '../run/policies.ts'
-import { pretrainEncoder } from '../run/pretrain.ts'
+import { framesData, pretrainEncoder } from '../run/pretrain.ts'
 import type { Trainer, TrainerState } from '../run/trainer.ts'
 import type { Parts } from './build.ts'
 import { buildEnv, buildParts, buildTrainer, resolveComponents } from './build.ts'
@@ -174,13 +174,12 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   if (statistics) logger.log(0, Object.fromEntries(Object.entries(statistics).map(([k, v]) => [`embed/${k}`, v])))
   if (isLearning(encoder)) {
     const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
-    await pretrainEncoder(encoder, data.frames, rng.split('batches'), {
+    const batches = framesData(data, { batchSize: settings.batchSize, trainCount }, rng.split('batches'))
+    await pretrainEncoder(encoder, batches, {
       updates: settings.updates,
-      batchSize: settings.batchSize,
-      trainCount,
       logEvery: 100,
       onMetrics: (update, metrics) => logger.log(update, metrics),
-      onProgress: (done) => {
+      onUpdate: (done) => {
         throwIfInterrupted(context, startAgain)
         learning.update(done)
       },

@@ -4,8 +4,9 @@ import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { RngState } from '../core/rng.ts'
 import { Rng } from '../core/rng.ts'
-import type { BatchOptions, BatchSampler } from '../replay/batches.ts'
-import { makeSampler } from '../replay/batches.ts'
+import { splitByEpisode } from '../io/lerobot/splits.ts'
+import type { BatchOptions, BatchSampler } from '../replay/batch-sampler.ts'
+import { makeSampler } from '../replay/batch-sampler.ts'
 import { DatasetWindow } from '../replay/dataset-window.ts'
 import type { EpisodeSource } from '../replay/episode-source.ts'
 import type { PretrainData } from './pretrain.ts'
@@ -20,21 +21,22 @@ export interface EpisodeSplit {
 }
 
 /**
- * Holds out a share of the episodes, at least one, and leaves at least one to learn from.
+ * Holds out a share of the episodes of each class of policy, at least one episode in all, and leaves at least one to learn from.
  * @throws ArmatureError `bad-argument` for fewer than two episodes.
  */
-export function splitEpisodes({ path, episodes }: Dataset, validationFraction: number, rng: Rng): EpisodeSplit {
+export function holdOut({ path, episodes }: Dataset, validationFraction: number, rng: Rng): EpisodeSplit {
   if (episodes.length < 2) {
     throw new ArmatureError('bad-argument', `episodes of ${path}`, {
       expected: 'at least 2, so that one can be held out',
       got: String(episodes.length),
     })
   }
-  const wanted = Math.round(episodes.length * validationFraction)
-  const count = Math.min(Math.max(wanted, 1), episodes.length - 1)
-  const shuffled = rng.shuffle(episodes.map(({ index }) => index))
-  const rising = (indices: readonly number[]): number[] => indices.toSorted((a, b) => a - b)
-  return { training: rising(shuffled.slice(count)), validation: rising(shuffled.slice(0, count)) }
+  const shares = { training: 1 - validationFraction, validation: validationFraction }
+  const split = splitByEpisode(episodes, shares, rng)
+  const [from, to] =
+    split.validation.length === 0 ? [split.training, split.validation] : [split.validation, split.training]
+  if (to.length === 0) to.push(...from.splice(rng.int(from.length), 1))
+  return split
 }
 
 export interface DatasetBatchesOptions<K extends BatchKind> {
@@ -94,7 +96,10 @@ export class DatasetBatches<K extends BatchKind> implements PretrainData<K> {
     const cameras = kind === 'multi-view' ? Object.keys(dataset.spec.cameras) : [camera]
     const open = (side: keyof EpisodeSplit, budgetBytes: number): Promise<DatasetWindow> =>
       DatasetWindow.open(dataset, { budgetBytes, cameras, episodes: split[side], rng: rng.split(`window/${side}`) })
-    const windows = { training: await open('training', memoryBytes), validation: await open('validation', memoryBytes / 8) }
+    const windows = {
+      training: await open('training', memoryBytes),
+      validation: await open('validation', memoryBytes / 8),
+    }
     const stream = (side: keyof EpisodeSplit): Rng => (streams ? Rng.fromState(streams[side]) : rng.split(side))
     return new DatasetBatches(windows, options, { training: stream('training'), validation: stream('validation') })
   }

@@ -69,7 +69,10 @@ export async function pretrainEncoder<K extends BatchKind>(
     const metrics = await encoder.update(data.training())
     if (update % logEvery === 0 || update === updates) {
       const validation = await encoder.evaluate(data.validation())
-      await options.onMetrics?.(update, { ...prefixed('embed/', metrics), ...prefixed('embed/validation_', validation) })
+      await options.onMetrics?.(update, {
+        ...prefixed('embed/', metrics),
+        ...prefixed('embed/validation_', validation),
+      })
     }
     await options.onUpdate?.(update)
   }
