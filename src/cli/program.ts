@@ -8,6 +8,7 @@ import type { CheckFlags } from './check.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { PretrainOptions } from './pretrain.ts'
 import type { RenderOptions } from './render.ts'
+import type { RewardsOptions } from './rewards.ts'
 import type { Size } from './render-scene.ts'
 
 interface GlobalOptions {
@@ -114,6 +115,21 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const at = await withEngine()
       const { exportRun } = await import('./export.ts')
       finish(at, await exportRun(at, run, options))
+    })
+
+  command('rewards <encoders...>', 'how far embeddings can be trusted as a reward, on recorded episodes, beside controls')
+    .requiredOption('--data <dir>', 'dataset, as "armature collect" records it')
+    .option('--report <file.html>', 'page to write; the same as JSON goes beside it')
+    .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
+    .option('--camera <name>', "camera of the controls (default: the first encoder's)")
+    .option('--seed <n>', 'of split, controls and intervals', integer, 0)
+    .option('--repetitions <n>', 'bootstrap resamples', positiveInteger, 1000)
+    .option('--no-baselines', 'leave out the controls that were not named')
+    .option('--overwrite', 'replace files that are there')
+    .action(async (names: readonly string[], options: RewardsOptions) => {
+      const at = await withEngine()
+      const { rewards } = await import('./rewards.ts')
+      finish(at, await rewards(at, names, options))
     })
 
   command('list', 'presets, envs, encoders and agents').action(async () => {

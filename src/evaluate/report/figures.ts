@@ -136,3 +136,15 @@ function hacks(episodes: readonly EmbeddedEpisode[], successRadius: number | und
   }
   return found.toSorted((a, b) => b.reward - a.reward).slice(0, HACKS)
 }
+
+/** Mean true distance of the frames drawn for confusions, each to the next: what two random frames are apart. */
+export function meanTrueDistance({ episodes, stateDistance, stateNames = [] }: EmbeddedEpisodes, exhibits: Exhibits): number {
+  if (stateDistance === undefined) return NaN
+  const size = stateNames.length
+  const states = exhibits.confusionQueries.flatMap(
+    ({ position, time }) => episodes[position]!.states?.subarray(time * size, (time + 1) * size) ?? [],
+  )
+  let sum = 0
+  for (let i = 1; i < states.length; i++) sum += stateDistance(states[i - 1]!, states[i]!)
+  return sum / (states.length - 1)
+}
