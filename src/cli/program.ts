@@ -5,6 +5,7 @@ import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
+import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { PretrainOptions } from './pretrain.ts'
 import type { RenderOptions } from './render.ts'
@@ -18,6 +19,8 @@ interface GlobalOptions {
   readonly threads?: number
 }
 
+/** What `collect` can do without a trained run. */
+const BEHAVIOURS: readonly string[] = ['scripted', 'random', 'partial', 'noisy', 'adversarial']
 const ENGINES = ['onnx', 'tensorflow', 'js', 'auto']
 
 /**
@@ -164,6 +167,27 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await render(at, env, options))
     })
 
+  command('collect <env>', 'record episodes of a scene into a new dataset, a LeRobot v3.0 folder')
+    .requiredOption('--out <dir>', 'folder to make')
+    .option('--episodes <n>', 'episodes', positiveInteger, 100)
+    .option(
+      '--policy <names>',
+      'what acts: scripted, random, partial, noisy, adversarial or a run folder, or several with shares, e.g. scripted:0.7,random:0.3',
+      policyShares,
+    )
+    .option('--cameras <names>', 'cameras, separated by commas, or "all" (default: those that the env observes)', commaNames)
+    .option('--seed <n>', 'of resets, of random play and of the order of the policies', integer, 0)
+    .addOption(
+      new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
+    )
+    .option('--set <key=value>', 'an option of the env, e.g. size=64x64; may be repeated', collect, [])
+    .action(async (env: string, options: CollectOptions) => {
+      const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
+      const at = runs ? await withEngine() : context()
+      const { collectDataset } = await import('./collect.ts')
+      finish(at, await collectDataset(at, env, options))
+    })
+
   command(
     'check <env>',
     'test a scene, or "all", against the contract that learning relies on; exit code 1 if one fails',
@@ -273,6 +297,19 @@ function commaNames(text: string): readonly string[] {
     throw new InvalidArgumentError('Expected different names, separated by commas.')
   }
   return names
+}
+
+/** `scripted:0.7,runs/a:0.3`; a share that is left out is 1. */
+function policyShares(text: string): readonly PolicyShare[] {
+  const shares = text.split(',').map((part) => {
+    const [, name = '', share = '1'] = /^(.*?)(?::(\d*\.?\d+))?$/.exec(part.trim()) ?? []
+    return { name, share: Number(share) }
+  })
+  const names = new Set(shares.map(({ name }) => name))
+  if (names.has('') || names.size < shares.length || !shares.some(({ share }) => share > 0)) {
+    throw new InvalidArgumentError('Expected different policies, separated by commas, each with a share if you like.')
+  }
+  return shares
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {
