@@ -120,7 +120,10 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await exportRun(at, run, options))
     })
 
-  command('rewards <encoders...>', 'how far embeddings can be trusted as a reward, on recorded episodes, beside controls')
+  command(
+    'rewards <encoders...>',
+    'how far embeddings can be trusted as a reward, on recorded episodes, beside controls',
+  )
     .requiredOption('--data <dir>', 'dataset, as "armature collect" records it')
     .option('--report <file.html>', 'page to write; the same as JSON goes beside it')
     .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
@@ -175,7 +178,11 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       'what acts: scripted, random, partial, noisy, adversarial or a run folder, or several with shares, e.g. scripted:0.7,random:0.3',
       policyShares,
     )
-    .option('--cameras <names>', 'cameras, separated by commas, or "all" (default: those that the env observes)', commaNames)
+    .option(
+      '--cameras <names>',
+      'cameras, separated by commas, or "all" (default: those that the env observes)',
+      commaNames,
+    )
     .option('--seed <n>', 'of resets, of random play and of the order of the policies', integer, 0)
     .addOption(
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),

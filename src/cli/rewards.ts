@@ -22,7 +22,14 @@ import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { requireNewFile } from './pictures.ts'
 import type { TrainedEncoder } from './rewards-encoders.ts'
-import { BASELINE, controlParticipant, CONTROLS, openTrainedEncoder, ORACLE, trainedParticipant } from './rewards-encoders.ts'
+import {
+  BASELINE,
+  controlParticipant,
+  CONTROLS,
+  openTrainedEncoder,
+  ORACLE,
+  trainedParticipant,
+} from './rewards-encoders.ts'
 import { table } from './table.ts'
 
 /** Share of each class of episodes that is held out where no encoder has learned from the dataset. */
@@ -68,7 +75,8 @@ export async function rewards(
   const dataset = await openDataset(options.data)
   const datasetHash = await hashFolder(options.data)
   const trained: TrainedEncoder[] = []
-  for (const name of names) if (!CONTROLS.includes(name)) trained.push(uniqueName(await openTrainedEncoder(name), trained))
+  for (const name of names)
+    if (!CONTROLS.includes(name)) trained.push(uniqueName(await openTrainedEncoder(name), trained))
   const { train, test } = holdOut(dataset, datasetHash, trained, new Rng(options.seed).split('split'))
   const task = await taskGeometry(dataset)
   const participants = await participantsOf(names, trained, dataset, { ...options, train, task })
@@ -148,7 +156,10 @@ function holdOut(
     throw new ArmatureError('bad-argument', `episodes of ${dataset.path} that no encoder learned from`, {
       expected: `${MIN_TEST_EPISODES} or more`,
       got: String(split.test.length),
-      fix: learned.size === 0 ? 'record more episodes' : 'hold out more of them in "armature pretrain", with one seed for all',
+      fix:
+        learned.size === 0
+          ? 'record more episodes'
+          : 'hold out more of them in "armature pretrain", with one seed for all',
     })
   }
   return split
@@ -183,7 +194,9 @@ async function participantsOf(
   const camera = cameraOf(dataset, options.camera ?? trained[0]?.camera)
   const named = names.filter((name) => CONTROLS.includes(name))
   const controls = CONTROLS.filter(
-    (name) => named.includes(name) || (baselines && (name !== ORACLE || (task !== undefined && dataset.spec.goalSpace !== undefined))),
+    (name) =>
+      named.includes(name) ||
+      (baselines && (name !== ORACLE || (task !== undefined && dataset.spec.goalSpace !== undefined))),
   )
   // Those that may not fit come first: a refusal should not wait for the fitting of controls.
   const participants = trained.map((encoder) => trainedParticipant(encoder, dataset))

@@ -37,10 +37,11 @@ export function chooseExhibits(data: EmbeddedEpisodes, rng: Rng): Exhibits {
   const withGoal = [...episodes.keys()].filter((i) => episodes[i]!.rewards !== undefined)
   const ofKind = (kind: EpisodeKind): number[] => withGoal.filter((i) => kinds[i] === kind).slice(0, CURVES_A_KIND)
   const successes = ofKind('successful')
-  const draw = (count: number, from: readonly number[], stream: Rng): FrameAt[] =>
+  const draw = (count: number, from: readonly number[], stream: Rng, skip = 0): FrameAt[] =>
     Array.from({ length: from.length === 0 ? 0 : count }, () => {
       const position = from[stream.int(from.length)]!
-      return { position, time: stream.int(episodes[position]!.length) }
+      const first = Math.floor(skip * episodes[position]!.length)
+      return { position, time: first + stream.int(episodes[position]!.length - first) }
     })
   const all = [...episodes.keys()]
   const mapGoal = successes[0] ?? withGoal[0]
@@ -50,7 +51,8 @@ export function chooseExhibits(data: EmbeddedEpisodes, rng: Rng): Exhibits {
       (kind === 'reversed' ? successes : ofKind(kind)).map((position) => ({ kind, position })),
     ),
     pairs: draw(PAIRS, withGoal, rng.split('pairs')),
-    queries: draw(QUERIES, all, rng.split('queries')),
+    // Many tasks start alike: a first frame would only find other first frames.
+    queries: draw(QUERIES, all, rng.split('queries'), 0.2),
     confusionQueries: draw(CONFUSION_QUERIES, all, rng.split('confusions')),
     ...(mapGoal === undefined ? {} : { mapGoal }),
     ...(radius === undefined ? {} : { successRadius: radius }),

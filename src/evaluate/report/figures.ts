@@ -12,11 +12,7 @@ const CONFUSIONS = 2
 const HACKS = 6
 
 /** Everything that is drawn of one encoder; `probes` are measured elsewhere. */
-export function encoderFigures(
-  data: EmbeddedEpisodes,
-  exhibits: Exhibits,
-  probes: Figures['probes'],
-): Figures {
+export function encoderFigures(data: EmbeddedEpisodes, exhibits: Exhibits, probes: Figures['probes']): Figures {
   const { episodes, embeddingSize: size } = data
   const scale = embeddingScale(data)
   return {
@@ -29,10 +25,7 @@ export function encoderFigures(
       return [{ embedded: -rewards[time]! / scale, true: goalDistances[time]! }]
     }),
     retrievals: exhibits.queries.map((query) => retrieve(data, query, NEIGHBOURS, scale)),
-    confusions: exhibits.confusionQueries
-      .map((query) => retrieve(data, query, 1, scale))
-      .toSorted((a, b) => (b.nearest[0]?.true ?? 0) - (a.nearest[0]?.true ?? 0))
-      .slice(0, CONFUSIONS),
+    confusions: worstConfusions(exhibits.confusionQueries.map((query) => retrieve(data, query, 1, scale))),
     heatMaps: goalMaps(data, exhibits, (episode, t, goal) => {
       return -rowDistance(episode.embeddings, t, goal.goals!, 0, size) / scale
     }),
@@ -120,6 +113,17 @@ function retrieve(data: EmbeddedEpisodes, query: FrameAt, count: number, scale: 
   }
 }
 
+/** The queries whose nearest neighbour is the farthest off, of different episodes. */
+function worstConfusions(retrievals: readonly Retrieval[]): Retrieval[] {
+  const worst: Retrieval[] = []
+  const error = ({ nearest }: Retrieval): number => nearest[0]?.true ?? 0
+  for (const retrieval of retrievals.toSorted((a, b) => error(b) - error(a))) {
+    if (worst.length === CONFUSIONS) break
+    if (worst.every(({ query }) => query.episode !== retrieval.query.episode)) worst.push(retrieval)
+  }
+  return worst
+}
+
 /** The best-paid frame beyond the success radius of each episode, the best of those. */
 function hacks(episodes: readonly EmbeddedEpisode[], successRadius: number | undefined, scale: number): Hack[] {
   const found: Hack[] = []
@@ -128,9 +132,11 @@ function hacks(episodes: readonly EmbeddedEpisode[], successRadius: number | und
     let best: Hack | undefined
     for (let time = 0; time < length; time++) {
       const distance = goalDistances?.[time] ?? NaN
-      const isSuccess = successRadius === undefined || goalDistances === undefined ? success !== false : distance <= successRadius
+      const isSuccess =
+        successRadius === undefined || goalDistances === undefined ? success !== false : distance <= successRadius
       const reward = rewards[time]! / scale
-      if (!isSuccess && (best === undefined || reward > best.reward)) best = { episode: index, time, reward, true: distance }
+      if (!isSuccess && (best === undefined || reward > best.reward))
+        best = { episode: index, time, reward, true: distance }
     }
     if (best !== undefined) found.push(best)
   }
@@ -138,7 +144,10 @@ function hacks(episodes: readonly EmbeddedEpisode[], successRadius: number | und
 }
 
 /** Mean true distance of the frames drawn for confusions, each to the next: what two random frames are apart. */
-export function meanTrueDistance({ episodes, stateDistance, stateNames = [] }: EmbeddedEpisodes, exhibits: Exhibits): number {
+export function meanTrueDistance(
+  { episodes, stateDistance, stateNames = [] }: EmbeddedEpisodes,
+  exhibits: Exhibits,
+): number {
   if (stateDistance === undefined) return NaN
   const size = stateNames.length
   const states = exhibits.confusionQueries.flatMap(

@@ -61,7 +61,10 @@ export function curveSection({ encoders, truth, gallery, trueUnit }: Drawing): s
     truth.curves.length === 0
       ? ''
       : `<h3>the truth: minus the true distance (${escapeHtml(trueUnit)})</h3>${wide(
-          curvePanels('minus the true distance along episodes', truth.curves, { domain: rangeOf(truth.curves), unit: `−${trueUnit}` }),
+          curvePanels('minus the true distance along episodes', truth.curves, {
+            domain: rangeOf(truth.curves),
+            unit: `reward (${trueUnit})`,
+          }),
         )}`
   const curves = stripCurves(encoders[0]?.figures.curves ?? [])
   const strips = curves.map((curve) => {
@@ -87,7 +90,8 @@ export function curveSection({ encoders, truth, gallery, trueUnit }: Drawing): s
 function rangeOf(curves: readonly Curve[]): readonly [number, number] {
   let low = 0
   let high = 0
-  for (const { values } of curves) for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)]
+  for (const { values } of curves)
+    for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)]
   return [low, high]
 }
 
@@ -117,7 +121,9 @@ export function mapSection({ encoders, truth, trueUnit }: Drawing): string {
     const figures = maps.flatMap(({ name, map }) =>
       map === undefined
         ? []
-        : [`<figure>${heatMap(`reward of ${name} over the place of ${subject}`, map)}<figcaption>${escapeHtml(name)}</figcaption></figure>`],
+        : [
+            `<figure>${heatMap(`reward of ${name} over the place of ${subject}`, map)}<figcaption>${escapeHtml(name)}</figcaption></figure>`,
+          ],
     )
     return `<h3>Place of: ${escapeHtml(subject)}</h3><div class="grid maps">${figures.join('\n')}</div>`
   })
@@ -132,14 +138,18 @@ export function mapSection({ encoders, truth, trueUnit }: Drawing): string {
 
 /** Nearest neighbours and the worst confusions. */
 export function neighbourSection({ encoders, gallery, trueUnit, randomTrue }: Drawing): string {
-  const query = ({ query: frame }: Retrieval): string => picture(gallery.uri(frame), `query<br>ep. ${frame.episode}`, 'mark')
+  const query = ({ query: frame }: Retrieval): string =>
+    picture(gallery.uri(frame), `query<br>ep. ${frame.episode}`, 'mark')
   const near = (neighbour: Neighbour, wrong: boolean): string =>
     picture(gallery.uri(neighbour), `${distanceText(neighbour.true, trueUnit)} off`, wrong ? 'wrong' : '')
   const blocks = encoders.map(({ name, figures }) => {
     const lists = figures.retrievals.map(
-      (retrieval) => `<div class="strip">${query(retrieval)}${retrieval.nearest.map((each) => near(each, false)).join('')}</div>`,
+      (retrieval) =>
+        `<div class="strip">${query(retrieval)}${retrieval.nearest.map((each) => near(each, false)).join('')}</div>`,
     )
-    const worst = figures.confusions.map((retrieval) => query(retrieval) + retrieval.nearest.map((each) => near(each, true)).join(''))
+    const worst = figures.confusions.map(
+      (retrieval) => query(retrieval) + retrieval.nearest.map((each) => near(each, true)).join(''),
+    )
     return `<figure><h3 style="margin-top:0">${escapeHtml(name)}</h3>${wide(lists.join(''))}<p class="small" style="margin:.4rem 0 .1rem">worst confusions: query, and what it takes for the same</p>${wide(`<div class="strip">${worst.join('')}</div>`)}</figure>`
   })
   return section(
@@ -198,7 +208,7 @@ export function hackSection({ encoders, gallery, trueUnit }: Drawing, successRad
 
 function distanceText(value: number, unit: string): string {
   if (!Number.isFinite(value)) return 'unknown'
-  return unit === 'm' ? `${number(value * 100)} cm` : `${number(value)} ${escapeHtml(unit)}`
+  return unit === 'm' ? `${(value * 100).toFixed(1)} cm` : `${number(value)} ${escapeHtml(unit)}`
 }
 
 /** @param caption HTML */

@@ -128,7 +128,7 @@ export interface EncoderReport {
 /** What may be said of an encoder, in one line. */
 export interface Verdict {
   readonly text: string
-  /** `reference` of the oracle, which is not judged. */
+  /** `reference` of the oracle and of the baseline itself, which are not judged. */
   readonly kind: 'good' | 'doubtful' | 'bad' | 'reference'
 }
 

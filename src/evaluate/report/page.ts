@@ -1,5 +1,12 @@
 import type { Drawing } from './gallery.ts'
-import { curveSection, dimensionSection, distanceSection, hackSection, mapSection, neighbourSection } from './gallery.ts'
+import {
+  curveSection,
+  dimensionSection,
+  distanceSection,
+  hackSection,
+  mapSection,
+  neighbourSection,
+} from './gallery.ts'
 import { escapeHtml } from './html.ts'
 import type { RewardsReport } from './model.ts'
 import { STYLE } from './style.ts'
@@ -49,7 +56,7 @@ export function reportPage(report: RewardsReport, drawing: Drawing, runtimeS: nu
 </head>
 <body>
 <h1>${escapeHtml(title)}</h1>
-<p class="lead">An encoder turns a camera frame into a short vector, and minus the distance of that vector to the vector of a goal picture is used as a reward. This page says how far ${candidates.length === 0 ? 'the controls' : escapeHtml(candidates.join(', '))} can be trusted as such a reward, from ${provenance.testEpisodes.length} recorded episodes that no probe was fitted on, before any robot moves.</p>
+<p class="lead">An encoder turns a camera frame into a short vector, and minus the distance of that vector to the vector of a goal picture is used as a reward. This page says how far ${candidates.length === 0 ? 'the controls' : escapeHtml(candidates.join(', '))} can be trusted as such a reward, from ${provenance.testEpisodes.length} recorded episodes that none of them learned from, before any robot moves.</p>
 <nav>${links.map(([id, text]) => `<a href="#${id}">${text}</a>`).join('')}</nav>
 ${sections.join('\n')}
 </body>

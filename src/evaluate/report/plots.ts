@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
+import { escapeHtml } from './html.ts'
 import type { Curve, EpisodeKind, HeatMap } from './model.ts'
 
 const { document } = parseHTML('<!doctype html><html><body></body></html>')
@@ -23,7 +24,7 @@ function draw(label: string, options: Plot.PlotOptions): string {
   const svg = figure.outerHTML
     .replaceAll(/<style>[\s\S]*?<\/style>/g, '')
     .replaceAll(/-?\d+\.\d{3,}/g, (value) => String(Math.round(Number(value) * 100) / 100))
-  return svg.replace('<svg', `<svg role="img" aria-label="${label}"`)
+  return svg.replace('<svg', `<svg role="img" aria-label="${escapeHtml(label)}"`)
 }
 
 /** Lines of one encoder along episodes, one panel for each kind, all with the same axes. */
@@ -77,7 +78,10 @@ export function distanceHexbin(
       Plot.frame({ stroke: 'var(--line)' }),
       Plot.hexagon(
         pairs,
-        Plot.hexbin({ fillOpacity: 'count' }, { x: 'true', y: 'embedded', binWidth: HEXAGON_PX, fill: 'var(--accent)' }),
+        Plot.hexbin(
+          { fillOpacity: 'count' },
+          { x: 'true', y: 'embedded', binWidth: HEXAGON_PX, fill: 'var(--accent)' },
+        ),
       ),
       Plot.lineY(
         pairs,

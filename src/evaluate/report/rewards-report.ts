@@ -33,7 +33,10 @@ export interface RewardsReportOptions {
   readonly rng: Rng
   readonly repetitions: number
   /** All that the report says of its making but what it finds out itself. */
-  readonly provenance: Omit<Provenance, 'testEpisodes' | 'goals' | 'trueDistance' | 'successRadius' | 'bootstrapRepetitions'>
+  readonly provenance: Omit<
+    Provenance,
+    'testEpisodes' | 'goals' | 'trueDistance' | 'successRadius' | 'bootstrapRepetitions'
+  >
   /** Called between two pieces of work, with a few words on the next one. */
   readonly onProgress: (done: number, total: number, what: string) => void
 }
@@ -92,7 +95,9 @@ function goalKind({ info, goalImages }: EpisodeData): 'recorded' | 'last' | 'non
 function goalText({ recorded, last, none }: Record<'recorded' | 'last' | 'none', number>): string {
   return [
     recorded > 0 ? `${recorded} episodes with a recorded picture of their goal` : '',
-    last > 0 ? `${last} successful ones whose last frame is taken for it, so that their final reward is 0 by construction` : '',
+    last > 0
+      ? `${last} successful ones whose last frame is taken for it, so that their final reward is 0 by construction`
+      : '',
     none > 0 ? `${none} without a goal, left out of all measures of rewards` : '',
   ]
     .filter((text) => text !== '')
@@ -102,7 +107,8 @@ function goalText({ recorded, last, none }: Record<'recorded' | 'last' | 'none',
 /** The columns of all tables: those of the main table in its order, then the others as they come. */
 function columnsOf(tables: readonly MeasureTable[]): MeasureColumn[] {
   const found = new Map<string, Measurement>()
-  for (const { measurements } of tables) for (const each of measurements) if (!found.has(each.name)) found.set(each.name, each)
+  for (const { measurements } of tables)
+    for (const each of measurements) if (!found.has(each.name)) found.set(each.name, each)
   const order = coreOrder().filter((name) => found.has(name))
   const names = [...order, ...[...found.keys()].filter((name) => !order.includes(name))]
   return names.map((name) => {
@@ -132,7 +138,8 @@ function encoderReports(
   if (baseline !== undefined) addComparisons(cells, tables, measures, baseline)
   return participants.map(({ embedder: { name, camera, latentSize }, role, source, hash }) => {
     const own = cells.get(name)!
-    const other = baseline === undefined || baseline === name ? undefined : { name: baseline, cells: cells.get(baseline)! }
+    const other =
+      baseline === undefined || baseline === name ? undefined : { name: baseline, cells: cells.get(baseline)! }
     return {
       name,
       role,

@@ -7,7 +7,10 @@ const MAX_GRAM = 160
 const MAX_DIMENSIONS_SHOWN = 64
 
 /** How an embedding spreads over its dimensions and over its principal axes, each largest first and the first 64 only. */
-export function dimensionSpread({ episodes, embeddingSize: size }: EmbeddedEpisodes): Pick<Figures, 'std' | 'spectrum'> {
+export function dimensionSpread({
+  episodes,
+  embeddingSize: size,
+}: EmbeddedEpisodes): Pick<Figures, 'std' | 'spectrum'> {
   const rows: Float32Array[] = []
   for (const { embeddings, length } of episodes) {
     for (let t = 0; t < length; t++) rows.push(embeddings.subarray(t * size, (t + 1) * size))

@@ -9,7 +9,7 @@ export const STYLE = `
   --better: #6fce93; --better-fill: #1c3b28; --worse: #f0897f; --worse-fill: #4a211e; --undecided: #9aa4ac; --undecided-fill: #2a3036;
   --successful: #6fce93; --failed: #f09a5f; --reversed: #b39bf0; --adversarial: #f07ba8; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1160px; padding: 1.2rem; background: var(--background); color: var(--text);
+body { margin: 0 auto; max-width: 1180px; padding: 1.2rem; background: var(--background); color: var(--text);
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 .2rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
@@ -25,7 +25,7 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6p
 .plot text { font-size: 11px; }
 .wide > .plot { max-width: none; }
 figure { margin: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: .6rem; }
-figure .plot { max-width: 100%; }
+figure .plot { width: 100%; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: .8rem; align-items: start; }
 .verdicts { list-style: none; padding: 0; margin: .5rem 0; }
 .verdicts li { background: var(--panel); border: 1px solid var(--line); border-left: 5px solid var(--undecided); border-radius: 4px;
@@ -33,9 +33,9 @@ figure .plot { max-width: 100%; }
 .verdicts .good { border-left-color: var(--better); } .verdicts .bad { border-left-color: var(--worse); }
 .verdicts .reference { border-left-color: var(--line); }
 .role { font-size: .75rem; color: var(--muted); border: 1px solid var(--line); border-radius: 9px; padding: 0 .45rem; margin: 0 .4rem; white-space: nowrap; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--line); padding: .35rem .5rem; text-align: right; vertical-align: top; white-space: nowrap; }
-th { background: var(--panel); font-weight: 600; } th.head { white-space: normal; min-width: 6.2rem; text-align: left; vertical-align: bottom; }
+table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
+th, td { border: 1px solid var(--line); padding: .35rem .4rem; text-align: right; vertical-align: top; white-space: nowrap; }
+th { background: var(--panel); font-weight: 600; } th.head { white-space: normal; min-width: 5.4rem; text-align: left; vertical-align: bottom; }
 th[scope=row] { text-align: left; position: sticky; left: 0; z-index: 1; }
 td .range { display: block; color: var(--muted); font-size: .78rem; }
 td.better { background: var(--better-fill); } td.worse { background: var(--worse-fill); } td.undecided { background: var(--undecided-fill); }

@@ -8,7 +8,7 @@ const ROLE_TEXT: Readonly<Record<EncoderRole, string>> = {
   baseline: 'control',
   oracle: 'upper reference',
 }
-const ARROWS = { higher: '↑ higher is better', lower: '↓ lower is better', none: '' }
+const ARROWS = { higher: '↑ better', lower: '↓ better', none: '' }
 const MARKS = { better: '▲', worse: '▼', undecided: '≈' }
 
 /** One line for each encoder: what may be said of it. */
@@ -53,7 +53,7 @@ ${level('best possible', ({ best }) => best)}
   return section(
     'table',
     'Measures',
-    `Estimate, and under it the 95 % bootstrap interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
+    `Estimate, and under it the 95 % bootstrap interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. An arrow says which way is better. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
     `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${glossary(columns)}\n${allMeasures(report)}`,
   )
 }
@@ -69,7 +69,9 @@ function cellHtml(cell: Cell | undefined): string {
   }
   const { estimate, episodes, difference, standing } = cell
   const title =
-    difference === undefined ? '' : ` title="difference to the baseline ${number(difference.estimate)} ${rangeText(difference)}"`
+    difference === undefined
+      ? ''
+      : ` title="difference to the baseline ${number(difference.estimate)} ${rangeText(difference)}"`
   const mark = standing === undefined ? '' : `${MARKS[standing]} `
   return `<td class="${standing ?? ''}"${title}>${mark}${number(estimate)}<span class="range">${rangeText(cell)}</span><span class="range">${episodes} ep.</span></td>`
 }
@@ -105,12 +107,22 @@ export function provenanceSection({ provenance, encoders }: RewardsReport, runti
     ['dataset', `<code>${escapeHtml(provenance.dataset)}</code>`],
     ['SHA-256 of its files', `<code>${provenance.datasetHash}</code>`],
     ['recorded from', escapeHtml(provenance.env)],
-    ['split', `${provenance.trainEpisodes.length} episodes to fit on, ${provenance.testEpisodes.length} held out; no episode in both`],
+    [
+      'split',
+      `${provenance.trainEpisodes.length} episodes to fit on, ${provenance.testEpisodes.length} held out; no episode in both`,
+    ],
     ['goals', escapeHtml(provenance.goals)],
     ['true distance', escapeHtml(provenance.trueDistance)],
     ['intervals', `bootstrap over episodes, stratified by class, ${provenance.bootstrapRepetitions} resamples`],
     ['seed', String(provenance.seed)],
-    ['versions', escapeHtml(Object.entries(provenance.versions).map(([name, version]) => `${name} ${version}`).join(', '))],
+    [
+      'versions',
+      escapeHtml(
+        Object.entries(provenance.versions)
+          .map(([name, version]) => `${name} ${version}`)
+          .join(', '),
+      ),
+    ],
     ['runtime', `${runtimeS.toFixed(0)} s`],
   ]
   const classes = counts.map(

@@ -18,7 +18,7 @@ export interface VerdictFacts {
  * learned a task: only training a policy could show that.
  */
 export function verdictOf(facts: VerdictFacts): Verdict {
-  const { role, cells, latentSize } = facts
+  const { role, cells, latentSize, baseline } = facts
   const rank = cells['collapse/effective_rank']?.estimate
   if (rank === 0 || (rank !== null && rank !== undefined && rank < MIN_EFFECTIVE_RANK && latentSize > 1)) {
     return {
@@ -27,16 +27,16 @@ export function verdictOf(facts: VerdictFacts): Verdict {
     }
   }
   const ranking = rankingOf(facts)
-  const success = separationOf(cells['success/auc'], 'failed')
-  const adversarial = separationOf(cells['adversarial/auc'], 'adversarial')
-  const parts = [ranking, success, adversarial].flatMap((part) => part ?? [])
-  if (parts.length === 0) return { text: 'The data hold too little to judge it: no goals, or no outcomes.', kind: 'doubtful' }
+  const parts = [ranking, ...separations(cells)].flatMap((part) => part ?? [])
+  if (parts.length === 0)
+    return { text: 'The data hold too little to judge it: no goals, or no outcomes.', kind: 'doubtful' }
   const worst = parts.some(({ kind }) => kind === 'bad')
     ? 'bad'
     : parts.some(({ kind }) => kind === 'doubtful')
       ? 'doubtful'
       : 'good'
-  return { text: parts.map(({ text }) => text).join(' '), kind: role === 'oracle' ? 'reference' : worst }
+  const isJudged = role === 'candidate' || (role === 'baseline' && baseline !== undefined)
+  return { text: parts.map(({ text }) => text).join(' '), kind: isJudged ? worst : 'reference' }
 }
 
 const RANKINGS = [
@@ -64,9 +64,22 @@ function rankingOf({ cells, baseline }: VerdictFacts): Verdict | undefined {
     : { text: `${claim}, but not shown to be better than ${baseline.name} ${numbers}.`, kind: 'doubtful' }
 }
 
+/** How it pays successes beside failures and tricks: one sentence where the answer is the same. */
+function separations(cells: VerdictFacts['cells']): (Verdict | undefined)[] {
+  const failed = separationOf(cells['success/auc'], 'failed')
+  const adversarial = separationOf(cells['adversarial/auc'], 'adversarial')
+  if (failed?.kind !== 'good' || adversarial?.kind !== 'good') return [failed, adversarial]
+  const text = `Pays successful episodes more than failed ${aucText(cells['success/auc']!)} and adversarial ones ${aucText(cells['adversarial/auc']!)}.`
+  return [{ text, kind: 'good' }]
+}
+
+function aucText(cell: Cell): string {
+  return `(AUC ${number(cell.estimate)} ${rangeText(cell)}, ${cell.episodes} episodes; chance 0.5)`
+}
+
 function separationOf(cell: Cell | undefined, kind: 'failed' | 'adversarial'): Verdict | undefined {
   if (cell === undefined || cell.estimate === null || cell.low === null || cell.high === null) return undefined
-  const numbers = `(AUC ${number(cell.estimate)} ${rangeText(cell)}, ${cell.episodes} episodes; chance 0.5)`
+  const numbers = aucText(cell)
   if (cell.low > 0.5) return { text: `Pays successful episodes more than ${kind} ones ${numbers}.`, kind: 'good' }
   return cell.high < 0.5
     ? { text: `Pays ${kind} episodes MORE than successful ones ${numbers}.`, kind: 'bad' }

@@ -98,7 +98,11 @@ function makeEpisode(index: number, policy: string, from: Rng): EpisodeData {
 }
 
 /** An embedder that multiplies the pixels by fixed random numbers; `gain` 0: everything at one point. */
-export function projection(name: string, latentSize: number, gain: number): {
+export function projection(
+  name: string,
+  latentSize: number,
+  gain: number,
+): {
   readonly name: string
   readonly camera: string
   readonly latentSize: number
