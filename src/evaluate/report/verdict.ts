@@ -19,13 +19,8 @@ export interface VerdictFacts {
  */
 export function verdictOf(facts: VerdictFacts): Verdict {
   const { role, cells, latentSize, baseline } = facts
-  const rank = cells['collapse/effective_rank']?.estimate
-  if (rank === 0 || (rank !== null && rank !== undefined && rank < MIN_EFFECTIVE_RANK && latentSize > 1)) {
-    return {
-      text: `Collapsed: its embeddings spread over ${number(rank)} of ${latentSize} dimensions; not to be used as a reward.`,
-      kind: role === 'oracle' ? 'reference' : 'bad',
-    }
-  }
+  const collapse = collapseText(cells, latentSize)
+  if (collapse !== undefined) return { text: collapse, kind: role === 'oracle' ? 'reference' : 'bad' }
   const ranking = rankingOf(facts)
   const parts = [ranking, ...separations(cells)].flatMap((part) => part ?? [])
   if (parts.length === 0)
@@ -37,6 +32,16 @@ export function verdictOf(facts: VerdictFacts): Verdict {
       : 'good'
   const isJudged = role === 'candidate' || (role === 'baseline' && baseline !== undefined)
   return { text: parts.map(({ text }) => text).join(' '), kind: isJudged ? worst : 'reference' }
+}
+
+/** Why an embedding has collapsed; undefined where it has not. */
+function collapseText(cells: VerdictFacts['cells'], latentSize: number): string | undefined {
+  if (cells['collapse/dead_dimensions']?.estimate === 1) {
+    return 'Collapsed: all frames have the same embedding; not to be used as a reward.'
+  }
+  const rank = cells['collapse/effective_rank']?.estimate ?? null
+  if (rank === null || latentSize === 1 || rank >= MIN_EFFECTIVE_RANK) return undefined
+  return `Collapsed: its embeddings spread over ${number(rank)} of ${latentSize} dimensions; not to be used as a reward.`
 }
 
 const RANKINGS = [

@@ -22,7 +22,7 @@ async function make(): Promise<Made> {
     task: TASK,
     testEpisodes: dataset.episodes.map(({ index }) => index),
     rng: new Rng(5),
-    repetitions: 40,
+    repetitions: 200,
     provenance: {
       dataset: dataset.path,
       datasetHash: 'cd'.repeat(32),

@@ -51,12 +51,17 @@ describe('verdict', () => {
     })
   })
 
-  test.each([0, 1.05])('effective rank %d is called collapsed', (rank) => {
-    expect(judge({ 'collapse/effective_rank': cell(rank, rank, rank) })).toMatchObject({
-      kind: 'bad',
-      text: expect.stringContaining('Collapsed') as string,
-    })
-  })
+  test.each([{ 'collapse/effective_rank': cell(1.05, 1, 1.1) }, { 'collapse/dead_dimensions': cell(1, 1, 1) }])(
+    '%o is called collapsed, however well it seems to rank',
+    (cells) => {
+      expect(
+        judge({ ...cells, 'distance/spearman_episode': cell(0.9, 0.8, 0.95, 'better') } as Record<string, Cell>),
+      ).toMatchObject({
+        kind: 'bad',
+        text: expect.stringContaining('Collapsed') as string,
+      })
+    },
+  )
 
   test('never claims that a task was learned, and refuses to judge without numbers', () => {
     expect(judge({ 'value/voc_expert': cell(1, 1, 1, 'better') })).toMatchObject({ kind: 'doubtful' })
