@@ -63,7 +63,8 @@ const alignmentError: Measure = {
       data,
       ({ views, length }) => views !== undefined && Object.keys(views).length > 0 && length > 1,
     )
-    if (positions.length === 0) return [undefinedStatistic(name, 'no episode of two frames or more with a second camera')]
+    if (positions.length === 0)
+      return [undefinedStatistic(name, 'no episode of two frames or more with a second camera')]
     const nearest = positions.map((position) => betweenViews(data.episodes[position]!, data.embeddingSize))
     if (nearest.every((pairs) => pairs.every(isBlind))) {
       return [undefinedStatistic(name, 'every frame is as near to all frames of the other view')]
@@ -113,7 +114,10 @@ function expertPairs(data: EmbeddedEpisodes): EpisodePairs {
 function compareExperts(data: EmbeddedEpisodes): EpisodePairs {
   const experts = positionsWhere(data, (episode) => isExpert(data, episode) && episode.length > 1)
   const step = Math.max(1, experts.length / MAX_EPISODES)
-  const positions = Array.from({ length: Math.min(experts.length, MAX_EPISODES) }, (_, i) => experts[Math.floor(i * step)]!)
+  const positions = Array.from(
+    { length: Math.min(experts.length, MAX_EPISODES) },
+    (_, i) => experts[Math.floor(i * step)]!,
+  )
   const sequences = positions.map((position) => thinned(data.episodes[position]!, data.embeddingSize))
   const n = positions.length
   const tau = new Float64Array(n * n).fill(NaN)
@@ -175,7 +179,12 @@ function chanceToReturn(n: number, m: number): number {
 }
 
 /** Mean over ordered pairs of different episodes; a pair counts as often as the product of its counts. */
-function pairMean(name: string, { positions, blind }: EpisodePairs, values: Float64Array, chance?: number): EpisodeStatistic {
+function pairMean(
+  name: string,
+  { positions, blind }: EpisodePairs,
+  values: Float64Array,
+  chance?: number,
+): EpisodeStatistic {
   if (positions.length < 2) return undefinedStatistic(name, 'fewer than two expert episodes of two frames or more')
   if (blind) return undefinedStatistic(name, 'every frame is as near to all frames of other episodes')
   const n = positions.length

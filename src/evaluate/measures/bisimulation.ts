@@ -23,7 +23,7 @@ const bisimulation: Measure = {
   direction: 'higher',
   chance: 0,
   best: 1,
-  needs: ['true-rewards'],
+  needs: ['future-rewards'],
   statistics(data, rng) {
     const name = 'bisimulation/spearman'
     const byGoal = data.goalDistance !== undefined && data.episodes.some(hasGoal)

@@ -1,11 +1,11 @@
+import type { Rng } from '../../core/rng.ts'
+import type { Rows } from '../probes.ts'
 import { entropyRank, symmetricEigen } from '../probes.ts'
 import type { EmbeddedEpisodes } from './embedded-episodes.ts'
-import type { EpisodeStatistic, Measure } from './measurement.ts'
 import { ratioStatistic, undefinedStatistic } from './episode-statistics.ts'
 import type { FrameList } from './frames.ts'
 import { gatherRows, sketchRows, spacedFrames } from './frames.ts'
-import type { Rows } from '../probes.ts'
-import type { Rng } from '../../core/rng.ts'
+import type { EpisodeStatistic, Measure } from './measurement.ts'
 
 /** Frames that the figures are taken over, evenly from all episodes. */
 const FRAMES = 4000
@@ -17,13 +17,14 @@ const LINE_RANK = 1.5
 /** What is left of an embedding: `collapsed` to a point, `line` (effective rank below 1.5), or `varied`. */
 export type CollapseVerdict = 'collapsed' | 'line' | 'varied'
 
-/** Sums over the frames of each episode of the embeddings relative to `center`, and of their projections' squares. */
+/** Where the embeddings of a sample of frames lie, and along which axes they vary. */
 interface Spread {
   readonly frames: FrameList
   readonly rows: Rows
   readonly episodes: readonly number[]
   /** Standard deviation of each dimension. */
   readonly std: Float64Array
+  /** Mean of each dimension. */
   readonly center: Float64Array
   /** Variances along the principal axes, and the axes as columns [size, size]. */
   readonly variances: Float64Array
@@ -50,8 +51,7 @@ function spreadOf(data: EmbeddedEpisodes, rng: Rng): Spread {
   )
   const { size, count } = rows
   const center = new Float64Array(size)
-  for (let row = 0; row < count; row++)
-    for (let i = 0; i < size; i++) center[i]! += rows.data[row * size + i]! / count
+  for (let row = 0; row < count; row++) for (let i = 0; i < size; i++) center[i]! += rows.data[row * size + i]! / count
   const covariance = new Float64Array(size * size)
   for (let row = 0; row < count; row++) {
     for (let i = 0; i < size; i++) {

@@ -44,6 +44,7 @@ function pooled(
   correlation: (name: string, pairs: PairedNumbers) => EpisodeStatistic,
 ): EpisodeStatistic {
   const pairs = goalPairs(data)
+  if (pairs.x.length === 0) return undefinedStatistic(name, 'no episode has both a reward and true distances')
   if (allEqual([pairs.x])) return undefinedStatistic(name, 'the reward is the same at every frame')
   if (allEqual([pairs.y])) return undefinedStatistic(name, 'the true distance is the same at every frame')
   return correlation(name, pairs)
@@ -94,7 +95,12 @@ const goalSpearmanEpisode: Measure = {
     if (episodes.every(({ rewards }) => allEqual([rewards!]))) {
       return [undefinedStatistic(name, 'the reward is constant in every episode')]
     }
-    const orders = episodes.map(({ rewards, goalDistances }) => rewardOrder(rewards!, goalDistances!.map((d) => -d)))
+    const orders = episodes.map(({ rewards, goalDistances }) =>
+      rewardOrder(
+        rewards!,
+        goalDistances!.map((d) => -d),
+      ),
+    )
     return [meanStatistic(name, positions, orders)]
   },
 }

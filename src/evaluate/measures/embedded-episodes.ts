@@ -73,6 +73,7 @@ export type Need =
   | 'adversarial'
   | 'experts'
   | 'failures'
+  | 'future-rewards'
   | 'goal-distance'
   | 'goal-distances'
   | 'goal-images'
@@ -124,7 +125,10 @@ export function prepareEpisodes(data: EmbeddedEpisodes): EmbeddedEpisodes {
   if (data.episodes.length === 0) throw new ArmatureError('bad-argument', 'measures', { expected: 'episodes' })
   const episodes = data.episodes.map((episode) => {
     if (seen.has(episode.index)) {
-      throw new ArmatureError('bad-argument', 'episodes', { expected: 'each index once', got: `two of ${episode.index}` })
+      throw new ArmatureError('bad-argument', 'episodes', {
+        expected: 'each index once',
+        got: `two of ${episode.index}`,
+      })
     }
     seen.add(episode.index)
     requireEpisode(episode, size, data.stateNames?.length)

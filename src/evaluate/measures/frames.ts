@@ -66,3 +66,16 @@ export function sketchRows(rows: Rows, rng: Rng): Rows {
   }
   return { data: sketched, count, size: SKETCH_SIZE }
 }
+
+/** Positions of the `count` smallest values, infinite ones left out, smallest first. */
+export function smallest(values: Float64Array, count: number): number[] {
+  const kept: number[] = []
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] === Infinity || (kept.length === count && values[i]! >= values[kept.at(-1)!]!)) continue
+    if (kept.length === count) kept.pop()
+    let at = kept.length
+    while (at > 0 && values[kept[at - 1]!]! > values[i]!) at--
+    kept.splice(at, 0, i)
+  }
+  return kept
+}

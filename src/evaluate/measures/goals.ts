@@ -11,7 +11,10 @@ const CANDIDATES = 2000
 const TOP = 0.01
 
 /** Variance over goal images of the distance to them, and variance in time of its mean, both summed over frames. */
-function goalVariances({ embeddings, goals, length }: EmbeddedEpisode, size: number): { between: number; along: number } {
+function goalVariances(
+  { embeddings, goals, length }: EmbeddedEpisode,
+  size: number,
+): { between: number; along: number } {
   const images = goals!.length / size
   const means = new Float64Array(length)
   let between = 0
@@ -41,7 +44,8 @@ const imageVariance: Measure = {
     const size = data.embeddingSize
     const positions = positionsWhere(data, ({ goals }) => goals !== undefined && goals.length >= 2 * size)
     const variances = positions.map((position) => goalVariances(data.episodes[position]!, size))
-    if (variances.every(({ along }) => along === 0)) return [undefinedStatistic(name, 'the reward never changes in time')]
+    if (variances.every(({ along }) => along === 0))
+      return [undefinedStatistic(name, 'the reward never changes in time')]
     return [
       ratioStatistic(
         name,

@@ -135,9 +135,12 @@ const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
   adversarial: (data) => data.episodes.some((episode) => isAdversarial(data, episode)),
   experts: (data) => data.episodes.some((episode) => isExpert(data, episode)),
   failures: ({ episodes }) => episodes.some(({ success }) => success === false),
+  'future-rewards': ({ episodes, goalDistance }) =>
+    goalDistance !== undefined || episodes.some(({ trueRewards }) => trueRewards !== undefined),
   'goal-distance': ({ goalDistance }) => goalDistance !== undefined,
   'goal-distances': ({ episodes }) => episodes.some(({ goalDistances }) => goalDistances !== undefined),
-  'goal-images': ({ episodes, embeddingSize }) => episodes.some(({ goals }) => (goals?.length ?? 0) >= 2 * embeddingSize),
+  'goal-images': ({ episodes, embeddingSize }) =>
+    episodes.some(({ goals }) => (goals?.length ?? 0) >= 2 * embeddingSize),
   nuisances: ({ episodes }) =>
     episodes.some(({ nuisances, views }) => nuisances !== undefined || Object.keys(views ?? {}).length > 0),
   objects: ({ episodes }) => episodes.some(({ objects }) => objects !== undefined && objects.length > 0),
@@ -145,8 +148,7 @@ const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
   'state-distance': ({ stateDistance }) => stateDistance !== undefined,
   states: ({ episodes }) => episodes.some(({ states }) => states !== undefined && states.length > 0),
   successes: ({ episodes }) => episodes.some(({ success }) => success === true),
-  'true-rewards': ({ episodes, goalDistance }) =>
-    goalDistance !== undefined || episodes.some(({ trueRewards }) => trueRewards !== undefined),
+  'true-rewards': ({ episodes }) => episodes.some(({ trueRewards }) => trueRewards !== undefined),
   views: ({ episodes }) => episodes.some(({ views }) => Object.keys(views ?? {}).length > 0),
 }
 
@@ -155,6 +157,7 @@ const needNames: Readonly<Record<Need, string>> = {
   adversarial: 'unsuccessful episodes of an adversarial class',
   experts: 'successful episodes of an expert class',
   failures: 'failed episodes',
+  'future-rewards': "the task's own rewards or the true distance of any state to a goal",
   'goal-distance': 'the true distance of any state to a goal',
   'goal-distances': 'true distances to the goal',
   'goal-images': 'two images of one goal',
@@ -164,6 +167,6 @@ const needNames: Readonly<Record<Need, string>> = {
   'state-distance': 'the true distance of two states',
   states: 'true states',
   successes: 'successful episodes',
-  'true-rewards': 'true rewards or distances',
+  'true-rewards': "the task's own rewards",
   views: 'a second camera',
 }

@@ -2,7 +2,7 @@ import type { EmbeddedEpisode, EmbeddedEpisodes } from './embedded-episodes.ts'
 import { rowDistance } from './embedded-episodes.ts'
 import { positionsWhere, ratioStatistic, undefinedStatistic } from './episode-statistics.ts'
 import type { FrameList } from './frames.ts'
-import { gatherRows, spacedFrames } from './frames.ts'
+import { gatherRows, smallest, spacedFrames } from './frames.ts'
 import type { EpisodeStatistic, Measure } from './measurement.ts'
 
 /** Frames that look for their neighbours, and frames among which they look, evenly from all episodes. */
@@ -181,18 +181,22 @@ const neighbourError: Measure = {
   },
 }
 
-/** Share of `labels` equal to `label` among those at the k smallest distances being at least one; ties at the k-th share. */
+/** Chance that a right candidate is among the k nearest; 0 or 1 but for ties at the k-th place, which are drawn from. */
 function objectFound(distances: Float64Array, isRight: (candidate: number) => boolean, k: number): number {
-  const order = [...distances.keys()].toSorted((a, b) => distances[a]! - distances[b]!)
-  const limit = distances[order[Math.min(k, order.length) - 1]!]!
-  const closer = order.filter((c) => distances[c]! < limit)
+  const nearest = smallest(distances, k)
+  const limit = distances[nearest.at(-1)!]!
+  const closer = nearest.filter((c) => distances[c]! < limit)
   if (closer.some(isRight)) return 1
-  const tied = order.filter((c) => distances[c] === limit)
-  const right = tied.filter(isRight).length
-  // Chance that k - closer draws without replacement from the tied ones hit a right one.
+  let tied = 0
+  let right = 0
+  for (let c = 0; c < distances.length; c++) {
+    if (distances[c] !== limit) continue
+    tied++
+    if (isRight(c)) right++
+  }
   let miss = 1
-  for (let draw = 0; draw < Math.min(k, order.length) - closer.length; draw++) {
-    miss *= Math.max(0, tied.length - right - draw) / (tied.length - draw)
+  for (let draw = 0; draw < nearest.length - closer.length; draw++) {
+    miss *= Math.max(0, tied - right - draw) / (tied - draw)
   }
   return 1 - miss
 }
@@ -223,7 +227,7 @@ function objectStatistic(name: string, data: EmbeddedEpisodes, k: number): Episo
   }
   const episodes = all.filter((_, i) => repeated.includes(labels[i]!))
   const slot = new Map(episodes.map((position, i) => [position, i]))
-  const labelAt = (position: number): string => labelOf(data.episodes[position]!)!
+  const kinds = data.episodes.map((episode) => repeated.indexOf(labelOf(episode) ?? ''))
   const frames = spacedFrames(data, episodes, CANDIDATES)
   const found = new Float64Array(episodes.length)
   const queries = new Float64Array(episodes.length)
@@ -231,32 +235,44 @@ function objectStatistic(name: string, data: EmbeddedEpisodes, k: number): Episo
   let allTied = true
   for (const { episode, candidates, distances } of searches(data, spacedFrames(data, episodes, QUERIES / 2), frames)) {
     const at = slot.get(episode)!
-    const isRight = (c: number): boolean => labelAt(frames.episode[candidates[c]!]!) === labelAt(episode)
+    const isRight = (c: number): boolean => kinds[frames.episode[candidates[c]!]!] === kinds[episode]
     allTied &&= isTied(distances)
     queries[at]!++
     found[at]! += objectFound(distances, isRight, k)
     luck[at]! += objectFound(new Float64Array(distances.length), isRight, k)
   }
   if (allTied) return undefinedStatistic(name, TIED)
-  const groups = repeated.map((label) => episodes.flatMap((position, i) => (labelAt(position) === label ? [i] : [])))
-  const meanOfGroups = (hits: Float64Array, counts: Float64Array): number => {
-    let sum = 0
-    let present = 0
-    for (const group of groups) {
-      let above = 0
-      let below = 0
-      for (const i of group) {
-        above += counts[episodes[i]!]! * hits[i]!
-        below += counts[episodes[i]!]! * queries[i]!
-      }
-      if (below === 0) continue
-      present++
-      sum += above / below
-    }
-    return sum / present
-  }
+  const groups = repeated.map((_, kind) => episodes.flatMap((position, i) => (kinds[position] === kind ? [i] : [])))
   const ones = new Float64Array(data.episodes.length).fill(1)
-  return { name, episodes, chance: meanOfGroups(luck, ones), evaluate: (counts) => meanOfGroups(found, counts) }
+  return {
+    name,
+    episodes,
+    chance: meanOfGroups(groups, episodes, { hits: luck, queries }, ones),
+    evaluate: (counts) => meanOfGroups(groups, episodes, { hits: found, queries }, counts),
+  }
+}
+
+/** Mean over groups (of places in `episodes`) of hits / queries; a group that no episode of is drawn is left out. */
+function meanOfGroups(
+  groups: readonly (readonly number[])[],
+  episodes: readonly number[],
+  { hits, queries }: { readonly hits: Float64Array; readonly queries: Float64Array },
+  counts: Float64Array,
+): number {
+  let sum = 0
+  let present = 0
+  for (const group of groups) {
+    let above = 0
+    let below = 0
+    for (const i of group) {
+      above += counts[episodes[i]!]! * hits[i]!
+      below += counts[episodes[i]!]! * queries[i]!
+    }
+    if (below === 0) continue
+    present++
+    sum += above / below
+  }
+  return sum / present
 }
 
 /** What lies near, in other episodes. */

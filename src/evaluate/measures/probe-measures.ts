@@ -34,12 +34,8 @@ function probeStatistics(
   const episodes = [...new Set(frames.episode)].toSorted((a, b) => a - b)
   const slots = (episodes.at(-1) ?? 0) + 1
   const all = targetNames.map((_, target): TargetErrors => {
-    const [n, sum, square, error] = Array.from({ length: 4 }, () => new Float64Array(slots)) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ]
+    const zeros = (): Float64Array => new Float64Array(slots)
+    const [n, sum, square, error] = [zeros(), zeros(), zeros(), zeros()]
     const shift = targets.data[target]!
     for (let row = 0; row < targets.count; row++) {
       const at = frames.episode[row]!
@@ -59,14 +55,12 @@ function probeStatistics(
     evaluate: (counts) => varying.reduce((sum, errors) => sum + r2(errors, episodes, counts), 0) / varying.length,
     ...(varying.length === 0 ? { undefinedBecause: 'nothing that the probe should read varies' } : {}),
   }
-  const each = all.map(
-    (errors, target): EpisodeStatistic => ({
-      name: `${name}/${targetNames[target]}`,
-      episodes,
-      evaluate: (counts) => r2(errors, episodes, counts),
-      ...(varying.includes(errors) ? {} : { undefinedBecause: 'the variable is constant' }),
-    }),
-  )
+  const each = all.map((errors, target): EpisodeStatistic => ({
+    name: `${name}/${targetNames[target]}`,
+    episodes,
+    evaluate: (counts) => r2(errors, episodes, counts),
+    ...(varying.includes(errors) ? {} : { undefinedBecause: 'the variable is constant' }),
+  }))
   return [mean, ...each]
 }
 
@@ -304,9 +298,7 @@ const nuisanceProbe: Measure = {
   needs: ['nuisances'],
   statistics(data, rng) {
     const kinds = new Set(data.episodes.flatMap(({ nuisances }) => Object.keys(nuisances ?? {})))
-    const probes = [...kinds]
-      .toSorted()
-      .map((kind) => labelProbe(`nuisance/${kind}`, kind, data, rng.split(kind)))
+    const probes = [...kinds].toSorted().map((kind) => labelProbe(`nuisance/${kind}`, kind, data, rng.split(kind)))
     const hasViews = data.episodes.some(({ views }) => views !== undefined)
     return hasViews ? [...probes, cameraProbe('nuisance/view', data, rng.split('view'))] : probes
   },

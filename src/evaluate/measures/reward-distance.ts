@@ -10,7 +10,7 @@ import {
   undefinedStatistic,
 } from './episode-statistics.ts'
 import type { FrameList } from './frames.ts'
-import { gatherRows, spacedFrames } from './frames.ts'
+import { gatherRows, smallest, spacedFrames } from './frames.ts'
 import type { EpisodeStatistic, Measure } from './measurement.ts'
 
 /** Steps that DARD compares, and steps of the data among which it looks for feasible ones. */
@@ -100,13 +100,17 @@ function memoized(value: (key: number) => number): (key: number) => number {
 }
 
 function distanceStatistic(name: string, pairs: PairedNumbers): EpisodeStatistic {
+  if (pairs.x.length === 0) return undefinedStatistic(name, 'no episode has both rewards')
   if (allEqual([pairs.x])) return undefinedStatistic(name, 'the reward is the same at every step')
   if (allEqual([pairs.y])) return undefinedStatistic(name, 'the true reward is the same at every step')
   return pooledCorrelation(name, pairs, pearsonDistance)
 }
 
 /** Rewards of arriving, from the second frame on, beside the true ones that `truth` gives. */
-function arrivals(data: EmbeddedEpisodes, truth: (episode: EmbeddedEpisode, time: number) => number | undefined): PairedNumbers {
+function arrivals(
+  data: EmbeddedEpisodes,
+  truth: (episode: EmbeddedEpisode, time: number) => number | undefined,
+): PairedNumbers {
   const x: number[] = []
   const y: number[] = []
   const of: number[] = []
@@ -253,19 +257,6 @@ function nearbySteps(
       trueRewards: nearest.map((c) => -data.goalDistance!(stateOf(nextStates, c), episode.goal!)),
     }
   }
-}
-
-/** Numbers of the `count` smallest finite values. */
-function smallest(values: Float64Array, count: number): number[] {
-  const kept: number[] = []
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] === Infinity || (kept.length === count && values[i]! >= values[kept.at(-1)!]!)) continue
-    if (kept.length === count) kept.pop()
-    let at = kept.length
-    while (at > 0 && values[kept[at - 1]!]! > values[i]!) at--
-    kept.splice(at, 0, i)
-  }
-  return kept
 }
 
 /** Distance of the embedding's reward from the true one, whatever their scale, shift and shaping. */

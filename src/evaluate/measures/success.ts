@@ -90,7 +90,10 @@ function separation(
     .toSorted((a, b) => b.score - a.score)
   const successes = scored.filter(({ positive }) => positive).length
   if (successes === 0 || successes === scored.length) {
-    return undefinedStatistic(name, successes === 0 ? 'no episode succeeded' : 'no episode to tell from successes')
+    return undefinedStatistic(
+      name,
+      successes === 0 ? 'no successful episode has rewards' : 'no episode to tell from successes',
+    )
   }
   if (allEqual(scored.map(({ position }) => data.episodes[position]!.rewards!))) {
     return undefinedStatistic(name, 'the reward is the same at every frame of all episodes')

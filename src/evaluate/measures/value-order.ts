@@ -1,13 +1,24 @@
 import type { EmbeddedEpisode, EmbeddedEpisodes } from './embedded-episodes.ts'
 import { isAdversarial, isExpert } from './embedded-episodes.ts'
-import { allEqual, meanStatistic, positionsWhere, ratioStatistic, rewardOrder, undefinedStatistic } from './episode-statistics.ts'
+import {
+  allEqual,
+  meanStatistic,
+  positionsWhere,
+  ratioStatistic,
+  rewardOrder,
+  undefinedStatistic,
+} from './episode-statistics.ts'
 import type { EpisodeStatistic, Measure } from './measurement.ts'
 
+const NONE = 'no such episode of two frames or more'
 const CONSTANT = 'the reward is constant on all of these episodes'
 
 /** Spearman's correlation of the episode's rewards with time, in the order shown; NaN for fewer than two frames. */
 function valueOrder(rewards: ArrayLike<number>): number {
-  return rewardOrder(rewards, Array.from(rewards, (_, t) => t))
+  return rewardOrder(
+    rewards,
+    Array.from(rewards, (_, t) => t),
+  )
 }
 
 function orderStatistic(
@@ -16,9 +27,12 @@ function orderStatistic(
   keep: (episode: EmbeddedEpisode) => boolean,
   shown: (episode: EmbeddedEpisode) => ArrayLike<number> = (episode) => episode.rewards!,
 ): EpisodeStatistic {
-  const positions = positionsWhere(data, (episode) => episode.rewards !== undefined && episode.length > 1 && keep(episode))
+  const positions = positionsWhere(
+    data,
+    (episode) => episode.rewards !== undefined && episode.length > 1 && keep(episode),
+  )
   const rewards = positions.map((position) => shown(data.episodes[position]!))
-  if (positions.length === 0) return undefinedStatistic(name, 'no such episode of two frames or more')
+  if (positions.length === 0) return undefinedStatistic(name, NONE)
   if (rewards.every((values) => allEqual([values]))) return undefinedStatistic(name, CONSTANT)
   return meanStatistic(name, positions, rewards.map(valueOrder))
 }
@@ -51,9 +65,7 @@ const vocReversed: Measure = {
   chance: 0,
   best: -1,
   needs: ['rewards', 'experts'],
-  statistics: (data) => [
-    orderStatistic('value/voc_reversed', data, (episode) => isExpert(data, episode), backwards),
-  ],
+  statistics: (data) => [orderStatistic('value/voc_reversed', data, (episode) => isExpert(data, episode), backwards)],
 }
 
 /**
@@ -148,6 +160,7 @@ function expertPaths(
     (episode) => episode.rewards !== undefined && episode.length > 1 && isExpert(data, episode),
   )
   const experts = positions.map((position) => data.episodes[position]!)
+  if (experts.length === 0) return undefinedStatistic(name, NONE)
   if (experts.every((episode) => allEqual([episode.rewards!]))) return undefinedStatistic(name, CONSTANT)
   const ratios = experts.map((episode) => ratio(episode, episode.rewards!))
   return ratioStatistic(
