@@ -92,8 +92,14 @@ function checkEncoder({ representation, goals }: TrainConfig, encoder: Encoder):
     throw refuse('goals.exploration prior', 'has no prior to imagine goals from', 'set goals.exploration=env')
   }
   if (representation.kind !== 'encoder') return
-  if (representation.refresh.everySteps > 0 && !isLearning(encoder)) {
+  const { from, refresh } = representation
+  if (refresh.everySteps > 0 && !isLearning(encoder)) {
     throw refuse('representation.refresh', 'learns nothing', 'set representation.refresh.everySteps=0')
+  }
+  const { batchKind } = encoder.spec
+  if (batchKind !== 'frames' && (from === undefined || refresh.everySteps > 0)) {
+    const fix = 'train it with "armature pretrain" and set representation.from, without refreshes'
+    throw refuse('representation.encoder', `learns from ${batchKind}`, fix)
   }
 }
 

@@ -1,4 +1,6 @@
+import { resolve } from 'node:path'
 import { parseConfig } from '../config/overrides.ts'
+import type { TrainConfig } from '../config/train-config.ts'
 import type { EncoderRunConfig } from '../config/pretrain-config.ts'
 import { encoderRunSchema } from '../config/pretrain-config.ts'
 import type { Encoder } from '../core/encoder.ts'
@@ -8,6 +10,7 @@ import { makeEncoder } from '../index.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import { openRunFolder } from '../io/run-folder.ts'
+import type { Parts } from './build.ts'
 
 /** An encoder that `armature pretrain` made. */
 export interface EncoderRun {
@@ -36,6 +39,44 @@ export async function loadEncoderRun(path: string): Promise<EncoderRun> {
   const encoder = encoderOf(record)
   encoder.restore(checkpoint.model)
   return { path, encoder, record, update: checkpoint.step }
+}
+
+/** Settings that come from the encoder run where there is one. */
+const TAKEN = /^representation\.(encoder|config|camera|pretrain)\b/
+
+/**
+ * The configuration of a training run with encoder, settings and camera of `representation.from`, where that is set.
+ * @param set the command line's assignments
+ * @throws ArmatureError as {@link loadEncoderRun}; `bad-argument` for an assignment to what comes from the encoder run.
+ */
+export async function withEncoderRun(config: TrainConfig, set: readonly string[] = []): Promise<TrainConfig> {
+  const { representation } = config
+  if (representation.kind !== 'encoder' || representation.from === undefined) return config
+  const other = set.find((assignment) => TAKEN.test(assignment))
+  if (other !== undefined) {
+    throw new ArmatureError('bad-argument', `--set ${other}`, {
+      got: 'representation.from as well, which decides that',
+      fix: 'leave one of them out',
+    })
+  }
+  const { encoder, config: settings, camera } = encoderRecordOf(await openRunFolder(representation.from))
+  const from = resolve(representation.from)
+  return { ...config, representation: { ...representation, encoder, config: settings, camera, from } }
+}
+
+/**
+ * Puts the weights of `representation.from`, where that is set, into the encoder of a training run.
+ * @throws ArmatureError as {@link loadEncoderRun}; `bad-config` for frames of another shape.
+ */
+export async function adoptEncoder({ config: { representation }, encoder }: Parts): Promise<void> {
+  if (encoder === undefined || representation.kind !== 'encoder' || representation.from === undefined) return
+  const run = await loadEncoderRun(representation.from)
+  const [expected, got] = [run.encoder.spec, encoder.spec].map(({ frameShape }) => frameShape.join('x'))
+  if (expected !== got) {
+    throw new ArmatureError('bad-config', 'representation.from', { expected: `frames of ${expected}`, got: `${got}` })
+  }
+  encoder.restore(run.encoder.save())
+  run.encoder.dispose()
 }
 
 /** What the folder of an encoder run records. @throws ArmatureError `bad-argument` for a run of another kind. */

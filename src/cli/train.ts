@@ -28,6 +28,7 @@ import type { ConfigOptions } from './config.ts'
 import { defaultRunFolder, resolveConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
 
 export interface TrainOptions extends ConfigOptions {
   readonly out?: string
@@ -77,10 +78,11 @@ interface OpenedRun extends TrainedRun {
 async function createRun(context: CliContext, preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
   if (preset === undefined)
     throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
-  const config = resolveConfig(preset, options)
+  const config = await withEncoderRun(resolveConfig(preset, options), options.set)
   const path = options.out ?? defaultRunFolder(config)
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config)
+  await adoptEncoder(parts)
   return { parts, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
 }
 
@@ -92,7 +94,9 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   requireSame(path, recorded, preset, options)
   const steps = options.steps ?? recorded.training.steps
   const parts = await buildParts({ ...recorded, training: { ...recorded.training, steps } })
-  return { folder, parts, checkpoint: await new CheckpointStore(folder.checkpoints).latest() }
+  const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
+  if (checkpoint === undefined) await adoptEncoder(parts)
+  return { folder, parts, checkpoint }
 }
 
 /** A run goes on with its own configuration; only its length may change. */
@@ -149,10 +153,11 @@ async function saveCheckpoint(
   await store.save(trainer.step, { model, trainingState: arrays, json: { trainer: json, log } })
 }
 
-/** Collects frames, trains the encoder on them, and says how good it became on those that were held out. */
+/** Collects frames, trains the encoder on them, and says how good it became on those that were held out; not with an encoder run. */
 async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, logger: RunLogger): Promise<void> {
   const { encoder, config, env } = parts
   if (encoder === undefined || config.representation.kind !== 'encoder') return
+  if (config.representation.from !== undefined) return
   const { camera, pretrain: settings } = config.representation
   const rng = new Rng(config.seed).split('pretrain')
   const startAgain = `there is no checkpoint before training: ${resumeCommand(context, folder)} starts from the beginning`
