@@ -9,7 +9,7 @@ const cwd = temporaryFolder()
 const REPORT = ['rewards', 'random', '--no-baselines', '--data', 'data', '--repetitions', '20']
 
 beforeAll(async () => {
-  const dataset = syntheticDataset(5)
+  const dataset = syntheticDataset(6)
   const writer = await LeRobotWriter.create(join(cwd, 'data'), dataset.spec)
   for (const { index } of dataset.episodes) await writer.addEpisode(await dataset.readEpisode(index))
   await writer.close()
@@ -31,15 +31,15 @@ test(
     expect(report).toMatchObject({ schemaVersion: 1, encoders: [{ name: 'random' }] })
     const { trainEpisodes, testEpisodes, command } = report.provenance
     expect([...trainEpisodes, ...testEpisodes].toSorted((a, b) => a - b)).toEqual(
-      Array.from({ length: 20 }, (_, i) => i),
+      Array.from({ length: 24 }, (_, i) => i),
     )
     expect(command).toBe(`armature ${REPORT.join(' ')} --report report.html`)
 
     writeFileSync(join(cwd, 'kept.html'), 'mine')
     const refused = await runCli(cwd, [...REPORT, '--report', 'kept.html'])
     expect({ code: refused.code, stderr: refused.stderr }).toEqual({
-      code: 1,
-      stderr: 'error: kept.html exists; name another file or use --overwrite\n',
+      code: 2,
+      stderr: 'armature: kept.html exists; name another file or use --overwrite\n',
     })
     expect(readFileSync(join(cwd, 'kept.html'), 'utf8')).toBe('mine')
     expect(existsSync(join(cwd, 'kept.json'))).toBe(false)
@@ -56,7 +56,7 @@ test.each([
   [['rewards', 'random', '--data', 'nowhere'], 'nowhere is not a dataset'],
 ])('%j is refused in one line', { timeout: SLOW_MS }, async (args, text) => {
   const { code, stderr } = await runCli(cwd, args)
-  expect(code).toBe(1)
+  expect(code).toBe(2)
   expect(stderr).toContain(text)
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
 })
