@@ -1,9 +1,21 @@
 import type { z } from 'zod'
 import type { Encoder } from '../src/core/encoder.ts'
 import type { Rng } from '../src/core/rng.ts'
+import { Autoencoder } from './autoencoder/autoencoder.ts'
+import type { AutoencoderConfig } from './autoencoder/config.ts'
+import { autoencoderConfigSchema } from './autoencoder/config.ts'
 import { BetaVae } from './beta-vae/beta-vae.ts'
 import type { BetaVaeConfig } from './beta-vae/config.ts'
 import { betaVaeConfigSchema } from './beta-vae/config.ts'
+import type { PcaConfig } from './pca/config.ts'
+import { pcaConfigSchema } from './pca/config.ts'
+import { Pca } from './pca/pca.ts'
+import type { PixelsConfig } from './pixels/config.ts'
+import { pixelsConfigSchema } from './pixels/config.ts'
+import { Pixels } from './pixels/pixels.ts'
+import type { RandomConvConfig } from './random-conv/config.ts'
+import { randomConvConfigSchema } from './random-conv/config.ts'
+import { RandomConv } from './random-conv/random-conv.ts'
 
 /** How the catalogue makes an encoder. `config` has gone through `configSchema`. */
 export interface EncoderEntry {
@@ -12,11 +24,31 @@ export interface EncoderEntry {
   create(frameShape: readonly [height: number, width: number, channels: number], config: unknown, rng: Rng): Encoder
 }
 
-/** The catalogue of representations: a new one is a folder here and a line below. */
+/** The catalogue of representations: a new one is a folder here and an entry below. */
 export const encoders: Readonly<Record<string, EncoderEntry>> = {
   'beta-vae': {
     summary: 'beta-VAE of RIG: latents that reconstruct the image, with a prior to imagine goals from',
     configSchema: betaVaeConfigSchema,
     create: (frameShape, config, rng) => new BetaVae(frameShape, config as BetaVaeConfig, rng),
+  },
+  autoencoder: {
+    summary: 'the same networks without the KL term: latents that reconstruct the image, optionally denoising',
+    configSchema: autoencoderConfigSchema,
+    create: (frameShape, config, rng) => new Autoencoder(frameShape, config as AutoencoderConfig, rng),
+  },
+  pca: {
+    summary: 'control: principal components of the frames',
+    configSchema: pcaConfigSchema,
+    create: (frameShape, config) => new Pca(frameShape, config as PcaConfig),
+  },
+  random: {
+    summary: 'control: the same network, untrained',
+    configSchema: randomConvConfigSchema,
+    create: (frameShape, config, rng) => new RandomConv(frameShape, config as RandomConvConfig, rng),
+  },
+  pixels: {
+    summary: 'control: the pixels themselves, downsampled',
+    configSchema: pixelsConfigSchema,
+    create: (frameShape, config) => new Pixels(frameShape, config as PixelsConfig),
   },
 }

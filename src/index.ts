@@ -58,7 +58,8 @@ export {
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
 export type { FrameBatch } from './core/batches.ts'
 export type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from './core/dataset.ts'
-export type { Encoder, EncoderSpec } from './core/encoder.ts'
+export type { Encoder, EncoderSpec, LearningEncoder } from './core/encoder.ts'
+export { isLearning } from './core/encoder.ts'
 export type {
   Env,
   EnvSpec,

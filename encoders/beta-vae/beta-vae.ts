@@ -1,25 +1,24 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
-import { ArmatureError } from '../../src/core/errors.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import { Adam } from '../../src/tensor/adam.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
+import type { Layer } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { chooseBeta, frameStatistics } from './choose-beta.ts'
+import { centred, checkFrames, inChunks } from '../shared/frames.ts'
+import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
+import { frameStatistics } from '../shared/spectrum.ts'
+import { chooseBeta } from './choose-beta.ts'
 import { Statistics } from './statistics.ts'
 import type { BetaVaeConfig } from './config.ts'
-import type { VaeNetworks } from './networks.ts'
-import { vaeNetworks } from './networks.ts'
 
 /** The posterior's variance never falls below this (RIG's released code), so no latent can shout. */
 const MIN_LOG_VARIANCE = Math.log(1e-3)
-/** Frames per program run of `encode` and `decode`; a shorter rest is padded, so that only two shapes are ever compiled. */
-const CHUNK = 64
 /** A latent dimension counts as active above this mean KL, in nats. */
 const ACTIVE_NATS = 0.1
 
@@ -49,7 +48,8 @@ type LossTerms = {
  */
 export class BetaVae implements Encoder<'frames'> {
   readonly spec: EncoderSpec<'frames'>
-  readonly #networks: VaeNetworks
+  readonly #encoder: Layer
+  readonly #decoder: Layer
   readonly #weights: Parameters
   readonly #adam: Adam
   readonly #statistics: Statistics
@@ -64,9 +64,10 @@ export class BetaVae implements Encoder<'frames'> {
     this.spec = { name: 'beta-vae', frameShape, latentSize: config.latentSize, batchKind: 'frames' }
     this.#config = config
     this.#rng = rng
-    this.#networks = vaeNetworks(frameShape, config.latentSize, config.architecture)
-    const specs = [...this.#networks.encoder.parameters, ...this.#networks.decoder.parameters]
-    this.#weights = new Parameters(specs, rng.split('weights'))
+    const { latentSize, architecture } = config
+    this.#encoder = encoderNetwork(frameShape, architecture, { name: 'encoder/posterior', size: 2 * latentSize })
+    this.#decoder = decoderNetwork(frameShape[2], architecture, latentSize)
+    this.#weights = new Parameters([...this.#encoder.parameters, ...this.#decoder.parameters], rng.split('weights'))
     this.#adam = new Adam(this.#weights, { learningRate: config.learningRate })
     this.#statistics = new Statistics(frameShape, config.latentSize, config.beta === 'auto' ? 1 : config.beta)
 
@@ -80,7 +81,7 @@ export class BetaVae implements Encoder<'frames'> {
       latents: this.#posterior(this.#weights.split(), centred(frames, meanFrame)).mean,
     }))
     this.#decode = compile('beta-vae decode', ({ latents, meanFrame }) => {
-      const images = tf.add(this.#networks.decoder.apply(this.#weights.split(), latents), meanFrame) // [B, H, W, C]
+      const images = tf.add(this.#decoder.apply(this.#weights.split(), latents), meanFrame) // [B, H, W, C]
       return { images: tf.mul(tf.clipByValue(images, 0, 1), 255) }
     })
   }
@@ -96,7 +97,7 @@ export class BetaVae implements Encoder<'frames'> {
 
   /** q(z|x) = N(mean, exp(logVariance)) with logVariance = log(1e-3) + |h|, as in RIG's released code. */
   #posterior(weights: Weights, x: tf.Tensor): Posterior {
-    const [mean, h] = tf.split(this.#networks.encoder.apply(weights, x), 2, 1) as [tf.Tensor, tf.Tensor] // [B, D] each
+    const [mean, h] = tf.split(this.#encoder.apply(weights, x), 2, 1) as [tf.Tensor, tf.Tensor] // [B, D] each
     return { mean, logVariance: tf.add(tf.abs(h), MIN_LOG_VARIANCE) }
   }
 
@@ -105,7 +106,7 @@ export class BetaVae implements Encoder<'frames'> {
     const x = centred(frames, meanFrame) // [B, H, W, C]
     const { mean, logVariance } = this.#posterior(weights, x)
     const z = tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), noise)) // [B, D]
-    const squaredError = tf.square(tf.sub(this.#networks.decoder.apply(weights, z), x)) // [B, H, W, C]
+    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), x)) // [B, H, W, C]
     const reconstruction = tf.div(tf.sum(squaredError), x.shape[0]!) // []
     const kl = tf.sub(tf.add(tf.square(mean), tf.exp(logVariance)), tf.add(logVariance, 1)) // [B, D], twice the KL
     const klPerDimension = tf.mul(tf.mean(kl, 0), 0.5) // [D]
@@ -115,7 +116,7 @@ export class BetaVae implements Encoder<'frames'> {
 
   /** Mean frame, and with `beta: auto` the weight of the KL term by the rule of {@link chooseBeta}. */
   async fitStatistics(batch: FrameBatch): Promise<Metrics> {
-    this.#checkFrames(batch)
+    checkFrames(this.spec, batch)
     const { keepDirections, beta } = this.#config
     const { meanFrame, variances } = await frameStatistics(batch, keepDirections)
     this.#statistics.setFrames(meanFrame, beta === 'auto' ? chooseBeta(variances, keepDirections) : beta)
@@ -134,7 +135,7 @@ export class BetaVae implements Encoder<'frames'> {
   }
 
   async encode(batch: FrameBatch): Promise<Float32Array> {
-    this.#checkFrames(batch)
+    checkFrames(this.spec, batch)
     const { latentSize, frameShape } = this.spec
     return inChunks(batch.frames, batch.count, latentSize, async (data, count) => {
       const frames = ndarray(data, [count, ...frameShape])
@@ -180,7 +181,7 @@ export class BetaVae implements Encoder<'frames'> {
   }
 
   #lossInputs(batch: FrameBatch, purpose: string): Record<LossInput, NdArray> {
-    this.#checkFrames(batch)
+    checkFrames(this.spec, batch)
     const { latentSize, frameShape } = this.spec
     // A stream per step: nothing of the noise has to be saved to go on from a checkpoint.
     const rng = this.#rng.split(`${purpose}/${this.#adam.step}`)
@@ -197,20 +198,6 @@ export class BetaVae implements Encoder<'frames'> {
     const { betaStart, betaAnneal } = this.#config
     return this.#adam.step >= betaAnneal ? 1 : betaStart ** (1 - this.#adam.step / betaAnneal)
   }
-
-  #checkFrames({ frames, count }: FrameBatch): void {
-    const expected = count * sizeOf(this.spec.frameShape)
-    if (frames.length === expected) return
-    const shape = [count, ...this.spec.frameShape].join(', ')
-    throw new ArmatureError('bad-shape', 'beta-vae frames', {
-      expected: `uint8 [${shape}]`,
-      got: `${frames.length} bytes`,
-    })
-  }
-}
-
-function centred(frames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
-  return tf.sub(tf.mul(tf.cast(frames, 'float32'), 1 / 255), meanFrame)
 }
 
 function metricsOf({ loss, reconstruction, klPerDimension }: Record<keyof LossTerms, NdArray>): Metrics {
@@ -222,28 +209,4 @@ function metricsOf({ loss, reconstruction, klPerDimension }: Record<keyof LossTe
     active_dimensions: kl.filter((x) => x > ACTIVE_NATS).length,
     ...Object.fromEntries(kl.map((x, i) => [`kl_${i}`, x])),
   }
-}
-
-/** Runs `rows` rows of `data` through `run`, `CHUNK` at a time; one row alone goes as it is, for acting. */
-async function inChunks<T extends Uint8Array | Float32Array>(
-  data: T,
-  rows: number,
-  outputSize: number,
-  run: (data: T, rows: number) => Promise<Float32Array>,
-): Promise<Float32Array> {
-  if (rows === 1) return Float32Array.from(await run(data, 1))
-  const inputSize = data.length / rows
-  const result = new Float32Array(rows * outputSize)
-  for (let row = 0; row < rows; row += CHUNK) {
-    const count = Math.min(CHUNK, rows - row)
-    let chunk = data.subarray(row * inputSize, (row + count) * inputSize) as T
-    if (count < CHUNK) {
-      const padded =
-        data instanceof Uint8Array ? new Uint8Array(CHUNK * inputSize) : new Float32Array(CHUNK * inputSize)
-      padded.set(chunk)
-      chunk = padded as T
-    }
-    result.set((await run(chunk, CHUNK)).subarray(0, count * outputSize), row * outputSize)
-  }
-  return result
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { architectureSchema } from '../shared/networks.ts'
 
 /** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
 export const betaVaeConfigSchema = z.strictObject({
@@ -10,10 +11,7 @@ export const betaVaeConfigSchema = z.strictObject({
     .describe(
       'dimensions of the latent; twice what moves in the scene, else one thing can be coded at the cost of another',
     ),
-  architecture: z
-    .enum(['spatial', 'rig'])
-    .default('spatial')
-    .describe('networks between 15x15 maps and latent: by positions, or the flattened ones of RIG'),
+  architecture: architectureSchema,
   beta: z
     .union([z.number().gt(0), z.literal('auto')])
     .default('auto')

@@ -145,7 +145,7 @@ async function encoderUpdate(): ReturnType<Benchmark['prepare']> {
 async function vaeUpdate(): ReturnType<Benchmark['prepare']> {
   const encoder = createVae('rig')
   const batch = { frames: randomBytes(64 * 48 * 48 * 3, new Rng(SEED)), count: 64 }
-  return { run: () => encoder.update(batch), close: async () => encoder.dispose() }
+  return { run: async () => encoder.update!(batch), close: async () => encoder.dispose() }
 }
 
 /** One 48x48 frame to one action: encoder and actor. */

@@ -5,6 +5,7 @@ import type { TrainConfig } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
 import type { Agent } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
+import { isLearning } from '../core/encoder.ts'
 import type { Env, GoalEnv, SimulatedEnv } from '../core/env.ts'
 import { isGoalEnv, isSimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -65,6 +66,7 @@ export async function buildParts(config: TrainConfig): Promise<Parts> {
   if (config.goals) checkGoals(config.goals, config.representation.kind, env)
   const rng = new Rng(config.seed)
   const encoder = buildEncoder(config, env, rng.split('encoder'))
+  if (encoder) checkEncoder(config, encoder)
   const representation = buildRepresentation(config, env, encoder)
   const observationSize = representation.size * (config.goals ? 2 : 1)
   const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
@@ -80,6 +82,25 @@ function checkGoals({ exploration, reward }: GoalConfig, kind: TrainConfig['repr
   if (exploration === 'prior' && kind !== 'encoder') throw refuse('goals.exploration prior', 'an encoder')
   if (reward === 'pixel-mse' && kind !== 'encoder') throw refuse('goals.reward pixel-mse', 'an encoder')
   if (exploration === 'env') goalEnv(env)
+}
+
+/** What the encoder cannot do, said before anything long starts. */
+function checkEncoder({ representation, goals }: TrainConfig, encoder: Encoder): void {
+  const refuse = (setting: string, got: string, fix: string): ArmatureError =>
+    new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
+  if (goals?.exploration === 'prior' && encoder.imagine === undefined) {
+    throw refuse('goals.exploration prior', 'has no prior to imagine goals from', 'set goals.exploration=env')
+  }
+  if (representation.kind !== 'encoder') return
+  const { from, refresh } = representation
+  if (refresh.everySteps > 0 && !isLearning(encoder)) {
+    throw refuse('representation.refresh', 'learns nothing', 'set representation.refresh.everySteps=0')
+  }
+  const { batchKind } = encoder.spec
+  if (batchKind !== 'frames' && (from === undefined || refresh.everySteps > 0)) {
+    const fix = 'train it with "armature pretrain" and set representation.from, without refreshes'
+    throw refuse('representation.encoder', `learns from ${batchKind}`, fix)
+  }
 }
 
 function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: Rng): Encoder | undefined {
@@ -127,7 +148,9 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
     ...(reward && config.goals
       ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals').seed) }
       : {}),
-    ...(encoder && refresh && refresh.everySteps > 0 ? { refresh: { encoder, ...refresh } } : {}),
+    ...(encoder && isLearning(encoder) && refresh && refresh.everySteps > 0
+      ? { refresh: { encoder, ...refresh } }
+      : {}),
   }
   return new Trainer(trainerParts, config.training, rng.split('trainer'))
 }

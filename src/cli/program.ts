@@ -8,7 +8,9 @@ import type { CheckFlags } from './check.ts'
 import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { McapFlags } from './mcap.ts'
+import type { PretrainOptions } from './pretrain.ts'
 import type { RenderOptions } from './render.ts'
+import type { RewardsOptions } from './rewards.ts'
 import type { Size } from './render-scene.ts'
 
 interface GlobalOptions {
@@ -86,6 +88,22 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await trainAndReport(at, preset, options))
     })
 
+  command('pretrain [encoder]', 'train an encoder on a recorded dataset, into a run folder; see "armature list"')
+    .option('--data <dir>', 'dataset, see "armature collect"')
+    .option('--out <dir>', 'run folder (default: runs/<encoder>-seed<n>)')
+    .option('--updates <n>', 'gradient steps', count)
+    .option('--batch <n>', 'rows of a batch', positiveInteger)
+    .option('--camera <name>', 'camera whose frames are learned from (default: front)')
+    .option('--seed <n>', 'master seed', integer)
+    .option('--validation <share>', 'share of the episodes that is held out (default: 0.1)', share)
+    .option('--set <key=value>', 'change a setting, e.g. config.latentSize=4; may be repeated', collect, [])
+    .option('--resume', 'go on from the last checkpoint of the run folder')
+    .action(async (encoder: string | undefined, options: PretrainOptions) => {
+      const at = await withEngine()
+      const { pretrain } = await import('./pretrain.ts')
+      finish(at, await pretrain(at, encoder, options))
+    })
+
   command('eval <run>', 'evaluate a run on fixed seeds, without exploration')
     .option('--episodes <n>', 'episodes', positiveInteger, 100)
     .option('--video <file.gif>', 'also write the first episodes as an animation')
@@ -101,6 +119,24 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const at = await withEngine()
       const { exportRun } = await import('./export.ts')
       finish(at, await exportRun(at, run, options))
+    })
+
+  command(
+    'rewards <encoders...>',
+    'how far embeddings can be trusted as a reward, on recorded episodes, beside controls',
+  )
+    .requiredOption('--data <dir>', 'dataset, as "armature collect" records it')
+    .option('--report <file.html>', 'page to write; the same as JSON goes beside it')
+    .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
+    .option('--camera <name>', "camera of the controls (default: the first encoder's)")
+    .option('--seed <n>', 'of split, controls and intervals', integer, 0)
+    .option('--repetitions <n>', 'bootstrap resamples', positiveInteger, 1000)
+    .option('--no-baselines', 'leave out the controls that were not named')
+    .option('--overwrite', 'replace files that are there')
+    .action(async (names: readonly string[], options: RewardsOptions) => {
+      const at = await withEngine()
+      const { rewards } = await import('./rewards.ts')
+      finish(at, await rewards(at, names, options))
     })
 
   command('list', 'presets, envs, encoders and agents').action(async () => {
@@ -249,6 +285,13 @@ function positiveInteger(text: string): number {
 function count(text: string): number {
   const value = integer(text)
   if (value < 0) throw new InvalidArgumentError('Expected a whole number, 0 or more.')
+  return value
+}
+
+function share(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value > 0 && value < 1))
+    throw new InvalidArgumentError('Expected a number between 0 and 1.')
   return value
 }
 

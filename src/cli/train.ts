@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
+import { isLearning } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -20,7 +21,7 @@ import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
 import { collectFrames, startFrames } from '../run/collect.ts'
 import { agentPolicy } from '../run/policies.ts'
-import { pretrainEncoder } from '../run/pretrain.ts'
+import { framesData, pretrainEncoder } from '../run/pretrain.ts'
 import type { Trainer, TrainerState } from '../run/trainer.ts'
 import type { Parts } from './build.ts'
 import { buildEnv, buildParts, buildTrainer, resolveComponents } from './build.ts'
@@ -28,6 +29,7 @@ import type { ConfigOptions } from './config.ts'
 import { defaultRunFolder, resolveConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
 
 export interface TrainOptions extends ConfigOptions {
   readonly out?: string
@@ -79,10 +81,11 @@ interface OpenedRun extends TrainedRun {
 async function createRun(context: CliContext, preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
   if (preset === undefined)
     throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
-  const config = resolveConfig(preset, options)
+  const config = await withEncoderRun(resolveConfig(preset, options), options.set)
   const path = options.out ?? defaultRunFolder(config)
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config)
+  await adoptEncoder(parts)
   return { parts, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
 }
 
@@ -94,7 +97,9 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   requireSame(path, recorded, preset, options)
   const steps = options.steps ?? recorded.training.steps
   const parts = await buildParts({ ...recorded, training: { ...recorded.training, steps } })
-  return { folder, parts, checkpoint: await new CheckpointStore(folder.checkpoints).latest() }
+  const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
+  if (checkpoint === undefined) await adoptEncoder(parts)
+  return { folder, parts, checkpoint }
 }
 
 /** A run goes on with its own configuration; only its length may change. */
@@ -151,10 +156,11 @@ async function saveCheckpoint(
   await store.save(trainer.step, { model, trainingState: arrays, json: { trainer: json, log } })
 }
 
-/** Collects frames, trains the encoder on them, and says how good it became on those that were held out. */
+/** Collects frames, trains the encoder on them, and says how good it became on those that were held out; not with an encoder run. */
 async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, logger: RunLogger): Promise<void> {
   const { encoder, config, env } = parts
   if (encoder === undefined || config.representation.kind !== 'encoder') return
+  if (config.representation.from !== undefined) return
   const { camera, pretrain: settings } = config.representation
   const rng = new Rng(config.seed).split('pretrain')
   const startAgain = `there is no checkpoint before training: ${resumeCommand(context, folder)} starts from the beginning`
@@ -174,19 +180,20 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   const trainCount = Math.floor(settings.frames * (1 - settings.validationFraction))
   const statistics = await encoder.fitStatistics?.({ frames: data.frames, count: data.count })
   if (statistics) logger.log(0, Object.fromEntries(Object.entries(statistics).map(([k, v]) => [`embed/${k}`, v])))
-  const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
-  await pretrainEncoder(encoder, data.frames, rng.split('batches'), {
-    updates: settings.updates,
-    batchSize: settings.batchSize,
-    trainCount,
-    logEvery: 100,
-    onMetrics: (update, metrics) => logger.log(update, metrics),
-    onProgress: (done) => {
-      throwIfInterrupted(context, startAgain)
-      learning.update(done)
-    },
-  })
-  learning.finish()
+  if (isLearning(encoder)) {
+    const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
+    const batches = framesData(data, { batchSize: settings.batchSize, trainCount }, rng.split('batches'))
+    await pretrainEncoder(encoder, batches, {
+      updates: settings.updates,
+      logEvery: 100,
+      onMetrics: (update, metrics) => logger.log(update, metrics),
+      onUpdate: (done) => {
+        throwIfInterrupted(context, startAgain)
+        learning.update(done)
+      },
+    })
+    learning.finish()
+  }
   const frameSize = data.frames.length / data.count
   await encoder.fitPrior?.(
     settings.priorFrames === 'starts'

@@ -8,6 +8,12 @@ const encoderRepresentation = z.strictObject({
   encoder: z.string().describe('registered encoder, see "armature list"'),
   config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
   camera: z.string().default('front').describe('camera whose frames are encoded'),
+  from: z
+    .string()
+    .optional()
+    .describe(
+      'encoder run, made by "armature pretrain": its encoder, settings and camera instead of pretraining one here',
+    ),
   pretrain: z
     .strictObject({
       frames: count('frames collected by random play').default(8000),

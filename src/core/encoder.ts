@@ -13,8 +13,17 @@ export interface EncoderSpec<K extends BatchKind = BatchKind> {
   readonly batchKind: K
 }
 
+/** An encoder that learns by gradient steps. */
+export type LearningEncoder<K extends BatchKind = BatchKind> = Encoder<K> &
+  Required<Pick<Encoder<K>, 'update' | 'evaluate'>>
+
+/** Whether `encoder` learns; else its features are fixed, or all that it takes from data is found by `fitStatistics`. */
+export function isLearning<K extends BatchKind>(encoder: Encoder<K>): encoder is LearningEncoder<K> {
+  return encoder.update !== undefined && encoder.evaluate !== undefined
+}
+
 /**
- * A learned state representation: frames in, latents out. It never sees an env. It learns from batches of one kind; whoever feeds it asks
+ * A state representation: frames in, latents out. It never sees an env. It learns from batches of one kind; whoever feeds it asks
  * `spec.batchKind` which.
  *
  * Errors: `bad-shape` when frames do not match `spec.frameShape`; `bad-value` for a batch with NaN, before any weight changes.
@@ -23,10 +32,10 @@ export interface Encoder<K extends BatchKind = BatchKind> {
   readonly spec: EncoderSpec<K>
   /** Takes from the data what must be known before learning, e.g. the mean frame; called once, before the first `update`. */
   fitStatistics?(batch: FrameBatch): Promise<Metrics>
-  /** One gradient step; returns scalars (always `loss`). */
-  update(batch: Batches[K]): Promise<Metrics>
-  /** Loss terms on held-out frames, without learning. */
-  evaluate(batch: Batches[K]): Promise<Metrics>
+  /** One gradient step; returns scalars (always `loss`). Absent where there is nothing to learn, see {@link isLearning}. */
+  update?(batch: Batches[K]): Promise<Metrics>
+  /** Loss terms on held-out frames, without learning; absent where nothing is minimised. */
+  evaluate?(batch: Batches[K]): Promise<Metrics>
   /** Latents float32 [count, latentSize]; deterministic (the mean where the encoder is a distribution). */
   encode(batch: FrameBatch): Promise<Float32Array>
   /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */

@@ -1,6 +1,7 @@
 import type { Metrics } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
-import { collapseMeasures, ridgeProbe } from './probes.ts'
+import { embeddingHealth } from './health.ts'
+import { ridgeProbe } from './probes.ts'
 import { spearman } from './statistics.ts'
 
 /** Random pairs that the rank correlation is taken over. */
@@ -25,20 +26,17 @@ export interface EmbeddingData {
 
 /**
  * How good an embedding is as a state and as a reward, without any RL: `embed/spearman`, the rank correlation of latent with true
- * distance over random pairs; `embed/r2_<state>`, linear probes on unseen episodes; standard deviations and effective rank.
+ * distance over random pairs; `embed/r2_<state>`, linear probes on unseen episodes; and {@link embeddingHealth}.
  */
 export function embeddingMeasures(data: EmbeddingData, rng: Rng): Metrics {
   const { count, latents, states, stateNames, episodes } = data
   const latentRows = { data: latents, count, size: latents.length / count }
   const stateRows = { data: states, count, size: states.length / count }
   const r2 = ridgeProbe(latentRows, stateRows, splitByEpisode(episodes, rng))
-  const { minStd, medianStd, effectiveRank } = collapseMeasures(latentRows)
   return {
     'embed/spearman': distanceRankCorrelation(data, rng),
     ...Object.fromEntries(stateNames.map((name, i) => [`embed/r2_${name}`, r2[i]!])),
-    'embed/min_std': minStd,
-    'embed/median_std': medianStd,
-    'embed/effective_rank': effectiveRank,
+    ...embeddingHealth(latents, count),
   }
 }
 

@@ -1,18 +1,25 @@
-import type { FrameBatch } from '../core/batches.ts'
-import type { Encoder } from '../core/encoder.ts'
+import type { Batches, BatchKind, FrameBatch } from '../core/batches.ts'
+import type { LearningEncoder } from '../core/encoder.ts'
 import type { Metrics } from '../core/ndarray.ts'
-import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
 
+/** Where an encoder's batches come from; each call draws one, and may overwrite the arrays of the one before. */
+export interface PretrainData<K extends BatchKind = BatchKind> {
+  training(): Batches[K]
+  /** Held out. */
+  validation(): Batches[K]
+}
+
 export interface PretrainOptions {
+  /** Gradient steps in all. */
   readonly updates: number
-  readonly batchSize: number
-  /** The first `trainCount` frames are learned from, the rest are held out. */
-  readonly trainCount: number
+  /** Steps done before, by a run that is gone on with; default 0. */
+  readonly done?: number
   /** Updates between rows of metrics. */
   readonly logEvery: number
-  readonly onMetrics?: (update: number, metrics: Metrics) => void
-  readonly onProgress?: (done: number) => void
+  readonly onMetrics?: (update: number, metrics: Metrics) => void | Promise<void>
+  /** After each update, once its metrics are out. */
+  readonly onUpdate?: (done: number) => void | Promise<void>
   readonly signal?: AbortSignal
 }
 
@@ -26,28 +33,53 @@ export function sampleFrames(frames: Uint8Array, from: number, batch: FrameBatch
   return batch
 }
 
-/** Trains an encoder on frames [count, ...] and reports its terms, on training and on held-out batches. */
-export async function pretrainEncoder(
-  encoder: Encoder,
-  frames: Uint8Array,
+export interface FramesOptions {
+  readonly batchSize: number
+  /** The first `trainCount` frames are learned from, the rest are held out. */
+  readonly trainCount: number
+}
+
+/** Frames [count, ...] in memory as data to pretrain on. */
+export function framesData(
+  { frames, count }: FrameBatch,
+  { batchSize, trainCount }: FramesOptions,
   rng: Rng,
-  options: PretrainOptions,
-): Promise<void> {
-  const frameSize = sizeOf(encoder.spec.frameShape)
-  const { batchSize, trainCount } = options
+): PretrainData<'frames'> {
+  const frameSize = frames.length / count
   const batch = { frames: new Uint8Array(batchSize * frameSize), count: batchSize }
   const heldOut = frames.subarray(trainCount * frameSize)
-  for (let update = 1; update <= options.updates; update++) {
-    options.signal?.throwIfAborted()
-    const metrics = await encoder.update(sampleFrames(frames, trainCount, batch, rng))
-    options.onProgress?.(update)
-    if (update % options.logEvery !== 0 && update !== options.updates) continue
-    sampleFrames(heldOut, heldOut.length / frameSize, batch, rng)
-    const validation = await encoder.evaluate(batch)
-    options.onMetrics?.(update, { ...prefixed('embed/', metrics), ...prefixed('embed/validation_', validation) })
+  return {
+    training: () => sampleFrames(frames, trainCount, batch, rng),
+    validation: () => sampleFrames(heldOut, count - trainCount, batch, rng),
   }
 }
 
-function prefixed(prefix: string, metrics: Metrics): Metrics {
+/**
+ * Trains an encoder and reports its terms, on training and on held-out batches.
+ * @returns updates done: fewer than asked for where `signal` aborted, which it does between two of them
+ */
+export async function pretrainEncoder<K extends BatchKind>(
+  encoder: LearningEncoder<K>,
+  data: PretrainData<K>,
+  options: PretrainOptions,
+): Promise<number> {
+  const { updates, done = 0, logEvery, signal } = options
+  for (let update = done + 1; update <= updates; update++) {
+    if (signal?.aborted) return update - 1
+    const metrics = await encoder.update(data.training())
+    if (update % logEvery === 0 || update === updates) {
+      const validation = await encoder.evaluate(data.validation())
+      await options.onMetrics?.(update, {
+        ...prefixed('embed/', metrics),
+        ...prefixed('embed/validation_', validation),
+      })
+    }
+    await options.onUpdate?.(update)
+  }
+  return Math.max(done, updates)
+}
+
+/** Metrics with `prefix` before each name. */
+export function prefixed(prefix: string, metrics: Metrics): Metrics {
   return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [prefix + name, value]))
 }

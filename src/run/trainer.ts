@@ -1,5 +1,5 @@
 import type { Agent } from '../core/agent.ts'
-import type { Encoder } from '../core/encoder.ts'
+import type { LearningEncoder } from '../core/encoder.ts'
 import type { Observation, SimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Goal, GoalSource } from '../core/goals.ts'
@@ -27,7 +27,7 @@ export interface TrainerParts {
   readonly goals?: { readonly exploration: GoalSource; readonly sampling: GoalSampling }
   /** An encoder that goes on learning from replay frames. */
   readonly refresh?: {
-    readonly encoder: Encoder
+    readonly encoder: LearningEncoder
     readonly everySteps: number
     readonly updates: number
     readonly batchSize: number

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto'
+import { basename, resolve } from 'node:path'
+import type { FrameBatch } from '../core/batches.ts'
+import type { Dataset } from '../core/dataset.ts'
+import type { Encoder } from '../core/encoder.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import { Rng } from '../core/rng.ts'
+import type { TaskGeometry } from '../evaluate/report/embed.ts'
+import { encoderEmbedder, stateEmbedder } from '../evaluate/report/embed.ts'
+import type { EncoderRole } from '../evaluate/report/model.ts'
+import type { Participant } from '../evaluate/report/rewards-report.ts'
+import { makeEncoder } from '../index.ts'
+import { openRunFolder } from '../io/run-folder.ts'
+import { loadEncoderRun } from './encoder-run.ts'
+import { loadRun } from './eval.ts'
+
+/** What every encoder is compared with: a network that has learned nothing. */
+export const BASELINE = 'random'
+/** The oracle: the coordinates that the task is scored by. */
+export const ORACLE = 'state'
+/** Controls of the table, in its order. */
+export const CONTROLS: readonly string[] = [BASELINE, 'pca', 'pixels', ORACLE]
+
+/** Training frames that `pca` is fitted to. */
+const FIT_FRAMES = 2000
+
+/** An encoder that was trained before, with the camera that it looks through. */
+export interface TrainedEncoder {
+  readonly name: string
+  readonly source: string
+  readonly encoder: Encoder
+  readonly camera: string
+  /** Episodes that it learned from, where that was a dataset. */
+  readonly learnedFrom?: { readonly sha256: string; readonly episodes: readonly number[] }
+}
+
+/**
+ * Opens a folder of `armature pretrain` or of `armature train`.
+ * @throws ArmatureError `not-found` where there is none; `bad-argument` for a training run without an encoder.
+ */
+export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> {
+  const { record } = await openFolder(path)
+  const isEncoderRun = (record.config as { readonly kind?: unknown } | null)?.kind === 'encoder'
+  const name = basename(resolve(path))
+  if (isEncoderRun) {
+    const { encoder, record: made, update } = await loadEncoderRun(path)
+    return {
+      name,
+      source: `${path}: ${made.encoder}, ${update} updates on ${made.data.training.length} episodes of ${made.data.source}`,
+      encoder,
+      camera: made.camera,
+      learnedFrom: { sha256: made.data.sha256, episodes: made.data.training },
+    }
+  }
+  const { parts, step } = await loadRun(path)
+  const { representation, preset } = parts.config
+  if (parts.encoder === undefined || representation.kind !== 'encoder') {
+    throw new ArmatureError('bad-argument', `${path} has no encoder`, { fix: 'name a run that learns from pixels' })
+  }
+  return {
+    name,
+    source: `${path}: ${parts.encoder.spec.name} of ${preset} after ${step} steps`,
+    encoder: parts.encoder,
+    camera: representation.camera,
+  }
+}
+
+async function openFolder(path: string): ReturnType<typeof openRunFolder> {
+  try {
+    return await openRunFolder(path)
+  } catch (error) {
+    if (!(error instanceof ArmatureError) || error.code !== 'not-found') throw error
+    throw new ArmatureError('not-found', `"${path}" is neither a run folder nor a control`, {
+      fix: `name a folder of "armature pretrain" or "armature train", or one of ${CONTROLS.join(', ')}`,
+      cause: error,
+    })
+  }
+}
+
+/** A trained encoder as it takes part. @throws ArmatureError `bad-config` where its frames are not those of the dataset. */
+export function trainedParticipant({ name, source, encoder, camera }: TrainedEncoder, dataset: Dataset): Participant {
+  return {
+    embedder: encoderEmbedder(name, encoder, camera, dataset),
+    role: 'candidate',
+    source,
+    hash: weightsHash(encoder),
+  }
+}
+
+export interface ControlOptions {
+  readonly dataset: Dataset
+  readonly camera: string
+  readonly task: TaskGeometry | undefined
+  /** Episodes to fit on. */
+  readonly train: readonly number[]
+  readonly seed: number
+  readonly role: EncoderRole
+}
+
+/**
+ * A control: fitted to training frames where it has something to fit.
+ * @throws ArmatureError `bad-config` for a camera that the dataset lacks, or the oracle where it holds no states.
+ */
+export async function controlParticipant(name: string, options: ControlOptions): Promise<Participant> {
+  const { dataset, camera, task, train, seed, role } = options
+  if (name === ORACLE) {
+    if (task === undefined) {
+      throw new ArmatureError('bad-config', `control ${ORACLE} on ${dataset.path}`, {
+        expected: 'recorded states and a goal space',
+      })
+    }
+    const { goalSpace } = dataset.spec
+    const size = goalSpace === undefined ? 0 : sizeOf(goalSpace.shape)
+    return {
+      embedder: stateEmbedder(ORACLE, size, task),
+      role: role === 'candidate' ? role : 'oracle',
+      source: 'the recorded coordinates that the task is scored by: no camera, no learning',
+    }
+  }
+  const shape = dataset.spec.cameras[camera]!.shape as readonly [number, number, number]
+  const encoder = makeEncoder(name, shape, new Rng(seed).split(name))
+  const frames = await trainFrames(dataset, camera, train)
+  await encoder.fitStatistics?.(frames)
+  return {
+    embedder: encoderEmbedder(name, encoder, camera, dataset),
+    role,
+    source:
+      encoder.fitStatistics === undefined
+        ? `control "${name}", seed ${seed}: nothing learned`
+        : `control "${name}", fitted to ${frames.count} frames of ${train.length} episodes`,
+    hash: weightsHash(encoder),
+  }
+}
+
+/** Frames of the training episodes, as many of each, evenly spread. */
+async function trainFrames(dataset: Dataset, camera: string, train: readonly number[]): Promise<FrameBatch> {
+  const size = sizeOf(dataset.spec.cameras[camera]!.shape)
+  const perEpisode = Math.max(1, Math.floor(FIT_FRAMES / train.length))
+  const frames: Uint8Array[] = []
+  for (const index of train.slice(0, FIT_FRAMES)) {
+    const { images, info } = await dataset.readEpisode(index, [camera])
+    const count = Math.min(perEpisode, info.length)
+    for (let i = 0; i < count; i++) {
+      const time = Math.floor((i * info.length) / count)
+      frames.push(images[camera]!.slice(time * size, (time + 1) * size))
+    }
+  }
+  return { frames: Uint8Array.from(Buffer.concat(frames)), count: frames.length }
+}
+
+/** SHA-256 of all weights by name; undefined would hide a change, so that encoders without weights have the hash of nothing. */
+function weightsHash(encoder: Encoder): string {
+  const digest = createHash('sha256')
+  for (const [name, { data, shape }] of Object.entries(encoder.save()).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    digest.update(`${name}[${shape.join()}]`)
+    digest.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  }
+  return digest.digest('hex')
+}

@@ -1,0 +1,249 @@
+import { extname } from 'node:path'
+import { envs, makeEnv } from '../../envs/index.ts'
+import type { Dataset } from '../core/dataset.ts'
+import { isGoalEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { Rng } from '../core/rng.ts'
+import { coreText, isCore } from '../evaluate/report/core-measures.ts'
+import type { TaskGeometry } from '../evaluate/report/embed.ts'
+import { number, rangeText } from '../evaluate/report/html.ts'
+import type { ClassCount, RewardsReport } from '../evaluate/report/model.ts'
+import { reportPage } from '../evaluate/report/page.ts'
+import type { Participant } from '../evaluate/report/rewards-report.ts'
+import { makeRewardsReport } from '../evaluate/report/rewards-report.ts'
+import { namedGeometry } from '../evaluate/report/task-geometry.ts'
+import { writeFileAtomic } from '../io/atomic.ts'
+import { hashFolder } from '../io/folder-hash.ts'
+import { encodeJson } from '../io/json.ts'
+import { openDataset } from '../io/lerobot/reader.ts'
+import { splitByEpisode } from '../io/lerobot/splits.ts'
+import { runVersions } from '../io/run-folder.ts'
+import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
+import { requireNewFile } from './pictures.ts'
+import type { TrainedEncoder } from './rewards-encoders.ts'
+import {
+  BASELINE,
+  controlParticipant,
+  CONTROLS,
+  openTrainedEncoder,
+  ORACLE,
+  trainedParticipant,
+} from './rewards-encoders.ts'
+import { table } from './table.ts'
+
+/** Share of each class of episodes that is held out where no encoder has learned from the dataset. */
+const TEST_SHARE = 0.3
+/** Fewer held-out episodes than this give no interval worth printing. */
+const MIN_TEST_EPISODES = 6
+
+export interface RewardsOptions {
+  /** Folder of the dataset. */
+  readonly data: string
+  /** HTML page to write. */
+  readonly report?: string
+  /** JSON file to write; default: beside the page. */
+  readonly jsonOut?: string
+  /** Camera of the controls; default: that of the first encoder, else the first of the dataset. */
+  readonly camera?: string
+  readonly seed: number
+  /** Bootstrap resamples. */
+  readonly repetitions: number
+  /** False: only the encoders that were named. */
+  readonly baselines: boolean
+  readonly overwrite?: boolean
+}
+
+/** Where the report went, and what it says. */
+export interface RewardsResult extends RewardsReport {
+  readonly files: readonly string[]
+}
+
+/**
+ * `armature rewards`: how far the distance of embeddings can be trusted as a reward, on held-out episodes, beside controls.
+ * @throws ArmatureError `bad-config` in one line for an encoder that does not fit the dataset; `bad-argument` for a file that is
+ *   there; `not-found`; `corrupt-file`; `interrupted`. Nothing is written then.
+ */
+export async function rewards(
+  context: CliContext,
+  names: readonly string[],
+  options: RewardsOptions,
+): Promise<RewardsResult> {
+  const started = context.clock()
+  const { report: pageFile, jsonOut = pageFile && jsonBeside(pageFile) } = options
+  for (const file of [pageFile, jsonOut]) if (file !== undefined) await requireNewFile(file, options.overwrite)
+  const dataset = await openDataset(options.data)
+  const datasetHash = await hashFolder(options.data)
+  const trained: TrainedEncoder[] = []
+  for (const name of names)
+    if (!CONTROLS.includes(name)) trained.push(uniqueName(await openTrainedEncoder(name), trained))
+  const { train, test } = holdOut(dataset, datasetHash, trained, new Rng(options.seed).split('split'))
+  const task = await taskGeometry(dataset)
+  const participants = await participantsOf(names, trained, dataset, { ...options, train, task })
+  const phase = context.progress.phase('rewards', test.length + participants.length)
+  const { report, drawing } = await makeRewardsReport({
+    dataset,
+    participants,
+    ...(participants.some(({ embedder }) => embedder.name === BASELINE) ? { baseline: BASELINE } : {}),
+    ...(task === undefined ? {} : { task }),
+    testEpisodes: test,
+    rng: new Rng(options.seed).split('report'),
+    repetitions: options.repetitions,
+    provenance: {
+      dataset: options.data,
+      datasetHash,
+      env: dataset.spec.source,
+      seed: options.seed,
+      trainEpisodes: train,
+      counts: countClasses(dataset, train, test),
+      versions: await runVersions(),
+      command: `armature ${context.command.join(' ')}`,
+      problems: dataset.problems,
+    },
+    onProgress: (done, _total, what) => {
+      throwIfInterrupted(context)
+      phase.update(done, what)
+    },
+  })
+  phase.finish()
+  const files: string[] = []
+  if (pageFile !== undefined) {
+    await writeFileAtomic(pageFile, reportPage(report, drawing, (context.clock() - started) / 1000))
+    files.push(pageFile)
+  }
+  if (jsonOut !== undefined) {
+    await writeFileAtomic(jsonOut, encodeJson(report, jsonOut))
+    files.push(jsonOut)
+  }
+  context.print(consoleText(report))
+  for (const file of files) context.print(file)
+  return { ...report, files }
+}
+
+function jsonBeside(page: string): string {
+  return `${page.slice(0, page.length - extname(page).length)}.json`
+}
+
+/** Folders may have the same last name, or that of a control. */
+function uniqueName(encoder: TrainedEncoder, others: readonly TrainedEncoder[]): TrainedEncoder {
+  const taken = new Set([...CONTROLS, ...others.map(({ name }) => name)])
+  let { name } = encoder
+  for (let i = 2; taken.has(name); i++) name = `${encoder.name}-${i}`
+  return { ...encoder, name }
+}
+
+/**
+ * Held out are episodes that no encoder has learned from: those that all runs on this dataset left out, else a share of each class.
+ * @throws ArmatureError `bad-argument` when too few are left.
+ */
+function holdOut(
+  dataset: Dataset,
+  datasetHash: string,
+  trained: readonly TrainedEncoder[],
+  rng: Rng,
+): { readonly train: readonly number[]; readonly test: readonly number[] } {
+  const learned = new Set(
+    trained.flatMap(({ learnedFrom }) => (learnedFrom?.sha256 === datasetHash ? learnedFrom.episodes : [])),
+  )
+  const split =
+    learned.size === 0
+      ? splitByEpisode(dataset.episodes, { train: 1 - TEST_SHARE, test: TEST_SHARE }, rng)
+      : {
+          train: [...learned].toSorted((a, b) => a - b),
+          test: dataset.episodes.map(({ index }) => index).filter((index) => !learned.has(index)),
+        }
+  if (split.test.length < MIN_TEST_EPISODES || split.train.length === 0) {
+    throw new ArmatureError('bad-argument', `episodes of ${dataset.path} that no encoder learned from`, {
+      expected: `${MIN_TEST_EPISODES} or more`,
+      got: String(split.test.length),
+      fix:
+        learned.size === 0
+          ? 'record more episodes'
+          : 'hold out more of them in "armature pretrain", with one seed for all',
+    })
+  }
+  return split
+}
+
+/** The distance that the env of the dataset scores by, where it is one of ours; else one over the named goal variables. */
+async function taskGeometry({ spec }: Dataset): Promise<TaskGeometry | undefined> {
+  if (spec.stateSpace.shape[0] === 0) return undefined
+  if (!Object.hasOwn(envs, spec.source)) return namedGeometry(spec)
+  const env = await makeEnv(spec.source)
+  if (!isGoalEnv(env)) return namedGeometry(spec)
+  return {
+    achieved: (state) => env.achievedGoal(state),
+    distance: (a, b) => env.goalDistances(a, b)['distance']!,
+    unit: 'm',
+    description: `the distance that ${spec.source} is scored by, over ${env.goalSpace.names?.join(', ') ?? 'its goal space'}`,
+  }
+}
+
+interface ParticipantOptions extends RewardsOptions {
+  readonly train: readonly number[]
+  readonly task: TaskGeometry | undefined
+}
+
+async function participantsOf(
+  names: readonly string[],
+  trained: readonly TrainedEncoder[],
+  dataset: Dataset,
+  options: ParticipantOptions,
+): Promise<Participant[]> {
+  const { baselines, task, train, seed } = options
+  const camera = cameraOf(dataset, options.camera ?? trained[0]?.camera)
+  const named = names.filter((name) => CONTROLS.includes(name))
+  const controls = CONTROLS.filter(
+    (name) =>
+      named.includes(name) ||
+      (baselines && (name !== ORACLE || (task !== undefined && dataset.spec.goalSpace !== undefined))),
+  )
+  // Those that may not fit come first: a refusal should not wait for the fitting of controls.
+  const participants = trained.map((encoder) => trainedParticipant(encoder, dataset))
+  for (const name of controls) {
+    participants.push(await controlParticipant(name, { dataset, camera, task, train, seed, role: 'baseline' }))
+  }
+  return participants
+}
+
+function cameraOf({ path, spec }: Dataset, wanted: string | undefined): string {
+  const cameras = Object.keys(spec.cameras)
+  const camera = wanted ?? cameras[0]
+  if (camera !== undefined && cameras.includes(camera)) return camera
+  throw new ArmatureError('bad-config', `camera of ${path}`, {
+    expected: cameras.join(' or ') || 'a dataset with a camera',
+    got: wanted ?? 'none',
+  })
+}
+
+function countClasses({ episodes }: Dataset, train: readonly number[], test: readonly number[]): ClassCount[] {
+  const [fitted, held] = [new Set(train), new Set(test)]
+  return [...new Set(episodes.map(({ policy }) => policy))].map((policy) => {
+    const all = episodes.filter((episode) => episode.policy === policy)
+    const tested = all.filter(({ index }) => held.has(index))
+    return {
+      policy,
+      train: all.filter(({ index }) => fitted.has(index)).length,
+      test: tested.length,
+      successes: tested.filter(({ success }) => success === true).length,
+    }
+  })
+}
+
+/** The main table and the verdicts, for the console. */
+function consoleText({ measures, encoders, provenance }: RewardsReport): string {
+  const columns = measures.filter(({ name }) => isCore(name))
+  const marks = { better: '+', worse: '-', undecided: ' ' }
+  const rows = columns.map(({ name, chance }) => [
+    coreText(name)!.title,
+    ...encoders.map(({ cells }) => {
+      const cell = cells[name]
+      if (cell === undefined || cell.estimate === null) return '–'
+      return `${number(cell.estimate)} ${rangeText(cell)}${cell.standing === undefined ? '' : marks[cell.standing]}`
+    }),
+    number(chance ?? null),
+  ])
+  const text = table([['measure', ...encoders.map(({ name }) => name), 'chance'], ...rows])
+  const verdicts = encoders.map(({ name, verdict }) => `${name}: ${verdict.text}`).join('\n')
+  return `${text}\n${provenance.testEpisodes.length} held-out episodes; 95 % intervals; + better, - worse than ${BASELINE}\n\n${verdicts}`
+}

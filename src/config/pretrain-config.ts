@@ -1,0 +1,56 @@
+import { z } from 'zod'
+
+const count = (what: string) => z.int().min(1).describe(what)
+
+const settings = {
+  encoder: z.string().describe('registered encoder, see "armature list"'),
+  config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
+  seed: z.int().default(0).describe('master seed of all random streams'),
+  camera: z.string().default('front').describe('camera whose frames are learned from'),
+  updates: z.int().min(0).default(6000).describe('gradient steps'),
+  batchSize: count('rows of a batch').default(64),
+  batch: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('further options of the sampler of batches, e.g. batch.length=3 for tuples of frames'),
+  validationFraction: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.1)
+    .describe('share of the episodes that is held out, at least one'),
+  statisticsFrames: count('training frames that statistics and the prior are taken from, evenly spread').default(4000),
+  healthFrames: z.int().min(2).default(512).describe('held-out frames that health is measured on, evenly spread'),
+  priorFrames: z
+    .enum(['all', 'starts'])
+    .default('all')
+    .describe('frames that the prior is fitted to: of all times, or the first of each episode'),
+  logEvery: count('updates between rows of metrics').default(100),
+  checkpointEvery: count('updates between checkpoints').default(1000),
+  memoryMb: z
+    .number()
+    .gt(0)
+    .default(1024)
+    .describe('memory for decoded training episodes; a larger dataset is streamed'),
+}
+
+/** Everything that decides how an encoder is trained on a dataset. */
+export const pretrainConfigSchema = z.strictObject(settings)
+
+export type PretrainConfig = z.infer<typeof pretrainConfigSchema>
+
+/** The resolved configuration of an encoder run, with what it was trained on: `config` in the `config.json` of its folder. */
+export const encoderRunSchema = z.strictObject({
+  kind: z.literal('encoder'),
+  ...settings,
+  frameShape: z.tuple([z.int(), z.int(), z.int()]).describe('height, width, channels'),
+  data: z.strictObject({
+    path: z.string().describe('absolute path of the dataset'),
+    sha256: z.string().describe('of its files, see hashFolder'),
+    source: z.string().describe('env or robot that it was recorded from'),
+    training: z.array(z.int()).describe('indices of the episodes that were learned from'),
+    validation: z.array(z.int()).describe('and of those that were held out'),
+  }),
+})
+
+export type EncoderRunConfig = z.infer<typeof encoderRunSchema>

@@ -1,0 +1,197 @@
+import type { Dataset, EpisodeData } from '../../core/dataset.ts'
+import type { Encoder } from '../../core/encoder.ts'
+import { ArmatureError } from '../../core/errors.ts'
+import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
+
+/** Frames that an encoder is given at once. */
+const BATCH = 64
+
+/** Turns whole episodes into rows of numbers: an encoder behind a camera, or the privileged state. */
+export interface Embedder {
+  /** Name in the report; different for each. */
+  readonly name: string
+  /** Camera that it looks through; none for the state. */
+  readonly camera?: string
+  readonly latentSize: number
+  /** Embeddings of all observations of an episode, [length, latentSize]. */
+  embed(episode: EpisodeData): Promise<Float32Array>
+  /** Embeddings of the images of its goal, [images, latentSize]; undefined where the episode has no goal. */
+  embedGoals(episode: EpisodeData): Promise<Float32Array | undefined>
+}
+
+/** How states, goals and true distances of a dataset hang together. */
+export interface TaskGeometry {
+  /** The point of the goal space that a state has reached. */
+  achieved(state: Float32Array): Float32Array
+  /** Distance of two points of the goal space. */
+  readonly distance: TrueDistance
+  /** Unit of the distance, e.g. `m`. */
+  readonly unit: string
+  /** Where the distance comes from, for the reader of the report. */
+  readonly description: string
+}
+
+/** @throws ArmatureError `bad-config` in one line when the dataset lacks the camera or its frames have another shape. */
+export function encoderEmbedder(name: string, encoder: Encoder, camera: string, dataset: Dataset): Embedder {
+  const { frameShape, latentSize } = encoder.spec
+  requireFrames(name, frameShape, camera, dataset)
+  const encode = async (frames: Uint8Array, count: number): Promise<Float32Array> => {
+    const size = frames.length / count
+    const latents = new Float32Array(count * latentSize)
+    for (let start = 0; start < count; start += BATCH) {
+      const end = Math.min(count, start + BATCH)
+      const part = await encoder.encode({ frames: frames.subarray(start * size, end * size), count: end - start })
+      latents.set(part, start * latentSize)
+    }
+    return latents
+  }
+  return {
+    name,
+    camera,
+    latentSize,
+    embed: ({ images, info }) => encode(images[camera]!, info.length),
+    embedGoals: async (episode) => {
+      const frame = goalFrame(episode, camera)
+      return frame && encode(frame, 1)
+    },
+  }
+}
+
+function requireFrames(
+  name: string,
+  frameShape: readonly [number, number, number],
+  camera: string,
+  { path, spec }: Dataset,
+): void {
+  const space = spec.cameras[camera]
+  if (space === undefined) {
+    throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
+      expected: `camera ${camera}`,
+      got: `only ${Object.keys(spec.cameras).join(', ') || 'no camera'}`,
+      fix: 'choose one with --camera',
+    })
+  }
+  if (space.shape.join() !== frameShape.join()) {
+    throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
+      expected: `frames of ${frameShape.join('x')}`,
+      got: `${space.shape.join('x')} from camera ${camera}`,
+      fix: 'use a dataset recorded at the size that the encoder was trained on',
+    })
+  }
+}
+
+/** The coordinates that the task is scored by, as they are: what no camera can beat. */
+export function stateEmbedder(name: string, latentSize: number, task: TaskGeometry): Embedder {
+  return {
+    name,
+    latentSize,
+    embed: async ({ state, info: { length } }) => {
+      const size = state.length / length
+      const points = new Float32Array(length * latentSize)
+      for (let t = 0; t < length; t++) {
+        points.set(task.achieved(state.subarray(t * size, (t + 1) * size)), t * latentSize)
+      }
+      return points
+    },
+    embedGoals: async (episode) => goalPoint(episode, task),
+  }
+}
+
+/** The picture of an episode's goal: the recorded one, else the last frame where the episode succeeded. */
+export function goalFrame({ goalImages, images, info }: EpisodeData, camera: string): Uint8Array | undefined {
+  const recorded = goalImages?.[camera]
+  if (recorded !== undefined) return recorded
+  const frames = images[camera]!
+  return info.success === true ? frames.subarray(frames.length - frames.length / info.length) : undefined
+}
+
+/** The goal of an episode in the goal space: the recorded one, else where it ended, if it succeeded. */
+function goalPoint({ info, state }: EpisodeData, task: TaskGeometry): Float32Array | undefined {
+  if (info.goal !== undefined) return info.goal
+  if (info.success !== true || state.length === 0) return undefined
+  return task.achieved(state.subarray(state.length - state.length / info.length))
+}
+
+/**
+ * Embeds episodes with several embedders at once: each episode is read once, and only its embeddings stay in memory.
+ *
+ * @param indices numbers of the episodes in the dataset
+ * @param task what is known of true distances, where the dataset holds states
+ * @param onEpisode called with each episode while it is in memory, after it has been embedded
+ * @returns by the name of the embedder
+ */
+export async function embedEpisodes(
+  dataset: Dataset,
+  indices: readonly number[],
+  embedders: readonly Embedder[],
+  task: TaskGeometry | undefined,
+  onEpisode: (episode: EpisodeData) => void,
+): Promise<ReadonlyMap<string, EmbeddedEpisodes>> {
+  const cameras = camerasOf(embedders)
+  const episodes = embedders.map((): EmbeddedEpisode[] => [])
+  for (const index of indices) {
+    const data = await dataset.readEpisode(index, cameras)
+    const common = describeEpisode(data, task)
+    for (const [i, embedder] of embedders.entries()) {
+      const goals = await embedder.embedGoals(data)
+      episodes[i]!.push({
+        ...common,
+        embeddings: await embedder.embed(data),
+        ...(goals === undefined ? {} : { goals }),
+      })
+    }
+    onEpisode(data)
+  }
+  return new Map(
+    embedders.map(({ name, latentSize }, i) => [
+      name,
+      { episodes: episodes[i]!, embeddingSize: latentSize, ...describeTask(dataset, task) },
+    ]),
+  )
+}
+
+/** Cameras that the embedders look through, each once. */
+export function camerasOf(embedders: readonly Embedder[]): string[] {
+  return [...new Set(embedders.flatMap(({ camera }) => camera ?? []))]
+}
+
+/** What is known of an episode, whatever encoder looks at it. */
+function describeEpisode(data: EpisodeData, task: TaskGeometry | undefined): Omit<EmbeddedEpisode, 'embeddings'> {
+  const { info, state, actions, rewards } = data
+  const goal = task && goalPoint(data, task)
+  const size = state.length / info.length
+  return {
+    index: info.index,
+    class: info.policy,
+    length: info.length,
+    actions,
+    trueRewards: rewards,
+    objects: info.objects,
+    ...(size > 0 ? { states: state } : {}),
+    ...(info.success === undefined ? {} : { success: info.success }),
+    ...(info.distractor === undefined ? {} : { nuisances: { distractor: info.distractor } }),
+    ...(task === undefined || goal === undefined || size === 0
+      ? {}
+      : {
+          goal,
+          goalDistances: Float32Array.from({ length: info.length }, (_, t) =>
+            task.distance(task.achieved(state.subarray(t * size, (t + 1) * size)), goal),
+          ),
+        }),
+  }
+}
+
+function describeTask(
+  { spec }: Dataset,
+  task: TaskGeometry | undefined,
+): Pick<EmbeddedEpisodes, 'stateNames' | 'stateDistance' | 'goalDistance'> {
+  const size = spec.stateSpace.shape[0] ?? 0
+  if (size === 0) return {}
+  const stateNames = spec.stateSpace.names ?? Array.from({ length: size }, (_, i) => `state_${i}`)
+  if (task === undefined) return { stateNames }
+  return {
+    stateNames,
+    stateDistance: (a, b) => task.distance(task.achieved(a), task.achieved(b)),
+    goalDistance: (state, goal) => task.distance(task.achieved(state), goal),
+  }
+}

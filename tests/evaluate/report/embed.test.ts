@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import type { Encoder } from '../../../src/core/encoder.ts'
+import { boxSpace } from '../../../src/core/spaces.ts'
+import { embedEpisodes, encoderEmbedder, stateEmbedder } from '../../../src/evaluate/report/embed.ts'
+import { namedGeometry } from '../../../src/evaluate/report/task-geometry.ts'
+import { syntheticDataset, TASK } from './fixture.ts'
+
+/** Mean of each channel: what it embeds can be computed by hand. */
+function meanColour(batches: number[], frameShape: readonly [number, number, number] = [16, 16, 3]): Encoder {
+  return {
+    spec: { name: 'mean', frameShape, latentSize: 3, batchKind: 'frames' },
+    encode: async ({ frames, count }) => {
+      batches.push(count)
+      const size = frames.length / count
+      return Float32Array.from({ length: count * 3 }, (_, at) => {
+        let sum = 0
+        for (let i = at % 3; i < size; i += 3) sum += frames[Math.floor(at / 3) * size + i]!
+        return (3 * sum) / size
+      })
+    },
+    save: () => ({}),
+    restore: () => {},
+    dispose: () => {},
+  }
+}
+
+describe('embedEpisodes', () => {
+  test('reads every episode once for all encoders and keeps no frames', async () => {
+    const dataset = syntheticDataset(1)
+    const reads: number[] = []
+    const counted = {
+      ...dataset,
+      readEpisode: async (index: number) => {
+        reads.push(index)
+        return dataset.readEpisode(index)
+      },
+    }
+    const batches: number[] = []
+    const embedders = [encoderEmbedder('mean', meanColour(batches), 'top', dataset), stateEmbedder('state', 4, TASK)]
+    const embedded = await embedEpisodes(counted, [2, 0], embedders, TASK, () => {})
+    expect(reads).toEqual([2, 0])
+    expect(batches).toEqual([1, 21, 1, 21])
+    const [episode] = embedded.get('state')!.episodes
+    const data = await dataset.readEpisode(2)
+    expect(episode).toMatchObject({
+      index: 2,
+      class: 'partial',
+      success: false,
+      embeddings: data.state,
+      goals: data.info.goal,
+    })
+    expect(episode!.goalDistances![20]).toBeCloseTo(TASK.distance(data.state.subarray(80), data.info.goal!), 6)
+  })
+
+  test('without a recorded goal a success is its own goal, and a failure has none', async () => {
+    const dataset = syntheticDataset(1)
+    const bare = {
+      ...dataset,
+      readEpisode: async (index: number) => {
+        const { goalImages: _images, info, ...rest } = await dataset.readEpisode(index)
+        const { goal: _goal, ...known } = info
+        return { ...rest, info: known }
+      },
+    }
+    const embedders = [encoderEmbedder('mean', meanColour([]), 'top', dataset)]
+    const [success, failure] = (await embedEpisodes(bare, [0, 1], embedders, TASK, () => {})).get('mean')!.episodes
+    expect(success!.goals).toEqual(success!.embeddings.subarray(60))
+    expect(success!.goalDistances![20]).toBe(0)
+    expect([failure!.goals, failure!.goalDistances]).toEqual([undefined, undefined])
+  })
+})
+
+test.each([
+  ['front', [16, 16, 3], 'expected camera front, got only top'],
+  ['top', [48, 48, 3], 'expected frames of 48x48x3, got 16x16x3 from camera top'],
+] as const)('an encoder of camera %s and frames %j is refused', (camera, shape, text) => {
+  expect(() => encoderEmbedder('mine', meanColour([], shape), camera, syntheticDataset(1))).toThrow(text)
+})
+
+test('a goal space that names state variables gives a distance; one that does not, none', () => {
+  const { spec } = syntheticDataset(1)
+  const named = namedGeometry({ ...spec, goalSpace: boxSpace([2], -1, 1, ['puck_x_m', 'puck_y_m']) })!
+  expect(named.achieved(Float32Array.of(1, 2, 3, 4))).toEqual(Float32Array.of(3, 4))
+  expect(named.distance(Float32Array.of(0, 0), Float32Array.of(3, 4))).toBe(5)
+  expect(namedGeometry({ ...spec, goalSpace: boxSpace([1], -1, 1, ['door_rad']) })).toBeUndefined()
+})
