@@ -133,6 +133,8 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     observationDigest: optional(text),
     actionDigest: optional(text),
     acceptMismatch: optional(flag),
+    publicKey: optional(text),
+    keyProof: optional(text),
   },
   welcome: {
     ...robotHeader,

@@ -54,6 +54,9 @@ export interface HelloMessage extends Header {
   readonly actionDigest?: string
   /** Drive even if the digests differ, where the robot's own settings allow that. */
   readonly acceptMismatch?: boolean
+  /** With CURVE: the client's public key, Z85, and the proof that this connection holds it (see the README). */
+  readonly publicKey?: string
+  readonly keyProof?: string
 }
 
 /** When the robot side acts by itself, microseconds. */
