@@ -98,6 +98,7 @@ export type EventCode =
   | 'soft_watchdog'
   | 'resumed'
   | 'hard_watchdog'
+  | 'action_refused'
   | 'too_many_rejects'
   | 'overrun'
   | 'estop'
@@ -391,7 +392,7 @@ export class Supervisor {
 
   #rejected(problem: ActionProblem, nowUs: number): void {
     this.#rejects++
-    this.#emit('reject', 'too_many_rejects', `action refused: ${problem}`, this.#state, nowUs)
+    this.#emit('reject', 'action_refused', `action refused: ${problem}`, this.#state, nowUs)
     if (this.#rejects < this.#options.maxRejects) return
     this.#drop('SAFE_STOP', 'too_many_rejects', `${this.#rejects} faulty actions in a row: ${problem}`, nowUs)
   }
