@@ -33,6 +33,7 @@ export class SendQueue {
   readonly #socket: MessageSender
   readonly #capacity: number
   readonly #policy: DropPolicy
+  readonly #onUnreachable: ((peer: Uint8Array) => void) | undefined
   readonly #waiting: Uint8Array[][] = []
   readonly #counts = {
     offered: 0,
@@ -47,11 +48,15 @@ export class SendQueue {
   #isWriting = false
   #isClosed = false
 
-  /** @param capacity messages that may wait for the one that is being sent, at least 1 */
-  constructor(socket: MessageSender, capacity: number, policy: DropPolicy) {
+  /**
+   * @param capacity messages that may wait for the one that is being sent, at least 1
+   * @param onUnreachable told the first part of a message, a routing id, when no peer has it (any more)
+   */
+  constructor(socket: MessageSender, capacity: number, policy: DropPolicy, onUnreachable?: (peer: Uint8Array) => void) {
     this.#socket = socket
     this.#capacity = capacity
     this.#policy = policy
+    this.#onUnreachable = onUnreachable
   }
 
   get counts(): SendCounts {
@@ -97,7 +102,9 @@ export class SendQueue {
         this.#counts.sent++
         for (const part of parts) this.#counts.sentBytes += part.byteLength
       } catch (error) {
-        this.#counts[failureOf(error)]++
+        const failure = failureOf(error)
+        this.#counts[failure]++
+        if (failure === 'unreachable') this.#onUnreachable?.(parts[0]!)
         if (this.#socket.closed) this.close()
       }
     }

@@ -10,7 +10,7 @@ export const MAX_COMMAND_BYTES: number = 256 * 1024
 /** Largest message that a client takes from a robot: camera frames are larger than commands. */
 export const MAX_OBSERVATION_BYTES: number = 64 * 1024 * 1024
 
-const COMMON = { linger: 0, sendTimeout: 0, heartbeatInterval: 200, heartbeatTimeout: 1000, handshakeInterval: 3000 }
+const COMMON = { linger: 0, heartbeatInterval: 200, heartbeatTimeout: 1000, handshakeInterval: 3000 }
 
 /** Where the four sockets of a robot are. */
 export interface Endpoints {
@@ -96,10 +96,10 @@ export async function bindRobotSockets(
   const common = { ...COMMON, ...curve, context, maxMessageSize: MAX_COMMAND_BYTES }
   const domain = (name: keyof Endpoints): { zapDomain?: string } => (curve === undefined ? {} : { zapDomain: name })
   const sockets = {
-    control: new Router({ ...common, ...domain('control'), mandatory: true, handover: false }),
+    control: new Router({ ...common, ...domain('control'), sendTimeout: 0, mandatory: true, handover: false }),
     action: new Router({ ...common, ...domain('action'), handover: false }),
-    observation: new Publisher({ ...common, ...domain('observation'), sendHighWaterMark: 4 }),
-    telemetry: new Publisher({ ...common, ...domain('telemetry'), sendHighWaterMark: 256 }),
+    observation: new Publisher({ ...common, ...domain('observation'), sendTimeout: 0, sendHighWaterMark: 4 }),
+    telemetry: new Publisher({ ...common, ...domain('telemetry'), sendTimeout: 0, sendHighWaterMark: 256 }),
   }
   const names = Object.keys(sockets) as (keyof Endpoints)[]
   const close = (): void => {
@@ -172,6 +172,7 @@ export function connectControl(
     context,
     routingId,
     immediate: true,
+    sendTimeout: 0,
     maxMessageSize: MAX_OBSERVATION_BYTES,
   })
   control.connect(endpoint)
@@ -186,27 +187,23 @@ export interface ClientSockets {
 }
 
 /**
- * Connects the rest. The observation socket keeps only the newest message (`conflate` must be set before `connect`); the action socket refuses
+ * Makes the rest, still unconnected. The observation socket keeps only the newest message (`conflate` must be set before `connect`); the action socket refuses
  * messages while there is no connection (`immediate`), so that no old action waits for a robot to come back.
  *
  * @param topics of telemetry, as prefixes of messages; none: none at all
  */
-export function connectSockets(
+export function makeClientSockets(
   context: Context,
-  endpoints: Endpoints,
   security: ClientSecurity | undefined,
   routingId: string,
   topics: readonly string[],
 ): ClientSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
-  const action = new Dealer({ ...options, routingId, immediate: true, sendHighWaterMark: 2 })
+  const action = new Dealer({ ...options, routingId, immediate: true, sendTimeout: 0, sendHighWaterMark: 2 })
   const observation = new Subscriber({ ...options, conflate: true })
   const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
   observation.subscribe()
   for (const topic of topics) telemetry.subscribe(topic)
-  action.connect(endpoints.action)
-  observation.connect(endpoints.observation)
-  telemetry.connect(endpoints.telemetry)
   return { action, observation, telemetry }
 }
 
