@@ -182,7 +182,8 @@ describe('garbage', () => {
 
   it('cut short anywhere is refused', () => {
     for (const bytes of valid) {
-      for (let length = 0; length < bytes.length; length++) expect(survives(bytes.subarray(0, length))).toBe(false)
+      const lengths = Array.from(bytes.keys()).filter((length) => survives(bytes.subarray(0, length)))
+      expect(lengths).toEqual([])
     }
   })
 
@@ -198,7 +199,7 @@ describe('garbage', () => {
         survives(bytes)
       }
     }
-    run(20_000)
+    run(5000)
     const before = process.memoryUsage.rss()
     run(100_000)
     expect(process.memoryUsage.rss() - before).toBeLessThan(20 * 2 ** 20)
