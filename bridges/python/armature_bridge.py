@@ -247,11 +247,10 @@ class RobotClient:
         self._session = ""
         self._lease: Optional[str] = None
         self._keys = keys
-        self._seq = {"control": 0, "action": 0}
+        self._seq = 0
         self._clock: Deque[Tuple[int, int]] = deque(maxlen=64)  # (round trip, offset), microseconds
         self._next_ping = 0.0
         self._last_seen = 0
-        self._waits = False  # lock-step
         self._routing_id = os.urandom(16)
         self._context = zmq.Context()
         try:
@@ -291,10 +290,9 @@ class RobotClient:
     def arm(self) -> None:
         self._command("arm")
 
-    def start(self, lockstep: bool = False) -> None:
-        """From now on actions are executed and must keep coming; with `lockstep` the (simulated) robot waits for each instead."""
-        self._waits = lockstep
-        self._command("start", mode="lockstep" if lockstep else "realtime")
+    def start(self) -> None:
+        """From now on actions are executed and must keep coming; a robot in lock-step waits for each instead."""
+        self._command("start", mode=self.welcome["mode"])
 
     def pause(self) -> None:
         self._command("pause")
@@ -337,15 +335,30 @@ class RobotClient:
             if left <= 0:
                 return None
 
-    def act(self, action: Any, observation: Message, due_us: int = 0, ttl_us: int = 100_000, policy: Optional[Message] = None) -> bool:
+    def act(self, action: Any, observation: Message, due_us: int = 0, ttl_us: int = 0, policy: Optional[Message] = None) -> bool:
         """Sends the action that answers `observation`. False: there is no connection at the moment, and it was dropped. `due_us` is a time
-        of the robot's clock (see `robot_time_us`); 0: at the next control tick."""
+        of the robot's clock (see `robot_time_us`), after which it counts for `ttl_us`; 0: at the next control tick, and no such limit."""
         self.service()
         return self._send_action(
             {"kind": "action", "due_us": due_us, "ttl_us": ttl_us, "action": np.asarray(action, dtype=np.float32)}, observation, policy
         )
 
-    def chunk(self, actions: Any, observation: Message, start_us: int, step_us: int, ttl_us: int = 100_000, policy: Optional[Message] = None) -> bool:
+    def step(self, action: Any, observation: Message, timeout_s: float = 30.0) -> Message:
+        """Lock-step: sends the action and waits for the observation that follows. Raises BridgeError when the robot refuses the action."""
+        deadline = time.monotonic() + timeout_s
+        self.refusals.clear()
+        self.act(action, observation)
+        sent = self._seq
+        while time.monotonic() < deadline:
+            following = self.observe(timeout_s=0.05)
+            if following is not None:
+                return following
+            for refusal in self.refusals:
+                if refusal.get("ref_seq") == sent:
+                    raise BridgeError(refusal["code"], refusal["text"])
+        raise BridgeError("busy", f"no observation for {timeout_s} s")
+
+    def chunk(self, actions: Any, observation: Message, start_us: int, step_us: int, ttl_us: int = 0, policy: Optional[Message] = None) -> bool:
         """Sends actions [steps, size] of which step k is due at `start_us + k step_us` by the robot's clock."""
         self.service()
         body = {"kind": "chunk", "start_us": start_us, "step_us": step_us, "ttl_us": ttl_us}
@@ -444,6 +457,8 @@ class RobotClient:
     def _take(self, message: Message) -> None:
         """A message that answers no request."""
         if message["session"] != self._session:
+            if message["kind"] == "error" and message["code"] == "unauthorized" and self._session:
+                raise BridgeError("unauthorized", "the robot was restarted and knows nothing of before: connect again")
             return
         self._follow(message)
         if message["kind"] == "pong":
@@ -470,11 +485,11 @@ class RobotClient:
         return True
 
     def _send(self, message: Message, socket: str = "control") -> int:
-        self._seq[socket] += 1
-        header = {"session": self._session, "seq": self._seq[socket], "time_us": _now_us(), "epoch": self.epoch}
+        self._seq += 1  # one count for both sockets, so that a refusal names one message
+        header = {"session": self._session, "seq": self._seq, "time_us": _now_us(), "epoch": self.epoch}
         target = self._action if socket == "action" else self._control
         target.send(encode_message({**header, **message}))
-        return self._seq[socket]
+        return self._seq
 
 
 _HEADER = ("epoch", "bridge_state", "armed")
@@ -580,8 +595,13 @@ class RobotServer:
 
     SOFT_US, HARD_US, HEARTBEAT_US, MAX_LEAD_US, MAX_REJECTS, MAX_PEERS = 100_000, 500_000, 1_000_000, 2_000_000, 5, 32
 
-    def __init__(self, robot: Robot, address: str = "tcp://127.0.0.1:5600", max_step: Optional[Sequence[float]] = None) -> None:
-        """Binds at `address` and, for the other three sockets, at ports that the system chooses."""
+    def __init__(
+        self, robot: Robot, address: str = "tcp://127.0.0.1:5600", max_step: Optional[Sequence[float]] = None, mode: str = "realtime"
+    ) -> None:
+        """Binds at `address` and, for the other three sockets, at ports that the system chooses. In the mode `lockstep` the robot, a
+        simulated one, waits for the action that answers its newest observation."""
+        if mode == "lockstep" and not robot.schema["is_simulated"]:
+            raise ValueError("only a simulated robot can run in lock-step: time does not wait for a policy")
         host = address.rpartition(":")[0]
         if host not in ("tcp://127.0.0.1", "tcp://localhost"):
             raise ValueError(f"{address} can be reached by others, and this robot side has no keys; use tcp://127.0.0.1")
@@ -590,7 +610,8 @@ class RobotServer:
         self.low, self.high = (np.asarray(self.schema["action"][key], dtype=np.float32) for key in ("low", "high"))
         self.period_us = int(1e6 / self.schema["control_hz"])
         self.run_id = os.urandom(16).hex()
-        self.bridge_state, self.armed, self.epoch, self.mode = "IDLE", False, 1, "realtime"
+        self.bridge_state, self.armed, self.mode = "IDLE", False, mode
+        self.epoch = 1 + int.from_bytes(os.urandom(3), "big")  # another at every start
         self.counters = dict.fromkeys(("received", "applied", "late", "too_early", "superseded", "rejected"), 0)
         self._lease: Optional[Message] = None  # token, peer, ttl_us, seen_us
         self._peers: Dict[bytes, Message] = {}
@@ -613,11 +634,11 @@ class RobotServer:
             raise
         self.address = self._control.getsockopt_string(zmq.LAST_ENDPOINT)
 
-    def run(self, keep_running: Callable[[], bool] = lambda: True) -> None:
-        """Serves until `keep_running` says no or a signal is raised; the robot is then at rest."""
+    def run(self) -> None:
+        """Serves until an exception such as KeyboardInterrupt ends it; the robot is then at rest."""
         next_tick, next_metrics = _now_us(), _now_us()
         try:
-            while keep_running():
+            while True:
                 self._drain(self._control, self._handle_control, "control")
                 self._drain(self._action, self._handle_action, "action")
                 now = _now_us()
@@ -625,12 +646,12 @@ class RobotServer:
                 if now >= next_metrics:
                     next_metrics = now + 1_000_000
                     self._publish({"kind": "metrics", "counters": {f"actions_{k}": n for k, n in self.counters.items()}, "values": {}})
-                if self._is_lockstep():
+                if self.mode == "lockstep":
                     self._tick_lockstep(now)
                 elif now >= next_tick:
                     next_tick = max(next_tick + self.period_us, now)
                     self._tick(now)
-                wait = 20 if self._is_lockstep() else max(0, min(20, (next_tick - _now_us()) // 1000))
+                wait = 20 if self.mode == "lockstep" else max(0, min(20, (next_tick - _now_us()) // 1000))
                 self._poller.poll(wait)
         finally:
             self.close()
@@ -713,7 +734,8 @@ class RobotServer:
             raise BridgeError("fault_latched", "an operator must clear the stop")
         held = self._lease
         if held is not None and held["peer"] != peer:
-            if not (message.get("preempt") and client["role"] == "operator"):
+            is_gone = _now_us() - held["seen_us"] > held["ttl_us"]  # only seen here in lock-step, which has no watchdog
+            if not is_gone and not (message.get("preempt") and client["role"] == "operator"):
                 raise BridgeError("lease_denied", "another client holds the lease")
             self._drop("IDLE", "lease_preempted")
             held = None
@@ -738,7 +760,7 @@ class RobotServer:
             self._require(self.bridge_state == "READY", "busy", f"cannot arm in {self.bridge_state}")
             self.armed = True
         elif command == "start":
-            self._start(message.get("mode") or "realtime")
+            self._start(message.get("mode") or self.mode)
         elif command in ("pause", "reset"):
             self._end("READY", command)
             if command == "reset":
@@ -760,10 +782,9 @@ class RobotServer:
     def _start(self, mode: str) -> None:
         self._require(self.bridge_state == "READY", "busy", f"cannot start in {self.bridge_state}")
         self._require(self.armed, "not_armed", "the robot is not armed")
-        self._require(mode == "realtime" or self.schema["is_simulated"], "busy", "only a simulated robot can wait for actions")
-        self.mode, self._action_us, self._rejects = mode, _now_us(), 0
+        self._require(mode == self.mode, "busy", f"this robot runs in {self.mode}")
+        self._action_us, self._rejects = _now_us(), 0
         self._go("ACTIVE", "started")
-        self._observe()
 
     def _reset(self, message: Message) -> Message:
         self._reading = self.robot.reset(message.get("seed"), message.get("options") or {})
@@ -792,6 +813,7 @@ class RobotServer:
 
     def _accept(self, peer: bytes, message: Message, actions: Any) -> List[_Step]:
         self._require(self._holds(peer, message), "lease_expired", "no lease, or not this one")
+        self._require(not (self._reading and (self._reading.terminated or self._reading.truncated)), "busy", "the episode is over: reset")
         self._require(message["epoch"] == self.epoch, "epoch_stale", f"epoch {message['epoch']}; now {self.epoch}")
         self._require(message["seq"] > self._last_action_seq, "seq_replay", "an action that came before")
         self._last_action_seq = message["seq"]
@@ -819,15 +841,13 @@ class RobotServer:
         step_us = self.period_us if message["kind"] == "action" else step_us
         self._require(all(_is_count(x) for x in (first, step_us, ttl_us)), "decode_failed", "times are whole microseconds")
         first = first or now
+        ttl_us = ttl_us or self._soft_us()
         self._require(first + (len(rows) - 1) * step_us + ttl_us >= now, "late", "its time is over")
         self._require(first - now <= self.MAX_LEAD_US, "too_early", "due too far ahead")
         place = message["seq"], message.get("observation_seq", 0)
         return [_Step(first + k * step_us, first + k * step_us + ttl_us, row, *place) for k, row in enumerate(rows)]
 
     # the loop
-
-    def _is_lockstep(self) -> bool:
-        return self.mode == "lockstep" and self.bridge_state == "ACTIVE"
 
     def _tick_lockstep(self, now: int) -> None:
         answers = [step for step in self._queue if step.observation_seq == self._observation_seq]
@@ -837,7 +857,7 @@ class RobotServer:
         if answers:
             self._apply(answers[-1], 0)
             self._observe()
-        elif now - self._sent_us > 200_000:
+        elif self._reading is not None and now - self._sent_us > 200_000:
             self._publish_observation()  # again: a subscriber that joined late must not wait for ever
 
     def _tick(self, now: int) -> None:
@@ -880,7 +900,9 @@ class RobotServer:
         if lease is None:
             return
         moving, silent = self.bridge_state in ("ACTIVE", "HOLD"), now - lease["seen_us"]
-        gap = 0 if self._is_lockstep() else now - self._action_us
+        gap = now - self._action_us
+        if self.mode == "lockstep":
+            return  # time stands still while a policy thinks or learns
         if moving and gap > self.HARD_US:
             self._drop("SAFE_STOP", "hard_watchdog")
         elif silent > lease["ttl_us"] or (not moving and silent > self.HEARTBEAT_US):
@@ -1008,10 +1030,10 @@ def serve_robot(
     robot: Robot,
     address: str = "tcp://127.0.0.1:5600",
     max_step: Optional[Sequence[float]] = None,
-    keep_running: Callable[[], bool] = lambda: True,
+    mode: str = "realtime",
 ) -> None:
     """Puts `robot` behind the bridge until interrupted; see RobotServer."""
-    RobotServer(robot, address, max_step).run(keep_running)
+    RobotServer(robot, address, max_step, mode).run()
 
 
 # --- gymnasium --------------------------------------------------------------------------------------------------------
@@ -1032,9 +1054,9 @@ if gymnasium is not None:
         def __init__(self, address: str = "tcp://127.0.0.1:5600", *, keys: Optional[Keys] = None, with_state: bool = False) -> None:
             self.robot = RobotClient(address, name="gymnasium", keys=keys)
             schema = self.robot.schema
-            if not schema["is_simulated"]:
+            if self.robot.welcome["mode"] != "lockstep":
                 self.robot.close()
-                raise BridgeError("busy", "only a simulated robot can wait for actions; use RobotClient for this one")
+                raise BridgeError("busy", "this robot does not wait for actions; use RobotClient, or start it in lock-step")
             self._vectors = [key for key in ("proprio", "state", "goal") if key in schema and (key != "state" or with_state)]
             self._cameras = list(schema["images"])
             spaces: Dict[str, Any] = {key: _box(schema[key]) for key in self._vectors}
@@ -1054,24 +1076,16 @@ if gymnasium is not None:
             self._goal = None if goal is None else goal["state"]
             if not self.robot.armed:
                 self.robot.arm()
-            self.robot.start(lockstep=True)
-            self._last = self._next()
+            self.robot.start()
+            self._last = first
             return self._content(self._last), dict(self._last["info"])
 
         def step(self, action: Any) -> Tuple[Message, float, bool, bool, Message]:
-            self.robot.act(action, self._last)
-            self._last = self._next()
-            last = self._last
+            self._last = last = self.robot.step(action, self._last)
             return self._content(last), float(last["reward"]), last["terminated"], last["truncated"], dict(last["info"])
 
         def close(self) -> None:
             self.robot.close()
-
-        def _next(self) -> Message:
-            observation = self.robot.observe(timeout_s=30.0)
-            if observation is None:
-                raise BridgeError("busy", f"the robot does not answer ({list(self.robot.refusals)[-1:]})")
-            return observation
 
         def _content(self, observation: Message) -> Message:
             content = {key: observation[key] for key in self._vectors if key != "goal"}

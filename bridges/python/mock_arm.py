@@ -1,6 +1,6 @@
 """A two-joint arm that follows position targets with a first-order lag, behind the bridge: a stand-in for your robot's driver.
 
-python3 mock_arm.py [--address tcp://127.0.0.1:5600]
+python3 mock_arm.py [--address tcp://127.0.0.1:5600] [--lockstep]
 """
 
 import argparse
@@ -48,7 +48,9 @@ class MockArm:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="tcp://127.0.0.1:5600")
-    server = RobotServer(MockArm(), parser.parse_args().address, max_step=[0.2, 0.2])
+    parser.add_argument("--lockstep", action="store_true")
+    arguments = parser.parse_args()
+    server = RobotServer(MockArm(), arguments.address, max_step=[0.2, 0.2], mode="lockstep" if arguments.lockstep else "realtime")
     print(server.address, flush=True)
     try:
         server.run()
