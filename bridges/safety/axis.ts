@@ -22,7 +22,7 @@ export interface StopLine {
 const SLACK = 1 + 1e-9
 /** Speeds below are rest. */
 const REST = 1e-12
-const BISECTIONS = 48
+const BISECTIONS = 40
 
 /**
  * One number under limits, and the next velocities that it may have. A velocity is viable if braking after it stays within all limits until

@@ -206,6 +206,11 @@ export class LimitEngine {
     this.#wanted[i] = wanted
     this.#chosen[i] = wanted
     if (axis.isViable(wanted, target)) return
+    // An output of this engine is rounded, so that it may be beyond what is viable by half a spacing.
+    const within = (0.75 * spacing(target)) / this.#dtS
+    const rounded = wanted + Math.max(-within, Math.min(within, axis.brakeVelocity() - wanted))
+    this.#chosen[i] = rounded
+    if (axis.isViable(rounded)) return
     const targetVelocity = (target - this.#previous[i]!) / this.#dtS
     const beyond = Math.sign(targetVelocity) === Math.sign(wanted) ? axis.stoppingDistance(targetVelocity) : 0
     this.#chosen[i] = axis.nearest(wanted, lineAt(target + Math.sign(wanted) * beyond, wanted))
