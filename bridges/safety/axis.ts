@@ -1,34 +1,39 @@
-/** Limits of one number that moves in time: of its position x and of x's first three derivatives, by differences of period `dtS`. */
+/** Limits of one number x that changes every `dtS` seconds, and of its differences; those not limited are Infinity. */
 export interface AxisSpec {
   readonly dtS: number
   readonly low: number
   readonly high: number
-  readonly minVelocity: number
+  /** Of v[k] = (x[k] - x[k-1]) / dt. */
   readonly maxVelocity: number
+  /** Of a[k] = (v[k] - v[k-1]) / dt. */
   readonly maxAcceleration: number
+  /** Of j[k] = (a[k] - a[k-1]) / dt. */
   readonly maxJerk: number
-  /** Share of `maxAcceleration` that speeding up may use; braking uses all. */
-  readonly speedUpShare: number
 }
 
-/** Against rounding: relative, where two computations of the same number are compared. */
+/** A place that x should not pass without need: where it is told to be. */
+export interface StopLine {
+  readonly at: number
+  /** 1: x should stay below, -1: above. */
+  readonly side: 1 | -1
+}
+
+/** Relative, against the rounding of the same number computed twice. */
 const SLACK = 1 + 1e-9
 /** Speeds below are rest. */
 const REST = 1e-12
-const BISECTIONS = 48
+const BISECTIONS = 40
 
 /**
- * One number under limits, and the next velocities that it may have. Such a velocity is viable if braking after it stays within all limits
- * until rest. That is checked by braking in thought; so from every state at least one velocity is viable, the one that braking takes.
- *
- * Velocity, acceleration and jerk at step k are v[k] = (x[k] - x[k-1]) / dt, a[k] = (v[k] - v[k-1]) / dt, j[k] = (a[k] - a[k-1]) / dt.
+ * One number under limits, and the next velocities that it may have. A velocity is viable if braking after it stays within all limits until
+ * rest. That is checked by braking in thought; so from every state at least one velocity is viable, the one that braking takes.
  */
 export class Axis {
   readonly #spec: AxisSpec
   /** Most that the acceleration may change by in one period. */
   readonly #ramp: number
   readonly #maxBrakeSteps: number
-  /** Where it is and may go: beyond the limits where it began there, and then never further out than it must. */
+  /** Beyond the limits where x began there, and then never further out than it must go. */
   #low: number
   #high: number
   #x = 0
@@ -38,17 +43,13 @@ export class Axis {
   constructor(spec: AxisSpec) {
     this.#spec = spec
     this.#ramp = spec.maxJerk * spec.dtS
-    this.#maxBrakeSteps = Math.ceil(this.brakingTimeS / spec.dtS)
+    this.#maxBrakeSteps = Math.ceil(this.stoppingTimeS / spec.dtS)
     this.#low = spec.low
     this.#high = spec.high
   }
 
   get x(): number {
     return this.#x
-  }
-
-  get velocity(): number {
-    return this.#v
   }
 
   get low(): number {
@@ -59,19 +60,27 @@ export class Axis {
     return this.#high
   }
 
-  get isAtRest(): boolean {
+  get isStill(): boolean {
     return this.#v === 0 && this.#a === 0
   }
 
-  /** Longest time from any state within the limits to rest: V / A + 2 A / J, and what rounding to whole periods adds. */
-  get brakingTimeS(): number {
-    const { dtS, minVelocity, maxVelocity, maxAcceleration, maxJerk } = this.#spec
-    const ramps = maxJerk === Infinity ? 0 : (2 * maxAcceleration) / maxJerk
-    const shed = maxAcceleration === Infinity ? 0 : Math.max(-minVelocity, maxVelocity) / maxAcceleration
-    return shed + ramps + 5 * dtS
+  /** Longest time from any state within the limits to a standstill. */
+  get stoppingTimeS(): number {
+    const { dtS, maxVelocity, maxAcceleration, maxJerk } = this.#spec
+    return rampTimeS(maxVelocity, maxAcceleration, maxJerk, dtS)
   }
 
-  /** At rest at `x`, which may lie beyond the limits. */
+  /** How far x goes at most while it brakes from a constant velocity `v`, of either sign. */
+  stoppingDistance(v: number): number {
+    const { dtS, maxVelocity, maxAcceleration, maxJerk } = this.#spec
+    const speed = Math.min(Math.abs(v), maxVelocity)
+    if (maxAcceleration === Infinity) return speed * dtS
+    const isShort = speed < (maxAcceleration * maxAcceleration) / maxJerk
+    const timeS = isShort ? 2 * Math.sqrt(speed / maxJerk) : speed / maxAcceleration + maxAcceleration / maxJerk
+    return speed * (timeS / 2 + dtS)
+  }
+
+  /** Still at `x`, which may lie beyond the limits. */
   rest(x: number): void {
     const { low, high } = this.#spec
     this.#low = Math.min(low, x)
@@ -81,68 +90,62 @@ export class Axis {
     this.#a = 0
   }
 
-  /** The next velocity on the way to rest. */
+  /** The next velocity on the way to a standstill. */
   brakeVelocity(): number {
     return this.#brake(this.#v, this.#a)
   }
 
-  /** Takes the step to velocity `v`, after which it is at `x` (given, because x + v dt is not quite it). */
+  /** Takes the step with velocity `v` to `x` (given, because x + v dt is not quite it). */
   move(v: number, x: number): void {
     this.#a = (v - this.#v) / this.#spec.dtS
     this.#v = v
     this.#x = x
     const { low, high } = this.#spec
-    if (this.#low === low && this.#high === high) return
-    const reached = { low: x, high: x }
-    this.#canBrake(x, v, this.#a, reached)
-    this.#low = Math.max(this.#low, Math.min(low, reached.low))
-    this.#high = Math.min(this.#high, Math.max(high, reached.high))
+    if (this.#low < low) this.#low = Math.max(this.#low, Math.min(low, this.#brakePath(Math.min)))
+    if (this.#high > high) this.#high = Math.min(this.#high, Math.max(high, this.#brakePath(Math.max)))
   }
 
   isWithinVelocity(v: number): boolean {
-    return v >= this.#spec.minVelocity * SLACK && v <= this.#spec.maxVelocity * SLACK
+    return Math.abs(v) <= this.#spec.maxVelocity * SLACK
   }
 
   isWithinAcceleration(v: number): boolean {
-    const { dtS, maxAcceleration, speedUpShare } = this.#spec
-    const share = Math.abs(v) > Math.abs(this.#v) ? speedUpShare : 1
-    return Math.abs(v - this.#v) / dtS <= maxAcceleration * share * SLACK
+    return Math.abs(v - this.#v) / this.#spec.dtS <= this.#spec.maxAcceleration * SLACK
   }
 
   isWithinJerk(v: number): boolean {
     return Math.abs((v - this.#v) / this.#spec.dtS - this.#a) <= this.#ramp * SLACK
   }
 
-  isViable(v: number): boolean {
+  /** @param x where `v` leads, when that is known better than by x + v dt */
+  isViable(v: number, x: number = this.#x + v * this.#spec.dtS, line?: StopLine): boolean {
     if (!this.isWithinVelocity(v) || !this.isWithinAcceleration(v) || !this.isWithinJerk(v)) return false
-    const { dtS } = this.#spec
-    return this.#canBrake(this.#x + v * dtS, v, (v - this.#v) / dtS)
+    const low = line?.side === -1 ? Math.max(this.#low, line.at) : this.#low
+    const high = line?.side === 1 ? Math.min(this.#high, line.at) : this.#high
+    return this.#canBrake(x, v, (v - this.#v) / this.#spec.dtS, low, high)
   }
 
-  /** The viable velocity nearest to `wanted`, on the way there from that of braking. */
-  nearest(wanted: number): number {
-    if (this.isViable(wanted)) return wanted
+  /**
+   * The velocity nearest to `wanted` that is viable and can stop at `line`, on the way there from that of braking, which is the answer where
+   * no other can.
+   */
+  nearest(wanted: number, line: StopLine): number {
     let good = this.brakeVelocity()
-    let bad = Math.max(this.#spec.minVelocity, Math.min(this.#spec.maxVelocity, wanted))
-    if (this.isViable(bad)) return bad
+    let bad = Math.max(-this.#spec.maxVelocity, Math.min(this.#spec.maxVelocity, wanted))
+    if (this.isViable(bad, undefined, line)) return bad
     for (let i = 0; i < BISECTIONS; i++) {
       const middle = (good + bad) / 2
-      if (this.isViable(middle)) good = middle
+      if (this.isViable(middle, undefined, line)) good = middle
       else bad = middle
     }
     return good
   }
 
-  #canBrake(x0: number, v0: number, a0: number, reached?: { low: number; high: number }): boolean {
-    const { dtS, minVelocity, maxVelocity } = this.#spec
+  #canBrake(x0: number, v0: number, a0: number, low: number, high: number): boolean {
+    const { dtS } = this.#spec
     let [x, v, a] = [x0, v0, a0]
     for (let step = 0; step <= this.#maxBrakeSteps; step++) {
-      const isInside = x >= this.#low && x <= this.#high
-      if (!isInside || v < minVelocity * SLACK || v > maxVelocity * SLACK) return false
-      if (reached !== undefined) {
-        reached.low = Math.min(reached.low, x)
-        reached.high = Math.max(reached.high, x)
-      }
+      if (!(x >= low && x <= high && this.isWithinVelocity(v))) return false
       if (v === 0 && Math.abs(a) <= this.#ramp) return true
       const next = this.#brake(v, a)
       a = (next - v) / dtS
@@ -150,6 +153,21 @@ export class Axis {
       x += v * dtS
     }
     return false
+  }
+
+  /** The least or greatest x while braking from now on. */
+  #brakePath(extreme: (a: number, b: number) => number): number {
+    const { dtS } = this.#spec
+    let [x, v, a] = [this.#x, this.#v, this.#a]
+    let reached = x
+    for (let step = 0; step <= this.#maxBrakeSteps; step++) {
+      const next = this.#brake(v, a)
+      a = (next - v) / dtS
+      v = next
+      x += v * dtS
+      reached = extreme(reached, x)
+    }
+    return reached
   }
 
   /**
@@ -170,4 +188,13 @@ export class Axis {
     const next = v + Math.max(low, Math.min(high, v > 0 ? -m : m)) * dtS
     return Math.abs(next) < REST ? 0 : next
   }
+}
+
+/**
+ * Longest time in which something changes by `amount` at the rate `rate`, which builds up and down at `rateOfRate` and may have the wrong
+ * sign at first: amount / rate + 2 rate / rateOfRate, and what rounding to whole periods adds.
+ */
+export function rampTimeS(amount: number, rate: number, rateOfRate: number, dtS: number): number {
+  const rampsS = rate === Infinity || rateOfRate === Infinity ? 0 : (2 * rate) / rateOfRate
+  return (rate === Infinity ? 0 : amount / rate) + rampsS + 5 * dtS
 }

@@ -1,6 +1,7 @@
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { ActionKind } from '../../src/core/robot.ts'
-import { Axis } from './axis.ts'
+import type { StopLine } from './axis.ts'
+import { Axis, rampTimeS } from './axis.ts'
 import type { ElementLimits, LimitProfile } from './limits.ts'
 import { needsPose } from './limits.ts'
 import type { ActionProblem } from './supervisor.ts'
@@ -27,11 +28,10 @@ export interface LimitedAction {
 }
 
 /**
- * The last word on every action. Whatever comes in, what goes out stays inside the profile: the range of each element and its first three
- * differences, to within the rounding to float32; and the robot can always brake to rest inside it. A request inside the profile passes
- * bit for bit, so an output fed back is unchanged.
- *
- * It bounds and does not plan: a position far away is approached as fast as the profile allows, and overshot by the braking distance.
+ * The last word on every action. Whatever comes in, what goes out stays inside the profile: the range of each element and its differences,
+ * to within the rounding to float32; and the robot can always brake to rest inside it. A request inside the profile passes bit for bit, so
+ * an output fed back is unchanged. One that lies further away is approached so that the robot can stop there, or at the speed at which the
+ * requests move: a robot that is sent to a far place does not swing about it.
  *
  * @example
  * const engine = new LimitEngine(loadLimits(json), 'position', 1 / 50)
@@ -43,12 +43,12 @@ export class LimitEngine {
   readonly #kind: ActionKind
   readonly #dtS: number
   readonly #axes: readonly Axis[]
-  readonly #isUnplaced: boolean
   /** Hard limits as float32 knows them, so that a client that sends them is not refused. */
   readonly #hardLow: Float32Array
   readonly #hardHigh: Float32Array
   readonly #out: Float32Array
   readonly #target: Float64Array
+  readonly #previous: Float64Array
   readonly #wanted: Float64Array
   readonly #chosen: Float64Array
   #isKnown: boolean
@@ -60,18 +60,21 @@ export class LimitEngine {
    */
   constructor(profile: LimitProfile, kind: ActionKind, dtS: number) {
     if (profile.actionKind !== kind) {
-      throw new ArmatureError('bad-config', `limits ${profile.name}`, { expected: `${kind} actions`, got: profile.actionKind })
+      throw new ArmatureError('bad-config', `limits ${profile.name}`, {
+        expected: `${kind} actions`,
+        got: profile.actionKind,
+      })
     }
     this.profile = profile
     this.#kind = kind
     this.#dtS = dtS
-    this.#axes = profile.elements.map((element) => axisOf(element, kind, dtS, profile))
+    this.#axes = profile.elements.map((element) => axisOf(element, kind, dtS, profile.name))
     this.#hardLow = Float32Array.from(profile.elements, ({ min }) => min)
     this.#hardHigh = Float32Array.from(profile.elements, ({ max }) => max)
-    this.#isUnplaced = !needsPose(profile)
     const size = profile.elements.length
     this.#out = new Float32Array(size)
     this.#target = new Float64Array(size)
+    this.#previous = new Float64Array(size)
     this.#wanted = new Float64Array(size)
     this.#chosen = new Float64Array(size)
     this.#isKnown = kind === 'velocity'
@@ -79,22 +82,27 @@ export class LimitEngine {
 
   /** Longest time that {@link brake} takes to rest from any state within the profile. */
   get brakingTimeS(): number {
-    return Math.max(...this.#axes.map((axis) => axis.brakingTimeS))
+    if (this.#kind === 'position') return Math.max(...this.#axes.map((axis) => axis.stoppingTimeS))
+    const times = this.profile.elements.map(({ min, max, maxStep = Infinity, maxAcceleration = Infinity, maxJerk }) => {
+      const rate = Math.min(maxAcceleration, maxStep / this.#dtS)
+      return rampTimeS(Math.max(-min, max), rate, maxJerk ?? Infinity, this.#dtS)
+    })
+    return Math.max(...times)
   }
 
   /** Whether braking would change nothing any more. */
   get atRest(): boolean {
-    return !this.#isKnown || this.#axes.every((axis) => axis.isAtRest)
+    return !this.#isKnown || this.#axes.every((axis) => axis.isStill && (this.#kind === 'position' || axis.x === 0))
   }
 
   /**
-   * The robot stands still, at `pose` where its actions are positions; a velocity is then 0. Without a pose, which only a profile without
-   * limits on speed allows, the first action is taken as it is.
+   * The robot stands still, at `pose` where its actions are positions. Without a pose, which only a profile without limits on speed allows,
+   * the first action is taken as it is.
    * @throws ArmatureError `bad-value` for a pose that is missing or not finite.
    */
   reset(pose?: Float32Array): void {
     const isPlaced = this.#kind === 'position' && pose !== undefined
-    if (this.#kind === 'position' && pose === undefined && !this.#isUnplaced) {
+    if (this.#kind === 'position' && pose === undefined && needsPose(this.profile)) {
       throw new ArmatureError('bad-value', `limits ${this.profile.name}`, {
         expected: 'the measured position of the robot, from which its speed is limited',
         got: 'none',
@@ -107,7 +115,7 @@ export class LimitEngine {
         got: `[${pose.join(', ')}]`,
       })
     }
-    this.#axes.forEach((axis, i) => axis.rest(isPlaced ? pose[i]! : 0))
+    for (let i = 0; i < this.#axes.length; i++) this.#rest(i, isPlaced ? pose[i]! : 0)
     this.#isKnown = this.#kind === 'velocity' || isPlaced
     this.#isFresh = true
   }
@@ -119,8 +127,7 @@ export class LimitEngine {
     if (action.some((x, i) => x < this.#hardLow[i]! || x > this.#hardHigh[i]!)) return 'out_of_hard_limits'
     if (!this.#isFresh || !this.#isKnown) return undefined
     const isFar = this.profile.elements.some(
-      ({ startTolerance }, i) =>
-        startTolerance !== undefined && Math.abs(action[i]! - this.#axes[i]!.x) > startTolerance,
+      ({ startTolerance = Infinity }, i) => Math.abs(action[i]! - this.#axes[i]!.x) > startTolerance,
     )
     return isFar ? 'too_far' : undefined
   }
@@ -131,20 +138,19 @@ export class LimitEngine {
    */
   limit(requested: Float32Array, measured?: Float32Array): LimitedAction {
     if (requested.length !== this.#axes.length || !requested.every(Number.isFinite)) {
-      return { action: this.brake(), clamped: CLAMPED.invalid }
+      return { action: this.#isKnown ? this.brake() : this.#out, clamped: CLAMPED.invalid }
     }
-    this.#isFresh = false
     let clamped = 0
     for (let i = 0; i < requested.length; i++) clamped |= this.#aim(i, requested[i]!, measured?.[i])
-    if (!this.#isKnown) this.#axes.forEach((axis, i) => axis.rest(this.#target[i]!))
+    if (!this.#isKnown) this.#target.forEach((target, i) => this.#rest(i, target))
     this.#isKnown = true
-    const wanted = this.#wanted
-    for (let i = 0; i < wanted.length; i++) wanted[i] = this.#velocityTo(i, this.#target[i]!)
-    this.#choose()
-    for (let i = 0; i < wanted.length; i++) {
-      const isExact = this.#isReached(i)
-      if (!isExact) clamped |= causes(this.#axes[i]!, wanted[i]!)
-      this.#move(i, this.#chosen[i]!, isExact ? this.#target[i]! : undefined)
+    this.#isFresh = false
+    for (let i = 0; i < requested.length; i++) this.#chooseAlone(i)
+    if (this.profile.mode === 'vector') this.#chooseTogether()
+    for (let i = 0; i < requested.length; i++) {
+      if (!this.#isReached(i)) clamped |= this.#causes(i)
+      this.#move(i)
+      this.#previous[i] = this.#target[i]!
     }
     return { action: this.#out, clamped }
   }
@@ -155,10 +161,26 @@ export class LimitEngine {
    */
   brake(): Float32Array {
     if (!this.#isKnown) {
-      throw new ArmatureError('needs-reset', 'limits', { got: 'no position to hold', fix: 'call reset with the measured one' })
+      throw new ArmatureError('needs-reset', 'limits', {
+        got: 'no position to hold',
+        fix: 'call reset with the measured one',
+      })
     }
-    this.#axes.forEach((axis, i) => this.#move(i, axis.brakeVelocity(), undefined))
+    this.#axes.forEach((axis, i) => {
+      const braking = axis.brakeVelocity()
+      // Where a position comes to rest is not told, but where it ends; rest of a velocity is zero.
+      this.#target[i] = this.#kind === 'velocity' ? 0 : axis.x + braking * this.#dtS
+      this.#wanted[i] = this.#kind === 'velocity' ? -axis.x / this.#dtS : braking
+      this.#chosen[i] = this.#kind === 'velocity' ? this.#nearest(i, lineAt(0, this.#wanted[i]!)) : braking
+      this.#move(i)
+      this.#previous[i] = this.#kind === 'velocity' ? 0 : axis.x
+    })
     return this.#out
+  }
+
+  #rest(i: number, x: number): void {
+    this.#axes[i]!.rest(x)
+    this.#previous[i] = x
   }
 
   /** Sets the target of element i: `requested` within its range and near `measured`. */
@@ -176,37 +198,58 @@ export class LimitEngine {
     return clamped
   }
 
-  /** Viable velocities: the wanted ones, or all scaled by the worst, or where that cannot be, each the nearest. */
-  #choose(): void {
-    const chosen = this.#chosen
-    for (let i = 0; i < chosen.length; i++) chosen[i] = this.#axes[i]!.nearest(this.#wanted[i]!)
-    if (this.profile.mode === 'per-joint' || this.#axes.every((_, i) => this.#isReached(i))) return
+  /** The velocity to the target where that is viable, else the nearest from which the robot can come to move as its target does. */
+  #chooseAlone(i: number): void {
+    const axis = this.#axes[i]!
+    const target = this.#target[i]!
+    const wanted = (target - axis.x) / this.#dtS
+    this.#wanted[i] = wanted
+    this.#chosen[i] = wanted
+    if (axis.isViable(wanted, target)) return
+    // An output of this engine is rounded, so that it may be beyond what is viable by half a spacing.
+    const within = (0.75 * spacing(target)) / this.#dtS
+    const rounded = wanted + Math.max(-within, Math.min(within, axis.brakeVelocity() - wanted))
+    this.#chosen[i] = rounded
+    if (axis.isViable(rounded)) return
+    const targetVelocity = (target - this.#previous[i]!) / this.#dtS
+    const beyond = Math.sign(targetVelocity) === Math.sign(wanted) ? axis.stoppingDistance(targetVelocity) : 0
+    this.#chosen[i] = axis.nearest(wanted, lineAt(target + Math.sign(wanted) * beyond, wanted))
+  }
+
+  #nearest(i: number, line: StopLine): number {
+    const axis = this.#axes[i]!
+    const wanted = this.#wanted[i]!
+    return axis.isViable(wanted, this.#target[i]!, line) ? wanted : axis.nearest(wanted, line)
+  }
+
+  /** Scales all velocities by the worst, where that leaves them viable. */
+  #chooseTogether(): void {
+    if (this.#axes.every((_, i) => this.#isReached(i))) return
     let low = 0
     let high = 1
-    for (let i = 0; i < chosen.length; i++) {
+    for (let i = 0; i < this.#axes.length; i++) {
       if (this.profile.elements[i]!.isGripper) continue
       const wanted = this.#wanted[i]!
       const braking = this.#axes[i]!.brakeVelocity()
-      const [a, b] = [Math.min(braking, chosen[i]!), Math.max(braking, chosen[i]!)]
+      const [a, b] = [Math.min(braking, this.#chosen[i]!), Math.max(braking, this.#chosen[i]!)]
       if (wanted === 0 && (a > 0 || b < 0)) return
-      if (wanted === 0 || this.#isReached(i)) continue
+      if (wanted === 0) continue
       low = Math.max(low, Math.min(a / wanted, b / wanted))
       high = Math.min(high, Math.max(a / wanted, b / wanted))
     }
-    if (low > high) return
+    if (low > high * (1 + 1e-9)) return
     const scaled = this.#scaled(high)
-    if (scaled !== undefined) chosen.set(scaled)
+    if (scaled !== undefined) this.#chosen.set(scaled)
   }
 
   #scaled(share: number): Float64Array | undefined {
     const scaled = this.#chosen.slice()
     for (let i = 0; i < scaled.length; i++) {
       if (this.profile.elements[i]!.isGripper) continue
-      const axis = this.#axes[i]!
       const velocity = share * this.#wanted[i]!
       // The worst element keeps what was found viable, without the rounding of scaling.
       if (Math.abs(velocity - scaled[i]!) <= 1e-9 * Math.abs(velocity)) continue
-      if (!axis.isViable(velocity)) return undefined
+      if (!this.#axes[i]!.isViable(velocity)) return undefined
       scaled[i] = velocity
     }
     return scaled
@@ -216,57 +259,55 @@ export class LimitEngine {
   #isReached(i: number): boolean {
     const target = this.#target[i]!
     const chosen = this.#chosen[i]!
-    return chosen === this.#wanted[i]! || Math.abs(this.#valueAt(i, chosen) - target) <= spacing(target)
+    return chosen === this.#wanted[i]! || Math.abs(this.#axes[i]!.x + chosen * this.#dtS - target) <= spacing(target)
   }
 
-  #velocityTo(i: number, target: number): number {
-    return this.#kind === 'velocity' ? target : (target - this.#axes[i]!.x) / this.#dtS
-  }
-
-  #valueAt(i: number, velocity: number): number {
-    return this.#kind === 'velocity' ? velocity : this.#axes[i]!.x + velocity * this.#dtS
-  }
-
-  /** Executes `velocity`; `exact` is the target that it comes to, which goes out without rounding. */
-  #move(i: number, velocity: number, exact: number | undefined): void {
+  /** Executes the chosen velocity of element i; a target that it comes to goes out without rounding. */
+  #move(i: number): void {
     const axis = this.#axes[i]!
-    const value = this.#valueAt(i, velocity)
-    const isWanted = exact !== undefined && velocity === this.#wanted[i]!
-    if (this.#kind === 'velocity') axis.move(velocity, 0)
-    else axis.move(velocity, isWanted ? exact : value)
-    const { min, max, softMargin } = this.profile.elements[i]!
-    const low = this.#kind === 'velocity' ? min + softMargin : axis.low
-    const high = this.#kind === 'velocity' ? max - softMargin : axis.high
-    this.#out[i] = roundWithin(exact ?? value, low, high)
+    const chosen = this.#chosen[i]!
+    const target = this.#target[i]!
+    const isReached = this.#isReached(i)
+    axis.move(chosen, chosen === this.#wanted[i]! ? target : axis.x + chosen * this.#dtS)
+    this.#out[i] = roundWithin(isReached ? target : axis.x, axis.low, axis.high)
+  }
+
+  #causes(i: number): number {
+    const axis = this.#axes[i]!
+    const wanted = this.#wanted[i]!
+    const [first, second, third] =
+      this.#kind === 'position'
+        ? [CLAMPED.velocity, CLAMPED.acceleration, CLAMPED.jerk]
+        : [CLAMPED.acceleration, CLAMPED.jerk, 0]
+    let bits = 0
+    if (!axis.isWithinVelocity(wanted)) bits |= first
+    if (!axis.isWithinAcceleration(wanted)) bits |= second
+    if (!axis.isWithinJerk(wanted)) bits |= third
+    return bits === 0 ? CLAMPED.braking : bits
   }
 }
 
-function axisOf(element: ElementLimits, kind: ActionKind, dtS: number, { name, speedUpShare }: LimitProfile): Axis {
-  const { maxVelocity, maxAcceleration = Infinity, maxJerk = Infinity, maxStep = Infinity } = element
-  const low = element.min + element.softMargin
-  const high = element.max - element.softMargin
-  if (kind === 'position') {
-    const speed = Math.min(maxVelocity ?? Infinity, maxStep / dtS)
-    const limits = { minVelocity: -speed, maxVelocity: speed, maxAcceleration, maxJerk }
-    return new Axis({ dtS, low, high, ...limits, speedUpShare })
-  }
-  if (low > 0 || high < 0) {
-    throw new ArmatureError('bad-config', `limits ${name}: ${element.name}`, {
+/** Element x is the action itself: a velocity's first difference is an acceleration. */
+function axisOf(element: ElementLimits, kind: ActionKind, dtS: number, profileName: string): Axis {
+  const { min, max, softMargin, maxVelocity, maxAcceleration, maxJerk = Infinity, maxStep = Infinity } = element
+  const low = min + softMargin
+  const high = max - softMargin
+  if (kind === 'velocity' && (low > 0 || high < 0)) {
+    throw new ArmatureError('bad-config', `limits ${profileName}: ${element.name}`, {
       expected: 'a range of velocities with 0 in it, which is rest',
       got: `${low} to ${high}`,
     })
   }
-  const rate = Math.min(maxAcceleration, maxStep / dtS)
-  const limits = { minVelocity: low, maxVelocity: high, maxAcceleration: rate, maxJerk, speedUpShare }
-  return new Axis({ dtS, low: -Infinity, high: Infinity, ...limits })
+  const rate = Math.min((kind === 'position' ? maxVelocity : maxAcceleration) ?? Infinity, maxStep / dtS)
+  const higher =
+    kind === 'position'
+      ? { maxAcceleration: maxAcceleration ?? Infinity, maxJerk }
+      : { maxAcceleration: maxJerk, maxJerk: Infinity }
+  return new Axis({ dtS, low, high, maxVelocity: rate, ...higher })
 }
 
-function causes(axis: Axis, wanted: number): number {
-  let bits = 0
-  if (!axis.isWithinVelocity(wanted)) bits |= CLAMPED.velocity
-  if (!axis.isWithinAcceleration(wanted)) bits |= CLAMPED.acceleration
-  if (!axis.isWithinJerk(wanted)) bits |= CLAMPED.jerk
-  return bits === 0 ? CLAMPED.braking : bits
+function lineAt(at: number, wanted: number): StopLine {
+  return { at, side: wanted < 0 ? -1 : 1 }
 }
 
 /** Distance between neighbouring float32 numbers about `x`, or a little more. */

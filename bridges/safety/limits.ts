@@ -42,11 +42,6 @@ export const limitsSchema: z.ZodType<LimitProfile> = z.strictObject({
   about: z.string().optional(),
   actionKind: z.enum(['position', 'velocity']),
   mode: z.enum(['vector', 'per-joint']).default('vector'),
-  /**
-   * Share of `maxAcceleration` for speeding up; braking uses all. Below 1, a robot that is sent to a far place and cannot stop there in time
-   * swings less each time; at 1 it would swing for ever.
-   */
-  speedUpShare: z.number().positive().max(1).default(0.5),
   elements: z.array(elementSchema).min(1),
 })
 
@@ -72,13 +67,12 @@ export interface LimitProfile {
   readonly about?: string | undefined
   readonly actionKind: ActionKind
   readonly mode: 'vector' | 'per-joint'
-  readonly speedUpShare: number
   readonly elements: readonly ElementLimits[]
 }
 
 /** Keys of each object in a limits file, for hints. */
 const KEYS = {
-  file: ['name', 'about', 'actionKind', 'mode', 'speedUpShare', 'elements'],
+  file: ['name', 'about', 'actionKind', 'mode', 'elements'],
   element: Object.keys(elementSchema.shape),
 }
 
@@ -109,7 +103,7 @@ export function unlimited({ shape, low, high, names }: BoxSpace, actionKind: Act
     softMargin: 0,
     isGripper: false,
   }))
-  return { name: 'unlimited', actionKind, mode: 'per-joint', speedUpShare: 1, elements }
+  return { name: 'unlimited', actionKind, mode: 'per-joint', elements }
 }
 
 /** Whether the limits start from where the robot is: such a robot must show what its actions set. */
@@ -151,7 +145,8 @@ function checkSense({ actionKind, elements }: LimitProfile, what: string): void 
       }
       return
     }
-    if (min + softMargin > 0 || max - softMargin < 0) wrong('min', 'rest, a velocity of 0, to be allowed', `${min} to ${max}`)
+    if (min + softMargin > 0 || max - softMargin < 0)
+      wrong('min', 'rest, a velocity of 0, to be allowed', `${min} to ${max}`)
     for (const key of ['maxVelocity', 'maxLead', 'startTolerance'] as const) {
       if (element[key] !== undefined) wrong(key, 'position actions (min and max bound a velocity)', actionKind)
     }

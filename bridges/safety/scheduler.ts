@@ -155,7 +155,12 @@ export class ActionScheduler {
       this.#current = undefined
       return undefined
     }
-    return { action: this.#at(current, nowUs), seq: current.seq, lateUs: nowUs - current.dueUs, isNew: newest !== undefined }
+    return {
+      action: this.#at(current, nowUs),
+      seq: current.seq,
+      lateUs: nowUs - current.dueUs,
+      isNew: newest !== undefined,
+    }
   }
 
   /** Forgets all that waits and what is being executed: after a stop nothing of before it may move the robot. */

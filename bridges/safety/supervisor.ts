@@ -19,13 +19,7 @@ export type RefusalCode =
 
 /** What may be wrong with an action in itself. `late` and `too_early` count neither as an error nor as a sign of life. */
 export type ActionProblem =
-  | 'late'
-  | 'too_early'
-  | 'bad_shape'
-  | 'bad_dtype'
-  | 'not_finite'
-  | 'out_of_hard_limits'
-  | 'too_far'
+  'late' | 'too_early' | 'bad_shape' | 'bad_dtype' | 'not_finite' | 'out_of_hard_limits' | 'too_far'
 
 export interface Refusal {
   readonly ok: false
@@ -66,8 +60,7 @@ export interface ActionFacts {
 }
 
 export type ActionVerdict =
-  | { readonly accepted: true }
-  | { readonly accepted: false; readonly code: RefusalCode | ActionProblem }
+  { readonly accepted: true } | { readonly accepted: false; readonly code: RefusalCode | ActionProblem }
 
 /** Something that observers and logs should know. */
 export interface SupervisorEvent {
@@ -210,7 +203,9 @@ export class Supervisor {
 
   /** Gives the lease back; in motion the robot comes to rest first. */
   release(caller: Caller, nowUs: number): Outcome {
-    return this.#held(caller, nowUs) ?? this.#drop('IDLE', 'lease_released', `${caller.peer} gave the lease back`, nowUs)
+    return (
+      this.#held(caller, nowUs) ?? this.#drop('IDLE', 'lease_released', `${caller.peer} gave the lease back`, nowUs)
+    )
   }
 
   /** A sign of life of the holder, from the same loop that computes its actions. */
@@ -228,7 +223,8 @@ export class Supervisor {
       const refused = this.#held(caller, nowUs)
       if (refused !== undefined) return refused
     }
-    if (this.#state !== 'READY') return refusal('busy', `cannot arm in ${this.#state}: a controller must hold the lease first`)
+    if (this.#state !== 'READY')
+      return refusal('busy', `cannot arm in ${this.#state}: a controller must hold the lease first`)
     this.#isArmed = true
     this.#emit('state', 'armed', `${caller.peer} armed the robot`, this.#state, nowUs)
     return this.#done()
