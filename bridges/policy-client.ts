@@ -166,6 +166,11 @@ export class PolicyClient {
     return this.#isArmed
   }
 
+  /** Whether the robot granted the lease, and has not been heard to take it away. */
+  get hasLease(): boolean {
+    return this.#lease !== undefined
+  }
+
   get epoch(): number {
     return this.#epoch
   }

@@ -20,6 +20,7 @@ import { unlimited } from './safety/limits.ts'
 import type { SupervisorEvent } from './safety/supervisor.ts'
 import { Supervisor } from './safety/supervisor.ts'
 import type { Endpoints, RobotSockets } from './zmq/sockets.ts'
+import type { ZapRequest } from './zmq/zap.ts'
 import { bindRobotSockets, endpointsBeside, isLoopback } from './zmq/sockets.ts'
 
 export interface RobotServerOptions {
@@ -61,6 +62,8 @@ const REPEAT_MS = 200
 /** A robot that is busy with one call for so long while it moves has failed, at least. */
 const STUCK_US = 150_000
 const IDLE_US = 5_000_000
+/** For the robot to come to rest at closing. */
+const REST_MS = 500
 /** For `bye` to get out before the sockets close. */
 const FAREWELL_MS = 50
 
@@ -187,7 +190,7 @@ export class RobotServer {
     const sockets = await bindRobotSockets(
       endpointsBeside(endpoint),
       {
-        ...(security && { keys: security.keys, refusal: ({ publicKey }) => refusalOf(security, publicKey) }),
+        ...(security && { keys: security.keys, refusal: (request) => this.#keyRefusal(security, request) }),
         ...(insecureLan === undefined ? {} : { insecureLan }),
       },
       (socket, event) => this.#onSocketEvent(socket, event),
@@ -237,7 +240,7 @@ export class RobotServer {
     for (const peer of this.#peers) this.#outlet?.tell(peer, { kind: 'bye', reason })
     const robot = this.#options.robot
     const rest = Promise.allSettled([robot.stop('safe'), this.#loop]).then(() => robot.close())
-    await Promise.race([rest.catch(() => undefined), sleep(500)])
+    await Promise.race([rest.catch(() => undefined), sleep(REST_MS, undefined, { ref: false })])
     if (this.#peers.size > 0) await sleep(FAREWELL_MS)
     this.#outlet?.close()
     this.#sockets?.close()
@@ -368,6 +371,14 @@ export class RobotServer {
     return text.replaceAll(/[0-9a-f]{32}/g, (session) => this.#peers.bySession(session)?.name ?? 'a client')
   }
 
+  #keyRefusal({ authorization }: ReceptionKeys, { publicKey, address }: ZapRequest): string | undefined {
+    const key = authorization.admit(publicKey)
+    if (typeof key !== 'string') return undefined
+    const text = `a connection from ${address} was refused: ${key} (${publicKey})`
+    this.#outlet?.event({ event: 'security', code: 'unauthorized', text })
+    return key
+  }
+
   #onSocketEvent(socket: keyof Endpoints, event: { readonly type: string; readonly error?: Error }): void {
     if (this.#isClosing) return
     if (event.type === 'disconnect') {
@@ -430,9 +441,4 @@ function supervisorTimes(
     overrunUs: Infinity,
     maxLeaseUs: Infinity,
   }
-}
-
-function refusalOf({ authorization }: ReceptionKeys, publicKey: string): string | undefined {
-  const key = authorization.admit(publicKey)
-  return typeof key === 'string' ? key : undefined
 }
