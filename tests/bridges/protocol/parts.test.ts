@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { arrayFromWire, arrayToWire } from '../../../bridges/protocol/arrays.ts'
 import { ClockSync } from '../../../bridges/protocol/clock-sync.ts'
