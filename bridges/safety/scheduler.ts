@@ -1,0 +1,191 @@
+import type { ActionKind } from '../../src/core/robot.ts'
+
+/** Steps that follow each other: a single action is a chunk of one. All times are microseconds of the robot's monotonic clock. */
+export interface TimedSteps {
+  /** Sequence number of the message that brought them. */
+  readonly seq: number
+  /** [steps * size] row-major; copied. */
+  readonly actions: Float32Array
+  /** When the first step is due; 0: now. */
+  readonly dueUs: number
+  /** From step to step, and how long the last one counts. */
+  readonly stepUs: number
+}
+
+/** What is due at one control tick. */
+export interface DueAction {
+  /** [size], overwritten by the next call. */
+  readonly action: Float32Array
+  /** Of the message that it came with. */
+  readonly seq: number
+  /** How long after its due time it is executed first, or again. */
+  readonly lateUs: number
+  /** False where the tick before executed the same step. */
+  readonly isNew: boolean
+}
+
+/** Counted in steps; `received = applied + late + tooEarly + superseded + pending` at any time. */
+export interface SchedulerCounters {
+  readonly received: number
+  readonly applied: number
+  readonly late: number
+  readonly tooEarly: number
+  readonly superseded: number
+  readonly pending: number
+}
+
+export interface SchedulerOptions {
+  /** Length of an action. */
+  readonly size: number
+  readonly kind: ActionKind
+  /** Position actions only: go in a straight line from each step to the next (default false: each step holds until the next). */
+  readonly interpolates?: boolean
+  /** Steps due further ahead are dropped as too early; default 2 s. */
+  readonly maxLeadUs?: number
+  /** Steps that may wait; those beyond are too early. Default 512. */
+  readonly capacity?: number
+}
+
+interface Step {
+  readonly seq: number
+  readonly action: Float32Array
+  readonly dueUs: number
+  readonly untilUs: number
+}
+
+/**
+ * Which action is due at a control tick. A step counts from its due time until the next step's, at most for `stepUs`. Steps that arrive
+ * replace all that wait at or after their first due time; those before stay. A step whose time has passed is never executed, and where no
+ * step covers the present there is none: the robot holds. Nothing is averaged.
+ *
+ * @example
+ * const scheduler = new ActionScheduler({ size: 7, kind: 'position', interpolates: true })
+ * scheduler.add({ seq: 4, actions, dueUs: 1_000_000, stepUs: 50_000 }, 990_000)
+ * const due = scheduler.next(1_010_000)
+ */
+export class ActionScheduler {
+  readonly #size: number
+  readonly #interpolates: boolean
+  readonly #maxLeadUs: number
+  readonly #capacity: number
+  readonly #out: Float32Array
+  /** In order of their due times. */
+  #waiting: Step[] = []
+  #current: Step | undefined
+  #received = 0
+  #applied = 0
+  #late = 0
+  #tooEarly = 0
+  #superseded = 0
+
+  constructor({ size, kind, interpolates = false, maxLeadUs = 2_000_000, capacity = 512 }: SchedulerOptions) {
+    this.#size = size
+    this.#interpolates = interpolates && kind === 'position'
+    this.#maxLeadUs = maxLeadUs
+    this.#capacity = capacity
+    this.#out = new Float32Array(size)
+  }
+
+  get counters(): SchedulerCounters {
+    return {
+      received: this.#received,
+      applied: this.#applied,
+      late: this.#late,
+      tooEarly: this.#tooEarly,
+      superseded: this.#superseded,
+      pending: this.#waiting.length,
+    }
+  }
+
+  /** Why {@link add} would take none of the steps, or undefined where it takes at least one. */
+  verdict(steps: TimedSteps, nowUs: number): 'late' | 'too_early' | undefined {
+    const count = this.#count(steps)
+    const dueUs = steps.dueUs === 0 ? nowUs : steps.dueUs
+    if (dueUs - nowUs > this.#maxLeadUs) return 'too_early'
+    return dueUs + count * steps.stepUs <= nowUs ? 'late' : undefined
+  }
+
+  /**
+   * Takes the steps that are neither past nor too far ahead, and counts the others. Steps of which none can be taken replace nothing.
+   * @returns as {@link verdict}.
+   */
+  add(steps: TimedSteps, nowUs: number): 'late' | 'too_early' | undefined {
+    const { seq, actions, stepUs } = steps
+    const count = this.#count(steps)
+    const verdict = this.verdict(steps, nowUs)
+    const firstUs = steps.dueUs === 0 ? nowUs : steps.dueUs
+    this.#received += count
+    if (verdict === 'late') this.#late += count
+    if (verdict === 'too_early') this.#tooEarly += count
+    if (verdict !== undefined) return verdict
+    const kept = this.#waiting.filter((step) => step.dueUs < firstUs)
+    this.#superseded += this.#waiting.length - kept.length
+    this.#waiting = kept
+    for (let k = 0; k < count; k++) {
+      const dueUs = firstUs + k * stepUs
+      if (dueUs + stepUs <= nowUs) this.#late++
+      else if (dueUs - nowUs > this.#maxLeadUs || this.#waiting.length >= this.#capacity) this.#tooEarly++
+      else {
+        const action = actions.slice(k * this.#size, (k + 1) * this.#size)
+        this.#waiting.push({ seq, action, dueUs, untilUs: dueUs + stepUs })
+      }
+    }
+    return undefined
+  }
+
+  /** What to execute at `nowUs`, or undefined: hold. `nowUs` must not go back. */
+  next(nowUs: number): DueAction | undefined {
+    let newest: Step | undefined
+    while (this.#waiting.length > 0 && this.#waiting[0]!.dueUs <= nowUs) {
+      if (newest !== undefined) this.#passOver(newest, nowUs)
+      newest = this.#waiting.shift()!
+    }
+    if (newest !== undefined && newest.untilUs <= nowUs) {
+      // It ended before this tick, and so did what it replaced.
+      this.#late++
+      this.#current = undefined
+      return undefined
+    }
+    if (newest !== undefined) {
+      this.#applied++
+      this.#current = newest
+    }
+    const current = this.#current
+    if (current === undefined || current.untilUs <= nowUs) {
+      this.#current = undefined
+      return undefined
+    }
+    return {
+      action: this.#at(current, nowUs),
+      seq: current.seq,
+      lateUs: nowUs - current.dueUs,
+      isNew: newest !== undefined,
+    }
+  }
+
+  /** Forgets all that waits and what is being executed: after a stop nothing of before it may move the robot. */
+  clear(): void {
+    this.#superseded += this.#waiting.length
+    this.#waiting = []
+    this.#current = undefined
+  }
+
+  #count({ actions }: TimedSteps): number {
+    return actions.length / this.#size
+  }
+
+  #passOver(step: Step, nowUs: number): void {
+    if (step.untilUs <= nowUs) this.#late++
+    else this.#superseded++
+  }
+
+  #at(step: Step, nowUs: number): Float32Array {
+    const out = this.#out
+    out.set(step.action)
+    const next = this.#waiting[0]
+    if (!this.#interpolates || next === undefined || next.dueUs > step.untilUs) return out
+    const share = (nowUs - step.dueUs) / (next.dueUs - step.dueUs)
+    for (let i = 0; i < out.length; i++) out[i] = step.action[i]! + (next.action[i]! - step.action[i]!) * share
+    return out
+  }
+}
