@@ -324,11 +324,12 @@ export class Supervisor {
   }
 
   /**
-   * Once per control period: what the clock demands.
-   * @param latenessUs by how much this period began too late
+   * Once per control period, or more often: what the clock demands.
+   * @param latenessUs by how much this period began too late; none between two periods
    */
-  tick(nowUs: number, latenessUs = 0): void {
+  tick(nowUs: number, latenessUs?: number): void {
     this.#expire(nowUs)
+    if (latenessUs === undefined) return
     this.#overruns = latenessUs > this.#options.overrunUs ? this.#overruns + 1 : 0
     if (this.#overruns < this.#options.maxOverruns || !MOVING.has(this.#state)) return
     const late = `${this.#overruns} control periods in a row began more than ${this.#options.overrunUs / 1000} ms late`

@@ -37,6 +37,8 @@ export interface StepResult {
   /** Time ran out: bootstrap from this observation's value. */
   readonly truncated: boolean
   readonly info: Info
+  /** What was executed, where that can differ from what was asked, as on a robot with limits: what replay must store. */
+  readonly appliedAction?: Float32Array
 }
 
 /** What is known of an env before it runs. */

@@ -178,11 +178,11 @@ export class Trainer {
       this.#step < this.#schedule.learningStarts
         ? sampleSpace(actionSpace, this.#rngs.exploration, new Float32Array(sizeOf(actionSpace.shape)))
         : await agent.act(withGoal(this.#features, this.#goal?.features), 1, 'sample')
-    const { observation, reward: envReward, terminated, truncated } = await env.step(action)
+    const { observation, reward: envReward, terminated, truncated, appliedAction } = await env.step(action)
     const features = await this.#parts.representation.observe(observation)
     const frame = this.#frameOf(observation)
     const reward = goals && this.#goal ? this.#goalReward(goals.sampling, this.#goal, features, frame) : envReward
-    store.append({ action, reward, terminated, truncated }, features, frame)
+    store.append({ action: appliedAction ?? action, reward, terminated, truncated }, features, frame)
     this.#features = features
     this.#episodeReturn += reward
     this.#episodeLength++

@@ -1,0 +1,44 @@
+/** Closed list of what can be wrong with a message, or with what it asks for. The names travel on the wire. */
+export const ERROR_CODES = [
+  'bad_magic',
+  'bad_prefix',
+  'too_large',
+  'decode_failed',
+  'decode_limit',
+  'bad_header',
+  'version_unsupported',
+  'schema_mismatch',
+  'unknown_kind',
+  'unauthorized',
+  'role_forbidden',
+  'lease_denied',
+  'lease_expired',
+  'epoch_stale',
+  'seq_replay',
+  'late',
+  'too_early',
+  'bad_shape',
+  'bad_dtype',
+  'not_finite',
+  'out_of_hard_limits',
+  'too_far',
+  'rate_limited',
+  'not_armed',
+  'fault_latched',
+  'busy',
+  'internal',
+] as const
+
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+/** A message that breaks the protocol, or a request that the robot refuses; `code` and `message` may be sent to the peer as they are. */
+export class ProtocolError extends Error {
+  readonly code: ErrorCode
+
+  /** @param text one short sentence for a person; never a stack, a path or a secret */
+  constructor(code: ErrorCode, text: string) {
+    super(text)
+    this.name = 'ProtocolError'
+    this.code = code
+  }
+}

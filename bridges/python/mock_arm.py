@@ -1,0 +1,58 @@
+"""A two-joint arm that follows position targets with a first-order lag, behind the bridge: a stand-in for your robot's driver.
+
+python3 mock_arm.py [--address tcp://127.0.0.1:5600] [--lockstep]
+"""
+
+import argparse
+
+import numpy as np
+from armature_bridge import Reading, RobotServer, robot_schema, vector_schema
+
+NAMES, LOW, HIGH = ["shoulder_rad", "elbow_rad"], [-1.5, -2.0], [1.5, 2.0]
+
+
+class MockArm:
+    schema = robot_schema(
+        "mock-arm",
+        control_hz=50.0,
+        action_kind="position",
+        action=vector_schema(NAMES, LOW, HIGH),
+        proprio=vector_schema(NAMES, LOW, HIGH),
+        cameras={"top": (8, 8)},
+        is_simulated=True,
+    )
+
+    def __init__(self):
+        self.angles = np.zeros(2, dtype=np.float32)
+        self.steps = 0
+
+    def reset(self, seed, options):
+        self.angles = np.random.default_rng(seed).uniform(-0.5, 0.5, 2).astype(np.float32)
+        self.steps = 0
+        return self.read()
+
+    def read(self):
+        image = np.zeros((8, 8, 3), dtype=np.uint8)
+        image[0, 0] = [255, 0, 0]  # one red pixel
+        distance = float(np.abs(self.angles).sum())
+        return Reading(self.angles, {"top": image}, reward=-distance, truncated=self.steps >= 100, info={"distance_rad": distance})
+
+    def apply(self, action):
+        self.angles += (action - self.angles) * np.float32(0.3)
+        self.steps += 1
+
+    def stop(self, category):
+        pass  # position controlled: it stays where it is
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--address", default="tcp://127.0.0.1:5600")
+    parser.add_argument("--lockstep", action="store_true")
+    arguments = parser.parse_args()
+    server = RobotServer(MockArm(), arguments.address, max_step=[0.2, 0.2], mode="lockstep" if arguments.lockstep else "realtime")
+    print(server.address, flush=True)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        pass

@@ -1,0 +1,275 @@
+import { decodeMessage, topicOf } from './protocol/codec.ts'
+import type { ErrorCode } from './protocol/errors.ts'
+import { ProtocolError } from './protocol/errors.ts'
+import type {
+  ActionMessage,
+  BridgeMode,
+  ChunkMessage,
+  CommandMessage,
+  Endpoints,
+  HelloMessage,
+  LeaseRequestMessage,
+  Message,
+  ObservationContent,
+  PingMessage,
+} from './protocol/messages.ts'
+import type { Motion } from './robot-server-motion.ts'
+import type { Outlet } from './robot-server-outlet.ts'
+import type { Peer, Peers } from './robot-server-peers.ts'
+import { TokenBucket } from './robot-server-peers.ts'
+import type { Reception } from './robot-server-reception.ts'
+import type { Caller, Outcome, Supervisor } from './safety/supervisor.ts'
+
+export interface DeskParts {
+  readonly mode: BridgeMode
+  readonly clock: () => number
+  readonly endpoints: Endpoints
+  readonly peers: Peers
+  readonly reception: Reception
+  readonly supervisor: Supervisor
+  readonly motion: Motion
+  readonly outlet: Outlet
+  /** The robot itself failed: comes to a stop. */
+  readonly onFault: (error: unknown) => void
+  /** The client that holds the lease may be gone: find out. */
+  readonly probeHolder: () => void
+}
+
+/** Refusals per second that are told to clients without a session. */
+const STRANGERS_PER_SECOND = 50
+
+/**
+ * Takes what clients send. Of a client that has not said hello nothing else is decoded, and of one that sends too much nothing at all; what
+ * it says is then settled at once, between two control periods if need be.
+ */
+export class Desk {
+  readonly #parts: DeskParts
+  readonly #strangers: TokenBucket
+  readonly #received = { control: 0, controlBytes: 0, action: 0, actionBytes: 0 }
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+    this.#strangers = new TokenBucket(STRANGERS_PER_SECOND, parts.clock())
+  }
+
+  /** Messages and bytes that came in. */
+  get received(): Readonly<Record<'control' | 'controlBytes' | 'action' | 'actionBytes', number>> {
+    return this.#received
+  }
+
+  /** A message on the control socket. */
+  control(routingId: Buffer, body: Buffer): void {
+    this.#received.control++
+    this.#received.controlBytes += body.length
+    const nowUs = this.#parts.clock()
+    const peer = this.#parts.peers.of(routingId)
+    const topic = body.toString('latin1', 0, 4)
+    if (peer === undefined && topic !== topicOf('hello')) {
+      this.#refuseStranger(routingId, topic, nowUs)
+    } else if (peer === undefined ? !this.#strangers.take(nowUs) : !peer.buckets.control.take(nowUs)) {
+      this.#parts.outlet.event(reject('rate_limited', 'too many control messages'))
+    } else {
+      this.#settle(routingId, peer, body, nowUs)
+    }
+  }
+
+  /** A message on the action socket. */
+  action(routingId: Buffer, body: Buffer): void {
+    this.#received.action++
+    this.#received.actionBytes += body.length
+    const { peers, mode, motion, outlet, clock } = this.#parts
+    const nowUs = clock()
+    const peer = peers.of(routingId)
+    if (peer === undefined) {
+      outlet.event(reject('unauthorized', 'an action from a connection that has not said hello'))
+      return motion.refuse('unauthorized')
+    }
+    if (peer.role === 'observer') return this.#refuseAction(peer, 'role_forbidden', 'observers may not send actions')
+    // In lock-step the answers set the pace.
+    if (mode === 'realtime' && !peer.buckets.action.take(nowUs)) {
+      return this.#refuseAction(peer, 'rate_limited', 'too many actions')
+    }
+    try {
+      const message = decodeMessage(body)
+      if (message.kind !== 'action' && message.kind !== 'chunk') {
+        throw new ProtocolError('unknown_kind', `the action socket takes no ${message.kind}`)
+      }
+      if (message.session !== peer.session)
+        throw new ProtocolError('unauthorized', 'not the session of this connection')
+      peer.lastSeenUs = nowUs
+      this.#decide(peer, message, nowUs)
+    } catch (error) {
+      const { code, message } = protocolError(error)
+      this.#refuseAction(peer, code, message)
+    }
+  }
+
+  #refuseStranger(routingId: Buffer, topic: string, nowUs: number): void {
+    const isOld = /^rb[^1]/.test(topic)
+    const code = isOld ? 'version_unsupported' : 'unauthorized'
+    const text = isOld ? 'this robot speaks protocol 1' : 'say hello first'
+    this.#parts.outlet.event({ event: 'security', code, text: `a connection was refused: ${text}` })
+    if (this.#strangers.take(nowUs)) this.#parts.outlet.reply(routingId, '', { kind: 'error', code, text })
+  }
+
+  #settle(routingId: Buffer, peer: Peer | undefined, body: Buffer, nowUs: number): void {
+    const { outlet } = this.#parts
+    let refSeq: { readonly refSeq?: number } = {}
+    try {
+      const message = decodeMessage(body)
+      refSeq = { refSeq: message.seq }
+      if (message.kind === 'hello') return this.#hello(routingId, message, nowUs)
+      if (peer === undefined || message.session !== peer.session) {
+        throw new ProtocolError('unauthorized', 'not the session of this connection')
+      }
+      if (message.seq <= peer.lastSeq.control)
+        throw new ProtocolError('seq_replay', `message ${message.seq} came before`)
+      peer.lastSeq.control = message.seq
+      peer.lastSeenUs = nowUs
+      this.#obey(peer, message, nowUs)
+    } catch (error) {
+      const { code, message: text } = protocolError(error)
+      outlet.event(reject(code, `${peer?.name ?? 'a client'}: ${text}`))
+      outlet.reply(routingId, peer?.session ?? '', { kind: 'error', code, text, ...refSeq })
+    }
+  }
+
+  #hello(routingId: Buffer, message: HelloMessage, nowUs: number): void {
+    const { reception, outlet, endpoints } = this.#parts
+    const admitted = reception.admit(routingId, message, nowUs)
+    if ('code' in admitted) {
+      outlet.event({ event: 'security', code: admitted.code, text: `${message.name} was refused: ${admitted.text}` })
+      return outlet.reply(routingId, '', { kind: 'error', ...admitted, refSeq: message.seq })
+    }
+    admitted.lastSeenUs = nowUs
+    outlet.tell(admitted, reception.welcome(admitted.role, message.seq, endpoints))
+    outlet.event({ event: 'peer', code: 'hello', text: `${admitted.name} is here as ${admitted.role}` })
+  }
+
+  #obey(peer: Peer, message: Message, nowUs: number): void {
+    switch (message.kind) {
+      case 'ping':
+        return this.#ping(peer, message, nowUs)
+      case 'lease_request':
+        return this.#lease(peer, message, nowUs)
+      case 'command':
+        return this.#command(peer, message, nowUs)
+      case 'bye':
+        this.#parts.peers.remove(peer)
+        this.#parts.outlet.event({ event: 'peer', code: 'bye', text: `${peer.name} left: ${message.reason}` })
+        return this.#parts.supervisor.controllerLost(peer.session, nowUs)
+      default:
+        throw new ProtocolError('unknown_kind', `the control socket takes no ${message.kind}`)
+    }
+  }
+
+  #ping(peer: Peer, { lease, t1Us, seq }: PingMessage, nowUs: number): void {
+    const { supervisor, outlet, clock } = this.#parts
+    if (lease !== undefined) supervisor.renew(callerOf(peer, lease), nowUs)
+    outlet.tell(peer, { kind: 'pong', refSeq: seq, t1Us, t2Us: nowUs, t3Us: clock() })
+  }
+
+  #lease(peer: Peer, { ttlMs, preempt, seq }: LeaseRequestMessage, nowUs: number): void {
+    const { supervisor, outlet, motion } = this.#parts
+    const caller = callerOf(peer)
+    const ask = preempt === true ? supervisor.preempt.bind(supervisor) : supervisor.requestLease.bind(supervisor)
+    const outcome = ask(caller, ttlMs * 1000, nowUs)
+    if (outcome.ok) {
+      if (preempt === true) motion.forget()
+      const { token, ttlUs } = outcome.lease
+      return outlet.tell(peer, { kind: 'lease', refSeq: seq, lease: token, ttlMs: Math.ceil(ttlUs / 1000) })
+    }
+    const { code, holder, expiresInUs } = outcome
+    const text = holder === undefined ? outcome.text : `${this.#nameOf(holder)} holds the lease`
+    const retryAfterMs =
+      expiresInUs === undefined ? {} : { retryAfterMs: Math.min(1000, Math.ceil(expiresInUs / 1000)) }
+    outlet.tell(peer, { kind: 'error', code, text, refSeq: seq, ...retryAfterMs })
+    if (holder !== undefined) this.#parts.probeHolder()
+  }
+
+  #command(peer: Peer, message: CommandMessage, nowUs: number): void {
+    const { outlet, motion, mode } = this.#parts
+    const { command, seq } = message
+    if (command === 'start' && message.mode !== undefined && message.mode !== mode) {
+      throw new ProtocolError('busy', `this robot runs in ${mode}, not ${message.mode}`)
+    }
+    const outcome = this.#ask(peer, message, nowUs)
+    if (!outcome.ok) {
+      return outlet.tell(peer, { kind: 'error', code: outcome.code, text: outcome.text, refSeq: seq })
+    }
+    if (command === 'reset') return void this.#reset(peer, message)
+    if (command === 'start') motion.anchor()
+    else if (command !== 'arm') motion.forget()
+    outlet.tell(peer, { kind: 'ack', refSeq: seq, command })
+  }
+
+  #ask(peer: Peer, { command, lease, category }: CommandMessage, nowUs: number): Outcome {
+    const { supervisor } = this.#parts
+    const caller = callerOf(peer, lease)
+    return command === 'stop' ? supervisor.stop(category ?? 'hold', caller, nowUs) : supervisor[command](caller, nowUs)
+  }
+
+  async #reset(peer: Peer, { seq, seed, options, command }: CommandMessage): Promise<void> {
+    const { motion, outlet, onFault } = this.#parts
+    const answer = (observation: ObservationContent): void => {
+      const { goal } = observation
+      outlet.tell(peer, { kind: 'ack', refSeq: seq, command, observation, ...(goal === undefined ? {} : { goal }) })
+    }
+    try {
+      await motion.reset(
+        { ...(seed === undefined ? {} : { seed }), ...(options === undefined ? {} : { options }) },
+        answer,
+      )
+    } catch (error) {
+      outlet.tell(peer, { kind: 'error', code: 'internal', text: `reset failed: ${textOf(error)}`, refSeq: seq })
+      onFault(error)
+    }
+  }
+
+  #decide(peer: Peer, message: ActionMessage | ChunkMessage, nowUs: number): void {
+    const { supervisor, motion, mode, onFault } = this.#parts
+    const steps = message.kind === 'chunk' ? (message.actions.shape[0] ?? 0) : 1
+    if (motion.isOver) return this.#refuseAction(peer, 'busy', 'the episode is over: reset', message, steps)
+    if (mode === 'lockstep' && message.kind === 'chunk') {
+      return this.#refuseAction(peer, 'unknown_kind', 'there are no chunks in lock-step', message, steps)
+    }
+    const problem =
+      mode === 'lockstep' ? motion.lockstepProblem(message as ActionMessage) : motion.problemOf(message, nowUs)
+    const { lease, epoch, seq } = message
+    const verdict = supervisor.actionArrived({ peer: peer.session, lease, epoch, seq, problem }, nowUs)
+    if (!verdict.accepted) return this.#refuseAction(peer, verdict.code, 'the action was refused', message, steps)
+    if (mode === 'realtime' || message.kind === 'chunk') return motion.schedule(message, nowUs)
+    motion.lockstep(message, () => supervisor.state === 'ACTIVE' && supervisor.epoch === epoch).catch(onFault)
+  }
+
+  /** Counts it, and tells those who look on and, unless that is too often, the client. */
+  #refuseAction(peer: Peer, code: ErrorCode, text: string, message?: Message, steps = 1): void {
+    const { outlet, motion, mode } = this.#parts
+    motion.refuse(code, steps)
+    const isTold = outlet.event(reject(code, `${peer.name}: ${text}`))
+    if (!isTold && mode === 'realtime') return
+    outlet.tell(peer, { kind: 'error', code, text, ...(message === undefined ? {} : { refSeq: message.seq }) })
+  }
+
+  #nameOf(session: string): string {
+    return this.#parts.peers.bySession(session)?.name ?? 'a client that has left'
+  }
+}
+
+function callerOf({ session, role }: Peer, lease?: string): Caller {
+  return { peer: session, role, lease }
+}
+
+function reject(code: ErrorCode, text: string): { event: string; code: string; text: string } {
+  return { event: 'reject', code, text }
+}
+
+function protocolError(error: unknown): ProtocolError {
+  if (error instanceof ProtocolError) return error
+  return new ProtocolError('internal', 'the message could not be handled')
+}
+
+/** The first line of an error, for a peer: no stack. */
+export function textOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!
+}

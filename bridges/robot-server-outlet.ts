@@ -1,0 +1,127 @@
+import { encodeMessage } from './protocol/codec.ts'
+import type { BridgeState, ByeMessage, EventMessage, Header, Message, RobotHeader } from './protocol/messages.ts'
+import type { Peer } from './robot-server-peers.ts'
+import { SendQueue } from './zmq/queue.ts'
+import type { RobotSockets } from './zmq/sockets.ts'
+
+/** Any type of message of a robot without its header. */
+type WithoutHeader<M> = M extends RobotHeader ? Omit<M, keyof RobotHeader> : never
+/** What a robot has to say; {@link Outlet} adds the header. */
+export type RobotContent = WithoutHeader<Message> | Omit<ByeMessage, keyof Header>
+
+/** What the outlet puts into headers. */
+export interface OutletSource {
+  readonly run: string
+  readonly clock: () => number
+  readonly wallClock: (() => number) | undefined
+  status(): { readonly state: BridgeState; readonly armed: boolean; readonly epoch: number }
+}
+
+export type EventContent = Omit<EventMessage, keyof RobotHeader | 'kind' | 'suppressed'>
+
+/** Events of one cause in a second; the rest are counted. */
+const EVENTS_PER_SECOND = 10
+
+/** All that a robot sends: numbers it, stamps it, and queues it for the one writer of each socket. */
+export class Outlet {
+  readonly #source: OutletSource
+  readonly #queues: Readonly<Record<'control' | 'observation' | 'telemetry', SendQueue>>
+  readonly #seq = { control: 0, observation: 0, telemetry: 0 }
+  readonly #causes = new Map<string, { sinceUs: number; sent: number; suppressed: number }>()
+  readonly #onEvent: ((event: EventContent) => void) | undefined
+  #lastObservation: Buffer | undefined
+
+  /** @param onUnreachable told of a routing id that has no connection any more */
+  constructor(
+    sockets: RobotSockets,
+    source: OutletSource,
+    onUnreachable: (routingId: Buffer) => void,
+    onEvent?: (event: EventContent) => void,
+  ) {
+    this.#source = source
+    this.#onEvent = onEvent
+    this.#queues = {
+      control: new SendQueue(sockets.control, 256, 'refuse', (id) => onUnreachable(Buffer.from(id))),
+      observation: new SendQueue(sockets.observation, 1, 'newest-wins'),
+      telemetry: new SendQueue(sockets.telemetry, 256, 'oldest-wins'),
+    }
+  }
+
+  /** Cumulative, by socket. */
+  get counts(): Readonly<Record<'control' | 'observation' | 'telemetry', SendQueue['counts']>> {
+    const { control, observation, telemetry } = this.#queues
+    return { control: control.counts, observation: observation.counts, telemetry: telemetry.counts }
+  }
+
+  /** To one client; `session` is empty for one that has none. */
+  reply(routingId: Buffer, session: string, content: RobotContent): void {
+    const message = { ...content, ...this.#header('control', session) } as Message
+    this.#queues.control.push(routingId, encodeMessage(message))
+  }
+
+  /** To one client that has said hello. */
+  tell(peer: Peer, content: RobotContent): void {
+    this.reply(peer.routingId, peer.session, content)
+  }
+
+  publishObservation(content: Extract<RobotContent, { kind: 'observation' }>): void {
+    const message = { ...content, ...this.#header('observation', this.#source.run) }
+    this.#lastObservation = encodeMessage(message)
+    this.#queues.observation.push(this.#lastObservation)
+  }
+
+  /** The same once more, for those who had not subscribed yet. */
+  repeatObservation(): void {
+    if (this.#lastObservation !== undefined) this.#queues.observation.push(this.#lastObservation)
+  }
+
+  publishMetrics(content: Extract<RobotContent, { kind: 'metrics' }>): void {
+    this.#queues.telemetry.push(encodeMessage({ ...content, ...this.#header('telemetry', this.#source.run) }))
+  }
+
+  /**
+   * Publishes what happened; of one cause (`event` and `code`) at most ten a second.
+   * @returns whether it was published
+   */
+  event(content: EventContent): boolean {
+    const nowUs = this.#source.clock()
+    const cause = this.#cause(`${content.event} ${content.code}`, nowUs)
+    if (cause.sent >= EVENTS_PER_SECOND) {
+      cause.suppressed++
+      return false
+    }
+    cause.sent++
+    const suppressed = cause.suppressed > 0 ? { suppressed: cause.suppressed } : {}
+    cause.suppressed = 0
+    const header = this.#header('telemetry', this.#source.run)
+    this.#queues.telemetry.push(encodeMessage({ kind: 'event', ...content, ...suppressed, ...header }))
+    this.#onEvent?.(content)
+    return true
+  }
+
+  close(): void {
+    for (const queue of Object.values(this.#queues)) queue.close()
+  }
+
+  #cause(name: string, nowUs: number): { sinceUs: number; sent: number; suppressed: number } {
+    const known = this.#causes.get(name)
+    if (known !== undefined && nowUs - known.sinceUs < 1e6) return known
+    const fresh = { sinceUs: nowUs, sent: 0, suppressed: known?.suppressed ?? 0 }
+    this.#causes.set(name, fresh)
+    return fresh
+  }
+
+  #header(socket: 'control' | 'observation' | 'telemetry', session: string): RobotHeader {
+    const { clock, wallClock } = this.#source
+    const { state, armed, epoch } = this.#source.status()
+    return {
+      session,
+      seq: ++this.#seq[socket],
+      timeUs: clock(),
+      epoch,
+      bridgeState: state,
+      armed,
+      ...(wallClock === undefined ? {} : { wallMs: wallClock() }),
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import { Context, Dealer, Publisher, Router, Subscriber } from 'zeromq'
+import type { Event, Socket } from 'zeromq'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { KeyPair } from './keys.ts'
+import type { ZapRequest } from './zap.ts'
+import { ZapHandler } from './zap.ts'
+
+/** Largest message that a robot takes from a peer. */
+export const MAX_COMMAND_BYTES: number = 256 * 1024
+/** Largest message that a client takes from a robot: camera frames are larger than commands. */
+export const MAX_OBSERVATION_BYTES: number = 64 * 1024 * 1024
+
+const COMMON = { linger: 0, heartbeatInterval: 200, heartbeatTimeout: 1000, handshakeInterval: 3000 }
+
+/** Where the four sockets of a robot are. */
+export interface Endpoints {
+  readonly control: string
+  readonly action: string
+  readonly observation: string
+  readonly telemetry: string
+}
+
+/** Who may connect to a robot: on loopback everyone, unless there are keys. */
+export interface RobotSecurity {
+  readonly keys?: KeyPair
+  /** Why a connection is refused; needed with `keys`. */
+  readonly refusal?: (request: ZapRequest) => string | undefined
+  /** Lets addresses other than loopback go without keys: anyone in the network can then move the robot. */
+  readonly insecureLan?: boolean
+}
+
+/** A robot's sockets, bound. */
+export interface RobotSockets {
+  readonly control: Router
+  readonly action: Router
+  readonly observation: Publisher
+  readonly telemetry: Publisher
+  /** Where they really are: ports chosen by the system are filled in. */
+  readonly endpoints: Endpoints
+  close(): void
+}
+
+/** The endpoints beside a control address: with a port, the next three; with port `*`, any; otherwise names that begin like it. */
+export function endpointsBeside(control: string): Endpoints {
+  const tcp = /^(tcp:\/\/.+):(\d+|\*)$/.exec(control)
+  if (tcp === null) {
+    return {
+      control,
+      action: `${control}-action`,
+      observation: `${control}-observation`,
+      telemetry: `${control}-telemetry`,
+    }
+  }
+  const [, host, port] = tcp
+  const at = (offset: number): string => `${host}:${port === '*' || port === '0' ? '*' : Number(port) + offset}`
+  return { control: at(0), action: at(1), observation: at(2), telemetry: at(3) }
+}
+
+/**
+ * Where a client finds the sockets that a robot bound: a robot that listens on all addresses does not know by which of them it is reached, so
+ * the host is that of the control address which the client used.
+ */
+export function endpointsSeenFrom(control: string, bound: Omit<Endpoints, 'control'>): Endpoints {
+  const host = /^(tcp:\/\/.+):\d+$/.exec(control)?.[1]
+  const seen = (endpoint: string): string =>
+    host === undefined ? endpoint : endpoint.replace(/^tcp:\/\/.+:(\d+)$/, `${host}:$1`)
+  return {
+    control,
+    action: seen(bound.action),
+    observation: seen(bound.observation),
+    telemetry: seen(bound.telemetry),
+  }
+}
+
+/** Whether only this machine can reach `endpoint`. */
+export function isLoopback(endpoint: string): boolean {
+  if (!endpoint.startsWith('tcp://')) return true
+  const host = endpoint.slice('tcp://'.length).replace(/:[^:]*$/, '')
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/**
+ * Binds the four sockets of a robot in a context of their own.
+ * @param onEvent told of what goes wrong with connections, e.g. a failed handshake
+ * @throws ArmatureError `bad-argument` for an address that others can reach, without keys; or one that cannot be bound
+ */
+export async function bindRobotSockets(
+  endpoints: Endpoints,
+  security: RobotSecurity,
+  onEvent: (socket: keyof Endpoints, event: Event) => void,
+): Promise<RobotSockets> {
+  requireSecure(endpoints, security)
+  const context = new Context({ blocky: false })
+  const zap = security.keys && (await ZapHandler.start(context, security.refusal ?? (() => 'no key is authorized')))
+  const curve = security.keys && { curveServer: true, curveSecretKey: security.keys.secretKey }
+  const common = { ...COMMON, ...curve, context, maxMessageSize: MAX_COMMAND_BYTES }
+  const domain = (name: keyof Endpoints): { zapDomain?: string } => (curve === undefined ? {} : { zapDomain: name })
+  const sockets = {
+    control: new Router({ ...common, ...domain('control'), sendTimeout: 0, mandatory: true, handover: false }),
+    action: new Router({ ...common, ...domain('action'), handover: false }),
+    observation: new Publisher({ ...common, ...domain('observation'), sendTimeout: 0, sendHighWaterMark: 4 }),
+    telemetry: new Publisher({ ...common, ...domain('telemetry'), sendTimeout: 0, sendHighWaterMark: 256 }),
+  }
+  const names = Object.keys(sockets) as (keyof Endpoints)[]
+  const close = (): void => {
+    for (const name of names) sockets[name].close()
+    zap?.close()
+  }
+  try {
+    for (const name of names) {
+      const socket: Socket = sockets[name]
+      watch(socket, (event) => onEvent(name, event))
+      await sockets[name].bind(endpoints[name])
+    }
+  } catch (error) {
+    close()
+    throw new ArmatureError('bad-argument', `cannot listen on ${endpoints.control}`, {
+      got: error instanceof Error ? error.message : String(error),
+      fix: 'choose another address or port',
+      cause: error,
+    })
+  }
+  const at = (name: keyof Endpoints): string => sockets[name].lastEndpoint!
+  const bound = {
+    control: at('control'),
+    action: at('action'),
+    observation: at('observation'),
+    telemetry: at('telemetry'),
+  }
+  return { ...sockets, endpoints: bound, close }
+}
+
+const WATCHED = ['handshake:error:protocol', 'handshake:error:auth', 'handshake:error:other', 'disconnect'] as const
+
+function watch(socket: Socket, onEvent: (event: Event) => void): void {
+  for (const type of WATCHED) socket.events.on(type, onEvent)
+}
+
+function requireSecure(endpoints: Endpoints, { keys, insecureLan }: RobotSecurity): void {
+  const open = Object.values(endpoints).find((endpoint: string) => !isLoopback(endpoint)) as string | undefined
+  if (open === undefined || keys !== undefined || insecureLan === true) return
+  throw new ArmatureError('bad-argument', `${open} can be reached by others`, {
+    expected: 'keys, so that not everyone in the network can move the robot',
+    got: 'none',
+    fix: 'make them with "armature keygen", or listen on tcp://127.0.0.1, or say that the network is safe (insecureLan)',
+  })
+}
+
+/** How a client proves who it is to a robot with keys. */
+export interface ClientSecurity {
+  readonly keys: KeyPair
+  /** Public key of the robot, Z85: no other robot will be talked to. */
+  readonly robotKey: string
+}
+
+/** A client's connection to the control socket, made before it knows where the other three are. */
+export interface ControlConnection {
+  readonly context: Context
+  readonly control: Dealer
+}
+
+/** @param routingId 16 random bytes or so, as text: whoever knows it could keep others from connecting with it */
+export function connectControl(
+  endpoint: string,
+  security: ClientSecurity | undefined,
+  routingId: string,
+): ControlConnection {
+  const context = new Context({ blocky: false })
+  const control = new Dealer({
+    ...COMMON,
+    ...curveOptions(security),
+    context,
+    routingId,
+    immediate: true,
+    sendTimeout: 0,
+    maxMessageSize: MAX_OBSERVATION_BYTES,
+  })
+  control.connect(endpoint)
+  return { context, control }
+}
+
+/** A client's sockets beside control. */
+export interface ClientSockets {
+  readonly action: Dealer
+  readonly observation: Subscriber
+  readonly telemetry: Subscriber
+}
+
+/**
+ * Makes the rest, still unconnected. The observation socket keeps only the newest message (`conflate` must be set before `connect`); the action socket refuses
+ * messages while there is no connection (`immediate`), so that no old action waits for a robot to come back.
+ *
+ * @param topics of telemetry, as prefixes of messages; none: none at all
+ */
+export function makeClientSockets(
+  context: Context,
+  security: ClientSecurity | undefined,
+  routingId: string,
+  topics: readonly string[],
+): ClientSockets {
+  const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
+  const action = new Dealer({ ...options, routingId, immediate: true, sendTimeout: 0, sendHighWaterMark: 2 })
+  const observation = new Subscriber({ ...options, conflate: true })
+  const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
+  observation.subscribe()
+  for (const topic of topics) telemetry.subscribe(topic)
+  return { action, observation, telemetry }
+}
+
+function curveOptions(security: ClientSecurity | undefined): {
+  curveServerKey?: string
+  curvePublicKey?: string
+  curveSecretKey?: string
+} {
+  if (security === undefined) return {}
+  const { keys, robotKey } = security
+  return { curveServerKey: robotKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey }
+}

@@ -1,0 +1,57 @@
+import type { ClientEvent, PolicyClientOptions } from '../../bridges/policy-client.ts'
+import { PolicyClient } from '../../bridges/policy-client.ts'
+import type { EventContent } from '../../bridges/robot-server-outlet.ts'
+import type { RobotServerOptions } from '../../bridges/robot-server.ts'
+import { RobotServer } from '../../bridges/robot-server.ts'
+import { clock, SimpleRobot } from './simple-robot.ts'
+
+/** A bridge whose two sides are in this process. */
+export interface TestBridge {
+  readonly robot: SimpleRobot
+  readonly server: RobotServer
+  readonly events: EventContent[]
+  connect(options?: Partial<PolicyClientOptions>): Promise<PolicyClient>
+  close(): Promise<void>
+}
+
+export async function openBridge(
+  options: Partial<RobotServerOptions> = {},
+  robot: SimpleRobot = new SimpleRobot(),
+): Promise<TestBridge> {
+  const events: EventContent[] = []
+  const clients: PolicyClient[] = []
+  const server = new RobotServer({ robot, clock, onEvent: (event) => events.push(event), ...options })
+  await server.start()
+  return {
+    robot,
+    server,
+    events,
+    connect: async (clientOptions = {}) => {
+      const client = await PolicyClient.connect({ endpoint: server.endpoints.control, clock, ...clientOptions })
+      clients.push(client)
+      return client
+    },
+    close: async () => {
+      await Promise.all(clients.map((client) => client.close()))
+      await server.close()
+    },
+  }
+}
+
+/** Connects a controller and starts the robot. */
+export async function openActive(bridge: TestBridge, onEvent?: (event: ClientEvent) => void): Promise<PolicyClient> {
+  const client = await bridge.connect(onEvent === undefined ? {} : { onEvent })
+  await client.lease()
+  await client.arm()
+  await client.start()
+  return client
+}
+
+/** Waits until `holds`, at most `timeoutMs`; what it then returns says whether it did. */
+export async function until(holds: () => boolean, timeoutMs = 3000): Promise<boolean> {
+  const endUs = clock() + timeoutMs * 1000
+  while (!holds() && clock() < endUs) await new Promise((resolve) => setTimeout(resolve, 5))
+  return holds()
+}
+
+export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -1,0 +1,184 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { RobotServerOptions } from '../../bridges/robot-server.ts'
+import type { TestBridge } from './helpers.ts'
+import { openActive, openBridge, until, wait } from './helpers.ts'
+import { clock, SimpleRobot } from './simple-robot.ts'
+
+let bridge: TestBridge
+
+afterEach(() => bridge.close())
+
+async function open(options: Partial<RobotServerOptions> = {}, robot?: SimpleRobot): Promise<TestBridge> {
+  bridge = await openBridge(options, robot)
+  return bridge
+}
+
+function expectConserved(): void {
+  const c = bridge.server.counters
+  const settled = c.actions_applied! + c.actions_late! + c.actions_too_early! + c.actions_superseded!
+  expect(c.actions_received).toBe(settled + c.actions_rejected! + c.actions_pending!)
+}
+
+describe('RobotServer in real time', () => {
+  it('executes the actions of the client and tells it which', async () => {
+    const { robot, server } = await open()
+    const client = await openActive(bridge)
+    let acted = 0
+    const applied: number[] = []
+    for await (const observation of client.observations()) {
+      if (observation.applied !== undefined && observation.applied.seq > 0) {
+        applied.push(observation.applied.action[0]!)
+        expect(observation.proprio[0]).toBe(observation.applied.action[0])
+      }
+      if (++acted > 10) break
+      client.act(Float32Array.of(acted / 16, 0), { observationSeq: observation.observationSeq })
+    }
+    expect(server.state).toBe('ACTIVE')
+    expect(applied.length).toBeGreaterThan(5)
+    expect(robot.applied.map(([a]) => a)).toEqual(expect.arrayContaining(applied))
+    expectConserved()
+    expect(server.tickLateness.count).toBeGreaterThan(10)
+  })
+
+  it('holds when actions stop coming and goes on when they are back; then stops for good', async () => {
+    const { server } = await open()
+    const client = await openActive(bridge)
+    client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
+    expect(await until(() => server.state === 'HOLD', 400)).toBe(true)
+    client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
+    expect(await until(() => server.state === 'ACTIVE', 400)).toBe(true)
+    const startUs = clock()
+    expect(await until(() => server.state === 'SAFE_STOP', 2000)).toBe(true)
+    expect((clock() - startUs) / 1000).toBeGreaterThan(400)
+    expect(server.counters).toMatchObject({ watchdog_soft: 2, watchdog_hard: 1 })
+    expect(bridge.robot.applied.every(([a]) => a === 0.5)).toBe(true)
+    expect(await until(() => bridge.robot.stops.includes('safe'))).toBe(true)
+    await expect(client.lease()).rejects.toThrow(/fault_latched/)
+  })
+
+  it('a stop is acknowledged at once, also in a flood of actions, and nothing of before is executed after it', async () => {
+    const { robot, server } = await open({ messagesPerSecond: 100_000 })
+    const client = await openActive(bridge)
+    let isFlooding = true
+    const flood = (async () => {
+      for (let i = 0; isFlooding; i++) {
+        for (let k = 0; k < 5; k++) client.act(Float32Array.of(0.9, 0.9), { observationSeq: i })
+        await wait(1)
+      }
+    })()
+    await wait(100)
+    const startUs = clock()
+    await client.stop()
+    const stopMs = (clock() - startUs) / 1000
+    const before = robot.applied.length
+    await wait(100)
+    isFlooding = false
+    await flood
+    expect(stopMs).toBeLessThan(100)
+    expect(server.state).toBe('READY')
+    // One that was with the robot already may have been counted late; brakes hold where it is.
+    expect(robot.applied.length - before).toBeLessThanOrEqual(2)
+    expect(await until(() => robot.stops.includes('hold'))).toBe(true)
+    expect(server.counters.actions_rejected).toBeGreaterThan(10)
+    expectConserved()
+  })
+
+  it('stops for good when the robot fails or does not answer', async () => {
+    const { robot, server, events } = await open()
+    const client = await openActive(bridge)
+    robot.failure = new Error('motor 3 is hot')
+    client.act(Float32Array.of(0.1, 0), { observationSeq: 1 })
+    expect(await until(() => server.state === 'SAFE_STOP')).toBe(true)
+    expect(events.some(({ event, text }) => event === 'fault' && text === 'motor 3 is hot')).toBe(true)
+    expect(robot.stops).toContain('safe')
+    await bridge.close()
+    const stuck = new SimpleRobot()
+    stuck.delay = () => wait(1500)
+    await open({}, stuck)
+    const other = await openActive(bridge)
+    const keep = setInterval(() => other.act(Float32Array.of(0.1, 0), { observationSeq: 1 }), 20)
+    expect(await until(() => bridge.server.state === 'SAFE_STOP')).toBe(true)
+    clearInterval(keep)
+    expect(stuck.stops).toContain('safe')
+  })
+
+  it('keeps to the emergency stop until an operator clears it', async () => {
+    let isPressed = false
+    const { server } = await open({ estop: () => isPressed })
+    const client = await openActive(bridge)
+    isPressed = true
+    expect(await until(() => server.state === 'ESTOP', 500)).toBe(true)
+    await expect(client.clear()).rejects.toThrow(/role_forbidden/)
+    const operator = await bridge.connect({ role: 'operator', name: 'operator' })
+    await expect(operator.clear()).rejects.toThrow(/still pressed/)
+    isPressed = false
+    await wait(30)
+    await operator.clear()
+    expect(server.state).toBe('IDLE')
+    await client.lease()
+    await client.arm()
+    await client.start()
+    expect(server.state).toBe('ACTIVE')
+  })
+
+  it('lets one controller have the lease, and an operator take it', async () => {
+    await open()
+    const first = await openActive(bridge)
+    const second = await bridge.connect({ name: 'second' })
+    await expect(second.lease()).rejects.toThrow(/policy holds the lease/)
+    const operator = await bridge.connect({ role: 'operator' })
+    await operator.lease({ preempt: true })
+    first.act(Float32Array.of(0.7, 0.7), { observationSeq: 1 })
+    await wait(60)
+    expect(bridge.robot.applied).toEqual([])
+    expect(bridge.server.counters.actions_rejected).toBe(1)
+  })
+
+  it('stops when the controller leaves or its process is gone', async () => {
+    await open()
+    const client = await openActive(bridge)
+    client.act(Float32Array.of(0.2, 0), { observationSeq: 1 })
+    await client.close()
+    expect(await until(() => bridge.server.state === 'SAFE_STOP')).toBe(true)
+    expect(bridge.server.peerCount).toBe(0)
+  })
+
+  it('executes chunks at their times', async () => {
+    const { robot } = await open()
+    const client = await openActive(bridge)
+    const startUs = client.robotTimeUs() + 40_000
+    const actions = Float32Array.of(0.1, 0, 0.2, 0, 0.3, 0, 0.4, 0)
+    client.chunk(actions, { observationSeq: 1, startUs, stepUs: 20_000 })
+    expect(await until(() => robot.applied.length >= 5, 1000)).toBe(true)
+    const executed = robot.applied.map(([a]) => Math.round(a! * 10))
+    expect(executed).toEqual(executed.toSorted())
+    expect(new Set(executed.filter((a) => a > 0)).size).toBeGreaterThanOrEqual(3)
+    expectConserved()
+  })
+})
+
+describe('RobotServer in lock-step', () => {
+  it('waits for each answer, and ends episodes', async () => {
+    const { robot } = await open({ mode: 'lockstep' }, new SimpleRobot({ maxEpisodeSteps: 5 }))
+    const client = await bridge.connect()
+    await client.lease()
+    await client.arm()
+    for (let episode = 0; episode < 2; episode++) {
+      let observation = await client.reset({ seed: 1 })
+      await client.start()
+      await wait(150)
+      for (let step = 0; !observation.truncated; step++) {
+        observation = await client.step(Float32Array.of(step / 8, 0), observation.observationSeq)
+        expect(observation.applied!.action[0]).toBe(step / 8)
+      }
+      await expect(client.step(Float32Array.of(0, 0), observation.observationSeq)).rejects.toThrow(/episode is over/)
+    }
+    expect(robot.applied.map(([a]) => a! * 8)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
+    expect(bridge.server.counters).toMatchObject({ actions_applied: 10, actions_rejected: 2 })
+    expectConserved()
+  })
+
+  it('is refused for hardware', async () => {
+    await expect(openBridge({ mode: 'lockstep' }, new SimpleRobot({ isSimulated: false }))).rejects.toThrow(/lock-step/)
+  })
+})
