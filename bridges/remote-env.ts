@@ -85,7 +85,9 @@ export class RemoteEnv implements SimulatedEnv {
     checkAction(this.spec.actionSpace, action)
     const { observationSeq } = this.#latest!
     const isLockstep = this.client.welcome.mode === 'lockstep'
-    const next = isLockstep ? await this.client.step(action, observationSeq) : await this.#stepInTime(action, observationSeq)
+    const next = isLockstep
+      ? await this.client.step(action, observationSeq)
+      : await this.#stepInTime(action, observationSeq)
     if (isLockstep) this.#history.push({ action: [...action] })
     this.#latest = next
     const { reward, terminated, truncated, info, applied } = next
@@ -111,7 +113,8 @@ export class RemoteEnv implements SimulatedEnv {
 
   async saveState(): Promise<EnvState> {
     this.#requireOpen()
-    if (this.#latest === undefined) throw new ArmatureError('needs-reset', `env ${this.spec.id}`, { fix: 'call reset first' })
+    if (this.#latest === undefined)
+      throw new ArmatureError('needs-reset', `env ${this.spec.id}`, { fix: 'call reset first' })
     return { id: this.spec.id, json: JSON.stringify(this.#history), snapshot: new Uint8Array(0) }
   }
 
@@ -153,7 +156,8 @@ export class RemoteEnv implements SimulatedEnv {
     throw new ArmatureError('env-failed', `robot ${this.spec.id}`, {
       expected: 'ACTIVE',
       got: state,
-      fix: state === 'READY' || state === 'IDLE' ? 'reset to go on' : 'an operator must clear it: see its events for why',
+      fix:
+        state === 'READY' || state === 'IDLE' ? 'reset to go on' : 'an operator must clear it: see its events for why',
     })
   }
 
@@ -231,7 +235,9 @@ export async function connectRemoteEnv(options: RemoteEnvOptions): Promise<Remot
 
 function specOf(schema: RobotSchema): EnvSpec {
   const { name, action, proprio, state, images, controlHz, maxEpisodeSteps } = schema
-  const cameras = Object.entries(images).map(([camera, { shape }]) => [camera, imageSpace(shape[0]!, shape[1]!)] as const)
+  const cameras = Object.entries(images).map(
+    ([camera, { shape }]) => [camera, imageSpace(shape[0]!, shape[1]!)] as const,
+  )
   return {
     id: name,
     actionSpace: spaceOf(action),

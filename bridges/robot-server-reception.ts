@@ -62,8 +62,9 @@ export class Reception {
     const refused = this.#refusal(routingId, hello)
     if (refused !== undefined) return refused
     const known = this.#peers.of(routingId)
-    const { name, role } = hello
+    const { role } = hello
     const publicKey = this.#options.security && hello.publicKey
+    const name = this.#nameOf(hello)
     if (known !== undefined && known.role === role && known.publicKey === publicKey) return known
     if (known !== undefined) return { code: 'seq_replay', text: 'this connection has said hello as someone else' }
     if (this.#peers.isFull) return { code: 'busy', text: `${this.#peers.size} clients are connected already` }
@@ -96,6 +97,12 @@ export class Reception {
     const key = this.#options.security.authorization.admit(publicKey)
     if (typeof key === 'string') return key
     return covers(key.role, role) ? undefined : `${name} is now ${key.role}`
+  }
+
+  /** As in the list of keys, where there is one: a client cannot choose whose name is in the events. */
+  #nameOf({ name, publicKey }: HelloMessage): string {
+    const key = this.#options.security?.authorization.admit(publicKey ?? '')
+    return typeof key === 'object' ? key.name : name
   }
 
   #refusal(routingId: Buffer, hello: HelloMessage): Refusal | undefined {

@@ -20,6 +20,7 @@ import { unlimited } from './safety/limits.ts'
 import type { SupervisorEvent } from './safety/supervisor.ts'
 import { Supervisor } from './safety/supervisor.ts'
 import type { Endpoints, RobotSockets } from './zmq/sockets.ts'
+import type { ZapRequest } from './zmq/zap.ts'
 import { bindRobotSockets, endpointsBeside, isLoopback } from './zmq/sockets.ts'
 
 export interface RobotServerOptions {
@@ -28,8 +29,8 @@ export interface RobotServerOptions {
   readonly clock: () => number
   /** Milliseconds since the epoch, for logs on the other side. */
   readonly wallClock?: () => number
-  /** Of the control socket; the others are beside it. Default `tcp://127.0.0.1:*`. */
-  readonly endpoint?: string
+  /** Of the control socket, and the others beside it (the next three ports), or of all four. Default `tcp://127.0.0.1:*`. */
+  readonly endpoint?: string | Endpoints
   /** Default `realtime`; only a simulated robot can run in `lockstep`. */
   readonly mode?: BridgeMode
   /** Default: the action space, without limits on speed. */
@@ -61,6 +62,8 @@ const REPEAT_MS = 200
 /** A robot that is busy with one call for so long while it moves has failed, at least. */
 const STUCK_US = 150_000
 const IDLE_US = 5_000_000
+/** For the robot to come to rest at closing. */
+const REST_MS = 500
 /** For `bye` to get out before the sockets close. */
 const FAREWELL_MS = 50
 
@@ -184,10 +187,11 @@ export class RobotServer {
   /** @throws ArmatureError `bad-argument` for an address that cannot be had, or that others could reach without keys */
   async start(): Promise<void> {
     const { robot, endpoint = 'tcp://127.0.0.1:*', security, insecureLan, clock, wallClock, onEvent } = this.#options
+    const endpoints = typeof endpoint === 'string' ? endpointsBeside(endpoint) : endpoint
     const sockets = await bindRobotSockets(
-      endpointsBeside(endpoint),
+      endpoints,
       {
-        ...(security && { keys: security.keys, refusal: ({ publicKey }) => refusalOf(security, publicKey) }),
+        ...(security && { keys: security.keys, refusal: (request) => this.#keyRefusal(security, request) }),
         ...(insecureLan === undefined ? {} : { insecureLan }),
       },
       (socket, event) => this.#onSocketEvent(socket, event),
@@ -201,7 +205,7 @@ export class RobotServer {
       mode: this.#mode,
       limits: (this.#options.limits ?? unlimited(robot.spec.actionSpace, robot.spec.actionKind)) as unknown as Json,
       watchdogs: this.#watchdogs,
-      isInsecure: security === undefined && !isLoopback(endpoint),
+      isInsecure: security === undefined && !Object.values(endpoints).every(isLoopback),
       allowsMismatch: this.#options.allowsMismatch ?? false,
       security,
     })
@@ -237,7 +241,7 @@ export class RobotServer {
     for (const peer of this.#peers) this.#outlet?.tell(peer, { kind: 'bye', reason })
     const robot = this.#options.robot
     const rest = Promise.allSettled([robot.stop('safe'), this.#loop]).then(() => robot.close())
-    await Promise.race([rest.catch(() => undefined), sleep(500)])
+    await Promise.race([rest.catch(() => undefined), sleep(REST_MS, undefined, { ref: false })])
     if (this.#peers.size > 0) await sleep(FAREWELL_MS)
     this.#outlet?.close()
     this.#sockets?.close()
@@ -368,6 +372,14 @@ export class RobotServer {
     return text.replaceAll(/[0-9a-f]{32}/g, (session) => this.#peers.bySession(session)?.name ?? 'a client')
   }
 
+  #keyRefusal({ authorization }: ReceptionKeys, { publicKey, address }: ZapRequest): string | undefined {
+    const key = authorization.admit(publicKey)
+    if (typeof key !== 'string') return undefined
+    const text = `a connection from ${address} was refused: ${key} (${publicKey})`
+    this.#outlet?.event({ event: 'security', code: 'unauthorized', text })
+    return key
+  }
+
   #onSocketEvent(socket: keyof Endpoints, event: { readonly type: string; readonly error?: Error }): void {
     if (this.#isClosing) return
     if (event.type === 'disconnect') {
@@ -430,9 +442,4 @@ function supervisorTimes(
     overrunUs: Infinity,
     maxLeaseUs: Infinity,
   }
-}
-
-function refusalOf({ authorization }: ReceptionKeys, publicKey: string): string | undefined {
-  const key = authorization.admit(publicKey)
-  return typeof key === 'string' ? key : undefined
 }

@@ -3,9 +3,11 @@ import type { EngineName } from '../tensor/engine.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
+import type { AuthorizeOptions } from './authorize.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
+import type { KeygenOptions } from './keygen.ts'
 import type { RenderOptions } from './render.ts'
 import type { Size } from './render-scene.ts'
 
@@ -166,6 +168,28 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const at = await withEngine()
       const { bench } = await import('./bench.ts')
       finish(at, await bench(at, group, options))
+    })
+  command('keygen <name>', 'make a key pair for one end of a bridge: <name>.key, which only its owner can read')
+    .option('--out <dir>', 'folder of the file (default: this one)')
+    .action(async (name: string, options: KeygenOptions) => {
+      const at = context()
+      const { keygen } = await import('./keygen.ts')
+      finish(at, await keygen(at, name, options))
+    })
+
+  command('authorize <key>', 'let a public key, or that of a key file, connect to the robots that use this list')
+    .addOption(
+      new Option('--role <role>', 'what it may do')
+        .choices(['observer', 'controller', 'operator'])
+        .makeOptionMandatory(),
+    )
+    .option('--name <name>', 'whose it is (default: the name in its key file)')
+    .option('--expires <time>', 'refuse it from then on, e.g. 2027-01-31')
+    .option('--file <file.json>', 'the list', 'authorized_keys.json')
+    .action(async (key: string, options: AuthorizeOptions) => {
+      const at = context()
+      const { authorize } = await import('./authorize.ts')
+      finish(at, await authorize(at, key, options))
     })
   return program
 }
