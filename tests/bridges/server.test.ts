@@ -122,7 +122,7 @@ describe('RobotServer in real time', () => {
   })
 
   it('lets one controller have the lease, and an operator take it', async () => {
-    await open()
+    await open({ watchdogs: { softUs: 5e6, hardUs: 10e6 } })
     const first = await openActive(bridge)
     const second = await bridge.connect({ name: 'second' })
     await expect(second.lease()).rejects.toThrow(/policy holds the lease/)
