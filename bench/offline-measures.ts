@@ -44,6 +44,8 @@ const CANDIDATES: readonly Candidate[] = [
 const ENV = 'armature/PushPuck-v0'
 const POLICIES = 'scripted:0.4,random:0.3,partial:0.15,adversarial:0.15'
 const REPETITIONS = 2000
+/** Root mean square distance of latents from their mean: about that of a beta-VAE whose latents all tell something. */
+const SPREAD = 2
 
 const { values } = parseArgs({
   options: {
@@ -74,7 +76,7 @@ await step(data, ['collect', ENV, '--episodes', values.episodes, '--policy', POL
 const learned = CANDIDATES.filter(({ pretrain }) => pretrain !== undefined)
 for (const { name, pretrain } of learned) {
   const out = encoderRun(name)
-  await step(out, ['pretrain', ...pretrain!, '--data', data, '--out', out])
+  await step(out, ['pretrain', ...pretrain!, '--data', data, '--validation', '0.3', '--out', out])
 }
 const runs = learned.map(({ name }) => encoderRun(name))
 await step(reportFile, ['rewards', ...runs, '--data', data, '--report', reportFile])
@@ -94,7 +96,9 @@ async function trainAll(): Promise<void> {
     const preset = name === ORACLE ? 'oracle-push' : 'rig-push'
     const out = join(values.runs, 'sac', `${name}-${seed}`)
     const settings = ['goals.exploration=env', 'training.finalEpisodes=50', `training.evalEvery=${values.steps}`]
-    if (name !== ORACLE) settings.push(`representation.from=${encoderRun(name)}`)
+    if (name !== ORACLE) {
+      settings.push(`representation.from=${encoderRun(name)}`, `representation.latentScale=${await latentScale(name)}`)
+    }
     const finished = join(out, 'eval', `${preset}.json`)
     const words = ['train', preset, '--seed', String(seed), '--steps', values.steps, '--out', out]
     const resume = existsSync(join(out, 'config.json')) ? ['train', '--resume', '--out', out] : undefined
@@ -107,6 +111,13 @@ async function trainAll(): Promise<void> {
     still.push(await distance('still.json'))
     process.stderr.write(`${name} seed ${seed}: ${scores[name][seed]} m\n`)
   }
+}
+
+/** Factor that gives the latents of an encoder the spread {@link SPREAD}: SAC and its reward would else see each in another unit. */
+async function latentScale(name: string): Promise<string> {
+  const lines = (await readFile(join(encoderRun(name), 'metrics.jsonl'), 'utf8')).trim().split('\n')
+  const spreads = lines.map((line) => (JSON.parse(line) as Record<string, number>)['embed/spread'])
+  return (SPREAD / spreads.findLast((spread) => spread !== undefined)!).toPrecision(4)
 }
 
 /** Runs a command of Armature unless what it makes is there. */

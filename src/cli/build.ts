@@ -21,6 +21,7 @@ import type { Representation } from '../run/representation.ts'
 import { encoderRepresentation, proprioRepresentation, stateRepresentation } from '../run/representation.ts'
 import type { TrainerParts } from '../run/trainer.ts'
 import { Trainer } from '../run/trainer.ts'
+import { scaledEncoder } from './scaled-encoder.ts'
 
 /** Goals in a bank: enough that a batch hardly repeats one, few enough to decode or render in a second. */
 const GOAL_BANK_SIZE = 1000
@@ -111,7 +112,8 @@ function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: R
     throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
   }
   const frameShape = space.shape as readonly [number, number, number]
-  return makeEncoder(representation.encoder, frameShape, rng, representation.config)
+  const encoder = makeEncoder(representation.encoder, frameShape, rng, representation.config)
+  return representation.latentScale === 1 ? encoder : scaledEncoder(encoder, representation.latentScale)
 }
 
 function buildRepresentation(

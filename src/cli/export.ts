@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Agent } from '../core/agent.ts'
-import type { Encoder } from '../core/encoder.ts'
 import { ArmatureError, unwritable } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
@@ -11,11 +10,7 @@ import { tf } from '../tensor/tf.ts'
 import type { Parts } from './build.ts'
 import type { CliContext } from './context.ts'
 import { loadRun } from './eval.ts'
-
-/** An encoder that can say its latents as a pure function of uint8 frames [B, H, W, C] -> [B, D]. */
-interface ExportableEncoder extends Encoder {
-  latentFunction(frames: tf.Tensor): tf.Tensor
-}
+import { isExportableEncoder } from './scaled-encoder.ts'
 
 /** An agent that can say its deterministic policy as a pure function [B, observationSize] -> [B, actionSize]. */
 interface ExportableAgent extends Agent {
@@ -117,8 +112,4 @@ function actionOf({ encoder, agent }: Parts, inputs: Readonly<Record<string, tf.
 
 function isExportableAgent(agent: Agent): agent is ExportableAgent {
   return 'policyFunction' in agent
-}
-
-function isExportableEncoder(encoder: Encoder): encoder is ExportableEncoder {
-  return 'latentFunction' in encoder
 }

@@ -14,6 +14,11 @@ const encoderRepresentation = z.strictObject({
     .describe(
       'encoder run, made by "armature pretrain": its encoder, settings and camera instead of pretraining one here',
     ),
+  latentScale: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('factor on the latents, so that distances of encoders with other units are of order one too'),
   pretrain: z
     .strictObject({
       frames: count('frames collected by random play').default(8000),

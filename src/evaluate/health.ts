@@ -10,18 +10,19 @@ const ROUNDING = 1e-6
 
 /**
  * Whether an embedding is alive, from latents [count, size] of a varied set of frames: standard deviations, effective rank and mean
- * cosine of {@link collapseMeasures}, under their names in `docs/metrics.md`.
+ * cosine of {@link collapseMeasures} and the spread around the mean, under their names in `docs/metrics.md`.
  */
 export function embeddingHealth(latents: Float32Array, count: number): Metrics {
   const rows = { data: latents, count, size: latents.length / count }
   const isWide = rows.size > WIDE
-  const { effectiveRank, meanCosine, ...inBasis } = collapseMeasures(isWide ? inSpan(rows) : rows)
-  const { minStd, medianStd } = isWide ? spreadOf(rows) : inBasis
+  const { effectiveRank, meanCosine } = collapseMeasures(isWide ? inSpan(rows) : rows)
+  const { minStd, medianStd, spread } = spreadOf(rows)
   return {
     'embed/min_std': minStd,
     'embed/median_std': medianStd,
     'embed/effective_rank': effectiveRank,
     'embed/mean_cosine': meanCosine,
+    'embed/spread': spread,
   }
 }
 
@@ -49,7 +50,14 @@ function inSpan({ data, count, size }: Rows): Rows {
   return { data: result, count, size: width }
 }
 
-function spreadOf({ data, count, size }: Rows): { readonly minStd: number; readonly medianStd: number } {
+interface Spread {
+  readonly minStd: number
+  readonly medianStd: number
+  /** Root mean square distance from the mean. */
+  readonly spread: number
+}
+
+function spreadOf({ data, count, size }: Rows): Spread {
   const std = Array.from({ length: size }, (_, k) => {
     let mean = 0
     let square = 0
@@ -57,5 +65,5 @@ function spreadOf({ data, count, size }: Rows): { readonly minStd: number; reado
     for (let i = k; i < data.length; i += size) square += (data[i]! - mean) ** 2 / count
     return Math.sqrt(square)
   })
-  return { minStd: Math.min(...std), medianStd: quantile(std, 0.5) }
+  return { minStd: Math.min(...std), medianStd: quantile(std, 0.5), spread: Math.hypot(...std) }
 }

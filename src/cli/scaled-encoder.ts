@@ -1,0 +1,37 @@
+import type { Encoder } from '../core/encoder.ts'
+import { tf } from '../tensor/tf.ts'
+
+/** An encoder that can say its latents as a pure function of uint8 frames [B, H, W, C] -> [B, D]. */
+export interface ExportableEncoder extends Encoder {
+  latentFunction(frames: tf.Tensor): tf.Tensor
+}
+
+/**
+ * `encoder` with its latents multiplied by `factor`, so that what an agent sees and is paid by is of order one whatever the encoder's own
+ * unit. Order and ratios of distances stay.
+ */
+export function scaledEncoder(encoder: Encoder, factor: number): Encoder {
+  const scaled = (latents: Float32Array, by: number): Float32Array => latents.map((x) => x * by)
+  const { fitStatistics, update, evaluate, decode, imagine, fitPrior } = encoder
+  const latentFunction = (frames: tf.Tensor): tf.Tensor =>
+    tf.mul(isExportableEncoder(encoder) ? encoder.latentFunction(frames) : frames, factor)
+  return {
+    spec: encoder.spec,
+    encode: async (batch) => scaled(await encoder.encode(batch), factor),
+    save: () => encoder.save(),
+    restore: (arrays) => encoder.restore(arrays),
+    dispose: () => encoder.dispose(),
+    ...(fitStatistics && { fitStatistics: (batch) => fitStatistics.call(encoder, batch) }),
+    ...(update && { update: (batch) => update.call(encoder, batch) }),
+    ...(evaluate && { evaluate: (batch) => evaluate.call(encoder, batch) }),
+    ...(decode && { decode: (latents, count) => decode.call(encoder, scaled(latents, 1 / factor), count) }),
+    ...(imagine && { imagine: (rng) => scaled(imagine.call(encoder, rng), factor) }),
+    ...(fitPrior && { fitPrior: (batch) => fitPrior.call(encoder, batch) }),
+    ...(isExportableEncoder(encoder) && { latentFunction }),
+  }
+}
+
+/** Whether the latents of `encoder` can become part of a graph. */
+export function isExportableEncoder(encoder: Encoder): encoder is ExportableEncoder {
+  return 'latentFunction' in encoder
+}
