@@ -12,7 +12,6 @@ export interface ExportableEncoder extends Encoder {
  */
 export function scaledEncoder(encoder: Encoder, factor: number): Encoder {
   const scaled = (latents: Float32Array, by: number): Float32Array => latents.map((x) => x * by)
-  const { fitStatistics, update, evaluate, decode, imagine, fitPrior } = encoder
   const latentFunction = (frames: tf.Tensor): tf.Tensor =>
     tf.mul(isExportableEncoder(encoder) ? encoder.latentFunction(frames) : frames, factor)
   return {
@@ -21,12 +20,12 @@ export function scaledEncoder(encoder: Encoder, factor: number): Encoder {
     save: () => encoder.save(),
     restore: (arrays) => encoder.restore(arrays),
     dispose: () => encoder.dispose(),
-    ...(fitStatistics && { fitStatistics: (batch) => fitStatistics.call(encoder, batch) }),
-    ...(update && { update: (batch) => update.call(encoder, batch) }),
-    ...(evaluate && { evaluate: (batch) => evaluate.call(encoder, batch) }),
-    ...(decode && { decode: (latents, count) => decode.call(encoder, scaled(latents, 1 / factor), count) }),
-    ...(imagine && { imagine: (rng) => scaled(imagine.call(encoder, rng), factor) }),
-    ...(fitPrior && { fitPrior: (batch) => fitPrior.call(encoder, batch) }),
+    ...('fitStatistics' in encoder && { fitStatistics: (batch) => encoder.fitStatistics!(batch) }),
+    ...('update' in encoder && { update: (batch) => encoder.update!(batch) }),
+    ...('evaluate' in encoder && { evaluate: (batch) => encoder.evaluate!(batch) }),
+    ...('decode' in encoder && { decode: (latents, count) => encoder.decode!(scaled(latents, 1 / factor), count) }),
+    ...('imagine' in encoder && { imagine: (rng) => scaled(encoder.imagine!(rng), factor) }),
+    ...('fitPrior' in encoder && { fitPrior: (batch) => encoder.fitPrior!(batch) }),
     ...(isExportableEncoder(encoder) && { latentFunction }),
   }
 }
