@@ -17,6 +17,11 @@ export interface McapFlags {
   readonly overwrite?: boolean
 }
 
+/** Where `collect --mcap` writes. */
+export function mcapBeside(folder: string): string {
+  return `${folder.replace(/[/\\]+$/, '')}.mcap`
+}
+
 /**
  * `armature mcap`: episodes of a dataset as a file for Foxglove and Rerun.
  * @throws ArmatureError `bad-argument` for a file that is there; what opening the dataset and writing throw; `interrupted`. Nothing

@@ -191,11 +191,17 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
     )
     .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
-    .action(async (env: string, options: CollectOptions) => {
+    .option('--mcap', 'also write <dir>.mcap, for Foxglove and Rerun')
+    .action(async (env: string, { mcap: alsoMcap, ...options }: CollectOptions & { mcap?: boolean }) => {
       const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
       const at = runs ? await withEngine() : context()
       const { collectDataset } = await import('./collect.ts')
-      finish(at, await collectDataset(at, env, options))
+      const { mcap, mcapBeside } = await import('./mcap.ts')
+      const { requireNewFile } = await import('./pictures.ts')
+      const file = mcapBeside(options.out)
+      if (alsoMcap === true) await requireNewFile(file)
+      const report = await collectDataset(at, env, options)
+      finish(at, alsoMcap === true ? { ...report, mcap: await mcap(at, options.out, { out: file }) } : report)
     })
 
   command(
