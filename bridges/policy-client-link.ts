@@ -35,6 +35,7 @@ export class ClientLink {
   readonly #connection: ControlConnection
   readonly #controlQueue: SendQueue
   #sockets: ClientSockets | undefined
+  #endpoints: Endpoints | undefined
   #actionQueue: SendQueue | undefined
   #lastProblem: string | undefined
 
@@ -68,9 +69,7 @@ export class ClientLink {
     this.#watch(action)
     this.#actionQueue = new SendQueue(action, 1, 'newest-wins')
     const connected = Promise.all([handshake(action), handshake(observation), handshake(telemetry)])
-    action.connect(endpoints.action)
-    observation.connect(endpoints.observation)
-    telemetry.connect(endpoints.telemetry)
+    this.move(endpoints)
     void receive(observation, this.#handlers.observation)
     void receive(telemetry, this.#handlers.telemetry)
     let timer: NodeJS.Timeout | undefined
@@ -83,6 +82,17 @@ export class ClientLink {
       }, timeoutMs)
     })
     await Promise.race([connected, late]).finally(() => clearTimeout(timer))
+  }
+
+  /** Connects to where the robot is now, if that is elsewhere than before. */
+  move(endpoints: Endpoints): void {
+    for (const name of ['action', 'observation', 'telemetry'] as const) {
+      const before = this.#endpoints?.[name]
+      if (before === endpoints[name]) continue
+      if (before !== undefined) this.#sockets?.[name].disconnect(before)
+      this.#sockets?.[name].connect(endpoints[name])
+    }
+    this.#endpoints = endpoints
   }
 
   sendControl(message: Message): void {

@@ -101,7 +101,7 @@ const SOFTWARE = 'armature'
 export class PolicyClient {
   readonly #options: PolicyClientOptions
   readonly #link: ClientLink
-  readonly #clockSync = new ClockSync()
+  #clockSync = new ClockSync()
   readonly #inbox: ObservationInbox
   readonly #pending = new Map<number, { resolve: (message: Message) => void; reject: (error: Error) => void }>()
   #welcome!: WelcomeMessage
@@ -410,13 +410,18 @@ export class PolicyClient {
   }
 
   async #open(): Promise<void> {
-    const { endpoint, timeoutMs = 3000, onMetrics, clock } = this.#options
+    const { endpoint, timeoutMs = 3000, onMetrics } = this.#options
     const seen: Endpoints = endpointsSeenFrom(endpoint, this.#welcome.endpoints)
     const topics = [topicOf('event'), ...(onMetrics === undefined ? [] : [topicOf('metrics')])]
     await this.#link.open(seen, topics, timeoutMs)
+    await this.#compareClocks()
+    this.#pinger = setInterval(() => this.#beat(), PING_MS)
+  }
+
+  async #compareClocks(): Promise<void> {
+    const { timeoutMs = 3000, clock } = this.#options
     const deadlineUs = clock() + timeoutMs * 1000
     while (!this.#clockSync.ready && clock() < deadlineUs) await this.#ping().catch(() => undefined)
-    this.#pinger = setInterval(() => this.#beat(), PING_MS)
   }
 
   #beat(): void {
@@ -532,6 +537,10 @@ export class PolicyClient {
     this.#lease = undefined
     try {
       await this.#greet()
+      // Perhaps of another machine, and at other ports.
+      this.#clockSync = new ClockSync()
+      this.#link.move(endpointsSeenFrom(this.#options.endpoint, this.#welcome.endpoints))
+      await this.#compareClocks()
       this.#tell({
         source: 'connection',
         code: 'restarted',

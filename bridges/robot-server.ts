@@ -29,8 +29,8 @@ export interface RobotServerOptions {
   readonly clock: () => number
   /** Milliseconds since the epoch, for logs on the other side. */
   readonly wallClock?: () => number
-  /** Of the control socket; the others are beside it. Default `tcp://127.0.0.1:*`. */
-  readonly endpoint?: string
+  /** Of the control socket, and the others beside it (the next three ports), or of all four. Default `tcp://127.0.0.1:*`. */
+  readonly endpoint?: string | Endpoints
   /** Default `realtime`; only a simulated robot can run in `lockstep`. */
   readonly mode?: BridgeMode
   /** Default: the action space, without limits on speed. */
@@ -187,8 +187,9 @@ export class RobotServer {
   /** @throws ArmatureError `bad-argument` for an address that cannot be had, or that others could reach without keys */
   async start(): Promise<void> {
     const { robot, endpoint = 'tcp://127.0.0.1:*', security, insecureLan, clock, wallClock, onEvent } = this.#options
+    const endpoints = typeof endpoint === 'string' ? endpointsBeside(endpoint) : endpoint
     const sockets = await bindRobotSockets(
-      endpointsBeside(endpoint),
+      endpoints,
       {
         ...(security && { keys: security.keys, refusal: (request) => this.#keyRefusal(security, request) }),
         ...(insecureLan === undefined ? {} : { insecureLan }),
@@ -204,7 +205,7 @@ export class RobotServer {
       mode: this.#mode,
       limits: (this.#options.limits ?? unlimited(robot.spec.actionSpace, robot.spec.actionKind)) as unknown as Json,
       watchdogs: this.#watchdogs,
-      isInsecure: security === undefined && !isLoopback(endpoint),
+      isInsecure: security === undefined && !Object.values(endpoints).every(isLoopback),
       allowsMismatch: this.#options.allowsMismatch ?? false,
       security,
     })

@@ -22,7 +22,7 @@ export type CommandName = 'arm' | 'start' | 'pause' | 'stop' | 'reset' | 'clear'
 export interface Header {
   /** What `welcome` gave to this client; empty before; on PUB sockets the robot's `run`. */
   readonly session: string
-  /** Counts up from 1 per sender and socket. */
+  /** Rises with every message of a sender on a socket; gaps are allowed. */
   readonly seq: number
   /** The sender's monotonic clock at sending, microseconds. */
   readonly timeUs: number
@@ -122,11 +122,11 @@ export interface LeaseMessage extends RobotHeader {
 export interface CommandMessage extends Header {
   readonly kind: 'command'
   readonly command: CommandName
-  /** Needed by all but `stop` and `clear`: anyone but an observer may stop. */
+  /** Needed by controllers; an operator may `arm`, `stop` and `clear` without. */
   readonly lease?: string
   /** `stop`: how to come to rest; default `hold`. */
   readonly category?: 'hold' | 'safe'
-  /** `start`: default `realtime`. */
+  /** `start`: that of `welcome`, or the command is refused. */
   readonly mode?: BridgeMode
   /** `reset`: restarts the random stream of a simulated robot. */
   readonly seed?: number
@@ -173,7 +173,7 @@ export interface ActionMessage extends Header {
   readonly observationSeq: number
   /** When it is due by the robot's clock, microseconds; 0: at the next control tick. */
   readonly dueUs: number
-  /** Void when more than that late. */
+  /** Void when more than that late; 0: no such limit. */
   readonly ttlUs: number
   /** In the units of the schema. Not checked for NaN here: the limits do that, and count it. */
   readonly action: Float32Array

@@ -347,7 +347,10 @@ class RobotClient:
         """Lock-step: sends the action and waits for the observation that follows. Raises BridgeError when the robot refuses the action."""
         deadline = time.monotonic() + timeout_s
         self.refusals.clear()
-        self.act(action, observation)
+        while not self.act(action, observation):  # the connection may be a moment younger than the robot's answers
+            if time.monotonic() > deadline:
+                raise BridgeError("busy", "no connection to the action socket")
+            time.sleep(0.005)
         sent = self._seq
         while time.monotonic() < deadline:
             following = self.observe(timeout_s=0.05)

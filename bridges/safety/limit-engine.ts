@@ -135,10 +135,11 @@ export class LimitEngine {
   /**
    * The action nearest to `requested` that may be executed now; it counts as executed.
    * @param measured position of the robot, for the limits on its distance from the command
+   * @throws ArmatureError `needs-reset` for a request that is not a finite vector while the position is not known
    */
   limit(requested: Float32Array, measured?: Float32Array): LimitedAction {
     if (requested.length !== this.#axes.length || !requested.every(Number.isFinite)) {
-      return { action: this.#isKnown ? this.brake() : this.#out, clamped: CLAMPED.invalid }
+      return { action: this.brake(), clamped: CLAMPED.invalid }
     }
     let clamped = 0
     for (let i = 0; i < requested.length; i++) clamped |= this.#aim(i, requested[i]!, measured?.[i])

@@ -1,7 +1,7 @@
 import { ArmatureError } from '../../src/core/errors.ts'
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#'
-const DIGITS = new Map([...ALPHABET].map((character, digit) => [character, digit]))
+const DIGITS = new Map(Array.from(ALPHABET, (character, digit) => [character, digit]))
 
 /** Text of `bytes`, whose length must be a multiple of 4: 5 characters for 4 bytes (ZeroMQ RFC 32, Z85). */
 export function encodeZ85(bytes: Uint8Array): string {

@@ -15,7 +15,7 @@ import { clock, SimpleRobot } from './simple-robot.ts'
 const opened: { close(): Promise<void> }[] = []
 
 afterEach(async () => {
-  for (const part of opened.splice(0).reverse()) await part.close()
+  for (const part of opened.splice(0).toReversed()) await part.close()
 })
 
 async function remote(env: Env, mode: 'lockstep' | 'realtime' = 'lockstep'): Promise<RemoteEnv> {

@@ -38,7 +38,7 @@ function newKeys(name: string): KeyPair {
 
 async function openSecure(): Promise<{
   bridge: TestBridge
-  allow(keys: KeyPair, role: Role, expires?: string): Promise<void>
+  readonly allow: (keys: KeyPair, role: Role, expires?: string) => Promise<void>
 }> {
   const path = join(folder, 'authorized_keys.json')
   const allow = async (keys: KeyPair, role: Role, expires?: string): Promise<void> => {

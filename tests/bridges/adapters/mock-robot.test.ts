@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { MockRobot, MockRobotOptions } from '../../../bridges/adapters/mock-robot.ts'
 import { mockRobot } from '../../../bridges/adapters/mock-robot.ts'
-import { poseReader } from '../../../bridges/safety/pose.ts'
 import { whyOutside } from '../../../src/core/spaces.ts'
 
 function atTime(options: Partial<MockRobotOptions> = {}): { robot: MockRobot; to: (ms: number) => void } {
@@ -61,7 +60,8 @@ describe('a mock robot', () => {
     to(1)
     const { observation, ageUs } = await robot.read()
     expect(ageUs).toBe(700)
-    expect(poseReader(robot.spec)?.(observation.proprio)).toEqual(Float32Array.of(1, -1))
+    expect(observation.proprio).toEqual(Float32Array.of(1, -1))
+    expect(robot.spec.proprioSpace.names).toEqual(robot.spec.actionSpace.names)
     const image = observation.images['front']!
     expect(whyOutside(robot.spec.imageSpaces['front']!, image)).toBeUndefined()
     const red = (column: number): number =>

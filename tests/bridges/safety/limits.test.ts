@@ -4,7 +4,6 @@ import { envRobot } from '../../../bridges/adapters/env-robot.ts'
 import { mockRobot } from '../../../bridges/adapters/mock-robot.ts'
 import { LimitEngine } from '../../../bridges/safety/limit-engine.ts'
 import { loadLimits, unlimited } from '../../../bridges/safety/limits.ts'
-import { poseReader } from '../../../bridges/safety/pose.ts'
 import { makeEnv } from '../../../envs/index.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
 
@@ -102,20 +101,9 @@ describe('a limits file', () => {
   })
 })
 
-describe('the position of a robot', () => {
-  it('is read by the names of its actions, where it shows them', () => {
-    const spec = {
-      actionKind: 'position' as const,
-      actionSpace: boxSpace([2], -1, 1, ['b', 'a']),
-      proprioSpace: boxSpace([3], -1, 1, ['a', 'speed', 'b']),
-    }
-    expect(poseReader(spec)?.(Float32Array.of(1, 2, 3))).toEqual(Float32Array.of(3, 1))
-    expect(poseReader({ ...spec, actionKind: 'velocity' })).toBeUndefined()
-    expect(poseReader({ ...spec, proprioSpace: boxSpace([1], -1, 1, ['a']) })).toBeUndefined()
-    expect(poseReader({ ...spec, actionSpace: boxSpace([2], -1, 1) })).toBeUndefined()
-  })
-
-  it('is not needed without limits on speed', () => {
-    expect(unlimited(boxSpace([1], -1, 1, ['a']), 'position').elements[0]).toMatchObject({ name: 'a', min: -1, max: 1 })
+describe('a profile without limits', () => {
+  it('has the names and the range of its space', () => {
+    const { elements } = unlimited(boxSpace([1], -1, 1, ['a']), 'position')
+    expect(elements).toEqual([{ name: 'a', min: -1, max: 1, softMargin: 0, isGripper: false }])
   })
 })

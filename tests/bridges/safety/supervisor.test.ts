@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ActionProblem, BridgeState, Caller, Role, SupervisorEvent } from '../../../bridges/safety/supervisor.ts'
 import { Supervisor } from '../../../bridges/safety/supervisor.ts'

@@ -8,16 +8,22 @@ import { clock } from '../simple-robot.ts'
 const LOADER = fileURLToPath(new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url))
 const SCRIPT = fileURLToPath(new URL('undeliverable.ts', import.meta.url))
 
-/** Runs the script; how long it lived after it was ready to go, and how it ended. */
-async function leave(how: string): Promise<{ readonly ms: number; readonly code: number | null }> {
-  const child = spawn(process.execPath, ['--import', LOADER, SCRIPT, how], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const killer = setTimeout(() => child.kill('SIGKILL'), 20_000)
-  const exited = once(child, 'exit') as Promise<[number | null]>
-  await Promise.race([once(child.stdout, 'data'), exited])
+/** Runs the script; how long it took to leave by its own clock and by ours, and how it ended. */
+async function leave(
+  how: string,
+): Promise<{ readonly ownMs: number; readonly ms: number; readonly code: number | null }> {
+  const child = spawn(process.execPath, ['--import', LOADER, SCRIPT, how], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const killer = setTimeout(() => child.kill('SIGKILL'), 50_000)
+  let errors = ''
+  child.stderr.on('data', (data: Buffer) => {
+    errors += data.toString()
+  })
+  const closed = once(child, 'close') as Promise<[number | null]>
+  await Promise.race([once(child.stdout, 'data'), closed])
   const startUs = clock()
-  const [code] = await exited
+  const [code] = await closed
   clearTimeout(killer)
-  return { ms: (clock() - startUs) / 1000, code }
+  return { ownMs: Number(/left after ([\d.]+) ms/.exec(errors)?.[1]), ms: (clock() - startUs) / 1000, code }
 }
 
 describe('leaving with messages that nobody takes', () => {
@@ -28,7 +34,9 @@ describe('leaving with messages that nobody takes', () => {
   ])('%s ends the process in less than a second', async (how, code) => {
     const left = await leave(how)
     expect(left.code).toBe(code)
-    expect(left.ms).toBeLessThan(1000)
+    expect(left.ownMs).toBeLessThan(1000)
+    // Starting and ending a process takes its time on a busy machine; what lingers would never end.
+    expect(left.ms).toBeLessThan(5000)
   })
 
   it('a robot says goodbye, stops and closes in time, even one that does not answer', async () => {

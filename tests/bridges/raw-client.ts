@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto'
+import { Dealer } from 'zeromq'
+import { decodeMessage, encodeMessage } from '../../bridges/protocol/codec.ts'
+import type { Message, MessageOf } from '../../bridges/protocol/messages.ts'
+import type { Endpoints } from '../../bridges/zmq/sockets.ts'
+import { clock } from './simple-robot.ts'
+
+type Content<M extends Message> = M extends Message ? Omit<M, 'session' | 'seq' | 'timeUs' | 'epoch'> : never
+
+/** A client without manners: sends what it is told, with whatever header, on two sockets of one routing id. */
+export class RawClient {
+  session = ''
+  epoch = 0
+  lease = ''
+  seq = 0
+  readonly #control: Dealer
+  readonly #action: Dealer
+
+  constructor(endpoints: Endpoints, routingId: string = randomBytes(16).toString('hex')) {
+    const options = { routingId, linger: 0, sendTimeout: 1000, receiveTimeout: 3000 }
+    this.#control = new Dealer(options)
+    this.#action = new Dealer(options)
+    this.#control.connect(endpoints.control)
+    this.#action.connect(endpoints.action)
+  }
+
+  /** @throws Error with the robot's code for a refusal */
+  async request(content: Content<Message>): Promise<Message> {
+    const seq = ++this.seq
+    await this.#control.send(encodeMessage({ ...content, ...this.#header(seq) } as Message))
+    for (;;) {
+      const [bytes] = await this.#control.receive()
+      const answer = decodeMessage(bytes!)
+      if (!('refSeq' in answer) || answer.refSeq !== seq) continue
+      if (answer.kind === 'error') throw new Error(answer.code)
+      this.session = answer.session
+      this.epoch = answer.epoch
+      return answer
+    }
+  }
+
+  async hello(): Promise<void> {
+    const content = { kind: 'hello', name: 'raw', software: 'test', role: 'controller' } as const
+    await this.request({ ...content, protocols: ['1.0'], arrayCodecs: ['openpi'] })
+  }
+
+  /** Asks for the lease, arms and starts. */
+  async begin(): Promise<void> {
+    const { lease } = (await this.request({ kind: 'lease_request', ttlMs: 5000 })) as MessageOf<'lease'>
+    this.lease = lease
+    await this.request({ kind: 'command', command: 'arm', lease })
+    await this.request({ kind: 'command', command: 'start', lease, mode: 'realtime' })
+  }
+
+  /** The bytes of an action; `header` replaces what would be right. */
+  actionBytes(value: number, header: Partial<MessageOf<'action'>> = {}): Buffer {
+    const content = { observationSeq: 0, dueUs: 0, ttlUs: 0, action: Float32Array.of(value, value) }
+    return encodeMessage({ kind: 'action', lease: this.lease, ...content, ...this.#header(++this.seq), ...header })
+  }
+
+  async sendAction(bytes: Buffer): Promise<void> {
+    await this.#action.send(bytes)
+  }
+
+  close(): void {
+    this.#control.close()
+    this.#action.close()
+  }
+
+  #header(seq: number): { session: string; seq: number; timeUs: number; epoch: number } {
+    return { session: this.session, seq, timeUs: clock(), epoch: this.epoch }
+  }
+}
