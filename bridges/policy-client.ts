@@ -305,15 +305,26 @@ export class PolicyClient {
 
   /** Lock-step: sends the answer to observation `observationSeq` and waits for what comes of it. */
   async step(action: Float32Array, observationSeq: number): Promise<ObservationContent> {
-    const seq = this.act(action, { observationSeq })
-    const refused = new Promise<never>((_, reject) => this.#pending.set(seq, { resolve: () => {}, reject }))
+    const seqs: number[] = []
+    const { promise: refused, reject } = rejectable()
+    let unsent = 0
+    const send = (): void => {
+      unsent = this.#link.counts.action.again
+      const seq = this.act(action, { observationSeq })
+      this.#pending.set(seq, { resolve: () => {}, reject })
+      seqs.push(seq)
+    }
+    send()
+    // A queue of two may be full for a moment. In real time the action is then dropped; here the robot would wait for it for ever.
+    const resend = setInterval(() => this.#link.counts.action.again > unsent && send(), 5)
     try {
       return await Promise.race([this.nextObservation(), refused])
     } catch (error) {
       this.#inbox.fail(error as Error)
       throw error
     } finally {
-      this.#pending.delete(seq)
+      clearInterval(resend)
+      for (const seq of seqs) this.#pending.delete(seq)
     }
   }
 
@@ -609,4 +620,12 @@ function whatOf(content: ClientContent): string {
 
 function refusal({ code, text }: ErrorMessage): ArmatureError {
   return new ArmatureError('env-failed', `the robot refuses (${code})`, { got: text })
+}
+
+function rejectable(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {
+  let reject!: (error: Error) => void
+  const promise = new Promise<never>((_, refuse) => {
+    reject = refuse
+  })
+  return { promise, reject }
 }
