@@ -24,6 +24,7 @@ export function datasetSpecOf(schema: RobotSchema): DatasetSpec {
 interface Row {
   readonly observation: ObservationMessage
   readonly images: Readonly<Record<string, ImageContent>>
+  readonly goal: GoalContent | undefined
   /** That led here from the row before; undefined in the first row. */
   readonly applied?: AppliedContent
 }
@@ -88,7 +89,12 @@ export class EpisodeCutter {
   }
 
   #place(observation: ObservationMessage, isNext: boolean): EpisodeData | undefined {
-    const row = { observation, images: { ...this.#images } }
+    const {
+      session,
+      episode: { id },
+    } = observation
+    const goal = this.#goal?.run === session && this.#goal.episode === id ? this.#goal.content : undefined
+    const row = { observation, images: { ...this.#images }, goal }
     const last = this.#rows.at(-1)?.observation
     const { episode, applied } = observation
     const isSame = last !== undefined && isNext && episode.id === last.episode.id
@@ -104,9 +110,7 @@ export class EpisodeCutter {
   }
 
   #episodeOf(rows: readonly Row[]): EpisodeData {
-    const { observation: last } = rows.at(-1)!
-    const goal =
-      this.#goal?.run === last.session && this.#goal.episode === last.episode.id ? this.#goal.content : undefined
+    const { observation: last, goal } = rows.at(-1)!
     const success = last.info['success']
     const steps = rows.slice(1)
     const images = this.#cameras.map((camera) => [camera, pixelsOf(rows, camera)])

@@ -84,6 +84,7 @@ export class LogPlayer {
     if (!isLoopback(endpoint)) {
       throw new ArmatureError('bad-argument', `replay on ${endpoint}`, {
         expected: 'an address that only this machine can reach: a recording has no keys',
+        got: 'one that others can reach',
         fix: 'use tcp://127.0.0.1:0',
       })
     }

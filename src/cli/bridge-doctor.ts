@@ -187,7 +187,8 @@ function checkTrips({ schema, mode }: WelcomeMessage, trips: readonly number[]):
 }
 
 function checkClock({ schema }: WelcomeMessage, offsetUs: number, errorUs: number): BridgeCheck {
-  const detail = `${Math.round(offsetUs)} us ahead of ours, to within ${duration(errorUs)}`
+  const where = offsetUs < 0 ? `${Math.round(-offsetUs)} us behind` : `${Math.round(offsetUs)} us ahead of`
+  const detail = `${where} ours, to within ${duration(errorUs)}`
   return { name: 'clock', result: errorUs > 1e6 / schema.controlHz / 4 ? 'warn' : 'ok', detail }
 }
 
