@@ -121,11 +121,13 @@ export class ClientLink {
   }
 }
 
-function handshake(socket: Socket): Promise<void> {
+/** Resolves once `socket` has a connection. */
+export function handshake(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.events.on('handshake', () => resolve()))
 }
 
-async function receive(socket: Dealer | Subscriber, take: (bytes: Uint8Array) => void): Promise<void> {
+/** Hands all messages of `socket` to `take` until it is closed. */
+export async function receive(socket: Dealer | Subscriber, take: (bytes: Uint8Array) => void): Promise<void> {
   let count = 0
   try {
     for await (const parts of socket) {

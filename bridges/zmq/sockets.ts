@@ -207,6 +207,19 @@ export function makeClientSockets(
   return { action, observation, telemetry }
 }
 
+/** What an observer listens to. */
+export type ObserverSockets = Pick<ClientSockets, 'observation' | 'telemetry'>
+
+/** The sockets of an observer that wants all that is published, not only the newest of it; still unconnected. */
+export function makeObserverSockets(context: Context, security: ClientSecurity | undefined): ObserverSockets {
+  const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
+  const observation = new Subscriber({ ...options, receiveHighWaterMark: 64 })
+  const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
+  observation.subscribe()
+  telemetry.subscribe()
+  return { observation, telemetry }
+}
+
 function curveOptions(security: ClientSecurity | undefined): {
   curveServerKey?: string
   curvePublicKey?: string

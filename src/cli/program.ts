@@ -5,15 +5,19 @@ import type { CliContext } from './context.ts'
 import { createContext } from './context.ts'
 import type { AuthorizeOptions } from './authorize.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
+import type { BridgeDoctorOptions } from './bridge-doctor.ts'
 import type { CheckFlags } from './check.ts'
 import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
+import type { KeygenOptions } from './keygen.ts'
 import type { McapFlags } from './mcap.ts'
 import type { PretrainOptions } from './pretrain.ts'
-import type { KeygenOptions } from './keygen.ts'
+import type { RecordOptions } from './record.ts'
 import type { RenderOptions } from './render.ts'
 import type { RewardsOptions } from './rewards.ts'
 import type { Size } from './render-scene.ts'
+import type { ReplayOptions } from './replay.ts'
+import type { WatchOptions } from './watch.ts'
 
 interface GlobalOptions {
   readonly json?: boolean
@@ -147,11 +151,52 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     finish(at, list(at))
   })
 
-  command('doctor', 'what this machine has, and which engines run').action(async () => {
-    const at = context()
-    const { doctor } = await import('./doctor.ts')
-    finish(at, await doctor(at))
-  })
+  keyed(
+    command('doctor [address]', 'what this machine has, and which engines run; of a robot: whether it can be driven'),
+  )
+    .option('--seconds <n>', 'for so long a robot is observed', positiveInteger, 5)
+    .action(async (address: string | undefined, options: BridgeDoctorOptions) => {
+      const at = context()
+      if (address === undefined) {
+        const { doctor } = await import('./doctor.ts')
+        return finish(at, await doctor(at))
+      }
+      const { bridgeDoctor } = await import('./bridge-doctor.ts')
+      const report = await bridgeDoctor(at, address, options)
+      finish(at, report)
+      if (!report.ok) process.exitCode = 1
+    })
+
+  keyed(command('watch <address>', 'what goes on at a robot, live; with --json, once'))
+    .option('--seconds <n>', 'end after so long (default: with Ctrl-C)', positiveInteger)
+    .action(async (address: string, options: WatchOptions) => {
+      const at = context()
+      const { watch } = await import('./watch.ts')
+      finish(at, await watch(at, address, options))
+    })
+
+  keyed(command('record <address>', 'write what a robot shows to a file, without taking part'))
+    .requiredOption('--out <file.rblog>', 'file to write')
+    .option('--max-mb <n>', 'end before it is larger, in MB', positiveInteger)
+    .option('--max-seconds <n>', 'end after so long (default: with Ctrl-C)', positiveInteger)
+    .action(async (address: string, options: RecordOptions) => {
+      const at = context()
+      const { record } = await import('./record.ts')
+      finish(at, await record(at, address, options))
+    })
+
+  command('replay <file.rblog>', 'show a recording as its robot did, or make a dataset of it')
+    .option('--speed <x>', 'times as fast', positiveNumber, 1)
+    .option('--bind <address>', 'where it can be watched', 'tcp://127.0.0.1:0')
+    .option('--dataset <dir>', 'make this LeRobot v3.0 folder of its episodes instead, with the actions as applied')
+    .option('--policy <name>', 'what acted in these episodes', 'recorded')
+    .option('--task <text>', 'what the robot was to do, in a sentence')
+    .addOption(new Option('--format <name>', 'of images in the dataset').choices(['png', 'mp4']).default('png'))
+    .action(async (file: string, options: ReplayOptions) => {
+      const at = context()
+      const { replay } = await import('./replay.ts')
+      finish(at, await replay(at, file, options))
+    })
 
   command('render <env>', 'a picture (.png), an animation (.gif) or a video (.mp4) of a scene')
     .requiredOption('--out <file>', 'file to write; its ending chooses the format')
@@ -276,6 +321,13 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   return program
 }
 
+/** With the keys for a robot that wants them. */
+function keyed(command: Command): Command {
+  return command
+    .option('--key <file>', 'own key file, for a robot with keys')
+    .option('--robot-key <key>', 'public key of the robot, or its key file')
+}
+
 interface TrainFlags {
   readonly seed?: number
   readonly steps?: number
@@ -309,6 +361,12 @@ function integer(text: string): number {
 function positiveInteger(text: string): number {
   const value = integer(text)
   if (value < 1) throw new InvalidArgumentError('Expected a whole number above 0.')
+  return value
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('Expected a number above 0.')
   return value
 }
 

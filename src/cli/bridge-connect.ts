@@ -1,0 +1,93 @@
+import type { ObserverClientOptions } from '../../bridges/observer-client.ts'
+import { ObserverClient } from '../../bridges/observer-client.ts'
+import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
+import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
+import { ArmatureError } from '../core/errors.ts'
+
+/** Flags of every command that connects to a robot. */
+export interface BridgeKeyFlags {
+  /** Own key file. */
+  readonly key?: string
+  /** Public key of the robot, or its key file. */
+  readonly robotKey?: string
+}
+
+/** Microseconds of this process's monotonic clock. */
+export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
+
+/**
+ * The keys that `--key` and `--robot-key` name; undefined where neither is given.
+ * @throws ArmatureError `bad-argument` for one without the other, and what reading a key file throws.
+ */
+export async function clientSecurity({ key, robotKey }: BridgeKeyFlags): Promise<ClientSecurity | undefined> {
+  if (key === undefined && robotKey === undefined) return undefined
+  if (key === undefined || robotKey === undefined) {
+    throw new ArmatureError('bad-argument', key === undefined ? '--robot-key' : '--key', {
+      expected: 'both --key, which file proves who this is, and --robot-key, who the robot must be',
+      got: 'one of them',
+    })
+  }
+  const robot = isKey(robotKey) ? robotKey : (await readKeyFile(robotKey)).publicKey
+  return { keys: await readKeyFile(key), robotKey: robot }
+}
+
+/** A robot that is looked at. */
+export interface Observed {
+  readonly observer: ObserverClient
+  /** Fails when another robot has taken its place. */
+  readonly replaced: Promise<never>
+}
+
+/**
+ * Connects to a robot to look on.
+ * @throws ArmatureError `bad-argument` for an address that is none; `env-failed` where there is no robot, or it refuses
+ */
+export async function observeRobot(
+  endpoint: string,
+  flags: BridgeKeyFlags,
+  { onChange, ...options }: Pick<ObserverClientOptions, 'name' | 'onMessage' | 'onChange'>,
+): Promise<Observed> {
+  requireEndpoint(endpoint)
+  const security = await clientSecurity(flags)
+  let fail: (error: Error) => void = () => {}
+  const replaced = new Promise<never>((_, reject) => (fail = reject))
+  // Whoever waits for it hears of it; while nobody does, it is no unhandled error.
+  replaced.catch(() => undefined)
+  const observer = await ObserverClient.connect({
+    endpoint,
+    clock: monotonicUs,
+    ...options,
+    ...(security && { security }),
+    onChange: (change, text) => {
+      if (change === 'other') fail(new ArmatureError('env-failed', text))
+      onChange?.(change, text)
+    },
+  })
+  return { observer, replaced }
+}
+
+/** @throws ArmatureError `bad-argument` */
+export function requireEndpoint(endpoint: string): void {
+  if (/^(tcp:\/\/[^\s/]+:\d+|ipc:\/\/\S+)$/.test(endpoint)) return
+  throw new ArmatureError('bad-argument', 'address of a robot', {
+    expected: 'such as tcp://127.0.0.1:5600, which the robot says when it starts',
+    got: endpoint,
+  })
+}
+
+/** Waits for `seconds`, or for ever; ends early with `signal`, or when `ended` does. */
+export async function waitFor(
+  seconds: number | undefined,
+  signal: AbortSignal,
+  ended?: Promise<unknown>,
+): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (seconds !== undefined) timer = setTimeout(resolve, seconds * 1000)
+    // Else nothing may keep the process alive.
+    else timer = setInterval(() => undefined, 60_000)
+  })
+  await Promise.race(ended === undefined ? [over] : [over, ended]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,99 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ObserverClient } from '../../../bridges/observer-client.ts'
+import { PolicyClient } from '../../../bridges/policy-client.ts'
+import { encodeMessage } from '../../../bridges/protocol/codec.ts'
+import type { Message } from '../../../bridges/protocol/messages.ts'
+import { LogFiles } from '../../../bridges/recording/log-files.ts'
+import { LogPlayer } from '../../../bridges/recording/log-player.ts'
+import { LogWriter } from '../../../bridges/recording/log-writer.ts'
+import { appliedOf, observationOf } from '../observations.ts'
+import { sampleMessages } from '../protocol/samples.ts'
+import { clock } from '../simple-robot.ts'
+
+let folder: string
+const open: { close(): Promise<void> }[] = []
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'player-'))
+})
+afterEach(async () => {
+  for (const it of open.splice(0).toReversed()) await it.close()
+  await rm(folder, { recursive: true })
+})
+
+const sample = sampleMessages.find(({ kind }) => kind === 'welcome')!
+// Recorded when the recorder's clock was 5 s ahead of the robot's.
+const welcome = { ...sample, mode: 'realtime', timeUs: 1_050_000, epoch: 3, session: 'abcd' } as Message
+const observations = Array.from({ length: 10 }, (_, i) => observationOf(i + 1, i, appliedOf(i)))
+
+async function record(name = 'a.rblog', messages: readonly Message[] = [welcome, ...observations]): Promise<string> {
+  const path = join(folder, name)
+  const writer = await LogWriter.create(path, { maxFileBytes: 3000 })
+  for (const message of messages) writer.append(message.timeUs + 5_000_000, encodeMessage(message))
+  await writer.close()
+  return path
+}
+
+async function play(path: string): Promise<LogPlayer> {
+  const log = await LogFiles.open(path)
+  const player = await LogPlayer.open(log, { clock })
+  open.push(log, player)
+  return player
+}
+
+describe('a log player', () => {
+  it('publishes what was recorded, byte for byte and in its time, over all files, and can be asked like a robot', async () => {
+    const path = await record()
+    const player = await play(path)
+    const heard: { readonly bytes: Uint8Array; readonly arrivalUs: number; readonly captureUs?: number }[] = []
+    const changes: string[] = []
+    const done = player.play(new AbortController().signal)
+    const observer = await ObserverClient.connect({
+      endpoint: player.endpoints.control,
+      clock,
+      onMessage: (message, arrival) => void (message.kind === 'observation' && heard.push(arrival)),
+      onChange: (change) => changes.push(change),
+    })
+    open.push(observer)
+    expect(observer.welcome).toMatchObject({ schema: { name: 'armature/PushPuck-v0' }, role: 'observer', run: 'abcd' })
+    expect(await done).toBe(10)
+    await player.close()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(heard.map(({ bytes }) => Buffer.from(bytes))).toEqual(observations.map((message) => encodeMessage(message)))
+    // 450 ms between the first and the last; captured when they were sent.
+    const spanMs = (heard.at(-1)!.arrivalUs - heard[0]!.arrivalUs) / 1000
+    expect(spanMs).toBeGreaterThan(150)
+    const ages = heard.map(({ arrivalUs, captureUs }) => arrivalUs - captureUs!).toSorted((a, b) => a - b)
+    expect(Math.abs(ages[5]!)).toBeLessThan(300_000)
+    expect(changes).toEqual(['bye'])
+  })
+
+  it('refuses to be driven', async () => {
+    const player = await play(await record())
+    const client = await PolicyClient.connect({ endpoint: player.endpoints.control, clock })
+    open.push(client)
+    await expect(client.lease()).rejects.toThrow('the robot refuses (role_forbidden): got this is a recording')
+  })
+
+  it('waits for a listener, and not after an abort', async () => {
+    const player = await play(await record())
+    const abort = new AbortController()
+    const done = player.play(abort.signal)
+    setTimeout(() => abort.abort(), 30)
+    expect(await done).toBe(0)
+  })
+
+  it('says what is wrong with a recording or an address', async () => {
+    await expect(LogFiles.open(join(folder, 'none.rblog'))).rejects.toMatchObject({ code: 'not-found' })
+    await writeFile(join(folder, 'text.rblog'), 'hello, this is text')
+    await expect(LogFiles.open(join(folder, 'text.rblog'))).rejects.toMatchObject({ code: 'corrupt-file' })
+    await expect(play(await record('b.rblog', observations))).rejects.toMatchObject({ code: 'corrupt-file' })
+    const log = await LogFiles.open(await record('c.rblog'))
+    open.push(log)
+    await expect(LogPlayer.open(log, { clock, endpoint: 'tcp://0.0.0.0:*' })).rejects.toThrow(
+      'a recording has no keys, got',
+    )
+  })
+})
