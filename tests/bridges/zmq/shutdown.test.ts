@@ -23,7 +23,7 @@ async function leave(
   const startUs = clock()
   const [code] = await closed
   clearTimeout(killer)
-  return { ownMs: Number(/[\d.]+$/.exec(errors)?.[0]), ms: (clock() - startUs) / 1000, code }
+  return { ownMs: Number(/left after ([\d.]+) ms/.exec(errors)?.[1]), ms: (clock() - startUs) / 1000, code }
 }
 
 describe('leaving with messages that nobody takes', () => {

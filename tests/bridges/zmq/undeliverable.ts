@@ -22,7 +22,7 @@ const client = await PolicyClient.connect({ endpoint: server.endpoints.control, 
 client.nextObservation().catch(() => undefined)
 process.stdout.write('ready\n')
 const startMs = performance.now()
-process.on('exit', () => process.stderr.write(`${performance.now() - startMs}`))
+process.on('exit', () => process.stderr.write(`left after ${performance.now() - startMs} ms\n`))
 if (how === 'exit') process.exit(3)
 if (how === 'throw')
   setImmediate(() => {
