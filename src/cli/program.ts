@@ -8,10 +8,15 @@ import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
 import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
+import type { DriveOptions } from './drive.ts'
 import type { KeygenOptions } from './keygen.ts'
 import type { McapFlags } from './mcap.ts'
+import type { Bridge, RobotFlags } from './remote.ts'
+import type { OperatorCommand } from './operator.ts'
 import type { RenderOptions } from './render.ts'
 import type { Size } from './render-scene.ts'
+import type { RobotOptions } from './robot.ts'
+import type { ServeOptions } from './serve.ts'
 
 interface GlobalOptions {
   readonly json?: boolean
@@ -65,6 +70,15 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   const finish = ({ json }: CliContext, result: unknown): void => {
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
   }
+  const withBridge = async <T>(at: CliContext, flags: RobotFlags, work: (bridge: Bridge) => Promise<T>): Promise<T> => {
+    const { Bridge } = await import('./remote.ts')
+    const bridge = new Bridge(at, flags)
+    try {
+      return await work(bridge)
+    } finally {
+      await bridge.close()
+    }
+  }
   const command = (usage: string, description: string): Command =>
     program.command(usage).description(description).copyInheritedSettings(program)
 
@@ -76,7 +90,8 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await start(at, options))
     })
 
-  command('train [preset]', 'train a preset into a run folder; see "armature list"')
+  withRobotFlags(command('train [preset]', 'train a preset into a run folder; see "armature list"'))
+    .option('--env <id|address>', "a scene instead of the preset's, or a robot such as tcp://127.0.0.1:5600 for it")
     .option('--seed <n>', 'master seed', integer)
     .option('--steps <n>', 'env steps', positiveInteger)
     .option('--set <key=value>', 'change a setting, e.g. agent.config.learningRate=1e-3; may be repeated', collect, [])
@@ -85,16 +100,20 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .action(async (preset: string | undefined, options: TrainFlags) => {
       const at = await withEngine()
       const { trainAndReport } = await import('./train-report.ts')
-      finish(at, await trainAndReport(at, preset, options))
+      finish(at, await withBridge(at, options, (bridge) => trainAndReport(at, preset, { ...options, bridge })))
     })
 
-  command('eval <run>', 'evaluate a run on fixed seeds, without exploration')
+  withRobotFlags(command('eval <run>', 'evaluate a run on fixed seeds, without exploration'))
+    .option(
+      '--env <id|address>',
+      'another scene, or a robot such as tcp://127.0.0.1:5600 (default: the scene of the run)',
+    )
     .option('--episodes <n>', 'episodes', positiveInteger, 100)
     .option('--video <file.gif>', 'also write the first episodes as an animation')
-    .action(async (run: string, options: { episodes: number; video?: string }) => {
+    .action(async (run: string, options: RobotFlags & { episodes: number; video?: string; env?: string }) => {
       const at = await withEngine()
       const { evaluateRun } = await import('./eval.ts')
-      finish(at, await evaluateRun(at, run, options))
+      finish(at, await withBridge(at, options, (bridge) => evaluateRun(at, run, { ...options, bridge })))
     })
 
   command('export <run>', 'write the policy as a self-contained .onnx file with a policy.json beside it')
@@ -137,7 +156,12 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await render(at, env, options))
     })
 
-  command('collect <env>', 'record episodes of a scene into a new dataset, a LeRobot v3.0 folder')
+  withRobotFlags(
+    command(
+      'collect <env>',
+      'record episodes of a scene, or of a robot such as tcp://127.0.0.1:5600, into a new dataset, a LeRobot v3.0 folder',
+    ),
+  )
     .requiredOption('--out <dir>', 'folder to make')
     .option('--episodes <n>', 'episodes', positiveInteger, 100)
     .option(
@@ -155,11 +179,11 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
     )
     .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
-    .action(async (env: string, options: CollectOptions) => {
+    .action(async (env: string, options: CollectOptions & RobotFlags) => {
       const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
       const at = runs ? await withEngine() : context()
       const { collectDataset } = await import('./collect.ts')
-      finish(at, await collectDataset(at, env, options))
+      finish(at, await withBridge(at, options, (bridge) => collectDataset(at, env, { ...options, bridge })))
     })
 
   command(
@@ -209,6 +233,56 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const { bench } = await import('./bench.ts')
       finish(at, await bench(at, group, options))
     })
+
+  command('robot <env>', 'a scene, or "mock", as a robot behind the bridge, until Ctrl-C')
+    .option('--bind <address>', 'of its control socket; the other three take the next ports', 'tcp://127.0.0.1:5600')
+    .option('--limits <file.json>', 'limits on its actions (default: the range of the actions alone)')
+    .option('--lockstep', 'let time stand still until each action comes; else it passes')
+    .option('--key <file>', "the robot's key file, so that only authorized keys may connect")
+    .option('--authorized <file.json>', 'who may connect, with --key', 'authorized_keys.json')
+    .option('--insecure-lan', 'let others than this machine move it without keys')
+    .option('--operator-arms', 'only an operator may arm it')
+    .option('--allow-mismatch', 'let clients that say --accept-mismatch drive it')
+    .option('--seed <n>', 'of the scene until a client resets it with another', integer)
+    .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
+    .action(async (env: string, options: RobotOptions) => {
+      const at = context()
+      const { runRobot } = await import('./robot.ts')
+      finish(at, await runRobot(at, env, options))
+    })
+
+  withRobotFlags(command('drive <run>', 'let the policy of a run move a robot for some episodes'))
+    .requiredOption('--to <address>', 'the robot, e.g. tcp://127.0.0.1:5600')
+    .option('--episodes <n>', 'episodes', positiveInteger, 1)
+    .option('--max-seconds <s>', 'end an episode then; needed where the robot ends none itself', positive)
+    .option('--lockstep', 'only where time waits for the policy')
+    .action(async (run: string, options: DriveOptions & RobotFlags) => {
+      const at = await withEngine()
+      const { driveRun } = await import('./drive.ts')
+      finish(at, await withBridge(at, options, (bridge) => driveRun(at, run, options, bridge)))
+    })
+
+  withRobotFlags(command('serve <run>', 'be there for a robot: play episodes while an operator has it armed'))
+    .requiredOption('--to <address>', 'the robot, which need not be there yet, e.g. tcp://127.0.0.1:5600')
+    .option('--episodes <n>', 'end after so many (default: at Ctrl-C)', positiveInteger)
+    .option('--max-seconds <s>', 'end an episode then; needed where the robot ends none itself', positive)
+    .action(async (run: string, options: ServeOptions & RobotFlags) => {
+      const at = await withEngine()
+      const { serveRun } = await import('./serve.ts')
+      const { Bridge } = await import('./remote.ts')
+      finish(at, await serveRun(at, run, options, () => new Bridge(at, { ...options, arms: false })))
+    })
+
+  for (const [name, description] of Object.entries(OPERATOR_COMMANDS)) {
+    const one = withKeyFlags(command(`${name} <address>`, description))
+    if (name === 'stop') one.option('--safe', 'for good: only "armature clear" undoes it')
+    one.action(async (address: string, options: RobotFlags & { safe?: boolean }) => {
+      const at = context()
+      const { operate } = await import('./operator.ts')
+      finish(at, await operate(at, name as OperatorCommand, address, options))
+    })
+  }
+
   command('keygen <name>', 'make a key pair for one end of a bridge: <name>.key, which only its owner can read')
     .option('--out <dir>', 'folder of the file (default: this one)')
     .action(async (name: string, options: KeygenOptions) => {
@@ -234,7 +308,27 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   return program
 }
 
-interface TrainFlags {
+/** What an operator can do. */
+const OPERATOR_COMMANDS: Readonly<Record<OperatorCommand, string>> = {
+  arm: 'as an operator: let the holder of the lease move a robot',
+  stop: 'as an operator: bring a robot to rest and disarm it',
+  clear: 'as an operator: take a robot out of a latched stop',
+}
+
+function withKeyFlags(command: Command): Command {
+  return command
+    .option('--key <file>', 'key file of this side, for a robot that wants keys')
+    .option('--robot-key <key>', "the robot's public key, or a file with it")
+}
+
+function withRobotFlags(command: Command): Command {
+  return withKeyFlags(command)
+    .option('--accept-mismatch', 'go on with a robot that is not like the one trained on, if it allows that too')
+    .option('--yes', 'move hardware without asking')
+}
+
+interface TrainFlags extends RobotFlags {
+  readonly env?: string
   readonly seed?: number
   readonly steps?: number
   readonly set: readonly string[]
@@ -267,6 +361,12 @@ function integer(text: string): number {
 function positiveInteger(text: string): number {
   const value = integer(text)
   if (value < 1) throw new InvalidArgumentError('Expected a whole number above 0.')
+  return value
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('Expected a number above 0.')
   return value
 }
 
