@@ -28,6 +28,7 @@ export async function operate(
     endpoint,
     clock: clockUs,
     name: 'operator',
+    timeoutMs: 10_000,
     role: 'operator',
     ...(security === undefined ? {} : { security }),
   })

@@ -33,6 +33,9 @@ export interface RobotFlags {
 /** A robot's place in a configuration. */
 export type RobotPlace = TrainConfig['env'] & { readonly robot: string }
 
+/** For each answer of a robot: a busy machine is no reason to give up. */
+const TIMEOUT_MS = 10_000
+
 /** Whole microseconds of this process's monotonic clock. */
 export const clockUs = (): number => Number(process.hrtime.bigint() / 1000n)
 
@@ -110,6 +113,7 @@ export class Bridge {
       endpoint,
       clock: clockUs,
       name: 'armature',
+      timeoutMs: TIMEOUT_MS,
       ...(security === undefined ? {} : { security }),
       ...(acceptMismatch === undefined ? {} : { acceptMismatch }),
     }
