@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   EnvSpec,
   EnvState,
@@ -31,6 +32,8 @@ export interface RemoteEnvOptions extends PolicyClientOptions {
 
 /** Observations in real time after which an action counts as not executed. */
 const PATIENCE = 4
+/** For a robot to say that it stops. */
+const LET_GO_MS = 500
 
 interface Recorded {
   readonly reset?: ResetOptions
@@ -151,9 +154,22 @@ export class RemoteEnv implements SimulatedEnv {
     }
   }
 
+  /** Comes to rest and gives the lease back, as far as the robot answers within half a second; the next reset takes it again. */
+  async letGo(): Promise<void> {
+    this.#isOver = true
+    const stop = async (): Promise<void> => {
+      if (this.client.hasLease) await this.client.stop('hold')
+      if (this.client.hasLease) await this.client.release()
+    }
+    // A robot that is latched refuses this, and one that is gone does not answer: nothing more can be done from here.
+    await Promise.race([stop().catch(() => undefined), sleep(LET_GO_MS, undefined, { ref: false })])
+  }
+
+  /** Lets the robot go: a client that leaves one in motion makes it latch its stop. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    await this.letGo()
     await this.client.close()
   }
 

@@ -19,9 +19,6 @@ export interface DriveOptions {
   readonly lockstep?: boolean
 }
 
-/** How long a robot may take to say that it stops. */
-const STOP_MS = 500
-
 /**
  * `armature drive`: the deterministic policy of a run moves a robot for some episodes, from the seeds and to the table of `armature eval`.
  * Whatever ends it, the robot is told to stop and let go; should this process die instead, the robot stops by itself.
@@ -74,7 +71,7 @@ export function stepsOf(
 
 /** Does `work` that moves `robot`, stops it at once at Ctrl-C, and in the end in any case. */
 export async function movingRobot<T>(context: CliContext, robot: RemoteEnv, work: () => Promise<T>): Promise<T> {
-  const onAbort = (): void => void letGo(robot)
+  const onAbort = (): void => void robot.letGo()
   context.signal.addEventListener('abort', onAbort)
   try {
     return await work()
@@ -83,18 +80,8 @@ export async function movingRobot<T>(context: CliContext, robot: RemoteEnv, work
     throw error
   } finally {
     context.signal.removeEventListener('abort', onAbort)
-    await letGo(robot)
+    await robot.letGo()
   }
-}
-
-/** Comes to rest and gives the lease back, as far as the robot answers. */
-async function letGo({ client }: RemoteEnv): Promise<void> {
-  const stop = async (): Promise<void> => {
-    if (client.hasLease) await client.stop('hold')
-    if (client.hasLease) await client.release()
-  }
-  // A robot that is latched already refuses this, and one that is gone does not answer: nothing more can be done from here.
-  await Promise.race([stop().catch(() => undefined), new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())])
 }
 
 /** One episode in one line. */

@@ -63,7 +63,8 @@ export async function evaluateRun(
   options: EvalOptions,
 ): Promise<PolicyReport & { step: number }> {
   const { folder, parts, step } = await loadRun(path, options)
-  const { env, close } = await evaluationEnvOf(parts)
+  const evaluation = await evaluationEnvOf(parts)
+  const { env } = evaluation
   const policy = agentPolicy(parts.representation, parts.agent)
   const name = `${parts.config.preset}-step${step}`
   const report = await reportPolicy(context, env, policy, {
@@ -76,6 +77,6 @@ export async function evaluateRun(
     await writeEpisodeVideo(options.video, env, policy, parts)
     context.print(options.video)
   }
-  await close()
+  await evaluation.close()
   return { ...report, step }
 }

@@ -88,7 +88,8 @@ function estimatesOf(results: readonly EpisodeResult[]): Record<string, Estimate
 
 /** The trained policy beside random play and standing still, on the same seeds. */
 export async function reportRun(context: CliContext, { folder, parts }: TrainedRun): Promise<PolicyReport[]> {
-  const { env, close } = await evaluationEnvOf(parts)
+  const evaluation = await evaluationEnvOf(parts)
+  const { env } = evaluation
   const { actionSpace } = env.spec
   const policies: readonly (readonly [string, Policy])[] = [
     ['random', randomPolicy(actionSpace, new Rng(EVALUATION_SEED))],
@@ -101,7 +102,7 @@ export async function reportRun(context: CliContext, { folder, parts }: TrainedR
   for (const [name, policy] of policies) {
     reports.push(await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations, goOn }))
   }
-  await close()
+  await evaluation.close()
   return reports
 }
 

@@ -34,10 +34,11 @@ export async function trainAndReport(
 
 async function drawPictures({ folder, parts }: Awaited<ReturnType<typeof train>>): Promise<string[]> {
   if (parts.config.goals === undefined) return []
-  const { env, close } = await evaluationEnvOf(parts)
+  const evaluation = await evaluationEnvOf(parts)
+  const { env } = evaluation
   const video = join(folder.videos, 'episodes.gif')
   await writeEpisodeVideo(video, env, agentPolicy(parts.representation, parts.agent), parts)
-  await close()
+  await evaluation.close()
   if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
   const goals = join(folder.path, 'imagined-goals.png')
   await writeImaginedGoals(goals, parts.encoder, parts.config.seed)
