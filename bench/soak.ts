@@ -4,7 +4,7 @@
  * step, resident set size in MB, live tensors. See docs/performance.md.
  */
 import { parseArgs } from 'node:util'
-import { buildEnv, buildParts, buildTrainer } from '../src/cli/build.ts'
+import { buildParts, buildTrainer, evaluationEnvOf } from '../src/cli/build.ts'
 import { resolveConfig } from '../src/cli/config.ts'
 import { evaluatePolicy, summarize } from '../src/evaluate/policy.ts'
 import { agentPolicy } from '../src/run/policies.ts'
@@ -27,7 +27,7 @@ const config = resolveConfig(positionals[0] ?? 'rig-push', { steps: Number(optio
 const parts = await buildParts(config)
 const trainer = await buildTrainer(parts)
 const policy = agentPolicy(parts.representation, parts.agent)
-const evaluationEnv = await buildEnv(config)
+const { env: evaluationEnv } = await evaluationEnvOf(parts)
 let reported = 0
 
 const report = (step: number): void => {

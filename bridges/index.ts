@@ -1,5 +1,5 @@
 /** The bridge between a policy and a robot's controller over ZeroMQ. */
-export { PolicyClient } from './policy-client.ts'
+export { PolicyClient, RobotRefusal } from './policy-client.ts'
 export type { ActOptions, ChunkOptions, ClientEvent, PolicyClientOptions } from './policy-client.ts'
 export { connectRemoteEnv, RemoteEnv, RemoteGoalEnv } from './remote-env.ts'
 export type { RemoteEnvOptions } from './remote-env.ts'

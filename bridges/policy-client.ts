@@ -510,7 +510,7 @@ export class PolicyClient {
     const refSeq = 'refSeq' in message ? message.refSeq : undefined
     const pending = refSeq === undefined ? undefined : this.#pending.get(refSeq)
     if (message.kind !== 'error') pending?.resolve(message)
-    else if (pending !== undefined) pending.reject(refusal(message))
+    else if (pending !== undefined) pending.reject(new RobotRefusal(message))
     else this.#tell({ source: 'refusal', error: message })
   }
 
@@ -618,8 +618,16 @@ function whatOf(content: ClientContent): string {
   return content.kind === 'command' ? content.command : content.kind.replace('_', ' ')
 }
 
-function refusal({ code, text }: ErrorMessage): ArmatureError {
-  return new ArmatureError('env-failed', `the robot refuses (${code})`, { got: text })
+/** The robot said no; `reason` is its code, and `schema` what it has, where that is what does not fit. */
+export class RobotRefusal extends ArmatureError {
+  readonly reason: ErrorMessage['code']
+  readonly schema: RobotSchema | undefined
+
+  constructor({ code, text, schema }: ErrorMessage) {
+    super('env-failed', `the robot refuses (${code})`, { got: text })
+    this.reason = code
+    this.schema = schema
+  }
 }
 
 function rejectable(): { readonly promise: Promise<never>; readonly reject: (error: Error) => void } {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   EnvSpec,
   EnvState,
@@ -25,10 +26,14 @@ export interface RemoteEnvOptions extends PolicyClientOptions {
    * It is never stepped.
    */
   readonly twin?: GoalEnv
+  /** Whether a reset arms the robot where it is not; default true. Otherwise an operator does that first. */
+  readonly arms?: boolean
 }
 
 /** Observations in real time after which an action counts as not executed. */
 const PATIENCE = 4
+/** For a robot to say that it stops. */
+const LET_GO_MS = 500
 
 interface Recorded {
   readonly reset?: ResetOptions
@@ -38,6 +43,7 @@ interface Recorded {
 /**
  * A robot across the bridge as an ordinary env: training, collection and evaluation run on it as they are. In lock-step it is bit-equal to
  * the scene in process. In real time a step lasts a control period and returns what the robot then shows; `appliedAction` is what it did.
+ * There the robot is started by the first step of an episode and rests from its end to the next, however long that takes.
  *
  * A robot's state cannot be saved. In lock-step with a seed, an episode is instead played again from its reset: the same state, bit for bit.
  *
@@ -53,13 +59,25 @@ export class RemoteEnv implements SimulatedEnv {
   protected goalContent: GoalContent | undefined
   /** Since the last reset with a seed. */
   readonly #history: Recorded[] = []
+  readonly #arms: boolean
   #latest: ObservationContent | undefined
   #isOver = true
+  #isStarted = false
   #isClosed = false
 
-  constructor(client: PolicyClient) {
+  constructor(client: PolicyClient, arms = true) {
     this.client = client
+    this.#arms = arms
     this.spec = specOf(client.schema)
+  }
+
+  /** Whether it would take a step now: it has been reset, and the episode goes on. */
+  get isInEpisode(): boolean {
+    return !this.#isOver && !this.#isClosed
+  }
+
+  get isLockstep(): boolean {
+    return this.client.welcome.mode === 'lockstep'
   }
 
   async reset(options: ResetOptions = {}): Promise<ResetResult> {
@@ -70,7 +88,8 @@ export class RemoteEnv implements SimulatedEnv {
       ...(seed === undefined ? {} : { seed }),
       ...(options.options === undefined ? {} : { options: options.options as Readonly<Record<string, Json>> }),
     })
-    await this.client.start()
+    if (this.isLockstep) await this.client.start()
+    this.#isStarted = this.isLockstep
     if (seed !== undefined) this.#history.length = 0
     this.#history.push({ reset: options })
     this.goalContent = observation.goal
@@ -84,7 +103,7 @@ export class RemoteEnv implements SimulatedEnv {
     if (this.#isOver) throw new ArmatureError('needs-reset', `env ${this.spec.id}`, { fix: 'call reset first' })
     checkAction(this.spec.actionSpace, action)
     const { observationSeq } = this.#latest!
-    const isLockstep = this.client.welcome.mode === 'lockstep'
+    const { isLockstep } = this
     const next = isLockstep
       ? await this.client.step(action, observationSeq)
       : await this.#stepInTime(action, observationSeq)
@@ -92,6 +111,7 @@ export class RemoteEnv implements SimulatedEnv {
     this.#latest = next
     const { reward, terminated, truncated, info, applied } = next
     this.#isOver = terminated || truncated
+    if (this.#isOver && !isLockstep) await this.client.pause()
     const result = { observation: observationOf(next), reward, terminated, truncated, info }
     return applied === undefined ? result : { ...result, appliedAction: applied.action }
   }
@@ -122,7 +142,7 @@ export class RemoteEnv implements SimulatedEnv {
   async restoreState({ id, json }: EnvState): Promise<void> {
     if (id !== this.spec.id) throw new ArmatureError('bad-value', 'env state', { expected: this.spec.id, got: id })
     const history = JSON.parse(json) as Recorded[]
-    if (this.client.welcome.mode !== 'lockstep' || history[0]?.reset?.seed === undefined) {
+    if (!this.isLockstep || history[0]?.reset?.seed === undefined) {
       throw new ArmatureError('unsupported-op', `the interrupted episode of ${id}`, {
         got: 'a robot that cannot be brought back to where it was',
         fix: 'go on from a checkpoint between two episodes, or run in lock-step with seeds',
@@ -134,19 +154,34 @@ export class RemoteEnv implements SimulatedEnv {
     }
   }
 
+  /** Comes to rest and gives the lease back, as far as the robot answers within half a second; the next reset takes it again. */
+  async letGo(): Promise<void> {
+    this.#isOver = true
+    const stop = async (): Promise<void> => {
+      if (this.client.hasLease) await this.client.stop('hold')
+      if (this.client.hasLease) await this.client.release()
+    }
+    // A robot that is latched refuses this, and one that is gone does not answer: nothing more can be done from here.
+    await Promise.race([stop().catch(() => undefined), sleep(LET_GO_MS, undefined, { ref: false })])
+  }
+
+  /** Lets the robot go: a client that leaves one in motion makes it latch its stop. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    await this.letGo()
     await this.client.close()
   }
 
   /** Lease and arming, where they are missing: at the start, and after the robot took them away. */
   async #prepare(): Promise<void> {
     if (!this.client.hasLease || this.client.state === 'IDLE') await this.client.lease()
-    if (!this.client.armed) await this.client.arm()
+    if (!this.client.armed && this.#arms) await this.client.arm()
   }
 
   async #stepInTime(action: Float32Array, observationSeq: number): Promise<ObservationContent> {
+    if (!this.#isStarted) await this.client.start()
+    this.#isStarted = true
     const seq = this.client.act(action, { observationSeq })
     let next = await this.client.nextObservation()
     for (let i = 1; i < PATIENCE && (next.applied?.seq ?? 0) < seq; i++) next = await this.client.nextObservation()
@@ -171,8 +206,8 @@ export class RemoteGoalEnv extends RemoteEnv implements GoalEnv {
   readonly goalSpace: BoxSpace
   readonly #twin: GoalEnv | undefined
 
-  constructor(client: PolicyClient, goalSpace: BoxSpace, twin?: GoalEnv) {
-    super(client)
+  constructor(client: PolicyClient, goalSpace: BoxSpace, { twin, arms }: Pick<RemoteEnvOptions, 'twin' | 'arms'> = {}) {
+    super(client, arms)
     this.goalSpace = goalSpace
     this.#twin = twin
   }
@@ -221,7 +256,7 @@ export class RemoteGoalEnv extends RemoteEnv implements GoalEnv {
  * @throws ArmatureError `env-failed` where there is none, or it refuses
  */
 export async function connectRemoteEnv(options: RemoteEnvOptions): Promise<RemoteEnv | RemoteGoalEnv> {
-  const { twin, ...clientOptions } = options
+  const { twin, arms, ...clientOptions } = options
   const client = await PolicyClient.connect(clientOptions)
   try {
     await client.lease()
@@ -230,7 +265,7 @@ export async function connectRemoteEnv(options: RemoteEnvOptions): Promise<Remot
     throw error
   }
   const { goal } = client.schema
-  return goal === undefined ? new RemoteEnv(client) : new RemoteGoalEnv(client, spaceOf(goal), twin)
+  return goal === undefined ? new RemoteEnv(client, arms) : new RemoteGoalEnv(client, spaceOf(goal), options)
 }
 
 function specOf(schema: RobotSchema): EnvSpec {

@@ -161,7 +161,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     lease: optional(text),
     category: optional(oneOf('hold', 'safe')),
     mode: optional(mode),
-    seed: optional(natural),
+    seed: optional(integer),
     options: optional(jsonRecord),
   },
   ack: {

@@ -27,7 +27,7 @@ class MockArm:
         self.steps = 0
 
     def reset(self, seed, options):
-        self.angles = np.random.default_rng(seed).uniform(-0.5, 0.5, 2).astype(np.float32)
+        self.angles = np.random.default_rng(None if seed is None else seed % 2**32).uniform(-0.5, 0.5, 2).astype(np.float32)
         self.steps = 0
         return self.read()
 

@@ -1,3 +1,4 @@
+import type { RemoteEnv } from '../../bridges/remote-env.ts'
 import { agents } from '../../agents/index.ts'
 import { encoders } from '../../encoders/index.ts'
 import { makeEnv } from '../../envs/index.ts'
@@ -21,6 +22,7 @@ import type { Representation } from '../run/representation.ts'
 import { encoderRepresentation, proprioRepresentation, stateRepresentation } from '../run/representation.ts'
 import type { TrainerParts } from '../run/trainer.ts'
 import { Trainer } from '../run/trainer.ts'
+import type { Bridge } from './remote.ts'
 import { scaledEncoder } from './scaled-encoder.ts'
 
 /** Goals in a bank: enough that a batch hardly repeats one, few enough to decode or render in a second. */
@@ -30,6 +32,8 @@ const GOAL_BANK_SIZE = 1000
 export interface Parts {
   readonly config: TrainConfig
   readonly env: SimulatedEnv
+  /** The env, where it is a robot across the bridge. */
+  readonly robot: RemoteEnv | undefined
   readonly encoder: Encoder | undefined
   readonly representation: Representation
   readonly agent: Agent
@@ -51,19 +55,56 @@ export function resolveComponents(config: TrainConfig): TrainConfig {
   return { ...resolved, representation: { ...representation, config: encoderConfig as Record<string, unknown> } }
 }
 
-/** The env of a run; evaluation makes a second one, so that training's is never disturbed. */
-export async function buildEnv(config: TrainConfig): Promise<SimulatedEnv> {
+/** The scene of a run in this process. */
+async function buildEnv(config: TrainConfig): Promise<SimulatedEnv> {
   const env = await makeEnv(config.env.id, config.env.options)
   if (isSimulatedEnv(env)) return env
   throw new ArmatureError('bad-config', `env ${config.env.id}`, { expected: 'an env that can save its state' })
 }
 
+async function connectRobot({ env }: TrainConfig, bridge: Bridge | undefined): Promise<RemoteEnv | undefined> {
+  const { robot } = env
+  if (robot === undefined) return undefined
+  if (bridge !== undefined) return bridge.connect({ ...env, robot })
+  throw new ArmatureError('bad-config', 'env.robot', {
+    expected: 'an env in this process, for this command',
+    got: robot,
+  })
+}
+
+/** Where a run is evaluated. */
+export interface EvaluationEnv {
+  readonly env: SimulatedEnv
+  /** Does `work` in {@link EvaluationEnv.env}. */
+  use<T>(work: () => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
 /**
- * Makes env, encoder and agent, untrained.
+ * A second env, so that training's is never disturbed. Of a robot there is only one: it is lent, and brought back to where it was if it was
+ * in an episode, which {@link Trainer} sees to that it is only in lock-step.
+ */
+export async function evaluationEnvOf({ config, robot }: Pick<Parts, 'config' | 'robot'>): Promise<EvaluationEnv> {
+  if (robot !== undefined) {
+    const use = async <T>(work: () => Promise<T>): Promise<T> => {
+      const state = robot.isLockstep && robot.isInEpisode ? await robot.saveState() : undefined
+      const result = await work()
+      if (state !== undefined) await robot.restoreState(state)
+      return result
+    }
+    return { env: robot, use, close: async () => {} }
+  }
+  const env = await buildEnv(config)
+  return { env, use: (work) => work(), close: () => env.close() }
+}
+
+/**
+ * Makes env, encoder and agent, untrained. A robot is connected through `bridge`.
  * @throws ArmatureError `bad-config`, `bad-argument` or `not-found` for parts that do not exist or do not go together.
  */
-export async function buildParts(config: TrainConfig): Promise<Parts> {
-  const env = await buildEnv(config)
+export async function buildParts(config: TrainConfig, bridge?: Bridge): Promise<Parts> {
+  const robot = await connectRobot(config, bridge)
+  const env = robot ?? (await buildEnv(config))
   if (config.goals) checkGoals(config.goals, config.representation.kind, env)
   const rng = new Rng(config.seed)
   const encoder = buildEncoder(config, env, rng.split('encoder'))
@@ -72,7 +113,7 @@ export async function buildParts(config: TrainConfig): Promise<Parts> {
   const observationSize = representation.size * (config.goals ? 2 : 1)
   const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config)
-  return { config, env, encoder, representation, agent }
+  return { config, env, robot, encoder, representation, agent }
 }
 
 /** What goal-conditioned learning needs, asked before anything long starts. */
@@ -129,7 +170,7 @@ function buildRepresentation(
 
 /** The loop over `parts`, once the encoder is trained: only now do goals and rewards mean anything. */
 export async function buildTrainer(parts: Parts): Promise<Trainer> {
-  const { config, env, encoder, representation, agent } = parts
+  const { config, env, robot, encoder, representation, agent } = parts
   const rng = new Rng(config.seed)
   const reward = config.goals && buildReward(config.goals)
   const learned = config.representation.kind === 'encoder' ? config.representation : undefined
@@ -147,6 +188,7 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
     agent,
     store,
     sampling: { gamma: config.replay.gamma, nStep: config.replay.nStep },
+    keepsEpisodesWhole: robot !== undefined && !robot.isLockstep,
     ...(reward && config.goals
       ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals').seed) }
       : {}),

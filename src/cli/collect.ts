@@ -13,8 +13,10 @@ import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import { runVersions } from '../io/run-folder.ts'
 import type { Behaviour } from './behaviours.ts'
 import { behaviourOf } from './behaviours.ts'
+import { isAddress } from './config.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import type { Bridge } from './remote.ts'
 import { checkedCameras, defaultPolicy } from './render-scene.ts'
 
 /** Objects are looked for in a picture of this size, in which small ones still take a pixel. */
@@ -35,6 +37,8 @@ export interface CollectOptions {
   readonly format: 'png' | 'mp4'
   /** `--set` assignments of env options, in order. */
   readonly set: readonly string[]
+  /** Connects the robot, where an address stands for the scene. */
+  readonly bridge?: Bridge
 }
 
 /** A class of behaviour or a run folder, and its share relative to the others'. */
@@ -55,26 +59,27 @@ export interface CollectReport {
 }
 
 /**
- * `armature collect`: records episodes of a scene into a new LeRobot folder. The seed of an episode depends on its number alone, but for
- * classes that not every reset gives: there it is the first of its seeds that does. After Ctrl-C the folder holds the episodes that
- * were finished.
+ * `armature collect`: records episodes of a scene, or of a robot across the bridge, into a new LeRobot folder. The seed of an episode
+ * depends on its number alone, but for classes that not every reset gives: there it is the first of its seeds that does. After Ctrl-C the
+ * folder holds the episodes that were finished. The actions of a robot are those that it executed.
  *
  * @throws ArmatureError `not-found` or `bad-argument` for an env, camera, policy or folder that cannot be used, before anything is
  *   written; `unwritable`; `interrupted`.
  */
 export async function collectDataset(context: CliContext, id: string, options: CollectOptions): Promise<CollectReport> {
-  const entry = lookUp('env', envs, id)
   const settings = applyOverrides({}, options.set)
-  const env = await makeObserving(entry, settings, options.cameras)
+  const { env, entry } = isAddress(id)
+    ? await connectRobot(id, settings, options)
+    : await makeScene(lookUp('env', envs, id), settings, options.cameras)
   try {
-    const shares = options.policy ?? [{ name: defaultPolicy(entry.expert), share: 1 }]
+    const shares = options.policy ?? [{ name: defaultPolicy(entry?.expert), share: 1 }]
     const behaviours: Behaviour[] = []
-    for (const { name } of shares) behaviours.push(await behaviourOf(name, env, entry.expert))
+    for (const { name } of shares) behaviours.push(await behaviourOf(name, env, entry?.expert))
     const rng = new Rng(options.seed)
     const plan = planOf(shares, options.episodes, rng.split('policies')).map((i) => behaviours[i]!)
     const writer = await LeRobotWriter.create(options.out, specOf(env), {
       images: options.format,
-      task: entry.summary,
+      task: entry?.summary ?? env.spec.id,
       record: { command: context.command, seed: options.seed, envOptions: settings, versions: await runVersions() },
     })
     const report = await record(context, env, plan, rng.split('resets'), writer)
@@ -87,6 +92,36 @@ export async function collectDataset(context: CliContext, id: string, options: C
   } finally {
     await env.close()
   }
+}
+
+/** What is recorded, and the registered scene that it is of, if any. */
+interface Recorded {
+  readonly env: Env
+  readonly entry: EnvEntry | undefined
+}
+
+async function makeScene(
+  entry: EnvEntry,
+  settings: Readonly<Record<string, unknown>>,
+  cameras: readonly string[] | undefined,
+): Promise<Recorded> {
+  return { env: await makeObserving(entry, settings, cameras), entry }
+}
+
+/** A robot shows what it shows: its cameras cannot be chosen from here. */
+async function connectRobot(
+  robot: string,
+  options: Readonly<Record<string, unknown>>,
+  { cameras, bridge }: CollectOptions,
+): Promise<Recorded> {
+  if (cameras !== undefined) {
+    throw new ArmatureError('bad-argument', '--cameras', {
+      got: 'a robot across the bridge, which shows the cameras that it has',
+      fix: 'leave it out, or start the robot with other cameras',
+    })
+  }
+  const env = await bridge!.connect({ id: await bridge!.nameOf(robot), robot, options })
+  return { env, entry: envs[env.spec.id] }
 }
 
 /** The env with `cameras` observed: then goals are rendered from them too. */
@@ -198,7 +233,7 @@ async function playEpisode(
     const action = Float32Array.from(await player(observation))
     const step = await env.step(action)
     ;({ observation, info, terminated } = step)
-    track.step(action, step.reward)
+    track.step(step.appliedAction ?? action, step.reward)
     track.observe(observation)
     ended = terminated || step.truncated
     if (behaviour.isSpoilt?.(first, observation.state, info['success'] === 1) === true) return undefined

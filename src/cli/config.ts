@@ -12,13 +12,15 @@ export interface ConfigOptions {
   readonly steps?: number
   /** `--set` assignments, in order. */
   readonly set?: readonly string[]
+  /** Instead of the preset's: the id of a scene, or the address of a robot that stands for the preset's. */
+  readonly env?: string
 }
 
 /**
  * The resolved configuration of `preset` with the command line's changes.
  * @throws ArmatureError `not-found` for an unknown preset, `bad-config` for anything that no schema takes.
  */
-export function resolveConfig(preset: string, { seed, steps, set = [] }: ConfigOptions): TrainConfig {
+export function resolveConfig(preset: string, { seed, steps, set = [], env }: ConfigOptions): TrainConfig {
   const { config } = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
   if (set.some((assignment) => assignment.startsWith('preset='))) {
     throw new ArmatureError('bad-argument', '--set preset', {
@@ -28,8 +30,14 @@ export function resolveConfig(preset: string, { seed, steps, set = [] }: ConfigO
   const assignments = [...set]
   if (seed !== undefined) assignments.push(`seed=${seed}`)
   if (steps !== undefined) assignments.push(`training.steps=${steps}`)
+  if (env !== undefined) assignments.push(`${isAddress(env) ? 'env.robot' : 'env.id'}=${env}`)
   const input = applyOverrides({ ...config, preset }, assignments)
   return resolveComponents(parseConfig(trainConfigSchema, input, 'config'))
+}
+
+/** Whether `text` is the address of a robot rather than the id of a scene. */
+export function isAddress(text: string): boolean {
+  return /^(tcp|ipc):\/\//.test(text)
 }
 
 /** Where a run goes when nobody says: `runs/<preset>-seed<seed>`. */

@@ -13,11 +13,16 @@ import type { KeygenOptions } from './keygen.ts'
 import type { McapFlags } from './mcap.ts'
 import type { PretrainOptions } from './pretrain.ts'
 import type { RecordOptions } from './record.ts'
+import type { DriveOptions } from './drive.ts'
+import type { Bridge, RobotFlags } from './remote.ts'
+import type { OperatorCommand } from './operator.ts'
 import type { RenderOptions } from './render.ts'
 import type { RewardsOptions } from './rewards.ts'
 import type { Size } from './render-scene.ts'
 import type { ReplayOptions } from './replay.ts'
 import type { WatchOptions } from './watch.ts'
+import type { RobotOptions } from './robot.ts'
+import type { ServeOptions } from './serve.ts'
 
 interface GlobalOptions {
   readonly json?: boolean
@@ -71,6 +76,15 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   const finish = ({ json }: CliContext, result: unknown): void => {
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
   }
+  const withBridge = async <T>(at: CliContext, flags: RobotFlags, work: (bridge: Bridge) => Promise<T>): Promise<T> => {
+    const { Bridge } = await import('./remote.ts')
+    const bridge = new Bridge(at, flags)
+    try {
+      return await work(bridge)
+    } finally {
+      await bridge.close()
+    }
+  }
   const command = (usage: string, description: string): Command =>
     program.command(usage).description(description).copyInheritedSettings(program)
 
@@ -82,7 +96,8 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await start(at, options))
     })
 
-  command('train [preset]', 'train a preset into a run folder; see "armature list"')
+  withRobotFlags(command('train [preset]', 'train a preset into a run folder; see "armature list"'))
+    .option('--env <id|address>', "a scene instead of the preset's, or a robot such as tcp://127.0.0.1:5600 for it")
     .option('--seed <n>', 'master seed', integer)
     .option('--steps <n>', 'env steps', positiveInteger)
     .option('--set <key=value>', 'change a setting, e.g. agent.config.learningRate=1e-3; may be repeated', collect, [])
@@ -91,7 +106,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .action(async (preset: string | undefined, options: TrainFlags) => {
       const at = await withEngine()
       const { trainAndReport } = await import('./train-report.ts')
-      finish(at, await trainAndReport(at, preset, options))
+      finish(at, await withBridge(at, options, (bridge) => trainAndReport(at, preset, { ...options, bridge })))
     })
 
   command('pretrain [encoder]', 'train an encoder on a recorded dataset, into a run folder; see "armature list"')
@@ -110,13 +125,17 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await pretrain(at, encoder, options))
     })
 
-  command('eval <run>', 'evaluate a run on fixed seeds, without exploration')
+  withRobotFlags(command('eval <run>', 'evaluate a run on fixed seeds, without exploration'))
+    .option(
+      '--env <id|address>',
+      'another scene, or a robot such as tcp://127.0.0.1:5600 (default: the scene of the run)',
+    )
     .option('--episodes <n>', 'episodes', positiveInteger, 100)
     .option('--video <file.gif>', 'also write the first episodes as an animation')
-    .action(async (run: string, options: { episodes: number; video?: string }) => {
+    .action(async (run: string, options: RobotFlags & { episodes: number; video?: string; env?: string }) => {
       const at = await withEngine()
       const { evaluateRun } = await import('./eval.ts')
-      finish(at, await evaluateRun(at, run, options))
+      finish(at, await withBridge(at, options, (bridge) => evaluateRun(at, run, { ...options, bridge })))
     })
 
   command('export <run>', 'write the policy as a self-contained .onnx file with a policy.json beside it')
@@ -151,7 +170,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     finish(at, list(at))
   })
 
-  keyed(
+  withKeyFlags(
     command('doctor [address]', 'what this machine has, and which engines run; of a robot: whether it can be driven'),
   )
     .option('--seconds <n>', 'for so long a robot is observed', positiveInteger, 5)
@@ -167,7 +186,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       if (!report.ok) process.exitCode = 1
     })
 
-  keyed(command('watch <address>', 'what goes on at a robot, live; with --json, once'))
+  withKeyFlags(command('watch <address>', 'what goes on at a robot, live; with --json, once'))
     .option('--seconds <n>', 'end after so long (default: with Ctrl-C)', positiveInteger)
     .action(async (address: string, options: WatchOptions) => {
       const at = context()
@@ -175,7 +194,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await watch(at, address, options))
     })
 
-  keyed(command('record <address>', 'write what a robot shows to a file, without taking part'))
+  withKeyFlags(command('record <address>', 'write what a robot shows to a file, without taking part'))
     .requiredOption('--out <file.rblog>', 'file to write')
     .option('--max-mb <n>', 'end before it is larger, in MB', positiveInteger)
     .option('--max-seconds <n>', 'end after so long (default: with Ctrl-C)', positiveInteger)
@@ -218,7 +237,12 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await render(at, env, options))
     })
 
-  command('collect <env>', 'record episodes of a scene into a new dataset, a LeRobot v3.0 folder')
+  withRobotFlags(
+    command(
+      'collect <env>',
+      'record episodes of a scene, or of a robot such as tcp://127.0.0.1:5600, into a new dataset, a LeRobot v3.0 folder',
+    ),
+  )
     .requiredOption('--out <dir>', 'folder to make')
     .option('--episodes <n>', 'episodes', positiveInteger, 100)
     .option(
@@ -237,7 +261,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     )
     .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
     .option('--mcap', 'also write <dir>.mcap, for Foxglove and Rerun')
-    .action(async (env: string, { mcap: alsoMcap, ...options }: CollectOptions & { mcap?: boolean }) => {
+    .action(async (env: string, { mcap: alsoMcap, ...options }: CollectOptions & RobotFlags & { mcap?: boolean }) => {
       const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
       const at = runs ? await withEngine() : context()
       const { collectDataset } = await import('./collect.ts')
@@ -245,7 +269,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const { requireNewFile } = await import('./pictures.ts')
       const file = mcapBeside(options.out)
       if (alsoMcap === true) await requireNewFile(file)
-      const report = await collectDataset(at, env, options)
+      const report = await withBridge(at, options, (bridge) => collectDataset(at, env, { ...options, bridge }))
       finish(at, alsoMcap === true ? { ...report, mcap: await mcap(at, options.out, { out: file }) } : report)
     })
 
@@ -296,6 +320,56 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const { bench } = await import('./bench.ts')
       finish(at, await bench(at, group, options))
     })
+
+  command('robot <env>', 'a scene, or "mock", as a robot behind the bridge, until Ctrl-C')
+    .option('--bind <address>', 'of its control socket; the other three take the next ports', 'tcp://127.0.0.1:5600')
+    .option('--limits <file.json>', 'limits on its actions (default: the range of the actions alone)')
+    .option('--lockstep', 'let time stand still until each action comes; else it passes')
+    .option('--key <file>', "the robot's key file, so that only authorized keys may connect")
+    .option('--authorized <file.json>', 'who may connect, with --key', 'authorized_keys.json')
+    .option('--insecure-lan', 'let others than this machine move it without keys')
+    .option('--operator-arms', 'only an operator may arm it')
+    .option('--allow-mismatch', 'let clients that say --accept-mismatch drive it')
+    .option('--seed <n>', 'of the scene until a client resets it with another', integer)
+    .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
+    .action(async (env: string, options: RobotOptions) => {
+      const at = context()
+      const { runRobot } = await import('./robot.ts')
+      finish(at, await runRobot(at, env, options))
+    })
+
+  withRobotFlags(command('drive <run>', 'let the policy of a run move a robot for some episodes'))
+    .requiredOption('--to <address>', 'the robot, e.g. tcp://127.0.0.1:5600')
+    .option('--episodes <n>', 'episodes', positiveInteger, 1)
+    .option('--max-seconds <s>', 'end an episode then; needed where the robot ends none itself', positiveNumber)
+    .option('--lockstep', 'only where time waits for the policy')
+    .action(async (run: string, options: DriveOptions & RobotFlags) => {
+      const at = await withEngine()
+      const { driveRun } = await import('./drive.ts')
+      finish(at, await withBridge(at, options, (bridge) => driveRun(at, run, options, bridge)))
+    })
+
+  withRobotFlags(command('serve <run>', 'be there for a robot: play episodes while an operator has it armed'))
+    .requiredOption('--to <address>', 'the robot, which need not be there yet, e.g. tcp://127.0.0.1:5600')
+    .option('--episodes <n>', 'end after so many (default: at Ctrl-C)', positiveInteger)
+    .option('--max-seconds <s>', 'end an episode then; needed where the robot ends none itself', positiveNumber)
+    .action(async (run: string, options: ServeOptions & RobotFlags) => {
+      const at = await withEngine()
+      const { serveRun } = await import('./serve.ts')
+      const { Bridge } = await import('./remote.ts')
+      finish(at, await serveRun(at, run, options, () => new Bridge(at, { ...options, arms: false })))
+    })
+
+  for (const [name, description] of Object.entries(OPERATOR_COMMANDS)) {
+    const one = withKeyFlags(command(`${name} <address>`, description))
+    if (name === 'stop') one.option('--safe', 'for good: only "armature clear" undoes it')
+    one.action(async (address: string, options: RobotFlags & { safe?: boolean }) => {
+      const at = context()
+      const { operate } = await import('./operator.ts')
+      finish(at, await operate(at, name as OperatorCommand, address, options))
+    })
+  }
+
   command('keygen <name>', 'make a key pair for one end of a bridge: <name>.key, which only its owner can read')
     .option('--out <dir>', 'folder of the file (default: this one)')
     .action(async (name: string, options: KeygenOptions) => {
@@ -321,14 +395,27 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   return program
 }
 
-/** With the keys for a robot that wants them. */
-function keyed(command: Command): Command {
-  return command
-    .option('--key <file>', 'own key file, for a robot with keys')
-    .option('--robot-key <key>', 'public key of the robot, or its key file')
+/** What an operator can do. */
+const OPERATOR_COMMANDS: Readonly<Record<OperatorCommand, string>> = {
+  arm: 'as an operator: let the holder of the lease move a robot',
+  stop: 'as an operator: bring a robot to rest and disarm it',
+  clear: 'as an operator: take a robot out of a latched stop',
 }
 
-interface TrainFlags {
+function withKeyFlags(command: Command): Command {
+  return command
+    .option('--key <file>', 'key file of this side, for a robot that wants keys')
+    .option('--robot-key <key>', "the robot's public key, or a file with it")
+}
+
+function withRobotFlags(command: Command): Command {
+  return withKeyFlags(command)
+    .option('--accept-mismatch', 'go on with a robot that is not like the one trained on, if it allows that too')
+    .option('--yes', 'move hardware without asking')
+}
+
+interface TrainFlags extends RobotFlags {
+  readonly env?: string
   readonly seed?: number
   readonly steps?: number
   readonly set: readonly string[]

@@ -2,13 +2,13 @@ import { join } from 'node:path'
 import type { SimulatedEnv } from '../core/env.ts'
 import { Rng } from '../core/rng.ts'
 import type { Policy } from '../core/policy.ts'
-import type { EpisodeResult } from '../evaluate/policy.ts'
+import type { EpisodeResult, EvaluationOptions } from '../evaluate/policy.ts'
 import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.ts'
 import { bootstrapInterval, interquartileMean } from '../evaluate/statistics.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
 import { agentPolicy, randomPolicy, stillPolicy } from '../run/policies.ts'
-import { buildEnv } from './build.ts'
+import { evaluationEnvOf } from './build.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
@@ -34,16 +34,25 @@ export interface PolicyReport {
 
 const BOOTSTRAP_REPETITIONS = 2000
 
+export interface ReportOptions extends Pick<EvaluationOptions, 'episodes' | 'onEpisode' | 'maxSteps'> {
+  readonly name: string
+  readonly folder: string
+  readonly goOn?: string
+}
+
 /** Evaluates `policy` and writes `eval/<name>.json` with every episode; `goOn` is said after Ctrl-C. */
 export async function reportPolicy(
   context: CliContext,
   env: SimulatedEnv,
   policy: Policy,
-  options: { readonly name: string; readonly episodes: number; readonly folder: string; readonly goOn?: string },
+  options: ReportOptions,
 ): Promise<PolicyReport> {
   const phase = context.progress.phase(`evaluate ${options.name}`, options.episodes, { unit: 'episodes' })
+  const { episodes, onEpisode, maxSteps } = options
   const results = await evaluatePolicy(env, policy, {
-    episodes: options.episodes,
+    episodes,
+    ...(onEpisode === undefined ? {} : { onEpisode }),
+    ...(maxSteps === undefined ? {} : { maxSteps }),
     firstSeed: EVALUATION_SEED,
     onObservation: (episode) => {
       throwIfInterrupted(context, options.goOn)
@@ -79,7 +88,8 @@ function estimatesOf(results: readonly EpisodeResult[]): Record<string, Estimate
 
 /** The trained policy beside random play and standing still, on the same seeds. */
 export async function reportRun(context: CliContext, { folder, parts }: TrainedRun): Promise<PolicyReport[]> {
-  const env = await buildEnv(parts.config)
+  const evaluation = await evaluationEnvOf(parts)
+  const { env } = evaluation
   const { actionSpace } = env.spec
   const policies: readonly (readonly [string, Policy])[] = [
     ['random', randomPolicy(actionSpace, new Rng(EVALUATION_SEED))],
@@ -92,7 +102,7 @@ export async function reportRun(context: CliContext, { folder, parts }: TrainedR
   for (const [name, policy] of policies) {
     reports.push(await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations, goOn }))
   }
-  await env.close()
+  await evaluation.close()
   return reports
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { agentPolicy } from '../run/policies.ts'
-import { buildEnv } from './build.ts'
+import { evaluationEnvOf } from './build.ts'
 import type { CliContext } from './context.ts'
 import { writeEpisodeVideo, writeImaginedGoals } from './pictures.ts'
 import type { PolicyReport } from './report.ts'
@@ -34,10 +34,11 @@ export async function trainAndReport(
 
 async function drawPictures({ folder, parts }: Awaited<ReturnType<typeof train>>): Promise<string[]> {
   if (parts.config.goals === undefined) return []
-  const env = await buildEnv(parts.config)
+  const evaluation = await evaluationEnvOf(parts)
+  const { env } = evaluation
   const video = join(folder.videos, 'episodes.gif')
   await writeEpisodeVideo(video, env, agentPolicy(parts.representation, parts.agent), parts)
-  await env.close()
+  await evaluation.close()
   if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
   const goals = join(folder.path, 'imagined-goals.png')
   await writeImaginedGoals(goals, parts.encoder, parts.config.seed)

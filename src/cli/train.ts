@@ -24,16 +24,19 @@ import { agentPolicy } from '../run/policies.ts'
 import { framesData, pretrainEncoder } from '../run/pretrain.ts'
 import type { Trainer, TrainerState } from '../run/trainer.ts'
 import type { Parts } from './build.ts'
-import { buildEnv, buildParts, buildTrainer, resolveComponents } from './build.ts'
+import { buildParts, buildTrainer, evaluationEnvOf, resolveComponents } from './build.ts'
 import type { ConfigOptions } from './config.ts'
-import { defaultRunFolder, resolveConfig } from './config.ts'
+import { defaultRunFolder, isAddress, resolveConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
+import type { Bridge } from './remote.ts'
 
 export interface TrainOptions extends ConfigOptions {
   readonly out?: string
   readonly resume?: boolean
+  /** Connects the robot of a run that has one. */
+  readonly bridge?: Bridge
 }
 
 /** A run that reached its last step. */
@@ -84,7 +87,7 @@ async function createRun(context: CliContext, preset: string | undefined, option
   const config = await withEncoderRun(resolveConfig(preset, options), options.set)
   const path = options.out ?? defaultRunFolder(config)
   // Parts that do not go together are found before there is a folder in the way of the next try.
-  const parts = await buildParts(config)
+  const parts = await buildParts(config, options.bridge)
   await adoptEncoder(parts)
   return { parts, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
 }
@@ -96,7 +99,8 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
   requireSame(path, recorded, preset, options)
   const steps = options.steps ?? recorded.training.steps
-  const parts = await buildParts({ ...recorded, training: { ...recorded.training, steps } })
+  const env = options.env === undefined ? recorded.env : { ...recorded.env, robot: options.env }
+  const parts = await buildParts({ ...recorded, env, training: { ...recorded.training, steps } }, options.bridge)
   const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
   if (checkpoint === undefined) await adoptEncoder(parts)
   return { folder, parts, checkpoint }
@@ -114,6 +118,10 @@ function requireSame(path: string, recorded: TrainConfig, preset: string | undef
   if (preset !== undefined && preset !== recorded.preset) throw refuse(`preset ${recorded.preset}`, preset)
   if (options.seed !== undefined && options.seed !== recorded.seed) {
     throw refuse(`seed ${recorded.seed}`, String(options.seed))
+  }
+  const { robot } = recorded.env
+  if (options.env !== undefined && (robot === undefined || !isAddress(options.env))) {
+    throw refuse(robot === undefined ? `env ${recorded.env.id}` : 'the address of its robot', options.env)
   }
 }
 
@@ -241,7 +249,7 @@ interface RunningTraining {
 async function runTrainer(context: CliContext, running: RunningTraining): Promise<void> {
   const { parts, folder, logger, trainer, save } = running
   const { config } = parts
-  const evaluationEnv = await buildEnv(config)
+  const evaluation = await evaluationEnvOf(parts)
   const policy = agentPolicy(parts.representation, parts.agent)
   const phase = context.progress.phase(`train ${config.preset}`, config.training.steps, {
     unit: 'steps',
@@ -260,7 +268,8 @@ async function runTrainer(context: CliContext, running: RunningTraining): Promis
       },
       evaluate: async () => {
         const episodes = config.training.evalEpisodes
-        const summary = summarize(await evaluatePolicy(evaluationEnv, policy, { episodes, firstSeed: EVALUATION_SEED }))
+        const options = { episodes, firstSeed: EVALUATION_SEED }
+        const summary = summarize(await evaluation.use(() => evaluatePolicy(evaluation.env, policy, options)))
         note = evaluationNote(summary)
         return summary
       },
@@ -270,7 +279,7 @@ async function runTrainer(context: CliContext, running: RunningTraining): Promis
     },
     context.signal,
   )
-  await evaluationEnv.close()
+  await evaluation.close()
   phase.finish()
   if (finished) return
   await save()

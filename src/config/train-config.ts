@@ -83,6 +83,11 @@ export const trainConfigSchema = z.strictObject({
   env: z.strictObject({
     id: z.string().describe('registered env, see "armature list"'),
     options: z.record(z.string(), z.unknown()).default({}),
+    robot: z
+      .string()
+      .regex(/^(tcp|ipc):\/\//, 'an address such as tcp://127.0.0.1:5600')
+      .optional()
+      .describe('address of a robot that stands for the env; absent: the env in this process'),
   }),
   representation: z.discriminatedUnion('kind', [encoderRepresentation, stateRepresentation, proprioRepresentation]),
   goals: goals.optional(),

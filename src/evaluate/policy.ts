@@ -22,6 +22,9 @@ export interface EvaluationOptions {
     observation: Observation,
     goal: GoalView | undefined,
   ) => void | Promise<void>
+  readonly onEpisode?: (result: EpisodeResult) => void
+  /** Ends an episode that has not ended by then; for robots that end none. */
+  readonly maxSteps?: number
 }
 
 /** Seeds of evaluation episodes start here, far from those that training draws in tests and examples. */
@@ -45,10 +48,12 @@ export async function evaluatePolicy(env: Env, policy: Policy, options: Evaluati
       const step = await env.step(await policy.act(observation))
       ;({ observation, info } = step)
       total += step.reward
-      ended = step.terminated || step.truncated
+      ended = step.terminated || step.truncated || length + 1 === options.maxSteps
       await options.onObservation?.(episode, observation, goal)
     }
-    results.push({ seed, return: total, length, final: info })
+    const result = { seed, return: total, length, final: info }
+    results.push(result)
+    options.onEpisode?.(result)
     // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
     await setImmediate()
   }

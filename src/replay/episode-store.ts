@@ -94,6 +94,14 @@ export class EpisodeStore {
     this.#openStart = -1
   }
 
+  /** Ends the open episode where it is, as when time runs out: bootstrap from its last observation. */
+  cut(): void {
+    if (this.#openStart < 0) throw new ArmatureError('bad-argument', 'replay', { got: 'cut() before begin()' })
+    this.#ends[this.#slot(this.#count - 1)] = TRUNCATED
+    this.#lastOf.set(this.#openStart, this.#count - 1)
+    this.#openStart = -1
+  }
+
   /** True where a transition starts at `position` (it is stored and is not the last observation of its episode). */
   startsTransition(position: number): boolean {
     return position >= this.oldest && position < this.#count - 1 && this.#ends[this.#slot(position)] === CONTINUES

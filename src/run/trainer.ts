@@ -32,6 +32,8 @@ export interface TrainerParts {
     readonly updates: number
     readonly batchSize: number
   }
+  /** Of an env that cannot be brought back into an episode: evaluations and checkpoints wait for its end, and what stops the loop ends it. */
+  readonly keepsEpisodesWhole?: boolean
 }
 
 /** When the loop does what, in env steps. */
@@ -110,14 +112,26 @@ export class Trainer {
    */
   async run(hooks: TrainerHooks, signal?: AbortSignal): Promise<boolean> {
     const { steps, logEvery, evalEvery, checkpointEvery } = this.#schedule
+    const { keepsEpisodesWhole = false } = this.#parts
+    const due = { evaluation: false, checkpoint: false }
     while (this.#step < steps) {
-      if (signal?.aborted) return false
+      if (signal?.aborted) {
+        if (keepsEpisodesWhole) this.#leaveEpisode()
+        return false
+      }
       await this.#act(hooks)
       this.#step++
       await this.#learn()
       if (this.#step % logEvery === 0) hooks.log(this.#step, this.#means.take())
-      if (this.#step % evalEvery === 0 || this.#step === steps) hooks.log(this.#step, await hooks.evaluate(this.#step))
-      if (this.#step % checkpointEvery === 0 || this.#step === steps) await hooks.checkpoint(this.#step)
+      const isLast = this.#step === steps
+      if (isLast && keepsEpisodesWhole) this.#leaveEpisode()
+      due.evaluation ||= this.#step % evalEvery === 0 || isLast
+      due.checkpoint ||= this.#step % checkpointEvery === 0 || isLast
+      if (!keepsEpisodesWhole || this.#features === undefined) {
+        if (due.evaluation) hooks.log(this.#step, await hooks.evaluate(this.#step))
+        if (due.checkpoint) await hooks.checkpoint(this.#step)
+        due.evaluation = due.checkpoint = false
+      }
       hooks.progress?.(this.#step)
     }
     return true
@@ -189,6 +203,14 @@ export class Trainer {
     if (!terminated && !truncated) return
     this.#means.add({ 'rollout/ep_rew_mean': this.#episodeReturn, 'rollout/ep_len_mean': this.#episodeLength })
     hooks.episode?.({ step: this.#step + 1, return: this.#episodeReturn, length: this.#episodeLength })
+    this.#features = undefined
+    this.#goal = undefined
+  }
+
+  /** What was seen of it counts, as when time runs out. */
+  #leaveEpisode(): void {
+    if (this.#features === undefined) return
+    this.#parts.store.cut()
     this.#features = undefined
     this.#goal = undefined
   }

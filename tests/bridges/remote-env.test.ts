@@ -115,7 +115,7 @@ describe('RemoteEnv in lock-step', () => {
     expect(() => env.setGoal()).toThrow(/reset/)
     const twin = await localEnv('armature/PushPuck-v0')
     if (!isGoalEnv(twin)) throw new Error('no goal env')
-    const withTwin = new RemoteGoalEnv(env.client, env.goalSpace, twin)
+    const withTwin = new RemoteGoalEnv(env.client, env.goalSpace, { twin })
     expect(withTwin.sampleGoal(new Rng(0))).toEqual(twin.sampleGoal(new Rng(0)))
     expect(withTwin.goalDistances(env.goal, env.goal).distance).toBe(0)
   })

@@ -1,0 +1,205 @@
+import { createInterface } from 'node:readline/promises'
+import { envRobot } from '../../bridges/adapters/env-robot.ts'
+import type { ClientEvent, PolicyClientOptions } from '../../bridges/policy-client.ts'
+import { PolicyClient, RobotRefusal } from '../../bridges/policy-client.ts'
+import type { RobotSchema } from '../../bridges/protocol/schema.ts'
+import { actionDigest, observationDigest, schemaOf } from '../../bridges/protocol/schema.ts'
+import type { RemoteEnv } from '../../bridges/remote-env.ts'
+import { connectRemoteEnv } from '../../bridges/remote-env.ts'
+import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
+import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
+import { envs, makeEnv } from '../../envs/index.ts'
+import type { TrainConfig } from '../config/train-config.ts'
+import type { Env, GoalEnv } from '../core/env.ts'
+import { isGoalEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { isGoalRobot } from '../core/robot.ts'
+import type { CliContext } from './context.ts'
+
+/** How a command reaches a robot. */
+export interface RobotFlags {
+  /** This side's key file. */
+  readonly key?: string
+  /** The robot's public key, or a file that has it. */
+  readonly robotKey?: string
+  /** Go on although the robot is not like the one that the run was trained on, if the robot allows that too. */
+  readonly acceptMismatch?: boolean
+  /** Move hardware without asking first. */
+  readonly yes?: boolean
+  /** Whether this command arms the robot; default true. Otherwise an operator does. */
+  readonly arms?: boolean
+}
+
+/** A robot's place in a configuration. */
+export type RobotPlace = TrainConfig['env'] & { readonly robot: string }
+
+/** For each answer of a robot: a busy machine is no reason to give up. */
+const TIMEOUT_MS = 10_000
+
+/** Whole microseconds of this process's monotonic clock. */
+export const clockUs = (): number => Number(process.hrtime.bigint() / 1000n)
+
+/** @throws ArmatureError `bad-argument` for one key without the other, and what reading a key file throws */
+export async function securityOf({ key, robotKey }: RobotFlags): Promise<ClientSecurity | undefined> {
+  if (key === undefined && robotKey === undefined) return undefined
+  if (key === undefined || robotKey === undefined) {
+    throw new ArmatureError('bad-argument', key === undefined ? '--robot-key' : '--key', {
+      expected: `${key === undefined ? '--key FILE' : '--robot-key KEY'} beside it`,
+      fix: 'the robot prints its public key when it starts',
+    })
+  }
+  const publicKey = isKey(robotKey) ? robotKey : (await readKeyFile(robotKey)).publicKey
+  return { keys: await readKeyFile(key), robotKey: publicKey }
+}
+
+/**
+ * The robots that one command uses. All are let go, and their sockets closed, by {@link Bridge.close}: a socket left open would keep the
+ * process alive, and a robot left alone in motion would latch its stop.
+ */
+export class Bridge {
+  readonly #context: CliContext
+  readonly #flags: RobotFlags
+  readonly #opened: Env[] = []
+
+  constructor(context: CliContext, flags: RobotFlags) {
+    this.#context = context
+    this.#flags = flags
+  }
+
+  /** What the robot at `endpoint` calls itself; nobody's lease is touched. */
+  async nameOf(endpoint: string): Promise<string> {
+    const client = await PolicyClient.connect({ ...(await this.#access(endpoint)), role: 'observer' })
+    await client.close('only asked for its name')
+    return client.schema.name
+  }
+
+  /**
+   * The robot at `place.robot`, with its lease. Where `place.id` is a registered scene, made with `place.options`, the robot must have its
+   * actions and observations, and the scene answers what the robot cannot be asked. Hardware is asked for at the terminal first.
+   *
+   * @throws ArmatureError `bad-argument` for a robot of another kind, with both named; `env-failed` where there is none, or it refuses
+   */
+  async connect(place: RobotPlace): Promise<RemoteEnv> {
+    const { id, robot: endpoint } = place
+    const twin = id in envs ? await makeEnv(id, place.options) : undefined
+    if (twin !== undefined) this.#opened.push(twin)
+    const wanted = twin && schemaOfEnv(twin)
+    const env = await connectRemoteEnv({
+      ...(await this.#access(endpoint)),
+      ...(wanted && { observationDigest: observationDigest(wanted), actionDigest: actionDigest(wanted) }),
+      ...(twin && isGoalEnv(twin) ? { twin } : {}),
+      arms: this.#arms,
+      onEvent: (event) => this.#tell(event),
+    }).catch((error: unknown) => {
+      throw wanted === undefined ? error : withSchemas(error, endpoint, wanted)
+    })
+    this.#opened.push(env)
+    requireName(env.client.schema, place, wanted)
+    if (wanted?.goal !== undefined && env.client.schema.goal === undefined) {
+      throw new ArmatureError('bad-argument', `robot at ${endpoint}`, {
+        expected: `goals, as ${id} has`,
+        got: `${env.client.schema.name}, which tells none`,
+      })
+    }
+    if (this.#arms && !env.client.schema.isSimulated) await this.#askFor(env.client.schema)
+    this.#context.progress.print(`robot: ${textOfRobot(env)} at ${endpoint}\n`)
+    return env
+  }
+
+  async #access(endpoint: string): Promise<PolicyClientOptions> {
+    const { acceptMismatch } = this.#flags
+    const security = await securityOf(this.#flags)
+    return {
+      endpoint,
+      clock: clockUs,
+      name: 'armature',
+      timeoutMs: TIMEOUT_MS,
+      ...(security === undefined ? {} : { security }),
+      ...(acceptMismatch === undefined ? {} : { acceptMismatch }),
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const env of this.#opened.splice(0).toReversed()) await env.close()
+  }
+
+  get #arms(): boolean {
+    return this.#flags.arms ?? true
+  }
+
+  /** What someone at the terminal should see at once. */
+  #tell(event: ClientEvent): void {
+    const { progress } = this.#context
+    if (event.source === 'connection') progress.print(`robot: ${event.text}\n`)
+    if (event.source === 'refusal') progress.print(`robot: refuses (${event.error.code}): ${event.error.text}\n`)
+    if (event.source !== 'robot') return
+    const { toState, fromState, code, text } = event.event
+    const isTrouble = toState === 'HOLD' || toState === 'SAFE_STOP' || toState === 'ESTOP'
+    if (isTrouble && toState !== fromState) progress.print(`robot: ${toState} (${code}): ${text}\n`)
+  }
+
+  async #askFor({ name, serial }: RobotSchema): Promise<void> {
+    if (this.#flags.yes === true) return
+    if (!process.stdin.isTTY || this.#context.json) {
+      throw new ArmatureError('bad-argument', `${name} ${serial} is hardware`, {
+        expected: 'someone at a terminal to let it move',
+        fix: 'say --yes if it may move now',
+      })
+    }
+    const terminal = createInterface({ input: process.stdin, output: process.stderr })
+    const answer = await terminal.question(`${name} ${serial} is hardware and will move. Let it? Type yes: `, {
+      signal: this.#context.signal,
+    })
+    terminal.close()
+    if (answer.trim().toLowerCase() !== 'yes') {
+      throw new ArmatureError('interrupted', 'the robot was not armed', { got: `"${answer}"` })
+    }
+  }
+}
+
+function requireName({ name }: RobotSchema, { id, robot }: RobotPlace, wanted: RobotSchema | undefined): void {
+  if (wanted !== undefined || name === id) return
+  throw new ArmatureError('bad-argument', `robot at ${robot}`, {
+    expected: id,
+    got: name,
+    fix: `for a robot without a scene of its kind, say --set env.id=${name}`,
+  })
+}
+
+/** What a robot must be to stand for `env`. */
+export function schemaOfEnv(env: Env): RobotSchema {
+  const robot = envRobot(env as GoalEnv)
+  return schemaOf(robot.spec, isGoalRobot(robot) && isGoalEnv(env) ? env.goalSpace : undefined)
+}
+
+/** The robot's refusal for what it is, with what was wanted and what it is in words instead of digests. */
+function withSchemas(error: unknown, endpoint: string, wanted: RobotSchema): unknown {
+  if (!(error instanceof RobotRefusal) || error.schema === undefined) return error
+  return new ArmatureError('bad-argument', `robot at ${endpoint}`, {
+    expected: textOfSchema(wanted),
+    got: textOfSchema(error.schema),
+    fix: 'use a run of this kind of robot; if you know that it fits, say --accept-mismatch here and --allow-mismatch at the robot',
+    cause: error,
+  })
+}
+
+/** Name, actions, rate, cameras and measurements in one clause. */
+export function textOfSchema({ name, action, actionKind, controlHz, images, proprio }: RobotSchema): string {
+  const cameras = Object.entries(images).map(([camera, { shape }]) => `${camera} ${shape.slice(0, 2).join('x')}`)
+  const range = new Set([...action.low, ...action.high])
+  const bounds = range.size <= 2 ? ` in [${[...range].join(', ')}]` : ''
+  return [
+    `${name} (${actionKind} actions ${namesOf(action)}${bounds} at ${controlHz} Hz`,
+    `measures ${namesOf(proprio)}`,
+    `cameras ${cameras.join(', ') || 'none'})`,
+  ].join('; ')
+}
+
+function namesOf({ names, shape }: RobotSchema['action']): string {
+  return names.length > 0 ? names.join(', ') : `[${shape.join(', ')}]`
+}
+
+function textOfRobot({ client, isLockstep }: RemoteEnv): string {
+  const { name, serial, controlHz } = client.schema
+  return `${name} ${serial} ${isLockstep ? 'in lock-step' : `in real time, ${controlHz} Hz`}`
+}
