@@ -57,6 +57,7 @@ export {
 } from '../envs/wrappers/index.ts'
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
 export type { FrameBatch } from './core/batches.ts'
+export type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from './core/dataset.ts'
 export type { Encoder, EncoderSpec } from './core/encoder.ts'
 export type {
   Env,
@@ -91,8 +92,18 @@ export type {
   VectorStepResult,
 } from './core/vector-env.ts'
 export { embeddingMeasures } from './evaluate/embedding.ts'
+export { collapseVerdict } from './evaluate/measures/collapse.ts'
+export { comparePaired } from './evaluate/measures/compare.ts'
+export type { EmbeddedEpisode, EmbeddedEpisodes } from './evaluate/measures/embedded-episodes.ts'
+export type { Measurement } from './evaluate/measures/measurement.ts'
+export type { MeasureTable } from './evaluate/measures/measures.ts'
+export { measureEpisodes, measures } from './evaluate/measures/measures.ts'
+export { dardDistance, epicDistance } from './evaluate/measures/reward-distance.ts'
 export { evaluatePolicy, summarize } from './evaluate/policy.ts'
-export { bootstrapInterval, interquartileMean } from './evaluate/statistics.ts'
+export { bootstrapInterval, interquartileMean, performanceProfile } from './evaluate/statistics.ts'
+export { openDataset } from './io/lerobot/reader.ts'
+export { heldOutObjects, splitByEpisode, splitByObject } from './io/lerobot/splits.ts'
+export { LeRobotWriter } from './io/lerobot/writer.ts'
 export { EpisodeStore } from './replay/episode-store.ts'
 export { latentDistanceReward, pixelMseReward } from './replay/rewards.ts'
 export { sampleTransitions } from './replay/sampler.ts'
