@@ -191,14 +191,14 @@ export interface ClientSockets {
  * messages while there is no connection (`immediate`), so that no old action waits for a robot to come back.
  *
  * @param topics of telemetry, as prefixes of messages; none: none at all
- * @param actionBacklog actions that the socket takes before it knows that they are on their way; it looks at most about once a millisecond
+ * @param actionBacklog actions (default 2) that the socket takes before it knows that they are on their way; it looks at most about once a millisecond
  */
 export function makeClientSockets(
   context: Context,
   security: ClientSecurity | undefined,
   routingId: string,
   topics: readonly string[],
-  actionBacklog: number,
+  actionBacklog = 2,
 ): ClientSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
   const action = new Dealer({
