@@ -8,7 +8,7 @@ import { BenchChild } from './bridge-bench-child.ts'
 import { median, percentiles } from './bridge-bench-numbers.ts'
 import type { BenchCameras } from './bridge-bench-robot.ts'
 import { BenchRobot, monotonicUs, sampleObservation } from './bridge-bench-robot.ts'
-import type { Section, SectionContext } from './bridge-benchmarks.ts'
+import type { Section, SectionContext } from './bridge-bench-section.ts'
 
 const SMALL: BenchCameras = { count: 1, height: 64, width: 64 }
 const LARGE: BenchCameras = { count: 1, height: 480, width: 640 }

@@ -7,7 +7,7 @@ import { BenchChild } from './bridge-bench-child.ts'
 import { median, percentiles } from './bridge-bench-numbers.ts'
 import type { BenchCameras } from './bridge-bench-robot.ts'
 import { monotonicUs } from './bridge-bench-robot.ts'
-import type { Section, SectionContext } from './bridge-benchmarks.ts'
+import type { Section, SectionContext } from './bridge-bench-section.ts'
 
 const HZ = 50
 const SMALL: BenchCameras = { count: 1, height: 64, width: 64 }
@@ -194,8 +194,12 @@ async function connect({ check }: SectionContext): Promise<Record<string, number
       check()
       const beginUs = monotonicUs()
       const client = await connectTo(idle)
-      await client.nextObservation().finally(() => client.close())
-      connectMs.push((monotonicUs() - beginUs) / 1000)
+      try {
+        await client.nextObservation()
+        connectMs.push((monotonicUs() - beginUs) / 1000)
+      } finally {
+        await client.close()
+      }
     }
     return {
       connect_ms: median(connectMs),

@@ -4,7 +4,7 @@ import type { BenchChild, WorkerStats } from './bridge-bench-child.ts'
 import { slope } from './bridge-bench-numbers.ts'
 import { answer, connectTo, realtimeRobot, startMoving } from './bridge-bench-realtime.ts'
 import { monotonicUs } from './bridge-bench-robot.ts'
-import type { SectionContext } from './bridge-benchmarks.ts'
+import type { SectionContext } from './bridge-bench-section.ts'
 
 const HZ = 50
 const SAMPLES = 60

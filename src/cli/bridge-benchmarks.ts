@@ -5,6 +5,7 @@ import { ArmatureError } from '../core/errors.ts'
 import { lockstepSections } from './bridge-bench-lockstep.ts'
 import { realtimeSections } from './bridge-bench-realtime.ts'
 import { soak } from './bridge-bench-soak.ts'
+import type { Section } from './bridge-bench-section.ts'
 import type { BenchReport } from './bench.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
@@ -17,22 +18,6 @@ export interface BridgeBenchOptions {
   readonly seconds: number
   /** Of the soak. */
   readonly minutes: number
-}
-
-/** What every section gets. */
-export interface SectionContext {
-  readonly seconds: number
-  readonly minutes: number
-  /** A folder for key files that is removed in the end. */
-  readonly folder: string
-  /** Called between two pieces of work; throws after Ctrl-C. */
-  readonly check: () => void
-}
-
-/** One part of the benchmark: its fields by their full names. */
-export interface Section {
-  readonly measures: string
-  run(context: SectionContext): Promise<Readonly<Record<string, number>>>
 }
 
 /** What `armature bench bridge` measures, by the name that `--only` takes. */
@@ -62,10 +47,10 @@ export async function bridgeBench(
     for (const [i, name] of chosen.entries()) {
       const check = (): void => throwIfInterrupted(context)
       check()
-      const { measures, run } = bridgeSections[name]!
-      const fields = Object.entries(await run({ seconds, minutes, folder, check }))
+      const section = bridgeSections[name]!
+      const fields = Object.entries(await section.run({ seconds, minutes, folder, check }))
       for (const [field, value] of fields) report[field] = Number(value.toPrecision(5))
-      context.print(`${name}: ${measures}`)
+      context.print(`${name}: ${section.measures}`)
       context.print(table(fields.map(([field]) => ['', field, String(report[field])])))
       phase.update(i + 1)
     }
