@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Dealer, Socket, Subscriber } from 'zeromq'
 import { ArmatureError } from '../src/core/errors.ts'
 import { encodeMessage } from './protocol/codec.ts'
-import type { Message } from './protocol/messages.ts'
+import type { BridgeMode, Message } from './protocol/messages.ts'
 import type { SendCounts } from './zmq/queue.ts'
 import { SendQueue } from './zmq/queue.ts'
 import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from './zmq/sockets.ts'
@@ -14,6 +14,9 @@ export interface LinkHandlers {
   readonly observation: (bytes: Uint8Array) => void
   readonly telemetry: (bytes: Uint8Array) => void
 }
+
+/** In real time no old action may wait; in lock-step there is never more than one. */
+const BACKLOG: Readonly<Record<BridgeMode, number>> = { realtime: 2, lockstep: 64 }
 
 const NOTHING: SendCounts = {
   offered: 0,
@@ -59,15 +62,16 @@ export class ClientLink {
   }
 
   /**
-   * Connects the other three sockets, and waits until they are.
+   * Connects the other three sockets, and waits until they are. In lock-step, where the robot waits for it, an action is sent until the socket
+   * takes it.
    * @throws ArmatureError `env-failed`
    */
-  async open(endpoints: Endpoints, topics: readonly string[], timeoutMs: number): Promise<void> {
-    const sockets = makeClientSockets(this.#connection.context, this.#security, this.routingId, topics)
+  async open(endpoints: Endpoints, topics: readonly string[], timeoutMs: number, mode: BridgeMode): Promise<void> {
+    const sockets = makeClientSockets(this.#connection.context, this.#security, this.routingId, topics, BACKLOG[mode])
     this.#sockets = sockets
     const { action, observation, telemetry } = sockets
     this.#watch(action)
-    this.#actionQueue = new SendQueue(action, 1, 'newest-wins')
+    this.#actionQueue = new SendQueue(action, 1, 'newest-wins', undefined, mode === 'lockstep')
     const connected = Promise.all([handshake(action), handshake(observation), handshake(telemetry)])
     this.move(endpoints)
     void receive(observation, this.#handlers.observation)

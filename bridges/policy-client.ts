@@ -424,7 +424,7 @@ export class PolicyClient {
     const { endpoint, timeoutMs = 3000, onMetrics } = this.#options
     const seen: Endpoints = endpointsSeenFrom(endpoint, this.#welcome.endpoints)
     const topics = [topicOf('event'), ...(onMetrics === undefined ? [] : [topicOf('metrics')])]
-    await this.#link.open(seen, topics, timeoutMs)
+    await this.#link.open(seen, topics, timeoutMs, this.#welcome.mode)
     await this.#compareClocks()
     this.#pinger = setInterval(() => this.#beat(), PING_MS)
   }

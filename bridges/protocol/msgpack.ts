@@ -10,6 +10,8 @@ export type Wire = null | boolean | number | bigint | string | Uint8Array | read
 /** Marks a key that is `bin` rather than `str` on the wire: the array convention tells arrays from other maps by it. */
 export const BIN_KEY = '\u0000'
 
+const TWO_32 = 2 ** 32
+
 /** What a message may hold at most; anything above is refused before it costs memory. */
 export const MAX_DEPTH = 16
 export const MAX_NODES = 4096
@@ -103,10 +105,14 @@ function writeNumber(out: Buffer, at: number, x: number): number {
     case 5:
       return x >= 0 ? out.writeUInt32BE(x, out.writeUInt8(0xce, at)) : out.writeInt32BE(x, out.writeUInt8(0xd2, at))
     default:
-      return x >= 0
-        ? out.writeBigUInt64BE(BigInt(x), out.writeUInt8(0xcf, at))
-        : out.writeBigInt64BE(BigInt(x), out.writeUInt8(0xd3, at))
+      return writeInteger64(out, out.writeUInt8(x >= 0 ? 0xcf : 0xd3, at), x)
   }
+}
+
+/** In two halves, because a bigint for every time stamp costs more than the rest of a small message. */
+function writeInteger64(out: Buffer, at: number, x: number): number {
+  const high = Math.floor(x / TWO_32)
+  return out.writeUInt32BE(x - high * TWO_32, out.writeInt32BE(high, at))
 }
 
 function writeText(out: Buffer, at: number, text: string): number {
@@ -221,7 +227,7 @@ class Reader {
       case 0xce:
         return this.unsigned(1 << (code - 0xcc))
       case 0xcf:
-        return safe(this.bytes.readBigUInt64BE(this.take(8)))
+        return this.unsigned64()
       case 0xd0:
       case 0xd1:
       case 0xd2: {
@@ -233,6 +239,14 @@ class Reader {
       default:
         throw malformed(`type code 0x${code.toString(16)} is not allowed`)
     }
+  }
+
+  private unsigned64(): number | bigint {
+    const at = this.take(8)
+    const high = this.bytes.readUInt32BE(at)
+    // Below 2^53 a number is exact.
+    if (high < 1 << 21) return high * TWO_32 + this.bytes.readUInt32BE(at + 4)
+    return safe(this.bytes.readBigUInt64BE(at))
   }
 
   private binary(length: number): Buffer {

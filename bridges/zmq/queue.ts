@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 /**
  * What happens when a message comes to a full queue: `newest-wins` drops the oldest one that waits, `oldest-wins` drops the new one,
  * `refuse` does too but counts it as refused, for messages whose loss the sender must know of.
@@ -25,6 +27,9 @@ export interface SendCounts {
   readonly failed: number
 }
 
+/** libzmq looks for room in a full socket at most about once a millisecond. */
+const AGAIN_MS = 1
+
 /**
  * The one writer of a socket. zeromq.js throws synchronously when `send` is called while another `send` waits, so nothing else may write to
  * the socket. It sends large parts by reference, also after `send` has resolved: the bytes given here must never be written to again.
@@ -34,6 +39,7 @@ export class SendQueue {
   readonly #capacity: number
   readonly #policy: DropPolicy
   readonly #onUnreachable: ((peer: Uint8Array) => void) | undefined
+  readonly #sendsAgain: boolean
   readonly #waiting: Uint8Array[][] = []
   readonly #counts = {
     offered: 0,
@@ -51,12 +57,20 @@ export class SendQueue {
   /**
    * @param capacity messages that may wait for the one that is being sent, at least 1
    * @param onUnreachable told the first part of a message, a routing id, when no peer has it (any more)
+   * @param sendsAgain a message that the socket cannot take now is tried again until a newer one waits: for peers that wait for it
    */
-  constructor(socket: MessageSender, capacity: number, policy: DropPolicy, onUnreachable?: (peer: Uint8Array) => void) {
+  constructor(
+    socket: MessageSender,
+    capacity: number,
+    policy: DropPolicy,
+    onUnreachable?: (peer: Uint8Array) => void,
+    sendsAgain = false,
+  ) {
     this.#socket = socket
     this.#capacity = capacity
     this.#policy = policy
     this.#onUnreachable = onUnreachable
+    this.#sendsAgain = sendsAgain
   }
 
   get counts(): SendCounts {
@@ -94,6 +108,11 @@ export class SendQueue {
     return true
   }
 
+  async #canRetry(): Promise<boolean> {
+    await sleep(AGAIN_MS)
+    return this.#waiting.length === 0 && !this.#isClosed && !this.#socket.closed
+  }
+
   async #write(): Promise<void> {
     this.#isWriting = true
     for (let parts = this.#waiting.shift(); parts !== undefined; parts = this.#waiting.shift()) {
@@ -103,6 +122,10 @@ export class SendQueue {
         for (const part of parts) this.#counts.sentBytes += part.byteLength
       } catch (error) {
         const failure = failureOf(error)
+        if (failure === 'again' && this.#sendsAgain && (await this.#canRetry())) {
+          this.#waiting.unshift(parts)
+          continue
+        }
         this.#counts[failure]++
         if (failure === 'unreachable') this.#onUnreachable?.(parts[0]!)
         if (this.#socket.closed) this.close()

@@ -191,15 +191,23 @@ export interface ClientSockets {
  * messages while there is no connection (`immediate`), so that no old action waits for a robot to come back.
  *
  * @param topics of telemetry, as prefixes of messages; none: none at all
+ * @param actionBacklog actions (default 2) that the socket takes before it knows that they are on their way; it looks at most about once a millisecond
  */
 export function makeClientSockets(
   context: Context,
   security: ClientSecurity | undefined,
   routingId: string,
   topics: readonly string[],
+  actionBacklog = 2,
 ): ClientSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
-  const action = new Dealer({ ...options, routingId, immediate: true, sendTimeout: 0, sendHighWaterMark: 2 })
+  const action = new Dealer({
+    ...options,
+    routingId,
+    immediate: true,
+    sendTimeout: 0,
+    sendHighWaterMark: actionBacklog,
+  })
   const observation = new Subscriber({ ...options, conflate: true })
   const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
   observation.subscribe()

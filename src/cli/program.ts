@@ -6,6 +6,7 @@ import { createContext } from './context.ts'
 import type { AuthorizeOptions } from './authorize.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { BridgeDoctorOptions } from './bridge-doctor.ts'
+import type { BridgeBenchOptions } from './bridge-benchmarks.ts'
 import type { CheckFlags } from './check.ts'
 import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
@@ -312,10 +313,22 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     })
 
   command('bench', 'how fast this machine runs the parts, medians over repetitions')
-    .addArgument(new Argument('[group]', 'env: the scenes and the parts of their steps').choices(['env']))
+    .addArgument(
+      new Argument(
+        '[group]',
+        'env: the scenes and the parts of their steps; bridge: observations and actions between two processes',
+      ).choices(['env', 'bridge']),
+    )
     .option('--only <names>', 'benchmarks to run, separated by commas')
     .option('--repetitions <n>', 'timed repetitions of each', positiveInteger, 30)
-    .action(async (group: BenchGroup | undefined, options: BenchOptions) => {
+    .option('--seconds <n>', 'bridge: of each measurement', positiveInteger, 20)
+    .option('--minutes <n>', 'bridge --only soak: how long', positiveInteger, 10)
+    .action(async (group: BenchGroup | 'bridge' | undefined, options: BenchOptions & BridgeBenchOptions) => {
+      if (group === 'bridge') {
+        const at = context()
+        const { bridgeBench } = await import('./bridge-benchmarks.ts')
+        return finish(at, await bridgeBench(at, options))
+      }
       const at = await withEngine()
       const { bench } = await import('./bench.ts')
       finish(at, await bench(at, group, options))

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import { envs } from '../../envs/index.ts'
 import { benchmarks } from '../../src/cli/benchmarks.ts'
+import { bridgeSections } from '../../src/cli/bridge-benchmarks.ts'
 import { sceneBenchmarks } from '../../src/cli/env-benchmarks.ts'
 import { runCli, SLOW_MS } from './helpers.ts'
 
@@ -56,4 +57,34 @@ test('bench env times registered scenes part by part and says which are missing'
   ])
   // Of one step and one frame, not of a run of many.
   expect(report['env_copy_ms']).toBeLessThan(report['env_push_puck_physics_ms']!)
+})
+
+test('bench bridge measures across two processes and leaves none behind', { timeout: SLOW_MS }, async () => {
+  const args = ['bench', 'bridge', '--only', 'round_trip,decode,tick', '--seconds', '1', '--json']
+  const { code, stdout, stderr } = await runCli(tmpdir(), args)
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const report = JSON.parse(stdout) as Record<string, number>
+  const durations = [
+    'round_trip_us',
+    'bare_echo_us',
+    'decode_us',
+    'tick_lateness_us',
+    'verdict_us',
+    'round_trip_tick_us',
+  ]
+  const percentiles = durations.flatMap((name) => ['p50', 'p99', 'p999', 'max'].map((which) => `${name}.${which}`))
+  const others = ['round_trip_over_echo', 'round_trip_tick_unanswered', 'robot_cpu_percent', 'seconds']
+  expect(Object.keys(report).toSorted()).toEqual([...percentiles, ...others].toSorted())
+  expect(Object.values(report).every((value) => Number.isFinite(value) && value >= 0)).toBe(true)
+  for (const name of durations) expect(report[`${name}.p99`]).toBeGreaterThanOrEqual(report[`${name}.p50`]!)
+  // Waiting for the next of 50 control periods a second is most of it.
+  expect(report['round_trip_tick_us.p50']).toBeGreaterThan(report['verdict_us.p50']!)
+  expect(report['round_trip_tick_us.p50']).toBeGreaterThan(10_000)
+})
+
+test('bench bridge names its sections where it is asked for another', async () => {
+  const { code, stderr } = await runCli(tmpdir(), ['bench', 'bridge', '--only', 'speed', '--seconds', '1'])
+  expect(code).not.toBe(0)
+  for (const name of Object.keys(bridgeSections)) expect(stderr).toContain(name)
 })

@@ -47,6 +47,27 @@ describe('SendQueue', () => {
     expect(refuse.queue.counts).toMatchObject({ dropped: 0, refused: 2 })
   })
 
+  it('tries again until the socket takes it, or something newer waits, where a peer waits for it', async () => {
+    const full = (): Error => Object.assign(new Error('full'), { code: 'EAGAIN' })
+    const moment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30))
+    const socket = new SlowSocket()
+    const queue = new SendQueue(socket, 1, 'newest-wins', undefined, true)
+    queue.push(Uint8Array.of(1))
+    for (let i = 0; i < 3; i++) {
+      await socket.finish(full())
+      await moment()
+    }
+    await socket.finish()
+    expect(socket.sent).toEqual([1])
+    queue.push(Uint8Array.of(2))
+    queue.push(Uint8Array.of(3))
+    await socket.finish(full())
+    await moment()
+    await socket.finish()
+    expect(socket.sent).toEqual([1, 3])
+    expect(queue.counts).toMatchObject({ offered: 3, sent: 2, again: 1, dropped: 0 })
+  })
+
   it('counts what the socket could not send, and goes on', async () => {
     const socket = new SlowSocket()
     const queue = new SendQueue(socket, 8, 'refuse')
