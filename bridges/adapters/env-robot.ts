@@ -3,6 +3,7 @@ import { isGoalEnv } from '../../src/core/env.ts'
 import type { ActionKind, GoalRobot, Robot, RobotReading, RobotSpec } from '../../src/core/robot.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 
+/** What a scene does not say of itself as a robot. */
 export interface EnvRobotOptions {
   /** Default: by the names of the actions. Shares of a joint's range are positions; displacements, forces and torques rest at 0. */
   readonly actionKind?: ActionKind

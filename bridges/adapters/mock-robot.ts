@@ -4,6 +4,7 @@ import type { Robot, RobotReading, RobotSpec, StopCategory } from '../../src/cor
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { bound, imageSpace } from '../../src/core/spaces.ts'
 
+/** How a mock robot is built and how sluggish it is. */
 export interface MockRobotOptions {
   /** Microseconds of a monotonic clock, by which the joints move. */
   readonly clock: () => number

@@ -36,7 +36,7 @@ const elementSchema = z.strictObject({
  * A limits file: what a robot may be told, whatever the policy says. Unknown keys are refused. `vector` scales all joints by the worst one,
  * so that the direction stays where the limits allow; `per-joint` limits each alone.
  */
-export const limitsSchema: z.ZodType<LimitProfile> = z.strictObject({
+const limitsSchema: z.ZodType<LimitProfile> = z.strictObject({
   name: z.string().min(1),
   /** Where the numbers come from. */
   about: z.string().optional(),

@@ -34,6 +34,7 @@ export interface SchedulerCounters {
   readonly pending: number
 }
 
+/** What an {@link ActionScheduler} takes and how much of it. */
 export interface SchedulerOptions {
   /** Length of an action. */
   readonly size: number

@@ -1,10 +1,5 @@
 import type { StopCategory } from '../../src/core/robot.ts'
-
-/** `READY` has a lease, `ACTIVE` executes actions, `HOLD` waits for them at rest; `SAFE_STOP` and `ESTOP` are latched. */
-export type BridgeState = 'IDLE' | 'READY' | 'ACTIVE' | 'HOLD' | 'SAFE_STOP' | 'ESTOP'
-
-/** `controller`: may hold the lease; `observer`: looks; `operator`: may arm, stop, clear latched stops and revoke leases. */
-export type Role = 'controller' | 'observer' | 'operator'
+import type { BridgeState, Role } from '../protocol/messages.ts'
 
 /** Why a request or an action was refused; a part of the bridge's list of error codes. */
 export type RefusalCode =
@@ -21,12 +16,14 @@ export type RefusalCode =
 export type ActionProblem =
   'late' | 'too_early' | 'bad_shape' | 'bad_dtype' | 'not_finite' | 'out_of_hard_limits' | 'too_far'
 
+/** Nothing has changed, and why not. */
 export interface Refusal {
   readonly ok: false
   readonly code: RefusalCode
   readonly text: string
 }
 
+/** Where the supervisor is after a request, or why that was refused. */
 export type Outcome = { readonly ok: true; readonly state: BridgeState; readonly epoch: number } | Refusal
 
 /** Proof that its holder, one connection, may move the robot until it expires. */
@@ -38,6 +35,7 @@ export interface Lease {
   readonly expiresAtUs: number
 }
 
+/** A refused request for the lease tells who holds it and for how long yet. */
 export type LeaseOutcome =
   | { readonly ok: true; readonly lease: Lease; readonly state: BridgeState; readonly epoch: number }
   | (Refusal & { readonly holder?: string; readonly expiresInUs?: number })
@@ -59,13 +57,13 @@ export interface ActionFacts {
   readonly problem?: ActionProblem | undefined
 }
 
+/** Whether an action may be executed, else the code under which to count it. */
 export type ActionVerdict =
   { readonly accepted: true } | { readonly accepted: false; readonly code: RefusalCode | ActionProblem }
 
 /** Something that observers and logs should know. */
 export interface SupervisorEvent {
   readonly kind: 'state' | 'lease' | 'reject'
-  /** Closed list, e.g. `soft_watchdog`. */
   readonly code: EventCode
   readonly text: string
   readonly fromState: BridgeState
@@ -74,6 +72,7 @@ export interface SupervisorEvent {
   readonly atUs: number
 }
 
+/** All that a supervisor reports. */
 export type EventCode =
   | 'lease_granted'
   | 'lease_released'
@@ -96,6 +95,7 @@ export type EventCode =
   | 'overrun'
   | 'estop'
 
+/** Times in microseconds of the monotonic clock that every call brings. */
 export interface SupervisorOptions {
   readonly controlPeriodUs: number
   /** A source of unguessable tokens. */
@@ -117,6 +117,7 @@ export interface SupervisorOptions {
   readonly maxOverruns?: number
   /** Whether only an operator may arm; default false: the holder of the lease may, too. */
   readonly operatorArms?: boolean
+  /** Default 1; another at each start of a robot lets no action of before a restart fit. */
   readonly firstEpoch?: number
 }
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ActionProblem, BridgeState, Caller, Role, SupervisorEvent } from '../../../bridges/safety/supervisor.ts'
+import type { BridgeState, Role } from '../../../bridges/protocol/messages.ts'
+import type { ActionProblem, Caller, SupervisorEvent } from '../../../bridges/safety/supervisor.ts'
 import { Supervisor } from '../../../bridges/safety/supervisor.ts'
 import { Rng } from '../../../src/core/rng.ts'
 
