@@ -55,6 +55,8 @@ export interface Task {
    * not hold. Absent: the task has none.
    */
   scaleDynamics?(massScale: number, frictionScale: number): void
+  /** What `scaleDynamics` changes; absent: both. */
+  readonly scales?: readonly ('mass' | 'friction')[]
   save(): TaskState
   restore(state: TaskState): void
   close(): void

@@ -7,6 +7,7 @@ import type { OptionReader } from '../options.ts'
 import { badOption, integer, oneOf, section } from '../options.ts'
 import type { Canvas, Clip, Footage } from './clips.ts'
 import { colorClip, discsClip, footageClip, textureClip, toGrey } from './clips.ts'
+import { readFootageFiles } from './footage-files.ts'
 
 const KINDS = ['none', 'colour', 'discs', 'texture', 'frames'] as const
 type Kind = (typeof KINDS)[number]
@@ -27,8 +28,8 @@ export interface DistractorOptions {
   readonly clipFrames?: number
   /** Which clips there are; default 0. */
   readonly seed?: number
-  /** For the kind `frames`. */
-  readonly frames?: Footage
+  /** For the kind `frames`: decoded pictures, or the path of a folder of PNG pictures or of a GIF. */
+  readonly frames?: Footage | string
 }
 
 const readFields = section({
@@ -51,7 +52,7 @@ export const distractorOption: OptionReader<DistractorOptions> = (value, name) =
   if ((kind === 'frames') !== (frames !== undefined)) {
     throw new ArmatureError('bad-argument', `${name}.frames`, {
       expected: 'frames with the kind "frames", and with no other',
-      fix: 'pass decoded pictures as { width, height, frames: [Uint8Array RGB, ...] }',
+      fix: 'name a folder of PNG pictures or a GIF, or pass { width, height, frames: [Uint8Array RGB, ...] }',
     })
   }
   return { ...fields, kind }
@@ -206,7 +207,9 @@ const MAKERS = { colour: colorClip, discs: discsClip, texture: textureClip }
 
 function clipSource(options: DistractorOptions): ClipSource {
   const { kind, trainClips: train = 8, testClips: test = 4, clipFrames = 400, seed = 0, frames } = options
-  if (frames !== undefined) return footageSource(frames, train, test)
+  if (frames !== undefined) {
+    return footageSource(typeof frames === 'string' ? readFootageFiles(frames) : frames, train, test)
+  }
   const maker = MAKERS[kind as keyof typeof MAKERS]
   const rng = new Rng(seed)
   const label = (index: number): string => (index < train ? `train/${index}` : `test/${index - train}`)
@@ -222,7 +225,8 @@ function footageSource(footage: Footage, train: number, test: number): ClipSourc
   return { train: toTrain, test: clips - toTrain, make: (index) => footageClip(footage, index * length, length) }
 }
 
-function readFootage(value: unknown, name: string): Footage {
+function readFootage(value: unknown, name: string): Footage | string {
+  if (typeof value === 'string') return value
   const { width, height, frames } = (value ?? {}) as Partial<Footage>
   const side = integer(1, 65535)
   const size = { width: side(width, `${name}.width`), height: side(height, `${name}.height`) }

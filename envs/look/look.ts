@@ -57,7 +57,9 @@ export class Look {
     const { distractor, randomize = {} } = options
     const { actionDelay = 0, actionNoise = 0 } = randomize
     this.#id = task.spec.id
-    this.#options = JSON.stringify(options, (key, value: unknown) => (key === 'frames' ? 'given' : value))
+    this.#options = JSON.stringify(options, (key, value: unknown) =>
+      key === 'frames' && typeof value !== 'string' ? 'given' : value,
+    )
     if (distractor !== undefined) this.distractor = new Distractor(distractor, task.scene.spec.shadow !== undefined)
     if (variesScene(randomize)) this.#randomizer = new Randomizer(randomize, task, cameras)
     if (actionDelay > 0 || actionNoise > 0) {

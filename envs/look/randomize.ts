@@ -75,9 +75,11 @@ export class Randomizer {
 
   /** @throws ArmatureError `bad-argument` for masses or frictions of a task that has none. */
   constructor(options: RandomizeOptions, task: Task, cameras: ReadonlyMap<string, CameraSpec>) {
-    if ((isOn(options.mass) || isOn(options.friction)) && task.scaleDynamics === undefined) {
+    for (const kind of ['mass', 'friction'] as const) {
+      const isScaled = task.scaleDynamics !== undefined && task.scales?.includes(kind) !== false
+      if (!isOn(options[kind]) || isScaled) continue
       throw new ArmatureError('bad-argument', `${task.spec.id} option randomize`, {
-        got: 'mass or friction, which this scene cannot vary',
+        got: `${kind}, which this scene cannot vary`,
       })
     }
     this.#options = options

@@ -67,6 +67,8 @@ interface SavedState {
 class CartPole implements Task {
   readonly spec: TaskSpec = CART_POLE_SPEC
   readonly scene: Scene = createCartPoleScene()
+  /** There is no friction. */
+  readonly scales = ['mass'] as const
   readonly cameras: Task['cameras'] = CAMERAS
 
   readonly #startsDown: boolean
@@ -134,7 +136,7 @@ class CartPole implements Task {
     return { success: this.#uprightSteps >= HOLD_STEPS ? 1 : 0 }
   }
 
-  /** Scales the pole's mass; there is no friction. */
+  /** Scales the pole's mass. */
   scaleDynamics(massScale: number): void {
     this.#poleKg = POLE_KG * massScale
   }

@@ -119,6 +119,10 @@ class Door implements GoalTask {
     this.#door.setRotation({ x: 0, y: 0, z: -Math.sin(angle / 2), w: Math.cos(angle / 2) }, true)
   }
 
+  scaleDynamics(massScale: number, frictionScale: number): void {
+    this.#physics.scale(massScale, frictionScale)
+  }
+
   step(action: Float32Array): void {
     for (let i = 0; i < 3; i++) this.#step[i] = action[i]! * ACTION_M
     this.#hand.moveInSpace(this.#step, HAND_SPACE, SUBSTEPS)

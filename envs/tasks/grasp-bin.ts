@@ -14,6 +14,7 @@ import { addGripper, GRIP_SETTINGS, Gripper } from '../world/gripper.ts'
 import { createWorld } from '../world/physics-world.ts'
 import type { Bar } from '../world/rim.ts'
 import { addBars } from '../world/rim.ts'
+import { scaleCollider } from '../world/scale-dynamics.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import {
   AIM_HALF_M,
@@ -113,6 +114,7 @@ class GraspBin implements Task {
   readonly #engine: PhysicsEngine
   readonly #pool: readonly ObjectInstance[]
   readonly #physics: SettledWorld
+  #scales: readonly [mass: number, friction: number] = [1, 1]
   readonly #jawLook: GripperLook
   readonly #look: ObjectLook
   #jaw!: Gripper
@@ -146,6 +148,11 @@ class GraspBin implements Task {
       world.step()
       if (i >= 24 && this.#slots.every(({ body }) => speedOf(body!) < STILL_M_PER_S)) break
     }
+  }
+
+  scaleDynamics(massScale: number, frictionScale: number): void {
+    this.#physics.scale(massScale, frictionScale)
+    this.#scales = [massScale, frictionScale]
   }
 
   step(action: Float32Array): void {
@@ -247,7 +254,7 @@ class GraspBin implements Task {
         .setCanSleep(false),
     )
     for (const collider of objectColliders(rapier, instance)) {
-      world.createCollider(collider.setCollisionGroups(COLLISION.object), body)
+      scaleCollider(world.createCollider(collider.setCollisionGroups(COLLISION.object), body), ...this.#scales)
     }
     return body
   }

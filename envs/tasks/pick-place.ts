@@ -103,6 +103,10 @@ class PickPlace implements GoalTask {
     if (z! > this.#cubeRestZ) this.#hold(x!, y!, z!)
   }
 
+  scaleDynamics(massScale: number, frictionScale: number): void {
+    this.#physics.scale(massScale, frictionScale)
+  }
+
   step(action: Float32Array): void {
     const to = this.#command
     const { command } = this.#jaw

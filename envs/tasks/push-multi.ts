@@ -90,6 +90,7 @@ class PushMulti implements GoalTask {
   readonly #variants: readonly Primitive[]
   #objectShapes: readonly Primitive[] = []
   #physics: SettledWorld
+  #scales: readonly [mass: number, friction: number] = [1, 1]
   #restZ = 0
   #hand!: MocapHand
   #objects: RigidBody[] = []
@@ -116,15 +117,19 @@ class PushMulti implements GoalTask {
       this.#looks = drawLooks(rng, this.#looks.length)
       this.#physics = this.#settle()
       this.#wear()
-    } else {
-      this.#physics.reset()
     }
+    this.#physics.scale(...this.#scales)
+    this.#physics.reset()
     const state = this.#drawApart(rng, start === 'random' ? HAND_BOX : HAND_GOAL_BOX)
     if (start === 'default') state.set(HAND_START)
     this.#hand.place(state[0]!, state[1]!)
     for (const [i, body] of this.#objects.entries()) {
       body.setTranslation({ x: state[2 + 2 * i]!, y: state[3 + 2 * i]!, z: this.#restZ }, true)
     }
+  }
+
+  scaleDynamics(massScale: number, frictionScale: number): void {
+    this.#scales = [massScale, frictionScale]
   }
 
   step(action: Float32Array): void {

@@ -13,7 +13,6 @@ import { loadPhysics, physicsOption } from '../world/engine.ts'
 import type { MocapHandHandles } from '../world/mocap-hand.ts'
 import { addMocapHand, MocapHand, Z_UP } from '../world/mocap-hand.ts'
 import { createWorld } from '../world/physics-world.ts'
-import { scaleDynamics } from '../world/scale-dynamics.ts'
 import { addBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import {
@@ -79,8 +78,6 @@ class PushPuck implements GoalTask {
   readonly #handShape: Primitive = this.scene.primitive('hand')
   readonly #puckShape: Primitive = this.scene.primitive('puck')
   readonly #vector = { x: 0, y: 0, z: 0 }
-  #massScale = 1
-  #frictionScale = 1
   #hand!: MocapHand
   #puck!: RigidBody
 
@@ -95,14 +92,12 @@ class PushPuck implements GoalTask {
 
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
-    scaleDynamics(this.#physics.world, this.#massScale, this.#frictionScale)
     if (start === 'random') this.#place(drawApart(rng, HAND_BOX, PUCK_BOX))
     if (start === 'goal') this.#place(this.sampleGoal(rng))
   }
 
   scaleDynamics(massScale: number, frictionScale: number): void {
-    this.#massScale = massScale
-    this.#frictionScale = frictionScale
+    this.#physics.scale(massScale, frictionScale)
   }
 
   step(action: Float32Array): void {

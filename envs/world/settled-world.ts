@@ -2,6 +2,7 @@ import type { World } from '@dimforge/rapier3d-simd-compat'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { PhysicsEngine } from './engine.ts'
 import { restoreWorld } from './physics-world.ts'
+import { scaleDynamics } from './scale-dynamics.ts'
 
 /**
  * A world that can go back, to the last bit, to how it was after settling, and to any state that was saved. Setting poses back would
@@ -12,6 +13,8 @@ export class SettledWorld {
   readonly #attach: (world: World) => void
   #settled: Uint8Array
   #world: World
+  #massScale = 1
+  #frictionScale = 1
 
   /** Takes `world` over and steps it `substeps` times. `attach` is called now and each time the world was replaced. */
   constructor(engine: PhysicsEngine, world: World, substeps: number, attach: (world: World) => void) {
@@ -29,6 +32,13 @@ export class SettledWorld {
 
   reset(): void {
     this.#replace(this.#settled)
+    scaleDynamics(this.#world, this.#massScale, this.#frictionScale)
+  }
+
+  /** Scales masses and frictions, as {@link scaleDynamics}, of what the next `reset` goes back to. */
+  scale(massScale: number, frictionScale: number): void {
+    this.#massScale = massScale
+    this.#frictionScale = frictionScale
   }
 
   /** A snapshot, preceded by the Rapier build that it belongs to. */
@@ -56,7 +66,7 @@ export class SettledWorld {
 
   /** Goes back, lets `change` alter bodies, and makes that the state that `reset` goes back to. */
   resettle(change: () => void): void {
-    this.reset()
+    this.#replace(this.#settled)
     change()
     this.#settled = this.#world.takeSnapshot()
   }

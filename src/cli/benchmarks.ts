@@ -8,6 +8,12 @@ import type { Agent, TransitionBatch } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { ndarray } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
+import type { DatasetSpec, EpisodeData } from '../core/dataset.ts'
+import { boxSpace, imageSpace } from '../core/spaces.ts'
+import type { Augmentation } from '../replay/augment.ts'
+import { Augmenter } from '../replay/augment.ts'
+import { makeSampler } from '../replay/batch-sampler.ts'
+import { EpisodeSet } from '../replay/episode-source.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import { latentDistanceReward } from '../replay/rewards.ts'
 import { sampleTransitions } from '../replay/sampler.ts'
@@ -67,6 +73,16 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
     measures: '256 transitions of latents, relabelled and rewarded',
     unitsPerRun: 1,
     prepare: replaySample,
+  },
+  sample_frames_ms: {
+    measures: '64 frames of 48x48x3 of random episodes, shifted, in other hues and brightness',
+    unitsPerRun: 1,
+    prepare: sampleFrames,
+  },
+  augment_ms: {
+    measures: 'the augmentations of those 64 frames',
+    unitsPerRun: 1,
+    prepare: augmentFrames,
   },
 }
 
@@ -227,4 +243,45 @@ async function replaySample(): ReturnType<Benchmark['prepare']> {
     run: async () => sampleTransitions(store, 256, { gamma: 0.99, nStep: 1 }, rng, goals),
     close: nothing,
   }
+}
+
+const AUGMENTATIONS: readonly Augmentation[] = [
+  { kind: 'shift', maxPixels: 4 },
+  { kind: 'hue', maxDeg: 30 },
+  { kind: 'brightness', range: 0.3 },
+]
+
+/** 64 frames of 48x48 from 20 episodes of 100 frames, copied and augmented. */
+async function sampleFrames(): ReturnType<Benchmark['prepare']> {
+  const length = 100
+  const none = boxSpace([0], 0, 0)
+  const cameras = { front: imageSpace(48, 48) }
+  const spec: DatasetSpec = {
+    source: 'bench',
+    fps: 10,
+    cameras,
+    actionSpace: none,
+    proprioSpace: none,
+    stateSpace: none,
+  }
+  const rng = new Rng(SEED)
+  const nothingElse = new Float32Array(0)
+  const episodes = Array.from({ length: 20 }, (_, index): EpisodeData => ({
+    info: { index, length, terminated: false, policy: 'random', objects: [] },
+    images: { front: randomBytes(length * 48 * 48 * 3, rng) },
+    proprio: nothingElse,
+    state: nothingElse,
+    actions: nothingElse,
+    rewards: new Float32Array(length - 1),
+  }))
+  const sampler = makeSampler('frames', new EpisodeSet(spec, episodes), { augment: AUGMENTATIONS }, rng)
+  return { run: async () => sampler.sample(64), close: nothing }
+}
+
+/** Shift, hue and brightness of 64 frames of 48x48, over and over. */
+async function augmentFrames(): ReturnType<Benchmark['prepare']> {
+  const rng = new Rng(SEED)
+  const frames = randomBytes(64 * 48 * 48 * 3, rng)
+  const augmenter = new Augmenter(AUGMENTATIONS, [48, 48, 3])
+  return { run: async () => augmenter.apply(frames, 64, rng), close: nothing }
 }

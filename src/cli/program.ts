@@ -6,8 +6,10 @@ import { createContext } from './context.ts'
 import type { AuthorizeOptions } from './authorize.ts'
 import type { BenchGroup, BenchOptions } from './bench.ts'
 import type { CheckFlags } from './check.ts'
+import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { KeygenOptions } from './keygen.ts'
+import type { McapFlags } from './mcap.ts'
 import type { RenderOptions } from './render.ts'
 import type { Size } from './render-scene.ts'
 
@@ -18,6 +20,8 @@ interface GlobalOptions {
   readonly threads?: number
 }
 
+/** What `collect` can do without a trained run. */
+const BEHAVIOURS: readonly string[] = ['scripted', 'random', 'partial', 'noisy', 'adversarial']
 const ENGINES = ['onnx', 'tensorflow', 'js', 'auto']
 
 /**
@@ -133,6 +137,31 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await render(at, env, options))
     })
 
+  command('collect <env>', 'record episodes of a scene into a new dataset, a LeRobot v3.0 folder')
+    .requiredOption('--out <dir>', 'folder to make')
+    .option('--episodes <n>', 'episodes', positiveInteger, 100)
+    .option(
+      '--policy <names>',
+      'what acts: scripted, random, partial, noisy, adversarial or a run folder, or several with shares, e.g. scripted:0.7,random:0.3',
+      policyShares,
+    )
+    .option(
+      '--cameras <names>',
+      'cameras, separated by commas, or "all" (default: those that the env observes)',
+      commaNames,
+    )
+    .option('--seed <n>', 'of resets, of random play and of the order of the policies', integer, 0)
+    .addOption(
+      new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
+    )
+    .option('--set <key=value>', 'an option of the env, e.g. size=64; may be repeated', collect, [])
+    .action(async (env: string, options: CollectOptions) => {
+      const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
+      const at = runs ? await withEngine() : context()
+      const { collectDataset } = await import('./collect.ts')
+      finish(at, await collectDataset(at, env, options))
+    })
+
   command(
     'check <env>',
     'test a scene, or "all", against the contract that learning relies on; exit code 1 if one fails',
@@ -146,6 +175,17 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const report = await check(at, env, options)
       finish(at, report)
       if (!report.ok) process.exitCode = 1
+    })
+
+  command('mcap <dataset>', 'episodes as a file for Foxglove and Rerun')
+    .requiredOption('--out <file.mcap>', 'file to write')
+    .option('--episodes <numbers>', 'episodes, separated by commas (default: all)', commaCounts)
+    .option('--cameras <names>', 'cameras, separated by commas (default: all)', commaNames)
+    .option('--overwrite', 'replace a file that is there')
+    .action(async (dataset: string, options: McapFlags) => {
+      const at = context()
+      const { mcap } = await import('./mcap.ts')
+      finish(at, await mcap(at, dataset, options))
     })
 
   command('contact-sheet', 'one picture of all scenes from all their cameras')
@@ -257,6 +297,23 @@ function commaNames(text: string): readonly string[] {
     throw new InvalidArgumentError('Expected different names, separated by commas.')
   }
   return names
+}
+
+function commaCounts(text: string): readonly number[] {
+  return commaNames(text).map(count)
+}
+
+/** `scripted:0.7,runs/a:0.3`; a share that is left out is 1. */
+function policyShares(text: string): readonly PolicyShare[] {
+  const shares = text.split(',').map((part) => {
+    const [, name = '', share = '1'] = /^(.*?)(?::(\d*\.?\d+))?$/.exec(part.trim()) ?? []
+    return { name, share: Number(share) }
+  })
+  const names = new Set(shares.map(({ name }) => name))
+  if (names.has('') || names.size < shares.length || !shares.some(({ share }) => share > 0)) {
+    throw new InvalidArgumentError('Expected different policies, separated by commas, each with a share if you like.')
+  }
+  return shares
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {

@@ -13,6 +13,7 @@ import { writeFileAtomic } from '../io/atomic.ts'
 import type { Checkpoint } from '../io/checkpoints.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
 import { encodeJson } from '../io/json.ts'
+import { lockFolder } from '../io/lock.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
@@ -52,6 +53,7 @@ export async function train(
     ? await openForResume(preset, options)
     : await createRun(context, preset, options)
   const { config } = parts
+  const unlock = await lockFolder(folder.path)
   const checkpoints = new CheckpointStore(folder.checkpoints, { config })
   const logger = openLogger(context, folder, config, checkpoint)
   try {
@@ -65,6 +67,7 @@ export async function train(
     await runTrainer(context, { parts, folder, logger, trainer, save })
   } finally {
     logger.close()
+    await unlock()
   }
   return { folder, parts }
 }

@@ -12,7 +12,7 @@ const pushPuck = { id: 'armature/PushPuck-v0' }
 const pushAgent = { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3 } }
 /** Pushing pays off after a detour of about a second: a horizon of 50 control steps sees it and is learned faster than 100. */
 const pushReplay = { gamma: 0.98 }
-const pushTraining = { steps: 40_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
+const pushTraining = { steps: 80_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
 
 const rigPush = {
   env: pushPuck,

@@ -110,14 +110,14 @@ export function collapseMeasures(embeddings: Rows): CollapseMeasures {
     std,
     minStd: sorted[0]!,
     medianStd: (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2,
-    effectiveRank: entropyRank(symmetricEigenvalues(covariance, size)),
+    effectiveRank: entropyRank(symmetricEigen(covariance, size).values),
     // Sum of all pairwise cosines = |sum of unit vectors|^2; the diagonal adds 1 for each row.
     meanCosine: (direction.reduce((sum, v) => sum + v * v, 0) - count) / (count * (count - 1)),
   }
 }
 
 /** exp(entropy) of the singular values, the square roots of `eigenvalues`, normalised to sum 1 (Roy and Vetterli 2007). */
-function entropyRank(eigenvalues: Float64Array): number {
+export function entropyRank(eigenvalues: Float64Array): number {
   const singular = eigenvalues.map((value) => Math.sqrt(Math.max(0, value)))
   const total = singular.reduce((sum, value) => sum + value, 0)
   if (total === 0) return 0
@@ -147,7 +147,7 @@ function isDead(std: number, mean: number): boolean {
 }
 
 /** Solves A X = B for symmetric positive definite A [d, d] (its lower triangle; overwritten) and B [d, k]. */
-function solveCholesky(a: Float64Array, d: number, b: Float64Array, k: number): Float64Array {
+export function solveCholesky(a: Float64Array, d: number, b: Float64Array, k: number): Float64Array {
   for (let j = 0; j < d; j++) {
     for (let i = j; i < d; i++) {
       let sum = a[i * d + j]!
@@ -169,8 +169,16 @@ function solveCholesky(a: Float64Array, d: number, b: Float64Array, k: number): 
   return x
 }
 
-/** Eigenvalues of a symmetric matrix [n, n] (overwritten) by cyclic Jacobi rotations (Golub and Van Loan, section 8.5). */
-function symmetricEigenvalues(a: Float64Array, n: number): Float64Array {
+/** Eigenvalues of a symmetric matrix, unsorted, and its eigenvectors as the columns of [n, n] in the same order. */
+export interface Eigen {
+  readonly values: Float64Array
+  readonly vectors: Float64Array
+}
+
+/** Eigenvalues and -vectors of a symmetric matrix [n, n] (overwritten) by cyclic Jacobi rotations (Golub and Van Loan, 8.5). */
+export function symmetricEigen(a: Float64Array, n: number): Eigen {
+  const vectors = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) vectors[i * n + i] = 1
   for (let sweep = 0; sweep < JACOBI_SWEEPS; sweep++) {
     let rotated = false
     for (let p = 0; p < n; p++) {
@@ -178,32 +186,37 @@ function symmetricEigenvalues(a: Float64Array, n: number): Float64Array {
         // The matrix is a covariance: what is this small beside its diagonal pair no longer changes either of them.
         const scale = Math.sqrt(Math.abs(a[p * n + p]! * a[q * n + q]!))
         if (Math.abs(a[p * n + q]!) <= 1e-15 * scale || a[p * n + q] === 0) continue
-        rotate(a, n, p, q)
+        rotate(a, vectors, n, p, q)
         rotated = true
       }
     }
     if (!rotated) break
   }
-  return Float64Array.from({ length: n }, (_, i) => a[i * n + i]!)
+  return { values: Float64Array.from({ length: n }, (_, i) => a[i * n + i]!), vectors }
 }
 
-/** Rotates rows and columns p, q so that a[p, q] becomes 0. */
-function rotate(a: Float64Array, n: number, p: number, q: number): void {
+/** Rotates rows and columns p, q so that a[p, q] becomes 0, and the columns of `vectors` with them. */
+function rotate(a: Float64Array, vectors: Float64Array, n: number, p: number, q: number): void {
   const theta = (a[q * n + q]! - a[p * n + p]!) / (2 * a[p * n + q]!)
   const t = (theta < 0 ? -1 : 1) / (Math.abs(theta) + Math.hypot(theta, 1))
   const c = 1 / Math.hypot(t, 1)
   const s = t * c
-  for (let i = 0; i < n; i++) {
-    const ip = a[i * n + p]!
-    const iq = a[i * n + q]!
-    a[i * n + p] = c * ip - s * iq
-    a[i * n + q] = s * ip + c * iq
-  }
+  rotateColumns(a, n, p, q, c, s)
+  rotateColumns(vectors, n, p, q, c, s)
   for (let i = 0; i < n; i++) {
     const pi = a[p * n + i]!
     const qi = a[q * n + i]!
     a[p * n + i] = c * pi - s * qi
     a[q * n + i] = s * pi + c * qi
+  }
+}
+
+function rotateColumns(a: Float64Array, n: number, p: number, q: number, c: number, s: number): void {
+  for (let i = 0; i < n; i++) {
+    const ip = a[i * n + p]!
+    const iq = a[i * n + q]!
+    a[i * n + p] = c * ip - s * iq
+    a[i * n + q] = s * ip + c * iq
   }
 }
 

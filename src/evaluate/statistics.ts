@@ -38,7 +38,8 @@ export function quantile(values: readonly number[], q: number): number {
   )
 }
 
-function sortedQuantile(sorted: readonly number[], q: number): number {
+/** {@link quantile} of values that are sorted already. */
+export function sortedQuantile(sorted: ArrayLike<number>, q: number): number {
   if (!(q >= 0 && q <= 1)) throw new ArmatureError('bad-argument', 'quantile', { expected: 'q in [0, 1]', got: `${q}` })
   const position = q * (sorted.length - 1)
   const below = Math.floor(position)
@@ -153,6 +154,70 @@ export function pearson(a: readonly number[], b: readonly number[]): number {
 export function spearman(a: readonly number[], b: readonly number[]): number {
   requireSameLength(a, b)
   return pearson(ranks(a), ranks(b))
+}
+
+/**
+ * Kendall's rank correlation with the correction for ties, tau-b, over all pairs in O(n^2); NaN where one side is constant.
+ *
+ * @throws ArmatureError `bad-shape` when the lengths differ.
+ */
+export function kendallTau(a: readonly number[], b: readonly number[]): number {
+  requireSameLength(a, b)
+  let concordance = 0
+  let untiedA = 0
+  let untiedB = 0
+  for (let i = 0; i < a.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const signA = Math.sign(a[i]! - a[j]!)
+      const signB = Math.sign(b[i]! - b[j]!)
+      concordance += signA * signB
+      untiedA += signA * signA
+      untiedB += signB * signB
+    }
+  }
+  return untiedA === 0 || untiedB === 0 ? NaN : concordance / Math.sqrt(untiedA * untiedB)
+}
+
+/**
+ * Holm's step-down correction (1979): adjusted p-values in the order given, which keep the chance of any false claim among all of
+ * them at the level that each is compared with. NaN stays NaN and is not counted as a test.
+ */
+export function holmAdjust(pValues: readonly number[]): number[] {
+  const order = [...pValues.keys()]
+    .filter((i) => !Number.isNaN(pValues[i]!))
+    .toSorted((i, j) => pValues[i]! - pValues[j]!)
+  const adjusted = pValues.map(() => NaN)
+  let highest = 0
+  for (const [rank, i] of order.entries()) {
+    highest = Math.max(highest, Math.min(1, (order.length - rank) * pValues[i]!))
+    adjusted[i] = highest
+  }
+  return adjusted
+}
+
+/**
+ * Performance profile (Agarwal et al. 2021): for each threshold the share of runs, all tasks together with every task weighing the
+ * same, whose score is above it, with a bootstrap interval stratified by task.
+ *
+ * @param scores [tasks][runs], normalised so that tasks can be compared
+ * @returns one interval a threshold, all from the same resamples
+ * @throws ArmatureError `bad-argument` for a task without runs.
+ */
+export function performanceProfile(
+  scores: readonly (readonly number[])[],
+  thresholds: readonly number[],
+  options: BootstrapOptions,
+): Interval[] {
+  const { rng, ...rest } = options
+  // A resample keeps each task's runs together, in the order of the tasks.
+  const weights = scores.flatMap((runs) => runs.map(() => 1 / (runs.length * scores.length)))
+  return thresholds.map((threshold) =>
+    bootstrapInterval(
+      scores,
+      (values) => values.reduce((sum, value, i) => sum + (value > threshold ? weights[i]! : 0), 0),
+      { ...rest, rng: rng.split('profile') },
+    ),
+  )
 }
 
 /** Ranks from 1, equal values sharing the mean of theirs; NaN stays NaN. */

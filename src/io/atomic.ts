@@ -1,6 +1,7 @@
+import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { unwritable } from '../core/errors.ts'
+import { ArmatureError, unwritable } from '../core/errors.ts'
 
 /** What a file is to hold: text (UTF-8), bytes, or pieces that are written one after the other without joining them. */
 export type FileContent = string | Uint8Array | readonly Uint8Array[]
@@ -17,6 +18,27 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   const temporary = temporaryName(path)
   await orUnwritable(path, temporary, async () => {
     await writeSynced(temporary, content)
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  })
+}
+
+/**
+ * As {@link writeFileAtomic}, for a file too large to hold: `write` writes it piece by piece. When it throws, nothing is at `path` that
+ * was not there before.
+ *
+ * @throws ArmatureError `unwritable`; what `write` throws that is no error of Node's.
+ */
+export async function streamFileAtomic(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const temporary = temporaryName(path)
+  await orUnwritable(path, temporary, async () => {
+    const file = await open(temporary, 'w')
+    try {
+      await write(file)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     await rename(temporary, path)
     await syncFolder(dirname(path))
   })
@@ -115,6 +137,7 @@ async function orUnwritable(path: string, temporary: string, write: () => Promis
     await write()
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
-    throw unwritable(path, error)
+    const isOfFiles = error instanceof Error && 'code' in error && !(error instanceof ArmatureError)
+    throw isOfFiles ? unwritable(path, error) : error
   }
 }

@@ -104,6 +104,11 @@ export class EpisodeStore {
     return this.#ends[this.#slot(position)] === TERMINATED
   }
 
+  /** Position of the first observation of the episode that `position` belongs to; it may be overwritten by now. */
+  firstOfEpisode(position: number): number {
+    return this.#starts[this.#slot(position)]!
+  }
+
   /** Last position stored of the episode that `position` belongs to. */
   lastOfEpisode(position: number): number {
     return this.#lastOf.get(this.#starts[this.#slot(position)]!) ?? this.#count - 1

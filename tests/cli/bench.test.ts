@@ -27,6 +27,8 @@ test('the fields that others read', () => {
     'camera_fps',
     'env_steps_per_s',
     'replay_sample_ms',
+    'sample_frames_ms',
+    'augment_ms',
   ])
 })
 

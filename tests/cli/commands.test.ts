@@ -4,7 +4,19 @@ import { presets } from '../../src/config/presets.ts'
 import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
 
 const cwd = temporaryFolder()
-const COMMANDS = ['start', 'train', 'eval', 'export', 'list', 'render', 'contact-sheet', 'check', 'doctor', 'bench']
+const COMMANDS = [
+  'start',
+  'train',
+  'eval',
+  'export',
+  'list',
+  'render',
+  'mcap',
+  'contact-sheet',
+  'check',
+  'doctor',
+  'bench',
+]
 
 async function succeed(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const { code, stdout, stderr } = await runCli(cwd, args)

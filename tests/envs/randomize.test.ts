@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { checkEnv } from '../../envs/check.ts'
-import { makeEnv } from '../../envs/index.ts'
+import { envs, makeEnv } from '../../envs/index.ts'
 import { ActionChannel } from '../../envs/look/action-channel.ts'
 import type { RandomizeOptions } from '../../envs/look/randomize.ts'
 import { loadPhysics } from '../../envs/world/engine.ts'
 import { createWorld } from '../../envs/world/physics-world.ts'
 import { scaleDynamics } from '../../envs/world/scale-dynamics.ts'
-import type { CameraEnv, GoalEnv, Info } from '../../src/core/env.ts'
+import type { CameraEnv, Env, GoalEnv, Info } from '../../src/core/env.ts'
+import { isGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 
 const EVERYTHING: RandomizeOptions = {
@@ -209,6 +210,47 @@ describe('randomisation', () => {
     const everything = { size: 48, supersample: 'on', distractor, ...options }
     const results = await checkEnv(() => makePushPuck(EVERYTHING, everything), { steps: 40 })
     expect(results.filter((result) => !result.ok)).toEqual([])
+  })
+})
+
+describe('masses and frictions of other scenes', () => {
+  const small = { size: 1, supersample: 'off' }
+  const physical = { mass: 5, friction: 5 }
+  /** What the expert's first steps lead to, in two episodes. */
+  const statesAfter = async (id: string, steps: number, options: object): Promise<string> => {
+    const env = await makeEnv(id, { ...small, ...options })
+    let states = ''
+    for (const seed of [0, 3]) {
+      let { observation } = await env.reset({ seed })
+      const act = envs[id]!.expert!()
+      for (let i = 0; i < steps; i++) {
+        ;({ observation } = await env.step(act(observation, isGoalEnv(env) ? env.goal : undefined)))
+      }
+      states += String(observation.state)
+    }
+    await env.close()
+    return states
+  }
+
+  it.each([
+    ['armature/PushMulti-v0', 60, {}],
+    ['armature/PushMulti-v0', 60, { appearance: 'random' }],
+    ['armature/PickPlace-v0', 30, {}],
+    ['armature/GraspBin-v0', 1, {}],
+    ['armature/Door-v0', 30, {}],
+  ] as const)('are drawn for each episode and keep the contract: %s after %i steps, %o', async (id, steps, options) => {
+    const plain = await statesAfter(id, steps, options)
+    expect(await statesAfter(id, steps, { ...options, randomize: physical })).not.toBe(plain)
+    const make = (): Promise<Env> => makeEnv(id, { ...options, size: 48, randomize: physical })
+    const results = await checkEnv(make, { steps: 8 })
+    expect(results.filter(({ ok }) => !ok)).toEqual([])
+  })
+
+  it('are refused where there are none', async () => {
+    const attempt = (id: string, randomize: object): Promise<Env> => makeEnv(id, { ...small, randomize })
+    await expect(attempt('armature/CartPole-v0', { friction: 1 })).rejects.toThrow(/friction, which this scene cannot/)
+    await expect(attempt('armature/RingWorld-v0', { mass: 1 })).rejects.toThrow(/mass, which this scene cannot/)
+    await (await attempt('armature/CartPole-v0', { mass: 1 })).close()
   })
 })
 

@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ArmatureError } from '../../src/core/errors.ts'
 import { Rng } from '../../src/core/rng.ts'
 import {
   bootstrapInterval,
+  holmAdjust,
   interquartileMean,
+  kendallTau,
   mean,
   pairedDifference,
   pearson,
+  performanceProfile,
   probabilityOfImprovement,
   quantile,
   ranks,
@@ -141,5 +145,53 @@ describe('bootstrap', () => {
   it('refuses a task without runs', () => {
     expect(() => bootstrapInterval([[1], []], mean, { rng: new Rng(1) })).toThrow(ArmatureError)
     expect(() => bootstrapInterval([], mean, { rng: new Rng(1) })).toThrow(ArmatureError)
+  })
+})
+
+interface ScipyCase {
+  readonly a: number[]
+  readonly b: number[]
+  readonly pearson: number
+  readonly spearman: number
+  readonly kendall: number
+  readonly mannWhitneyU: number
+}
+
+describe('beside SciPy (vectors from scipy_vectors.py)', () => {
+  const cases = JSON.parse(readFileSync(new URL('scipy-vectors.json', import.meta.url), 'utf8')) as ScipyCase[]
+
+  it.each(cases.map((vectors, i) => [i, vectors] as const))('agrees on case %i', (_, vectors) => {
+    const { a, b } = vectors
+    expect(pearson(a, b)).toBeCloseTo(vectors.pearson, 10)
+    expect(spearman(a, b)).toBeCloseTo(vectors.spearman, 10)
+    expect(kendallTau(a, b)).toBeCloseTo(vectors.kendall, 10)
+    expect(probabilityOfImprovement(a, b) * a.length * b.length).toBeCloseTo(vectors.mannWhitneyU, 10)
+  })
+
+  it('leaves Kendall undefined for a constant side', () => {
+    expect(kendallTau([1, 1, 1], [1, 2, 3])).toBeNaN()
+    expect(() => kendallTau([1, 2], [1])).toThrow(ArmatureError)
+  })
+})
+
+describe("Holm's correction", () => {
+  it('multiplies the smallest by all tests, the next by one fewer, and never falls', () => {
+    // R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") = 0.03 0.06 0.06 0.02
+    const adjusted = [0.03, 0.06, 0.06, 0.02].map((p) => expect.closeTo(p, 12) as number)
+    expect(holmAdjust([0.01, 0.04, 0.03, 0.005])).toEqual(adjusted)
+  })
+
+  it('stops at 1 and skips what was not tested', () => {
+    expect(holmAdjust([0.6, NaN, 0.7])).toEqual([1, NaN, 1])
+    expect(holmAdjust([])).toEqual([])
+  })
+})
+
+describe('performance profile', () => {
+  it('is the share of runs above each threshold, every task weighing the same', () => {
+    const profile = performanceProfile([[1, 3], [2]], [0, 1.5, 2, 5], { rng: new Rng(0), repetitions: 200 })
+    expect(profile.map(({ estimate }) => estimate)).toEqual([1, 0.75, 0.25, 0])
+    // Of two runs with 1 and 3, a resample has none, one or two above 1.5; the other task is always above.
+    expect([profile[1]!.low, profile[1]!.high]).toEqual([0.5, 1])
   })
 })

@@ -1,0 +1,175 @@
+import type { ExpertFactory } from '../../envs/experts/expert.ts'
+import type { Env, GoalEnv, Observation } from '../core/env.ts'
+import { isGoalEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import type { GoalView, Policy } from '../core/policy.ts'
+import { Rng } from '../core/rng.ts'
+import { bound } from '../core/spaces.ts'
+import { agentPolicy } from '../run/policies.ts'
+import { loadRun } from './eval.ts'
+import type { Player } from './render-scene.ts'
+import { scenePlayer } from './render-scene.ts'
+
+/** The classes of behaviour that an evaluation of rewards needs beside each other. */
+const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'adversarial'] as const
+type BehaviourName = (typeof BEHAVIOURS)[number]
+
+/** Standard deviation of the noise on an expert's actions, as a share of half their range. */
+const NOISE = 0.4
+/** Of its way: where the partial expert stops. */
+const PARTIAL = 0.5
+/** An object that moved less was not pushed. */
+const UNMOVED_M = 0.01
+/** What a goal space calls the parts of a robot; all other coordinates are an object's. */
+const ROBOT_NAME = /^(hand|tip|jaw|gripper|finger|joint|arm|opening)_/
+
+/** What acts in the episodes of a recording. */
+export interface Behaviour {
+  readonly name: string
+  /** Whether an episode is none of this class, by a state of it, the first one, and whether the task is solved. */
+  readonly isSpoilt?: (first: Float32Array, now: Float32Array, isSolved: boolean) => boolean
+  /** After the reset: what plays this episode. */
+  begin(seed: number, goal: GoalView | undefined): Promise<Player>
+}
+
+function isBehaviour(name: string): name is BehaviourName {
+  return (BEHAVIOURS as readonly string[]).includes(name)
+}
+
+/**
+ * What `name` does in `env`: one of the {@link BEHAVIOURS}, or the deterministic policy of a run folder.
+ *
+ * - `scripted`: the scene's expert; `random`: uniform actions; `noisy`: the expert with Gaussian noise on its actions.
+ * - `partial`: the expert, which stops for good once half of the first distance to the goal is left (half of the time, where there is
+ *   no goal); one that succeeds by then is none.
+ * - `adversarial`: the robot goes where the goal has it, around the objects, which it leaves where they are; an episode in
+ *   which one is moved, or which succeeds since they were where they should be, is none.
+ *
+ * @throws ArmatureError `not-found` for a scene without an expert, `bad-argument` where the goal does not tell robot and object apart or
+ *   a run is of another scene; and what loading a run throws.
+ */
+export async function behaviourOf(name: string, env: Env, expert: ExpertFactory | undefined): Promise<Behaviour> {
+  if (!isBehaviour(name)) return runBehaviour(name, env)
+  if (name === 'random' || name === 'scripted') {
+    return { name, begin: async (seed) => scenePlayer(name, env, expert, seed) }
+  }
+  const { id } = env.spec
+  if (expert === undefined) {
+    throw new ArmatureError('not-found', `${id} has no scripted policy, which "${name}" varies`, {
+      fix: 'use --policy random',
+    })
+  }
+  if (name === 'noisy')
+    return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
+  if (name === 'partial') {
+    return {
+      name,
+      begin: async (seed) => partial(env, scenePlayer('scripted', env, expert, seed)),
+      isSpoilt: (_first, _now, isSolved) => isSolved,
+    }
+  }
+  const robot = robotCoordinates(env)
+  return {
+    name,
+    begin: async () => adversarial(env as GoalEnv, expert, robot),
+    isSpoilt: (first, now, isSolved) => isSolved || objectsMovedM(env as GoalEnv, robot, first, now) > UNMOVED_M,
+  }
+}
+
+async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
+  const { parts } = await loadRun(path)
+  const { config, representation, agent } = parts
+  if (config.env.id !== env.spec.id) {
+    throw new ArmatureError('bad-argument', `policy ${path}`, {
+      expected: `a run in ${env.spec.id}`,
+      got: config.env.id,
+    })
+  }
+  const { camera } = representation
+  if (camera !== undefined) requireSameCamera(path, camera, parts.env, env)
+  const policy: Policy = agentPolicy(representation, agent)
+  return {
+    name: path,
+    begin: async (_seed, goal) => {
+      await policy.begin(config.goals === undefined ? undefined : goal)
+      return (observation) => policy.act(observation)
+    },
+  }
+}
+
+function requireSameCamera(path: string, camera: string, trained: Env, env: Env): void {
+  const shapeIn = ({ spec }: Env): string => spec.imageSpaces[camera]?.shape.join('x') ?? 'no such camera'
+  if (shapeIn(trained) === shapeIn(env)) return
+  throw new ArmatureError('bad-argument', `policy ${path}`, {
+    expected: `camera ${camera} of ${shapeIn(trained)}`,
+    got: shapeIn(env),
+    fix: 'add it to --cameras, in the size that the run was trained with',
+  })
+}
+
+function noisy({ spec }: Env, expert: Player, seed: number): Player {
+  const { low, high } = spec.actionSpace
+  const rng = new Rng(seed).split('action noise')
+  return async (observation) =>
+    (await expert(observation)).map((x, i) => {
+      const [from, to] = [bound(low, i), bound(high, i)]
+      return Math.min(to, Math.max(from, x + (NOISE * (to - from) * rng.normal()) / 2))
+    })
+}
+
+function partial(env: Env, expert: Player): Player {
+  const still = new Float32Array(sizeOf(env.spec.actionSpace.shape))
+  const left = wayLeft(env)
+  let first: number | undefined
+  let hasStopped = false
+  return async (observation) => {
+    const now = left(observation)
+    first ??= now
+    hasStopped ||= now <= PARTIAL * first
+    return hasStopped ? still : expert(observation)
+  }
+}
+
+/** Distance to the goal, or steps left where there is none. */
+function wayLeft(env: Env): (observation: Observation) => number {
+  if (isGoalEnv(env)) {
+    return ({ state }) => {
+      const { distance } = env.goalDistances(env.achievedGoal(state), env.goal)
+      return distance ?? 0
+    }
+  }
+  let steps = env.spec.maxEpisodeSteps + 1
+  return () => --steps
+}
+
+/** Which coordinates of the goal are the robot's. */
+function robotCoordinates(env: Env): readonly boolean[] {
+  const names = isGoalEnv(env) ? (env.goalSpace.names ?? []) : []
+  const isRobot = names.map((name) => ROBOT_NAME.test(name))
+  if (isRobot.includes(true) && isRobot.includes(false)) return isRobot
+  throw new ArmatureError('bad-argument', `--policy adversarial in ${env.spec.id}`, {
+    expected: 'a goal for the robot and one for an object',
+    got: names.length === 0 ? 'no goal' : `a goal of ${names.join(', ')}`,
+    fix: 'leave it out for this scene',
+  })
+}
+
+/** To the expert, all objects are where they should be at every moment: what is left to it is the robot's own goal. */
+function adversarial(env: GoalEnv, expert: ExpertFactory, isRobot: readonly boolean[]): Player {
+  const decide = expert()
+  return async (observation) => {
+    const achieved = env.achievedGoal(observation.state)
+    return decide(
+      observation,
+      achieved.map((x, i) => (isRobot[i]! ? env.goal[i]! : x)),
+    )
+  }
+}
+
+/** How far the objects are from where they were, as the task measures it. */
+function objectsMovedM(env: GoalEnv, isRobot: readonly boolean[], first: Float32Array, now: Float32Array): number {
+  const before = env.achievedGoal(first)
+  const after = env.achievedGoal(now).map((x, i) => (isRobot[i]! ? before[i]! : x))
+  return env.goalDistances(after, before)['distance'] ?? 0
+}

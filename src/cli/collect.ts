@@ -1,0 +1,299 @@
+import { rm } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
+import { envs } from '../../envs/index.ts'
+import type { EnvEntry } from '../../envs/index.ts'
+import { applyOverrides } from '../config/overrides.ts'
+import type { DatasetSpec, EpisodeData } from '../core/dataset.ts'
+import type { CameraEnv, Env, Info, Observation } from '../core/env.ts'
+import { isCameraEnv, isGoalEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { lookUp } from '../core/registry.ts'
+import { Rng } from '../core/rng.ts'
+import { LeRobotWriter } from '../io/lerobot/writer.ts'
+import { runVersions } from '../io/run-folder.ts'
+import type { Behaviour } from './behaviours.ts'
+import { behaviourOf } from './behaviours.ts'
+import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
+import { checkedCameras, defaultPolicy } from './render-scene.ts'
+
+/** Objects are looked for in a picture of this size, in which small ones still take a pixel. */
+const SEARCH_SIZE = { width: 240, height: 240 }
+
+/** Resets for an episode of a class. */
+const MAX_TRIES = 50
+
+export interface CollectOptions {
+  readonly episodes: number
+  /** Behaviours with their shares of the episodes; default: the expert where there is one, else random play. */
+  readonly policy?: readonly PolicyShare[]
+  /** Names, or just `all`; default: those that the env observes. */
+  readonly cameras?: readonly string[]
+  readonly seed: number
+  /** Folder to make. */
+  readonly out: string
+  readonly format: 'png' | 'mp4'
+  /** `--set` assignments of env options, in order. */
+  readonly set: readonly string[]
+}
+
+/** A class of behaviour or a run folder, and its share relative to the others'. */
+export interface PolicyShare {
+  readonly name: string
+  readonly share: number
+}
+
+export interface CollectReport {
+  readonly folder: string
+  readonly env: string
+  readonly cameras: readonly string[]
+  readonly episodes: number
+  /** Observations of all episodes. */
+  readonly frames: number
+  /** By policy; `successes` is null where the env knows no success. */
+  readonly policies: Readonly<Record<string, { readonly episodes: number; readonly successes: number | null }>>
+}
+
+/**
+ * `armature collect`: records episodes of a scene into a new LeRobot folder. The seed of episode i depends on its number alone
+ * (of an adversarial one: it is the first of its seeds that gives one).
+ * After Ctrl-C the folder holds the episodes that were finished.
+ *
+ * @throws ArmatureError `not-found` or `bad-argument` for an env, camera, policy or folder that cannot be used, before anything is
+ *   written; `unwritable`; `interrupted`.
+ */
+export async function collectDataset(context: CliContext, id: string, options: CollectOptions): Promise<CollectReport> {
+  const entry = lookUp('env', envs, id)
+  const settings = applyOverrides({}, options.set)
+  const env = await makeObserving(entry, settings, options.cameras)
+  try {
+    const shares = options.policy ?? [{ name: defaultPolicy(entry.expert), share: 1 }]
+    const behaviours: Behaviour[] = []
+    for (const { name } of shares) behaviours.push(await behaviourOf(name, env, entry.expert))
+    const rng = new Rng(options.seed)
+    const plan = planOf(shares, options.episodes, rng.split('policies')).map((i) => behaviours[i]!)
+    const writer = await LeRobotWriter.create(options.out, specOf(env), {
+      images: options.format,
+      task: entry.summary,
+      record: { command: context.command, seed: options.seed, envOptions: settings, versions: await runVersions() },
+    })
+    const report = await record(context, env, plan, rng.split('resets'), writer)
+    const { folder, episodes, frames } = report
+    context.print(`${folder}  ${episodes} episodes, ${frames} frames from ${report.cameras.join(', ') || 'no camera'}`)
+    for (const [policy, { episodes: count, successes }] of Object.entries(report.policies)) {
+      context.print(`  ${policy}: ${count}${successes === null ? '' : `, of which ${successes} succeeded`}`)
+    }
+    return report
+  } finally {
+    await env.close()
+  }
+}
+
+/** The env with `cameras` observed: then goals are rendered from them too. */
+async function makeObserving(
+  entry: EnvEntry,
+  settings: Readonly<Record<string, unknown>>,
+  cameras: readonly string[] | undefined,
+): Promise<Env> {
+  const env = await entry.make(settings)
+  if (cameras === undefined) return env
+  try {
+    return await entry.make({ ...settings, cameras: checkedCameras(env, cameras) })
+  } finally {
+    await env.close()
+  }
+}
+
+function specOf(env: Env): DatasetSpec {
+  const { id, controlHz, imageSpaces, actionSpace, proprioSpace, stateSpace } = env.spec
+  return {
+    source: id,
+    fps: controlHz,
+    cameras: imageSpaces,
+    actionSpace,
+    proprioSpace,
+    stateSpace,
+    ...(isGoalEnv(env) && { goalSpace: env.goalSpace }),
+  }
+}
+
+/** Which policy plays each episode: numbers as near to the shares as can be, in random order, so that each stretch has some of each. */
+export function planOf(shares: readonly PolicyShare[], episodes: number, rng: Rng): number[] {
+  const total = shares.reduce((sum, { share }) => sum + share, 0)
+  const exact = shares.map(({ share }) => (share / total) * episodes)
+  const counts = exact.map(Math.floor)
+  // The largest remainders take what is left.
+  const order = shares.map((_, i) => i).toSorted((a, b) => exact[b]! - counts[b]! - (exact[a]! - counts[a]!))
+  const missing = episodes - counts.reduce((sum, n) => sum + n, 0)
+  for (const i of order.slice(0, missing)) counts[i]!++
+  return rng.shuffle(counts.flatMap((n, i) => Array.from({ length: n }, () => i)))
+}
+
+async function record(
+  context: CliContext,
+  env: Env,
+  plan: readonly Behaviour[],
+  seeds: Rng,
+  writer: LeRobotWriter,
+): Promise<CollectReport> {
+  const phase = context.progress.phase('collect', plan.length, { unit: 'episodes' })
+  const policies: Record<string, { episodes: number; successes: number | null }> = {}
+  let frames = 0
+  try {
+    for (const [i, behaviour] of plan.entries()) {
+      const episode = await playClass(context, env, behaviour, seeds.split(i), writer)
+      await writer.addEpisode(episode)
+      const { length, success } = episode.info
+      frames += length
+      const tally = (policies[behaviour.name] ??= { episodes: 0, successes: success === undefined ? null : 0 })
+      tally.episodes++
+      if (success === true) tally.successes = (tally.successes ?? 0) + 1
+      phase.update(i + 1)
+    }
+  } finally {
+    await writer.close()
+    if (writer.episodes === 0) await rm(writer.path, { recursive: true })
+  }
+  phase.finish()
+  const cameras = Object.keys(env.spec.imageSpaces)
+  return { folder: writer.path, env: env.spec.id, cameras, episodes: plan.length, frames, policies }
+}
+
+/** An episode of the class of `behaviour`, from the first seed that gives one. */
+async function playClass(
+  context: CliContext,
+  env: Env,
+  behaviour: Behaviour,
+  seeds: Rng,
+  writer: LeRobotWriter,
+): Promise<EpisodeData> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const episode = await playEpisode(context, env, behaviour, seeds.nextSeed(), writer)
+    if (episode !== undefined) return episode
+  }
+  throw new ArmatureError('bad-value', `--policy ${behaviour.name} in ${env.spec.id}`, {
+    expected: 'an episode of this class',
+    got: `none from ${MAX_TRIES} resets`,
+    fix: 'leave it out for this scene',
+  })
+}
+
+/** An episode from its reset to its end; undefined when it turns out to be of another class. */
+async function playEpisode(
+  context: CliContext,
+  env: Env,
+  behaviour: Behaviour,
+  seed: number,
+  writer: LeRobotWriter,
+): Promise<EpisodeData | undefined> {
+  let { observation, info } = await env.reset({ seed })
+  const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal.slice() } : undefined
+  const about = { objects: await visibleObjects(env), ...distractorOf(info), ...(goal && { goal: goal.state }) }
+  const player = await behaviour.begin(seed, goal)
+  const first = observation.state.slice()
+  const track = new Track()
+  track.observe(observation)
+  let terminated = false
+  for (let ended = false; !ended;) {
+    const action = Float32Array.from(await player(observation))
+    const step = await env.step(action)
+    ;({ observation, info, terminated } = step)
+    track.step(action, step.reward)
+    track.observe(observation)
+    ended = terminated || step.truncated
+    if (behaviour.isSpoilt?.(first, observation.state, info['success'] === 1) === true) return undefined
+    // Envs and policies may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
+    await setImmediate()
+    throwIfInterrupted(
+      context,
+      writer.episodes > 0 ? `${writer.path} keeps ${writer.episodes} whole episodes` : undefined,
+    )
+  }
+  const success = info['success']
+  return {
+    info: {
+      index: writer.episodes,
+      length: track.length,
+      terminated,
+      ...(success !== undefined && { success: success > 0 }),
+      seed,
+      policy: behaviour.name,
+      ...about,
+    },
+    ...track.arrays(),
+    ...(goal && { goalImages: goal.images }),
+  }
+}
+
+/** What an episode shows and does, step by step. */
+class Track {
+  readonly #images: Map<string, Uint8Array[]> = new Map()
+  readonly #proprio: Float32Array[] = []
+  readonly #state: Float32Array[] = []
+  readonly #actions: Float32Array[] = []
+  readonly #rewards: number[] = []
+
+  get length(): number {
+    return this.#state.length
+  }
+
+  observe({ images, proprio, state }: Observation): void {
+    for (const [camera, image] of Object.entries(images)) {
+      const frames = this.#images.get(camera) ?? []
+      frames.push(image.slice())
+      this.#images.set(camera, frames)
+    }
+    this.#proprio.push(proprio.slice())
+    this.#state.push(state.slice())
+  }
+
+  /** @param action is kept */
+  step(action: Float32Array, reward: number): void {
+    this.#actions.push(action)
+    this.#rewards.push(reward)
+  }
+
+  arrays(): Omit<EpisodeData, 'info' | 'goalImages'> {
+    const images = [...this.#images].map(([camera, frames]) => [camera, new Uint8Array(Buffer.concat(frames))])
+    return {
+      images: Object.fromEntries(images) as EpisodeData['images'],
+      proprio: joined(this.#proprio),
+      state: joined(this.#state),
+      actions: joined(this.#actions),
+      rewards: Float32Array.from(this.#rewards),
+    }
+  }
+}
+
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const size = rows[0]?.length ?? 0
+  const all = new Float32Array(rows.length * size)
+  rows.forEach((row, i) => all.set(row, i * size))
+  return all
+}
+
+/**
+ * Ids of the objects that the first camera sees, where the scene tells objects apart: the number of the object where it is made of
+ * numbered parts (`object-<number>-<part>`), else that of its primitive in `idNames`.
+ */
+async function visibleObjects(env: Env): Promise<number[]> {
+  if (!isCameraEnv(env)) return []
+  const objects = objectNumbers(env)
+  if (objects.size === 0) return []
+  const ids = new Set(await env.renderIds(Object.keys(env.spec.imageSpaces)[0], SEARCH_SIZE))
+  const seen = [...ids].flatMap((id) => objects.get(id) ?? [])
+  return [...new Set(seen)].toSorted((a, b) => a - b)
+}
+
+function objectNumbers({ idNames }: CameraEnv): Map<number, number> {
+  const objects = new Map<number, number>()
+  for (const [id, name] of idNames.entries()) {
+    const [, number, part] = /^object-(\d+)-(.+)$/.exec(name) ?? []
+    if (number !== undefined) objects.set(id, /^\d+$/.test(part!) ? Number(number) : id)
+  }
+  return objects
+}
+
+function distractorOf({ distractor_clip: clip }: Info): { readonly distractor?: string } {
+  return clip === undefined ? {} : { distractor: `clip-${clip}` }
+}

@@ -1,0 +1,49 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { unwritable } from '../core/errors.ts'
+import { openDataset } from '../io/lerobot/reader.ts'
+import type { McapReport } from '../io/mcap.ts'
+import { writeMcap } from '../io/mcap.ts'
+import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
+import { requireNewFile } from './pictures.ts'
+
+export interface McapFlags {
+  readonly out: string
+  /** Indices; default all. */
+  readonly episodes?: readonly number[]
+  /** Default all. */
+  readonly cameras?: readonly string[]
+  readonly overwrite?: boolean
+}
+
+/**
+ * `armature mcap`: episodes of a dataset as a file for Foxglove and Rerun.
+ * @throws ArmatureError `bad-argument` for a file that is there; what opening the dataset and writing throw; `interrupted`. Nothing
+ *   is written then.
+ */
+export async function mcap(
+  context: CliContext,
+  path: string,
+  { out, overwrite, ...options }: McapFlags,
+): Promise<McapReport & { readonly file: string }> {
+  await requireNewFile(out, overwrite)
+  const dataset = await openDataset(path)
+  await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
+    throw unwritable(out, error)
+  })
+  const phase = context.progress.phase('episodes', options.episodes?.length ?? dataset.episodes.length)
+  const report = await writeMcap(out, dataset, {
+    ...options,
+    onEpisode: (done) => {
+      throwIfInterrupted(context)
+      phase.update(done)
+    },
+  })
+  phase.finish()
+  const problems = [...dataset.problems, ...report.problems]
+  for (const problem of problems) context.print(`left out: ${problem}`)
+  const { episodes, messages, durationS } = report
+  context.print(`${out}  ${episodes.length} episodes, ${messages} messages, ${durationS.toFixed(1)} s`)
+  return { file: out, ...report, problems }
+}

@@ -1,0 +1,172 @@
+import type { Rng } from '../../core/rng.ts'
+import { sortedQuantile } from '../statistics.ts'
+import { alignmentMeasures } from './alignment.ts'
+import { bisimulationMeasures } from './bisimulation.ts'
+import { collapseFigures } from './collapse.ts'
+import { distanceMeasures } from './distance-correlation.ts'
+import type { EmbeddedEpisodes, Need } from './embedded-episodes.ts'
+import { isAdversarial, isExpert, prepareEpisodes } from './embedded-episodes.ts'
+import { goalMeasures } from './goals.ts'
+import type { EpisodeStatistic, Measure, Measurement } from './measurement.ts'
+import { neighbourMeasures } from './neighbours.ts'
+import { probeMeasures } from './probe-measures.ts'
+import { Resampler } from './resampler.ts'
+import { rewardDistanceMeasures } from './reward-distance.ts'
+import { successMeasures } from './success.ts'
+import { valueOrderMeasures } from './value-order.ts'
+
+/** All measures, in the order of a table: the reward first, then the embedding. */
+export const measures: readonly Measure[] = [
+  ...distanceMeasures,
+  ...successMeasures,
+  ...valueOrderMeasures,
+  ...rewardDistanceMeasures,
+  ...goalMeasures,
+  ...bisimulationMeasures,
+  ...neighbourMeasures,
+  ...alignmentMeasures,
+  ...probeMeasures,
+  ...collapseFigures,
+]
+
+export interface MeasureOptions {
+  /** Only its seed counts, and it is not advanced: one seed for all encoders makes their numbers pair up. */
+  readonly rng: Rng
+  /** Bootstrap resamples. Default 2000. */
+  readonly repetitions?: number
+  /** Default 0.95. */
+  readonly confidence?: number
+  /** Names of the measures wanted. Default all. */
+  readonly only?: readonly string[]
+}
+
+/** What was measured on one encoder's episodes. */
+export interface MeasureTable {
+  readonly measurements: readonly Measurement[]
+  /** Measures that the data do not allow, with what is missing. */
+  readonly leftOut: readonly { readonly name: string; readonly because: string }[]
+  /** Each measurement's resamples, by its name, for `comparePaired`; not for JSON. */
+  readonly resamples: ReadonlyMap<string, Resamples>
+}
+
+/** Bootstrap values of one measurement. */
+export interface Resamples {
+  readonly values: Float64Array
+  /** Equal for two encoders exactly when their values come from the same draws of the same episodes. */
+  readonly drawnFrom: string
+}
+
+/** Below this many episodes a bootstrap interval is a fiction: it is NaN. */
+const MIN_EPISODES = 3
+/** Resamples that may be undefined before the interval is. */
+const MAX_UNDEFINED = 0.05
+
+/**
+ * Runs every measure that the data allow. Intervals are percentile bootstraps over episodes, stratified by class. The order in
+ * which the episodes are given does not matter, and the same seed gives the same numbers.
+ *
+ * @throws ArmatureError as `prepareEpisodes`.
+ */
+export function measureEpisodes(data: EmbeddedEpisodes, options: MeasureOptions): MeasureTable {
+  const prepared = prepareEpisodes(data)
+  const { rng, repetitions = 2000, confidence = 0.95, only } = options
+  const resampler = new Resampler(prepared, rng.split('bootstrap'), repetitions)
+  const measurements: Measurement[] = []
+  const leftOut: { name: string; because: string }[] = []
+  const resamples = new Map<string, Resamples>()
+  for (const measure of measures) {
+    if (only !== undefined && !only.includes(measure.name)) continue
+    const missing = measure.needs.filter((need) => !available[need](prepared))
+    if (missing.length > 0) {
+      leftOut.push({ name: measure.name, because: `needs ${missing.map((need) => needNames[need]).join(' and ')}` })
+      continue
+    }
+    for (const statistic of measure.statistics(prepared, rng.split(measure.name))) {
+      const measured = evaluateStatistic(measure, statistic, resampler, confidence)
+      measurements.push(measured.measurement)
+      if (measured.resamples !== undefined) resamples.set(statistic.name, measured.resamples)
+    }
+  }
+  return { measurements, leftOut, resamples }
+}
+
+function evaluateStatistic(
+  measure: Measure,
+  statistic: EpisodeStatistic,
+  resampler: Resampler,
+  confidence: number,
+): { readonly measurement: Measurement; readonly resamples?: Resamples } {
+  const { name, episodes, chance = measure.chance } = statistic
+  const estimate = statistic.undefinedBecause === undefined ? resampler.estimate(statistic) : NaN
+  const base = {
+    name,
+    measure: measure.name,
+    title: measure.title,
+    direction: measure.direction,
+    chance,
+    best: measure.best,
+    episodes: episodes.length,
+  }
+  if (Number.isNaN(estimate)) {
+    const because = statistic.undefinedBecause ?? 'the data do not determine it'
+    return { measurement: { ...base, interval: { estimate, low: NaN, high: NaN }, undefinedBecause: because } }
+  }
+  if (episodes.length < MIN_EPISODES) {
+    return { measurement: { ...base, interval: { estimate, low: NaN, high: NaN } } }
+  }
+  const values = resampler.values(statistic)
+  const tail = (1 - confidence) / 2
+  const interval = { estimate, ...percentiles(values, tail) }
+  return {
+    measurement: { ...base, interval },
+    resamples: { values, drawnFrom: resampler.describe(episodes) },
+  }
+}
+
+/** Quantiles of the defined values; NaN where more than 5 % are undefined. */
+export function percentiles(values: Float64Array, tail: number): { readonly low: number; readonly high: number } {
+  const defined = values.filter((value) => !Number.isNaN(value)).toSorted()
+  if (defined.length < (1 - MAX_UNDEFINED) * values.length) return { low: NaN, high: NaN }
+  return { low: sortedQuantile(defined, tail), high: sortedQuantile(defined, 1 - tail) }
+}
+
+const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
+  actions: ({ episodes }) => episodes.some(({ actions }) => actions !== undefined && actions.length > 0),
+  adversarial: (data) => data.episodes.some((episode) => isAdversarial(data, episode)),
+  experts: (data) => data.episodes.some((episode) => isExpert(data, episode)),
+  failures: ({ episodes }) => episodes.some(({ success }) => success === false),
+  'future-rewards': ({ episodes, goalDistance }) =>
+    goalDistance !== undefined || episodes.some(({ trueRewards }) => trueRewards !== undefined),
+  'goal-distance': ({ goalDistance }) => goalDistance !== undefined,
+  'goal-distances': ({ episodes }) => episodes.some(({ goalDistances }) => goalDistances !== undefined),
+  'goal-images': ({ episodes, embeddingSize }) =>
+    episodes.some(({ goals }) => (goals?.length ?? 0) >= 2 * embeddingSize),
+  nuisances: ({ episodes }) =>
+    episodes.some(({ nuisances, views }) => nuisances !== undefined || Object.keys(views ?? {}).length > 0),
+  objects: ({ episodes }) => episodes.some(({ objects }) => objects !== undefined && objects.length > 0),
+  rewards: ({ episodes }) => episodes.some(({ rewards }) => rewards !== undefined),
+  'state-distance': ({ stateDistance }) => stateDistance !== undefined,
+  states: ({ episodes }) => episodes.some(({ states }) => states !== undefined && states.length > 0),
+  successes: ({ episodes }) => episodes.some(({ success }) => success === true),
+  'true-rewards': ({ episodes }) => episodes.some(({ trueRewards }) => trueRewards !== undefined),
+  views: ({ episodes }) => episodes.some(({ views }) => Object.keys(views ?? {}).length > 0),
+}
+
+const needNames: Readonly<Record<Need, string>> = {
+  actions: 'actions',
+  adversarial: 'unsuccessful episodes of an adversarial class',
+  experts: 'successful episodes of an expert class',
+  failures: 'failed episodes',
+  'future-rewards': "the task's own rewards or the true distance of any state to a goal",
+  'goal-distance': 'the true distance of any state to a goal',
+  'goal-distances': 'true distances to the goal',
+  'goal-images': 'two images of one goal',
+  nuisances: 'labels of background, light or distractor, or a second camera',
+  objects: 'ids of objects',
+  rewards: 'goal images or rewards',
+  'state-distance': 'the true distance of two states',
+  states: 'true states',
+  successes: 'successful episodes',
+  'true-rewards': "the task's own rewards",
+  views: 'a second camera',
+}

@@ -1,0 +1,107 @@
+import { constants } from 'node:fs'
+import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { ColumnSource, KeyValue, SchemaElement } from 'hyparquet-writer'
+import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
+import { unwritable } from '../../core/errors.ts'
+
+/**
+ * A parquet file that grows by a row group at a time and is whole after each: a reader that comes in between, or after this process was
+ * killed, finds the last complete one. A row group is appended to a copy, which then takes the file's name; so keep such files small.
+ * Only `sync` makes it survive a power cut: waiting for the disk each time would take longer than to simulate what is recorded.
+ */
+export class GrowingParquet {
+  readonly path: string
+  /** Bytes before the footer. */
+  #dataBytes = 0
+  #groups = 0
+  readonly #buffer = new ByteWriter(1 << 16)
+  readonly #parquet: ParquetWriter
+
+  constructor(path: string, schema: SchemaElement[], kvMetadata: KeyValue[] = []) {
+    this.path = path
+    // Footers grow with each row group: statistics only where a column asks for them.
+    this.#parquet = new ParquetWriter({ writer: this.#buffer, schema, kvMetadata, statistics: false })
+  }
+
+  get bytes(): number {
+    return this.#dataBytes
+  }
+
+  get groups(): number {
+    return this.#groups
+  }
+
+  /**
+   * Appends one row group. After an error this object cannot be used any more; the file is as it was.
+   * @throws ArmatureError `unwritable`.
+   */
+  async append(columns: readonly ColumnSource[]): Promise<void> {
+    const start = this.#dataBytes
+    void this.#parquet.write({
+      columnData: columns.map((column) => ({ offsetIndex: false, ...column })),
+      rowGroupSize: columns[0]!.data.length,
+    })
+    const end = this.#buffer.offset
+    void this.#parquet.finish()
+    const bytes = this.#buffer.getBytes()
+    const temporary = temporaryName(this.path)
+    try {
+      if (this.#groups === 0) await mkdir(dirname(this.path), { recursive: true })
+      else await copyFile(this.path, temporary, constants.COPYFILE_FICLONE)
+      await writeFrom(temporary, bytes, start, this.#groups === 0)
+      await rename(temporary, this.path)
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined)
+      throw unwritable(this.path, error)
+    }
+    this.#groups++
+    this.#dataBytes = end
+    // The next row group takes the place of this footer.
+    this.#buffer.index = 0
+    this.#buffer.offset = end
+  }
+
+  /** @throws ArmatureError `unwritable`. */
+  async sync(): Promise<void> {
+    try {
+      const file = await open(this.path, 'r+')
+      await file.sync().finally(() => file.close())
+    } catch (error) {
+      throw unwritable(this.path, error)
+    }
+  }
+}
+
+/**
+ * Writes a file, under another name until it is whole, without waiting for the disk.
+ * @throws ArmatureError `unwritable`.
+ */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const temporary = temporaryName(path)
+  try {
+    await writeFile(temporary, content)
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw unwritable(path, error)
+  }
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.tmp-${process.pid}-${basename(path)}`)
+}
+
+/** Overwrites `path` from byte `start` to its end. */
+async function writeFrom(path: string, bytes: Uint8Array, start: number, isNew: boolean): Promise<void> {
+  const file = await open(path, isNew ? 'w' : 'r+')
+  try {
+    await file.truncate(start)
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, start + done)
+      done += bytesWritten
+    }
+  } finally {
+    await file.close()
+  }
+}

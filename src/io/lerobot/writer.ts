@@ -1,0 +1,271 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { ColumnSource } from 'hyparquet-writer'
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import type { DatasetSpec, EpisodeData, EpisodeInfo } from '../../core/dataset.ts'
+import { ArmatureError, unwritable } from '../../core/errors.ts'
+import { sizeOf } from '../../core/ndarray.ts'
+import { isFileError, writeFileAtomic } from '../atomic.ts'
+import { rgbImage } from '../image.ts'
+import { encodeJson } from '../json.ts'
+import { encodeMp4 } from '../mp4.ts'
+import { encodePng } from '../png.ts'
+import { checkEpisode } from './check-episode.ts'
+import type { Feature } from './columns.ts'
+import { dataSchema, featuresOf, huggingFaceFeatures, integerColumn, vectorColumn, vectorsOf } from './columns.ts'
+import { episodeColumns, episodeSchema } from './episode-rows.ts'
+import { GrowingParquet, replaceFile } from './growing-parquet.ts'
+import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
+import { DatasetStatistics } from './statistics.ts'
+
+/** A file is copied, and its footer written, with each episode that is added to it: not larger than this, nor with more episodes. */
+const FILE_BYTES = 8 * 2 ** 20
+const FILE_EPISODES = 32
+
+/** How {@link LeRobotWriter} stores a dataset, and what it says of it. */
+export interface LeRobotWriterOptions {
+  /** `png`: exact, in the parquet files; `mp4`: H.264, much smaller, with losses. Default `png`. */
+  readonly images?: 'png' | 'mp4'
+  /** What the robot was to do, in a sentence; default: `spec.source`. */
+  readonly task?: string
+  /** Kept in meta/armature.json as it is: command line, versions, options. Must be JSON. */
+  readonly record?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Writes a LeRobot v3.0 folder, one episode at a time and never more in memory. After each, the folder is whole: what a killed
+ * recording had finished can be read.
+ *
+ * An episode of T steps takes T + 1 rows, as in RLDS: row t holds observation t and what was done then, the last one the last
+ * observation, a zero action and `is_last`. `next.done` is true in the last two rows, so that whoever cuts there is right.
+ *
+ * @example
+ * const writer = await LeRobotWriter.create('data/push', spec)
+ * await writer.addEpisode(episode)
+ * await writer.close()
+ */
+export class LeRobotWriter {
+  readonly path: string
+  readonly #spec: DatasetSpec
+  readonly #images: 'png' | 'mp4'
+  readonly #task: string
+  readonly #fps: number
+  readonly #features: Readonly<Record<string, Feature>>
+  readonly #statistics: DatasetStatistics
+  #data: GrowingParquet | undefined
+  #rows: GrowingParquet | undefined
+  #dataFiles = 0
+  #rowFiles = 0
+  #episodes = 0
+  #frames = 0
+  #isOpen = true
+
+  private constructor(path: string, spec: DatasetSpec, { images = 'png', task = spec.source }: LeRobotWriterOptions) {
+    this.path = path
+    this.#spec = spec
+    this.#images = images
+    this.#task = task
+    // LeRobot takes whole numbers only; ours is in meta/armature.json.
+    this.#fps = Math.max(1, Math.round(spec.fps))
+    this.#features = featuresOf(spec, images, this.#fps)
+    this.#statistics = new DatasetStatistics(spec)
+  }
+
+  /**
+   * Makes the folder of a new dataset.
+   * @throws ArmatureError `bad-argument` when something is at `path`; `bad-value` for a record that is not JSON; `unwritable`.
+   */
+  static async create(path: string, spec: DatasetSpec, options: LeRobotWriterOptions = {}): Promise<LeRobotWriter> {
+    const recording = encodeJson({ format: 1, spec, record: options.record ?? {} }, PATHS.recording)
+    try {
+      await mkdir(dirname(path), { recursive: true })
+      await mkdir(path)
+      await mkdir(join(path, 'meta'))
+    } catch (error) {
+      if (isFileError(error, 'EEXIST')) {
+        throw new ArmatureError('bad-argument', `${path} exists`, { fix: 'name another folder' })
+      }
+      throw unwritable(path, error)
+    }
+    const writer = new LeRobotWriter(path, spec, options)
+    await writeFileAtomic(join(path, PATHS.recording), recording)
+    await writeFileAtomic(join(path, PATHS.tasks), tasksFile(writer.#task))
+    await writer.#writeInfo()
+    return writer
+  }
+
+  /** Episodes so far. */
+  get episodes(): number {
+    return this.#episodes
+  }
+
+  /**
+   * Appends an episode. Its number is its place in this folder, whatever `info.index` says.
+   * @throws ArmatureError `bad-shape` or `bad-value` for one that does not fit the dataset, with nothing written; `unwritable`, after
+   *   which the folder is as it was and takes no more (`closed`).
+   */
+  async addEpisode(episode: EpisodeData): Promise<void> {
+    if (!this.#isOpen) throw new ArmatureError('closed', `dataset ${this.path}`)
+    checkEpisode(this.#spec, episode)
+    this.#isOpen = false
+    const { length } = episode.info
+    const place = await this.#writeFrames(episode)
+    const row = { ...place, firstFrame: this.#frames, task: this.#task, rowFile: await this.#fileOfRows() }
+    await this.#rows!.append(episodeColumns(this.#spec, this.#numbered(episode.info), episode.goalImages, row))
+    this.#episodes++
+    this.#frames += length
+    await this.#writeInfo()
+    this.#statistics.add(episode)
+    this.#isOpen = true
+  }
+
+  /** Writes the statistics that LeRobot normalises by, and all to the disk. May be called twice. */
+  async close(): Promise<void> {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    await this.#data?.sync()
+    await this.#rows?.sync()
+    await writeFileAtomic(join(this.path, PATHS.stats), encodeJson(this.#statistics.summary(), PATHS.stats))
+  }
+
+  #numbered(info: EpisodeInfo): EpisodeInfo {
+    return { ...info, index: this.#episodes }
+  }
+
+  /** The file that the next row of meta/episodes goes to. */
+  async #fileOfRows(): Promise<number> {
+    if (this.#rows === undefined || isFull(this.#rows)) {
+      await this.#rows?.sync()
+      const path = join(this.path, formatPath(EPISODES_PATH, filePlace(this.#rowFiles++)))
+      this.#rows = new GrowingParquet(path, episodeSchema(this.#spec, this.#images))
+    }
+    return this.#rowFiles - 1
+  }
+
+  async #writeFrames(episode: EpisodeData): Promise<{ readonly dataFile: number; readonly videoFile?: number }> {
+    const videoFile = this.#images === 'mp4' ? this.#episodes : undefined
+    if (videoFile !== undefined) await this.#writeVideos(episode, videoFile)
+    if (this.#data === undefined || isFull(this.#data)) {
+      await this.#data?.sync()
+      const path = join(this.path, formatPath(DATA_PATH, filePlace(this.#dataFiles++)))
+      const features = { key: 'huggingface', value: huggingFaceFeatures(this.#features) }
+      this.#data = new GrowingParquet(path, dataSchema(this.#features), [features])
+    }
+    await this.#data.append(this.#columns(episode))
+    return { dataFile: this.#dataFiles - 1, ...(videoFile === undefined ? {} : { videoFile }) }
+  }
+
+  /** One file an episode and camera. */
+  async #writeVideos({ images, info: { length } }: EpisodeData, file: number): Promise<void> {
+    for (const [camera, { shape }] of Object.entries(this.#spec.cameras)) {
+      const key = `${COLUMNS.imagePrefix}${camera}`
+      const path = join(this.path, formatPath(VIDEO_PATH, { video_key: key, ...filePlace(file) }))
+      const frames = framesOf(images[camera]!, length).map((data) => rgbImage(data, shape[1]!, shape[0]!))
+      await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+        throw unwritable(path, error)
+      })
+      await writeFileAtomic(path, await encodeMp4(frames, this.#fps))
+    }
+  }
+
+  #columns(episode: EpisodeData): ColumnSource[] {
+    const { info, images, proprio, state, actions, rewards } = episode
+    const { length } = info
+    const last = length - 1
+    const flags = (value: (row: number) => boolean): boolean[] => Array.from({ length }, (_, row) => value(row))
+    const ends = (row: number): boolean => row >= last - 1
+    const vectors: Readonly<Record<string, Float32Array>> = {
+      [COLUMNS.proprio]: proprio,
+      [COLUMNS.state]: state,
+      [COLUMNS.action]: withLastRow(actions, length, sizeOf(this.#spec.actionSpace.shape)),
+    }
+    return [
+      ...(this.#images === 'png' ? Object.keys(this.#spec.cameras) : []).map((camera): ColumnSource => ({
+        name: `${COLUMNS.imagePrefix}${camera}`,
+        data: this.#pngs(camera, images[camera]!, length),
+        codec: 'UNCOMPRESSED',
+        encoding: 'PLAIN',
+      })),
+      ...Object.keys(vectorsOf(this.#spec)).map((name) => vectorColumn(name, vectors[name]!, length)),
+      { name: COLUMNS.reward, data: withLastRow(rewards, length, 1) },
+      { name: COLUMNS.done, data: flags(ends) },
+      { name: COLUMNS.truncated, data: flags((row) => ends(row) && !info.terminated) },
+      { name: COLUMNS.success, data: flags((row) => ends(row) && info.success === true) },
+      { name: COLUMNS.isLast, data: flags((row) => row === last) },
+      { name: COLUMNS.timestamp, data: Float32Array.from({ length }, (_, row) => row / this.#fps) },
+      integerColumn(COLUMNS.frameIndex, length, (row) => row),
+      { ...integerColumn(COLUMNS.episodeIndex, length, () => this.#episodes), statistics: true },
+      { ...integerColumn(COLUMNS.index, length, (row) => this.#frames + row), statistics: true },
+      integerColumn(COLUMNS.taskIndex, length, () => 0),
+    ]
+  }
+
+  #pngs(camera: string, frames: Uint8Array, length: number): { bytes: Uint8Array; path: string }[] {
+    const [height, width] = this.#spec.cameras[camera]!.shape as [number, number]
+    return framesOf(frames, length).map((data, row) => ({
+      bytes: encodePng({ data, width, height }),
+      path: `${camera}-${row}.png`,
+    }))
+  }
+
+  async #writeInfo(): Promise<void> {
+    const info = {
+      codebase_version: 'v3.0',
+      robot_type: this.#spec.source,
+      total_episodes: this.#episodes,
+      total_frames: this.#frames,
+      total_tasks: 1,
+      chunks_size: CHUNK_SIZE,
+      data_files_size_in_mb: 100,
+      video_files_size_in_mb: 200,
+      fps: this.#fps,
+      splits: { train: `0:${this.#episodes}` },
+      data_path: DATA_PATH,
+      video_path: this.#images === 'mp4' ? VIDEO_PATH : null,
+      features: this.#features,
+    }
+    await replaceFile(join(this.path, PATHS.info), encodeJson(info, PATHS.info))
+  }
+}
+
+function isFull({ bytes, groups }: GrowingParquet): boolean {
+  return bytes >= FILE_BYTES || groups >= FILE_EPISODES
+}
+
+function framesOf(frames: Uint8Array, count: number): Uint8Array[] {
+  const size = frames.length / count
+  return Array.from({ length: count }, (_, i) => frames.subarray(i * size, (i + 1) * size))
+}
+
+/** Zeros after the last step, so that there is a row for each observation. */
+function withLastRow(steps: Float32Array, length: number, size: number): Float32Array {
+  const rows = new Float32Array(length * size)
+  rows.set(steps)
+  return rows
+}
+
+/** tasks.parquet: its index, to pandas, is the task's text. Without that note LeRobot would mix up the columns. */
+function tasksFile(task: string): Uint8Array {
+  const named = (name: string, type: string): Record<string, unknown> => ({
+    name,
+    field_name: name,
+    pandas_type: type === 'int64' ? type : 'unicode',
+    numpy_type: type,
+    metadata: null,
+  })
+  const pandas = {
+    index_columns: ['task'],
+    column_indexes: [],
+    columns: [named('task_index', 'int64'), named('task', 'object')],
+    creator: { library: 'armature', version: '0' },
+    pandas_version: '2.0.0',
+  }
+  const file = parquetWriteBuffer({
+    columnData: [
+      { name: 'task_index', data: [0n], type: 'INT64' },
+      { name: 'task', data: [task], type: 'STRING' },
+    ],
+    kvMetadata: [{ key: 'pandas', value: JSON.stringify(pandas) }],
+  })
+  return new Uint8Array(file)
+}

@@ -1,0 +1,88 @@
+import type { Batches, BatchKind } from '../core/batches.ts'
+import { ArmatureError } from '../core/errors.ts'
+import type { Rng } from '../core/rng.ts'
+import type { FrameOptions } from './batch-samplers/frame-rows.ts'
+import type { AugmentedPairOptions, MultiViewOptions } from './batch-samplers/frames.ts'
+import { augmentedPairSampler, contextSampler, frameSampler, multiViewSampler } from './batch-samplers/frames.ts'
+import type { Draw } from './batch-samplers/sampler.ts'
+import type {
+  EpisodeWindowOptions,
+  FrameTupleOptions,
+  GraspTripletOptions,
+  SequenceOptions,
+} from './batch-samplers/sequences.ts'
+import {
+  episodeSampler,
+  frameTupleSampler,
+  graspTripletSampler,
+  transitionSampler,
+} from './batch-samplers/sequences.ts'
+import type { EpisodeSource, FrameShape } from './episode-source.ts'
+
+/** What can be chosen for the batches of each kind. */
+export interface BatchOptions {
+  readonly frames: FrameOptions
+  readonly 'augmented-pairs': AugmentedPairOptions
+  readonly 'frame-tuples': FrameTupleOptions
+  readonly 'multi-view': MultiViewOptions
+  readonly transitions: SequenceOptions
+  readonly episodes: EpisodeWindowOptions
+  readonly context: FrameOptions
+  readonly 'grasp-triplets': GraspTripletOptions
+}
+
+/** Draws batches of one kind. */
+export interface BatchSampler<K extends BatchKind> {
+  readonly kind: K
+  /** [height, width, channels] of the frames in a batch, after augmentation. */
+  readonly frameShape: FrameShape
+  /**
+   * `count` rows, drawn with replacement, uniformly over all places where they fit into one episode. Its arrays are overwritten by the
+   * next call. An episode's number in a batch is the `index` of its info.
+   * @throws ArmatureError `bad-argument` while no episode is long enough.
+   */
+  sample(count: number): Batches[K]
+}
+
+const SAMPLERS: {
+  readonly [K in BatchKind]: (source: EpisodeSource, options: BatchOptions[K], rng: Rng) => Draw<Batches[K]>
+} = {
+  frames: frameSampler,
+  'augmented-pairs': augmentedPairSampler,
+  'frame-tuples': frameTupleSampler,
+  'multi-view': multiViewSampler,
+  transitions: transitionSampler,
+  episodes: episodeSampler,
+  context: contextSampler,
+  'grasp-triplets': graspTripletSampler,
+}
+
+/**
+ * Makes a sampler of batches of `kind` from `source`, which may change between batches: a replay that grows, a window over a dataset
+ * that moves on. All randomness comes from `rng`, so its state is the sampler's.
+ *
+ * @example
+ * const sampler = makeSampler('frame-tuples', source, { camera: 'front', length: 3, stride: 2 }, rng.split('batches'))
+ * const { frames } = sampler.sample(32)
+ *
+ * @throws ArmatureError `not-found` for a camera that the source lacks; `bad-shape` for cameras whose frames differ in shape;
+ *   `bad-argument` for lengths, strides and augmentations that make no sense.
+ */
+export function makeSampler<K extends BatchKind>(
+  kind: K,
+  source: EpisodeSource,
+  options: BatchOptions[K],
+  rng: Rng,
+): BatchSampler<K> {
+  const { frameShape, draw } = SAMPLERS[kind](source, options, rng)
+  const sample = (count: number): Batches[K] => {
+    if (!Number.isInteger(count) || count < 1) {
+      throw new ArmatureError('bad-argument', 'rows of a batch', {
+        expected: 'a whole number >= 1',
+        got: String(count),
+      })
+    }
+    return draw(count)
+  }
+  return { kind, frameShape, sample }
+}

@@ -1,0 +1,111 @@
+import type { EpisodeInfo } from '../core/dataset.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import type { EpisodeSource, FrameShape } from './episode-source.ts'
+import type { EpisodeStore } from './episode-store.ts'
+
+const NOTHING = new Float32Array(0)
+
+/** What an episode of a replay is filed under: it has no number of its own but where it begins. */
+interface StoredEpisode {
+  readonly start: number
+  readonly info: EpisodeInfo
+}
+
+/**
+ * The frames, actions and rewards of a replay as episodes with one camera. Follows the replay as it grows; an episode is left out from
+ * the moment its first observation is overwritten. The `index` of an episode is the position of its first observation.
+ *
+ * @example
+ * const source = new StoreSource(store, 'front', [48, 48, 3])
+ * const sampler = makeSampler('transitions', source, {}, rng.split('batches'))
+ */
+export class StoreSource implements EpisodeSource {
+  readonly cameras: Readonly<Record<string, FrameShape>>
+  readonly stateNames: readonly string[] = []
+  readonly #store: EpisodeStore
+  #episodes: readonly StoredEpisode[] = []
+  /** End of the store when its episodes were listed. */
+  #listedTo = -1
+
+  /** @throws ArmatureError `bad-shape` where the store keeps no frames of that shape. */
+  constructor(store: EpisodeStore, camera: string, frameShape: FrameShape) {
+    if (store.options.frameSize !== sizeOf(frameShape)) {
+      throw new ArmatureError('bad-shape', `frames of camera ${camera} in the replay`, {
+        expected: `${sizeOf(frameShape)} bytes for [${frameShape.join(', ')}]`,
+        got: String(store.options.frameSize),
+      })
+    }
+    this.#store = store
+    this.cameras = { [camera]: frameShape }
+  }
+
+  get actionSize(): number {
+    return this.#store.options.actionSize
+  }
+
+  get episodeCount(): number {
+    this.#list()
+    return this.#episodes.length
+  }
+
+  get version(): number {
+    return this.#store.end
+  }
+
+  infoOf(episode: number): EpisodeInfo {
+    this.#list()
+    return this.#episodes[episode]!.info
+  }
+
+  lengthOf(episode: number): number {
+    return this.infoOf(episode).length
+  }
+
+  frameAt(episode: number, time: number): Uint8Array {
+    return this.#store.frameAt(this.#positionOf(episode, time))
+  }
+
+  actionAt(episode: number, time: number): Float32Array {
+    return this.#store.actionAt(this.#positionOf(episode, time))
+  }
+
+  rewardAt(episode: number, time: number): number {
+    return this.#store.rewardAt(this.#positionOf(episode, time))
+  }
+
+  terminatedAt(episode: number, time: number): boolean {
+    return this.#store.terminatedAt(this.#positionOf(episode, time + 1))
+  }
+
+  proprioAt(): Float32Array {
+    return NOTHING
+  }
+
+  stateAt(): Float32Array {
+    return NOTHING
+  }
+
+  #positionOf(episode: number, time: number): number {
+    this.#list()
+    return this.#episodes[episode]!.start + time
+  }
+
+  #list(): void {
+    const { oldest, end } = this.#store
+    if (end === this.#listedTo) return
+    const episodes: StoredEpisode[] = []
+    for (let start = oldest; start < end;) {
+      const last = this.#store.lastOfEpisode(start)
+      if (start > oldest || this.#store.firstOfEpisode(start) === start) episodes.push(this.#stored(start, last))
+      start = last + 1
+    }
+    this.#episodes = episodes
+    this.#listedTo = end
+  }
+
+  #stored(start: number, last: number): StoredEpisode {
+    const terminated = this.#store.terminatedAt(last)
+    return { start, info: { index: start, length: last - start + 1, terminated, policy: 'replay', objects: [] } }
+  }
+}
