@@ -29,6 +29,8 @@ export interface MotionOptions {
   readonly interpolates: boolean
   /** Given each new observation before the robot can overwrite its arrays. */
   readonly publish: (content: ObservationContent) => void
+  /** Told when a step is executed for the first time. */
+  readonly onStep: (nowUs: number) => void
 }
 
 /** What to do in a control period. */
@@ -231,6 +233,7 @@ export class Motion {
   #actionFor(motive: Motive, nowUs: number): AppliedContent | undefined {
     const due = motive === 'act' ? this.#scheduler.next(nowUs) : undefined
     if (due !== undefined) {
+      if (due.isNew) this.#options.onStep(nowUs)
       const { action, clamped } = this.#limits.limit(due.action, this.#pose)
       const observationSeq = this.#answers.get(due.seq) ?? 0
       return { seq: due.seq, observationSeq, action: action.slice(), clamped, lateUs: Math.round(due.lateUs) }

@@ -131,6 +131,7 @@ export class RobotServer {
       maxLeadUs: this.#watchdogs.maxLeadUs,
       interpolates: options.interpolates ?? false,
       publish: (content) => this.#publish(content),
+      onStep: (nowUs) => this.#supervisor.stepExecuted(nowUs),
     })
   }
 

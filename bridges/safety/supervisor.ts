@@ -141,6 +141,7 @@ export class Supervisor {
   #lease: Lease | undefined
   #lastSeq = -1
   #lastActionUs = 0
+  #lastExecutedUs = 0
   #lastSeenUs = 0
   #rejects = 0
   #overruns = 0
@@ -310,6 +311,11 @@ export class Supervisor {
     return { accepted: true }
   }
 
+  /** A step of a chunk that was accepted before is executed now: no reason to hold yet. The hard watchdog wants messages all the same. */
+  stepExecuted(nowUs: number): void {
+    this.#lastExecutedUs = nowUs
+  }
+
   /** The connection of `peer` is gone. */
   controllerLost(peer: string, nowUs: number): void {
     this.#expire(nowUs)
@@ -350,7 +356,7 @@ export class Supervisor {
       this.#drop(lost, 'lease_expired', `the lease of ${lease.peer} ran out`, nowUs)
     } else if (!isMoving && nowUs - this.#lastSeenUs > heartbeatUs) {
       this.#drop(lost, 'heartbeat_lost', `${lease.peer} is silent`, nowUs)
-    } else if (this.#state === 'ACTIVE' && gapUs > softWatchdogUs) {
+    } else if (this.#state === 'ACTIVE' && Math.min(gapUs, nowUs - this.#lastExecutedUs) > softWatchdogUs) {
       this.#go('HOLD', 'soft_watchdog', `no action for ${Math.round(gapUs / 1000)} ms`, nowUs)
     }
   }

@@ -148,8 +148,8 @@ describe('RobotServer in real time', () => {
     const client = await openActive(bridge)
     const startUs = client.robotTimeUs() + 40_000
     const actions = Float32Array.of(0.1, 0, 0.2, 0, 0.3, 0, 0.4, 0)
-    client.chunk(actions, { observationSeq: 1, startUs, stepUs: 20_000 })
-    expect(await until(() => robot.applied.length >= 5, 1000)).toBe(true)
+    client.chunk(actions, { observationSeq: 1, startUs, stepUs: 80_000 })
+    expect(await until(() => robot.applied.some(([a]) => a! > 0.35), 1000)).toBe(true)
     const executed = robot.applied.map(([a]) => Math.round(a! * 10))
     expect(executed).toEqual(executed.toSorted((a, b) => a - b))
     expect(new Set(executed.filter((a) => a > 0)).size).toBeGreaterThanOrEqual(3)
