@@ -6,7 +6,7 @@ import type { Message } from './protocol/messages.ts'
 import type { SendCounts } from './zmq/queue.ts'
 import { SendQueue } from './zmq/queue.ts'
 import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from './zmq/sockets.ts'
-import { connectControl, makeClientSockets } from './zmq/sockets.ts'
+import { connectControl, makeActionSocket, makeClientSockets } from './zmq/sockets.ts'
 
 /** What is done with the messages of each socket. */
 export interface LinkHandlers {
@@ -26,31 +26,43 @@ const NOTHING: SendCounts = {
   failed: 0,
 }
 
-/** The four sockets of a client. */
+/**
+ * The four sockets of a client. When the connection of control or action breaks, both are made anew under another routing id: the robot
+ * may not have noticed yet, and lets nobody take over an id that it holds to be connected. It then has to be greeted again.
+ */
 export class ClientLink {
-  /** Of control and action; nobody else can know it. */
-  readonly routingId: string = randomBytes(16).toString('hex')
+  readonly #endpoint: string
   readonly #security: ClientSecurity | undefined
   readonly #handlers: LinkHandlers
-  readonly #connection: ControlConnection
-  readonly #controlQueue: SendQueue
+  #routingId = randomBytes(16).toString('hex')
+  #connection: ControlConnection
+  #controlQueue: SendQueue
   #sockets: ClientSockets | undefined
   #endpoints: Endpoints | undefined
   #actionQueue: SendQueue | undefined
   #lastProblem: string | undefined
+  /** Of queues whose sockets are closed. */
+  #before = { control: NOTHING, action: NOTHING }
+  #isClosed = false
 
   constructor(endpoint: string, security: ClientSecurity | undefined, handlers: LinkHandlers) {
+    this.#endpoint = endpoint
     this.#security = security
     this.#handlers = handlers
-    this.#connection = connectControl(endpoint, security, this.routingId)
-    const { control } = this.#connection
-    this.#watch(control)
-    this.#controlQueue = new SendQueue(control, 64, 'refuse')
-    void receive(control, handlers.control)
+    this.#connection = connectControl(endpoint, security, this.#routingId)
+    this.#controlQueue = this.#serve(this.#connection.control)
+  }
+
+  /** Of control and action; nobody else can know it. */
+  get routingId(): string {
+    return this.#routingId
   }
 
   get counts(): { readonly control: SendCounts; readonly action: SendCounts } {
-    return { control: this.#controlQueue.counts, action: this.#actionQueue?.counts ?? NOTHING }
+    return {
+      control: sum(this.#before.control, this.#controlQueue.counts),
+      action: sum(this.#before.action, this.#actionQueue?.counts ?? NOTHING),
+    }
   }
 
   /** Why the connection did not come about, as far as the socket knows. */
@@ -63,7 +75,7 @@ export class ClientLink {
    * @throws ArmatureError `env-failed`
    */
   async open(endpoints: Endpoints, topics: readonly string[], timeoutMs: number): Promise<void> {
-    const sockets = makeClientSockets(this.#connection.context, this.#security, this.routingId, topics)
+    const sockets = makeClientSockets(this.#connection.context, this.#security, this.#routingId, topics)
     this.#sockets = sockets
     const { action, observation, telemetry } = sockets
     this.#watch(action)
@@ -105,13 +117,46 @@ export class ClientLink {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#controlQueue.close()
     this.#actionQueue?.close()
     this.#connection.control.close()
     for (const socket of Object.values(this.#sockets ?? {})) (socket as Socket).close()
   }
 
+  #serve(control: Dealer): SendQueue {
+    this.#watch(control)
+    void receive(control, this.#handlers.control)
+    return new SendQueue(control, 64, 'refuse')
+  }
+
+  /** Control and action as new connections of a client that the robot does not know. */
+  #renew(): void {
+    this.#controlQueue.close()
+    this.#actionQueue?.close()
+    this.#before = this.counts
+    this.#connection.control.close()
+    this.#routingId = randomBytes(16).toString('hex')
+    const { context } = this.#connection
+    this.#connection = connectControl(this.#endpoint, this.#security, this.#routingId, context)
+    this.#controlQueue = this.#serve(this.#connection.control)
+    if (this.#sockets === undefined || this.#endpoints === undefined) return
+    this.#sockets.action.close()
+    this.#sockets.action = makeActionSocket(context, this.#security, this.#routingId)
+    this.#watch(this.#sockets.action)
+    this.#actionQueue = new SendQueue(this.#sockets.action, 1, 'newest-wins')
+    this.#sockets.action.connect(this.#endpoints.action)
+  }
+
   #watch(socket: Socket): void {
+    let wasConnected = false
+    socket.events.on('handshake', () => {
+      wasConnected = true
+    })
+    socket.events.on('disconnect', () => {
+      // One that was never let in would not be let in under another name.
+      if (wasConnected && !socket.closed && !this.#isClosed) this.#renew()
+    })
     const remember = (event: { readonly error?: Error }): void => {
       this.#lastProblem = event.error?.message
     }
@@ -119,6 +164,11 @@ export class ClientLink {
     socket.events.on('handshake:error:protocol', remember)
     socket.events.on('handshake:error:other', remember)
   }
+}
+
+function sum(a: SendCounts, b: SendCounts): SendCounts {
+  const names = Object.keys(a) as (keyof SendCounts)[]
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as SendCounts
 }
 
 function handshake(socket: Socket): Promise<void> {
