@@ -6,7 +6,7 @@ import type { BridgeMode, Message } from './protocol/messages.ts'
 import type { SendCounts } from './zmq/queue.ts'
 import { SendQueue } from './zmq/queue.ts'
 import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from './zmq/sockets.ts'
-import { connectControl, makeClientSockets } from './zmq/sockets.ts'
+import { connectControl, makeActionSocket, makeClientSockets } from './zmq/sockets.ts'
 
 /** What is done with the messages of each socket. */
 export interface LinkHandlers {
@@ -29,31 +29,44 @@ const NOTHING: SendCounts = {
   failed: 0,
 }
 
-/** The four sockets of a client. */
+/**
+ * The four sockets of a client. When the connection of control or action breaks, both are made anew under another routing id: the robot
+ * may not have noticed yet, and lets nobody take over an id that it holds to be connected. It then has to be greeted again.
+ */
 export class ClientLink {
-  /** Of control and action; nobody else can know it. */
-  readonly routingId: string = randomBytes(16).toString('hex')
+  readonly #endpoint: string
   readonly #security: ClientSecurity | undefined
   readonly #handlers: LinkHandlers
-  readonly #connection: ControlConnection
-  readonly #controlQueue: SendQueue
+  #routingId = randomBytes(16).toString('hex')
+  #connection: ControlConnection
+  #controlQueue: SendQueue
   #sockets: ClientSockets | undefined
   #endpoints: Endpoints | undefined
+  #mode: BridgeMode = 'realtime'
   #actionQueue: SendQueue | undefined
   #lastProblem: string | undefined
+  /** Of queues whose sockets are closed. */
+  #before = { control: NOTHING, action: NOTHING }
+  #isClosed = false
 
   constructor(endpoint: string, security: ClientSecurity | undefined, handlers: LinkHandlers) {
+    this.#endpoint = endpoint
     this.#security = security
     this.#handlers = handlers
-    this.#connection = connectControl(endpoint, security, this.routingId)
-    const { control } = this.#connection
-    this.#watch(control)
-    this.#controlQueue = new SendQueue(control, 64, 'refuse')
-    void receive(control, handlers.control)
+    this.#connection = connectControl(endpoint, security, this.#routingId)
+    this.#controlQueue = this.#serve(this.#connection.control)
+  }
+
+  /** Of control and action; nobody else can know it. */
+  get routingId(): string {
+    return this.#routingId
   }
 
   get counts(): { readonly control: SendCounts; readonly action: SendCounts } {
-    return { control: this.#controlQueue.counts, action: this.#actionQueue?.counts ?? NOTHING }
+    return {
+      control: sum(this.#before.control, this.#controlQueue.counts),
+      action: sum(this.#before.action, this.#actionQueue?.counts ?? NOTHING),
+    }
   }
 
   /** Why the connection did not come about, as far as the socket knows. */
@@ -67,11 +80,12 @@ export class ClientLink {
    * @throws ArmatureError `env-failed`
    */
   async open(endpoints: Endpoints, topics: readonly string[], timeoutMs: number, mode: BridgeMode): Promise<void> {
-    const sockets = makeClientSockets(this.#connection.context, this.#security, this.routingId, topics, BACKLOG[mode])
+    this.#mode = mode
+    const sockets = makeClientSockets(this.#connection.context, this.#security, this.#routingId, topics, BACKLOG[mode])
     this.#sockets = sockets
     const { action, observation, telemetry } = sockets
     this.#watch(action)
-    this.#actionQueue = new SendQueue(action, 1, 'newest-wins', undefined, mode === 'lockstep')
+    this.#actionQueue = this.#actionQueueOf(action)
     const connected = Promise.all([handshake(action), handshake(observation), handshake(telemetry)])
     this.move(endpoints)
     void receive(observation, this.#handlers.observation)
@@ -109,13 +123,50 @@ export class ClientLink {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#controlQueue.close()
     this.#actionQueue?.close()
     this.#connection.control.close()
     for (const socket of Object.values(this.#sockets ?? {})) (socket as Socket).close()
   }
 
+  #actionQueueOf(action: Dealer): SendQueue {
+    return new SendQueue(action, 1, 'newest-wins', undefined, this.#mode === 'lockstep')
+  }
+
+  #serve(control: Dealer): SendQueue {
+    this.#watch(control)
+    void receive(control, this.#handlers.control)
+    return new SendQueue(control, 64, 'refuse')
+  }
+
+  /** Control and action as new connections of a client that the robot does not know. */
+  #renew(): void {
+    this.#controlQueue.close()
+    this.#actionQueue?.close()
+    this.#before = this.counts
+    this.#connection.control.close()
+    this.#routingId = randomBytes(16).toString('hex')
+    const { context } = this.#connection
+    this.#connection = connectControl(this.#endpoint, this.#security, this.#routingId, context)
+    this.#controlQueue = this.#serve(this.#connection.control)
+    if (this.#sockets === undefined || this.#endpoints === undefined) return
+    this.#sockets.action.close()
+    this.#sockets.action = makeActionSocket(context, this.#security, this.#routingId, BACKLOG[this.#mode])
+    this.#watch(this.#sockets.action)
+    this.#actionQueue = this.#actionQueueOf(this.#sockets.action)
+    this.#sockets.action.connect(this.#endpoints.action)
+  }
+
   #watch(socket: Socket): void {
+    let wasConnected = false
+    socket.events.on('handshake', () => {
+      wasConnected = true
+    })
+    socket.events.on('disconnect', () => {
+      // One that was never let in would not be let in under another name.
+      if (wasConnected && !socket.closed && !this.#isClosed) this.#renew()
+    })
     const remember = (event: { readonly error?: Error }): void => {
       this.#lastProblem = event.error?.message
     }
@@ -123,6 +174,11 @@ export class ClientLink {
     socket.events.on('handshake:error:protocol', remember)
     socket.events.on('handshake:error:other', remember)
   }
+}
+
+function sum(a: SendCounts, b: SendCounts): SendCounts {
+  const names = Object.keys(a) as (keyof SendCounts)[]
+  return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as SendCounts
 }
 
 /** Resolves once `socket` has a connection. */

@@ -159,13 +159,16 @@ export interface ControlConnection {
   readonly control: Dealer
 }
 
-/** @param routingId 16 random bytes or so, as text: whoever knows it could keep others from connecting with it */
+/**
+ * @param routingId 16 random bytes or so, as text: whoever knows it could keep others from connecting with it
+ * @param context of a connection before; default: one of its own
+ */
 export function connectControl(
   endpoint: string,
   security: ClientSecurity | undefined,
   routingId: string,
+  context: Context = new Context({ blocky: false }),
 ): ControlConnection {
-  const context = new Context({ blocky: false })
   const control = new Dealer({
     ...COMMON,
     ...curveOptions(security),
@@ -181,7 +184,7 @@ export function connectControl(
 
 /** A client's sockets beside control. */
 export interface ClientSockets {
-  readonly action: Dealer
+  action: Dealer
   readonly observation: Subscriber
   readonly telemetry: Subscriber
 }
@@ -201,13 +204,7 @@ export function makeClientSockets(
   actionBacklog = 2,
 ): ClientSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
-  const action = new Dealer({
-    ...options,
-    routingId,
-    immediate: true,
-    sendTimeout: 0,
-    sendHighWaterMark: actionBacklog,
-  })
+  const action = makeActionSocket(context, security, routingId, actionBacklog)
   const observation = new Subscriber({ ...options, conflate: true })
   const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
   observation.subscribe()
@@ -226,6 +223,17 @@ export function makeObserverSockets(context: Context, security: ClientSecurity |
   observation.subscribe()
   telemetry.subscribe()
   return { observation, telemetry }
+}
+
+/** The action socket alone, still unconnected, see {@link makeClientSockets}. */
+export function makeActionSocket(
+  context: Context,
+  security: ClientSecurity | undefined,
+  routingId: string,
+  actionBacklog: number,
+): Dealer {
+  const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
+  return new Dealer({ ...options, routingId, immediate: true, sendTimeout: 0, sendHighWaterMark: actionBacklog })
 }
 
 function curveOptions(security: ClientSecurity | undefined): {

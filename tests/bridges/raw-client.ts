@@ -62,6 +62,10 @@ export class RawClient {
     await this.#action.send(bytes)
   }
 
+  async sendControl(bytes: Buffer): Promise<void> {
+    await this.#control.send(bytes)
+  }
+
   close(): void {
     this.#control.close()
     this.#action.close()

@@ -25,10 +25,15 @@ export class ChaosProxy {
     this.port = (server.address() as AddressInfo).port
   }
 
-  static async to(targetPort: number): Promise<ChaosProxy> {
+  /** @param at where it listens; default: a port of 127.0.0.1 that the system chooses */
+  static async to(
+    targetPort: number,
+    at: { host: string; port: number } = { host: '127.0.0.1', port: 0 },
+  ): Promise<ChaosProxy> {
     const server = createServer()
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(at.port, at.host, resolve)
     })
     const proxy = new ChaosProxy(server)
     server.on('connection', (client) => proxy.#accept(client, targetPort))
@@ -46,6 +51,11 @@ export class ChaosProxy {
     for (const pipe of this.#pipes) pipe.destroy()
   }
 
+  /** Resets the client's end of every connection; the target is not told, and waits for the rest. */
+  cutHalf(): void {
+    for (const pipe of this.#pipes) pipe.abandon()
+  }
+
   /** @returns when nothing is open any more */
   close(): Promise<void> {
     this.cut()
@@ -57,7 +67,7 @@ export class ChaosProxy {
   #accept(client: Socket, targetPort: number): void {
     const target = connect(targetPort, '127.0.0.1')
     const weather = (): Weather => this.#weather
-    for (const pipe of [new Pipe(client, target, weather), new Pipe(target, client, weather)]) {
+    for (const pipe of [new Pipe(client, target, weather, true), new Pipe(target, client, weather, false)]) {
       this.#pipes.add(pipe)
       pipe.onEnd = () => this.#pipes.delete(pipe)
     }
@@ -74,24 +84,29 @@ class Pipe {
   #timer: NodeJS.Timeout | undefined
   #freeAtMs = 0
   #passed = 0
+  #isOver = false
+  #isAbandoned = false
+  readonly #isFromClient: boolean
 
-  constructor(from: Socket, to: Socket, weather: () => Weather) {
+  constructor(from: Socket, to: Socket, weather: () => Weather, isFromClient: boolean) {
     this.#from = from
     this.#to = to
     this.#weather = weather
+    this.#isFromClient = isFromClient
     from.setNoDelay(true)
     from.on('data', (bytes: Buffer) => {
       this.#waiting.push({ bytes: this.#spoil(bytes), dueMs: this.#dueAfter(bytes.length) })
       this.flush()
     })
-    from.on('error', () => this.destroy())
-    from.on('close', () => this.destroy())
+    from.on('error', () => this.#end())
+    from.on('close', () => this.#end())
   }
 
   /** Passes on what is due and comes back for the rest. */
   flush(): void {
     clearTimeout(this.#timer)
-    if (this.#weather().isStalled === true) return
+    if (this.#weather().isStalled === true || this.#isAbandoned) return
+    if (this.#isOver) return this.destroy()
     while (this.#waiting.length > 0 && this.#waiting[0]!.dueMs <= performance.now()) {
       this.#to.write(this.#waiting.shift()!.bytes)
     }
@@ -104,6 +119,18 @@ class Pipe {
     this.#from.destroy()
     this.#to.destroy()
     this.onEnd()
+  }
+
+  /** One end is closed, and the other learns nothing of it. */
+  abandon(): void {
+    this.#isAbandoned = true
+    if (this.#isFromClient) this.#from.destroy()
+  }
+
+  /** A closed connection is told to the other end, unless nothing gets through. */
+  #end(): void {
+    this.#isOver = true
+    this.flush()
   }
 
   #dueAfter(length: number): number {

@@ -1,0 +1,180 @@
+import type { ChildProcess } from 'node:child_process'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { PolicyClient } from '../../../bridges/policy-client.ts'
+import type { Wire } from '../../../bridges/protocol/msgpack.ts'
+import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
+import { Rng } from '../../../src/core/rng.ts'
+import type { TestBridge } from '../helpers.ts'
+import { openBridge, until, wait } from '../helpers.ts'
+import { RawClient } from '../raw-client.ts'
+import { clock } from '../simple-robot.ts'
+import { attacks, garbage, noises, shout, wireArray, withFields } from './garbage.ts'
+import { ask, expectConserved, spawnScript } from './harness.ts'
+import type { RobotReport } from './robot-process.ts'
+import { WAVE } from './robot-process.ts'
+
+const MESSAGES = 100_000
+const ROUNDS_OF_NOISE = 8
+
+describe('a robot in a process of its own', () => {
+  let child: ChildProcess
+  let endpoints: Endpoints
+  let client: PolicyClient
+  let isDriving = true
+  let answered = 0
+
+  beforeAll(async () => {
+    const spawned = await spawnScript('robot-process.ts')
+    child = spawned.child
+    endpoints = spawned.first as Endpoints
+    client = await PolicyClient.connect({ endpoint: endpoints.control, clock, timeoutMs: 20_000 })
+    await client.lease()
+    await client.arm()
+    await client.start()
+    drive().catch(() => undefined)
+  }, 60_000)
+
+  afterAll(async () => {
+    isDriving = false
+    expect(child.exitCode).toBe(null)
+    await client?.close()
+    child?.kill('SIGKILL')
+  })
+
+  async function drive(): Promise<void> {
+    while (isDriving) {
+      const { observationSeq } = await client.nextObservation()
+      client.act(Float32Array.of(WAVE[answered++ % WAVE.length]!, 0), { observationSeq })
+    }
+  }
+
+  /** To all doors: as a stranger and as a client that was let in, to control and to action. */
+  async function burst(count: number, rng: Rng): Promise<void> {
+    const known = new RawClient(endpoints)
+    const stranger = new RawClient(endpoints)
+    await known.hello()
+    const seeds = attacks(known.actionBytes(0.875))
+    for (let k = 0; k < count; k++) {
+      const bytes = garbage(seeds, rng)
+      const sender = k % 4 === 0 ? stranger : known
+      const send = (): Promise<void> => (k % 3 === 0 ? sender.sendControl(bytes) : sender.sendAction(bytes))
+      // The robot takes them at its own pace.
+      while (
+        !(await send().then(
+          () => true,
+          () => child.exitCode !== null,
+        ))
+      );
+      // This process has a robot to drive at the same time.
+      if (k % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    // libzmq 4.3.5 can abort the robot's process when a connection closes that it has stopped reading from.
+    for (let taken = -1, now = 0; ;) {
+      taken = now
+      await wait(300)
+      const { counters } = await ask<RobotReport>(child, 'report')
+      now = counters['control_rx']! + counters['action_rx']! - counters['actions_applied']!
+      if (Math.abs(now - taken) < 100) break
+    }
+    known.close()
+    stranger.close()
+  }
+
+  it(`takes ${MESSAGES} messages of garbage, and serves its client all the while`, async () => {
+    const rng = new Rng(7)
+    await burst(MESSAGES / 10, rng)
+    const before = await ask<RobotReport>(child, 'report')
+    const answeredBefore = answered
+    const startUs = clock()
+    await burst(MESSAGES, rng)
+    const after = await ask<RobotReport>(child, 'report')
+    const seconds = (clock() - startUs) / 1e6
+    const growth = (after.rssBytes - before.rssBytes) / 2 ** 20
+    const received = after.counters['control_rx']! + after.counters['action_rx']!
+    console.log(
+      `${received} messages, ${seconds.toFixed(1)} s, RSS +${growth.toFixed(1)} MiB, ` +
+        `control periods late by ${after.latenessUsP99} us (p99), ${answered - answeredBefore} observations answered`,
+    )
+    expect(received).toBeGreaterThan(0.98 * MESSAGES)
+    expect(growth).toBeLessThan(20)
+    expect(after.isClean).toBe(true)
+    expect(['ACTIVE', 'HOLD']).toContain(after.state)
+    // 50 Hz, on a machine that may be busy.
+    expect(answered - answeredBefore).toBeGreaterThan(20 * seconds)
+    expect(after.counters['actions_applied']! - before.counters['actions_applied']!).toBeGreaterThan(20 * seconds)
+    expectConserved(after.counters)
+  }, 120_000)
+
+  it('is not troubled by what does not speak its language', async () => {
+    const rng = new Rng(8)
+    const before = await ask<RobotReport>(child, 'report')
+    const ports = Object.values(endpoints).map((endpoint: string) => Number(endpoint.split(':').at(-1)))
+    for (let round = 0; round < ROUNDS_OF_NOISE; round++) {
+      await Promise.all(noises(rng).flatMap((noise) => ports.map((port) => shout(port, noise))))
+    }
+    const after = await ask<RobotReport>(child, 'report')
+    expect((after.rssBytes - before.rssBytes) / 2 ** 20).toBeLessThan(20)
+    expect(after.isClean).toBe(true)
+    expect(['ACTIVE', 'HOLD']).toContain(after.state)
+    const seen = answered
+    expect(await until(() => answered > seen + 10)).toBe(true)
+    expectConserved(after.counters)
+  }, 60_000)
+})
+
+describe('the holder of the lease', () => {
+  let bridge: TestBridge | undefined
+  afterEach(async () => bridge?.close())
+
+  const float = (...values: number[]): Wire => wireArray(Float32Array.from(values), '<f4', [values.length])
+  const cases: [string, Record<string, Wire>, string][] = [
+    ['NaN', { action: float(NaN, 0) }, 'rejected_not_finite'],
+    ['Infinity', { action: float(0, -Infinity) }, 'rejected_not_finite'],
+    ['3e38', { action: float(3e38, 0) }, 'rejected_out_of_hard_limits'],
+    ['1e308 as float64', { action: wireArray(Float64Array.of(1e308, 0), '<f8', [2]) }, 'rejected_bad_dtype'],
+    ['another dtype', { action: wireArray(Uint8Array.of(1, 2), '|u1', [2]) }, 'rejected_bad_dtype'],
+    ['an object', { action: wireArray(Float32Array.of(0, 0), '|O', [2]) }, 'rejected_bad_dtype'],
+    ['another length', { action: float(0, 0, 0) }, 'rejected_bad_shape'],
+    ['another shape', { action: wireArray(Float32Array.of(0, 0), '<f4', [1, 2]) }, 'rejected_bad_shape'],
+    ['too few bytes', { action: wireArray(Float32Array.of(0), '<f4', [2]) }, 'rejected_bad_shape'],
+    ['a negative seq', { seq: -1 }, 'rejected_decode_failed'],
+    ['a seq that is no whole number', { seq: 7.5 }, 'rejected_decode_failed'],
+    ['a seq of before', { seq: 1 }, 'rejected_seq_replay'],
+    ['far future', { due_us: 2 ** 53 - 1 }, 'too_early'],
+    ['the past', { due_us: 1 }, 'late'],
+    ['another epoch', { epoch: 0 }, 'rejected_epoch_stale'],
+    ['another lease', { lease: 'mine' }, 'rejected_lease_denied'],
+  ]
+
+  it('is told what is wrong with each action, and goes on with the next good one', async () => {
+    bridge = await openBridge({ messagesPerSecond: 1e5 })
+    const { server, robot } = bridge
+    const client = new RawClient(server.endpoints)
+    await client.hello()
+    await client.begin()
+    const outcomes: Record<string, string[]> = {}
+    for (const [name, fields] of cases) {
+      const before = server.counters
+      await client.sendAction(withFields(client.actionBytes(0.875), fields))
+      await client.sendAction(client.actionBytes(0.25))
+      const names = ['actions_received', 'actions_applied', 'actions_pending', 'actions_superseded', 'actions_rejected']
+      const isSettled = (): boolean => server.counters['actions_received'] === before['actions_received']! + 2
+      expect(await until(isSettled)).toBe(true)
+      const after = server.counters
+      outcomes[name] = Object.keys(after).filter(
+        (key) => key.startsWith('actions_') && !names.includes(key) && after[key] !== (before[key] ?? 0),
+      )
+    }
+    expect(outcomes).toEqual(Object.fromEntries(cases.map(([name, , outcome]) => [name, [`actions_${outcome}`]])))
+    // So small that it is nothing, but a number.
+    await client.sendAction(withFields(client.actionBytes(0), { action: float(1e-42, 0) }))
+    expect(await until(() => robot.applied.at(-1)?.[0] === Math.fround(1e-42))).toBe(true)
+    // A jump ahead is allowed; nothing of before it counts any more.
+    await client.sendAction(client.actionBytes(0.5, { seq: 2 ** 53 - 1 }))
+    expect(await until(() => robot.applied.at(-1)?.[0] === 0.5)).toBe(true)
+    expect(robot.applied.every(([x]) => [0, 0.25, 0.5, Math.fround(1e-42)].includes(x!))).toBe(true)
+    expect(server.state).toBe('ACTIVE')
+    expectConserved(server.counters)
+    client.close()
+  })
+})

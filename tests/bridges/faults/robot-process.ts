@@ -1,0 +1,35 @@
+import { RobotServer } from '../../../bridges/robot-server.ts'
+import { clock, SimpleRobot } from '../simple-robot.ts'
+
+/** A robot in a process of its own, which says where it is, and then how it is whenever it is asked. */
+export interface RobotReport {
+  readonly rssBytes: number
+  readonly state: string
+  readonly counters: Readonly<Record<string, number>>
+  /** Whether all that the robot was told is what {@link isWave} lets through. */
+  readonly isClean: boolean
+  readonly observationSeq: number
+  readonly latenessUsP99: number
+}
+
+/** What the valid client sends: nothing else may reach the robot. */
+export const WAVE = [0.125, 0.25, 0.375] as const
+
+const robot = new SimpleRobot()
+const server = new RobotServer({ robot, clock, messagesPerSecond: 1e7 })
+await server.start()
+
+process.on('message', () => {
+  globalThis.gc?.()
+  const report: RobotReport = {
+    rssBytes: process.memoryUsage.rss(),
+    state: server.state,
+    counters: server.counters,
+    isClean: robot.applied.every(([x, y]) => y === 0 && (x === 0 || (WAVE as readonly number[]).includes(x!))),
+    observationSeq: server.counters['observations_sent']!,
+    latenessUsP99: server.tickLateness.percentileUs(99),
+  }
+  process.send?.(report)
+})
+process.on('disconnect', () => process.exit())
+process.send?.(server.endpoints)
