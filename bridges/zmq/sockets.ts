@@ -10,7 +10,23 @@ export const MAX_COMMAND_BYTES: number = 256 * 1024
 /** Largest message that a client takes from a robot: camera frames are larger than commands. */
 export const MAX_OBSERVATION_BYTES: number = 64 * 1024 * 1024
 
+/**
+ * Sockets that read all that comes, at once: libzmq 4.3.5 stops reading when a receiving queue is full, and aborts the process
+ * ("Assertion failed: !_io_error") if that peer then goes away. Who reads must therefore keep up, and drop what is too much.
+ */
+const READS_ALL = { receiveHighWaterMark: 0 }
+
 const COMMON = { linger: 0, heartbeatInterval: 200, heartbeatTimeout: 1000, handshakeInterval: 3000 }
+
+const ZMQ_RCVHWM = 24
+
+/** Reads all subscriptions, see {@link READS_ALL}; zeromq.js has that option for sockets with messages to read only. */
+class RobotPublisher extends Publisher {
+  constructor(options: ConstructorParameters<typeof Publisher>[0]) {
+    super(options)
+    this.setInt32Option(ZMQ_RCVHWM, 0)
+  }
+}
 
 /** Where the four sockets of a robot are. */
 export interface Endpoints {
@@ -96,10 +112,17 @@ export async function bindRobotSockets(
   const common = { ...COMMON, ...curve, context, maxMessageSize: MAX_COMMAND_BYTES }
   const domain = (name: keyof Endpoints): { zapDomain?: string } => (curve === undefined ? {} : { zapDomain: name })
   const sockets = {
-    control: new Router({ ...common, ...domain('control'), sendTimeout: 0, mandatory: true, handover: false }),
-    action: new Router({ ...common, ...domain('action'), handover: false }),
-    observation: new Publisher({ ...common, ...domain('observation'), sendTimeout: 0, sendHighWaterMark: 4 }),
-    telemetry: new Publisher({ ...common, ...domain('telemetry'), sendTimeout: 0, sendHighWaterMark: 256 }),
+    control: new Router({
+      ...common,
+      ...READS_ALL,
+      ...domain('control'),
+      sendTimeout: 0,
+      mandatory: true,
+      handover: false,
+    }),
+    action: new Router({ ...common, ...READS_ALL, ...domain('action'), handover: false }),
+    observation: new RobotPublisher({ ...common, ...domain('observation'), sendTimeout: 0, sendHighWaterMark: 4 }),
+    telemetry: new RobotPublisher({ ...common, ...domain('telemetry'), sendTimeout: 0, sendHighWaterMark: 256 }),
   }
   const names = Object.keys(sockets) as (keyof Endpoints)[]
   const close = (): void => {
@@ -206,7 +229,7 @@ export function makeClientSockets(
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
   const action = makeActionSocket(context, security, routingId, actionBacklog)
   const observation = new Subscriber({ ...options, conflate: true })
-  const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
+  const telemetry = new Subscriber({ ...options, ...READS_ALL })
   observation.subscribe()
   for (const topic of topics) telemetry.subscribe(topic)
   return { action, observation, telemetry }
@@ -218,8 +241,8 @@ export type ObserverSockets = Pick<ClientSockets, 'observation' | 'telemetry'>
 /** The sockets of an observer that wants all that is published, not only the newest of it; still unconnected. */
 export function makeObserverSockets(context: Context, security: ClientSecurity | undefined): ObserverSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
-  const observation = new Subscriber({ ...options, receiveHighWaterMark: 64 })
-  const telemetry = new Subscriber({ ...options, receiveHighWaterMark: 1000 })
+  const observation = new Subscriber({ ...options, ...READS_ALL })
+  const telemetry = new Subscriber({ ...options, ...READS_ALL })
   observation.subscribe()
   telemetry.subscribe()
   return { observation, telemetry }
