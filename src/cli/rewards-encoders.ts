@@ -72,7 +72,9 @@ async function openFolder(path: string): ReturnType<typeof openRunFolder> {
   } catch (error) {
     if (!(error instanceof ArmatureError) || error.code !== 'not-found') throw error
     throw new ArmatureError('not-found', `"${path}" is neither a run folder nor a control`, {
-      fix: `name a folder of "armature pretrain" or "armature train", or one of ${CONTROLS.join(', ')}`,
+      fix: path.endsWith('.json')
+        ? `name the file for JSON with --json-out ${path}`
+        : `name a folder of "armature pretrain" or "armature train", or one of ${CONTROLS.join(', ')}`,
       cause: error,
     })
   }

@@ -54,8 +54,17 @@ ${level('best possible', ({ best }) => best)}
     'table',
     'Measures',
     `Estimate, and under it the 95 % bootstrap interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. An arrow says which way is better. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
-    `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${glossary(columns)}\n${allMeasures(report)}`,
+    `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${saturatedText(report, columns)}${glossary(columns)}\n${allMeasures(report)}`,
   )
+}
+
+/** Columns that separate nothing: the baseline is at the best value already. */
+function saturatedText({ encoders, baseline }: RewardsReport, columns: readonly MeasureColumn[]): string {
+  const cells = encoders.find(({ name }) => name === baseline)?.cells
+  const saturated = columns.filter(({ name, best }) => best !== undefined && cells?.[name]?.estimate === best)
+  if (baseline === undefined || saturated.length === 0) return ''
+  const titles = saturated.map(({ name, title }) => `“${coreText(name)?.title ?? title}”`).join(', ')
+  return `<p class="small">${escapeHtml(`${baseline} has the best possible value already in ${titles}: on these episodes that says nothing for an encoder.`)}</p>\n`
 }
 
 function colourKey(baseline: string): string {
