@@ -32,7 +32,7 @@ export interface TrainedEncoder {
   readonly encoder: Encoder
   readonly camera: string
   /** Episodes that it learned from, where that was a dataset. */
-  readonly learnedFrom?: { readonly sha256: string; readonly episodes: readonly number[] }
+  readonly learnedFrom?: { readonly path: string; readonly sha256: string; readonly episodes: readonly number[] }
 }
 
 /**
@@ -50,7 +50,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
       source: `${path}: ${made.encoder}, ${update} updates on ${made.data.training.length} episodes of ${made.data.source}`,
       encoder,
       camera: made.camera,
-      learnedFrom: { sha256: made.data.sha256, episodes: made.data.training },
+      learnedFrom: { path: made.data.path, sha256: made.data.sha256, episodes: made.data.training },
     }
   }
   const { parts, step } = await loadRun(path)

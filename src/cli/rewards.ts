@@ -1,4 +1,4 @@
-import { extname } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { envs, makeEnv } from '../../envs/index.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { isGoalEnv } from '../core/env.ts'
@@ -134,7 +134,7 @@ function uniqueName(encoder: TrainedEncoder, others: readonly TrainedEncoder[]):
 
 /**
  * Held out are episodes that no encoder has learned from: those that all runs on this dataset left out, else a share of each class.
- * @throws ArmatureError `bad-argument` when too few are left.
+ * @throws ArmatureError `bad-argument` when too few are left, or when the dataset has changed since an encoder learned from it.
  */
 function holdOut(
   dataset: Dataset,
@@ -142,6 +142,16 @@ function holdOut(
   trained: readonly TrainedEncoder[],
   rng: Rng,
 ): { readonly train: readonly number[]; readonly test: readonly number[] } {
+  const changed = trained.find(
+    ({ learnedFrom }) => learnedFrom?.path === resolve(dataset.path) && learnedFrom.sha256 !== datasetHash,
+  )
+  if (changed !== undefined) {
+    throw new ArmatureError('bad-argument', dataset.path, {
+      expected: `the dataset that ${changed.name} learned from, as it was then`,
+      got: 'files that have changed since, so which of its episodes were held out is not known',
+      fix: 'restore it, pretrain again, or measure on another dataset',
+    })
+  }
   const learned = new Set(
     trained.flatMap(({ learnedFrom }) => (learnedFrom?.sha256 === datasetHash ? learnedFrom.episodes : [])),
   )
