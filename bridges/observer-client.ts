@@ -54,8 +54,8 @@ const LOST_US = 1_000_000
 const HELLO_RETRY_MS = 100
 
 interface Pending {
-  resolve(message: Message): void
-  reject(error: Error): void
+  readonly resolve: (message: Message) => void
+  readonly reject: (error: Error) => void
 }
 
 /**

@@ -18,7 +18,7 @@ const open: { close(): Promise<void> }[] = []
 let endpoint: string
 let robot: SimpleRobot
 let driver: PolicyClient
-let isDriving = true
+const end = new AbortController()
 let driving: Promise<void>
 
 /** A robot in real time, driven from this process for as long as the tests run. */
@@ -37,7 +37,7 @@ beforeAll(async () => {
 
 /** A machine that is too busy for 20 Hz stops the robot: then it is started again. */
 async function drive(): Promise<void> {
-  for (let i = 0; isDriving; i++) {
+  for (let i = 0; !end.signal.aborted; i++) {
     try {
       if (driver.state !== 'ACTIVE' && driver.state !== 'HOLD') await startAgain()
       const { observationSeq } = await driver.nextObservation()
@@ -56,7 +56,7 @@ async function startAgain(): Promise<void> {
 }
 
 afterAll(async () => {
-  isDriving = false
+  end.abort()
   await driving
   for (const it of open.toReversed()) await it.close()
 })
