@@ -256,8 +256,7 @@ export class RemoteGoalEnv extends RemoteEnv implements GoalEnv {
  * @throws ArmatureError `env-failed` where there is none, or it refuses
  */
 export async function connectRemoteEnv(options: RemoteEnvOptions): Promise<RemoteEnv | RemoteGoalEnv> {
-  const { twin, arms, ...clientOptions } = options
-  const client = await PolicyClient.connect(clientOptions)
+  const client = await PolicyClient.connect(options)
   try {
     await client.lease()
   } catch (error) {
@@ -265,7 +264,7 @@ export async function connectRemoteEnv(options: RemoteEnvOptions): Promise<Remot
     throw error
   }
   const { goal } = client.schema
-  return goal === undefined ? new RemoteEnv(client, arms) : new RemoteGoalEnv(client, spaceOf(goal), options)
+  return goal === undefined ? new RemoteEnv(client, options.arms) : new RemoteGoalEnv(client, spaceOf(goal), options)
 }
 
 function specOf(schema: RobotSchema): EnvSpec {

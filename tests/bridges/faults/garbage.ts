@@ -28,8 +28,8 @@ export function attacks(action: Buffer): Buffer[] {
   const bodies: (string | number[])[][] = [
     [Array.from({ length: 10 }, () => arrayBomb).flat()],
     [Array.from({ length: 8 }, () => [0xdf, 0x7f, 0xff, 0xff, 0xff]).flat()],
-    [new Array<number>(200_000).fill(0x91)],
-    [new Array<number>(50_000).fill(0x81)],
+    [Array.from({ length: 200_000 }, () => 0x91)],
+    [Array.from({ length: 50_000 }, () => 0x81)],
     [[0xd4, 0x72, 0x40, 0x92, 0xa1, 0x61, 0xa1, 0x62, 1, 2]],
     [[0xc7, 0x05, 0x74], 'abcde'],
     [[0xd6, 0xff, 0, 0, 0, 0]],
@@ -94,7 +94,14 @@ export function garbage(seeds: readonly Buffer[], rng: Rng): Buffer {
 }
 
 const SIGNATURE = [0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f]
-const GREETING = bytesOf(SIGNATURE, [3, 0], 'NULL', new Array<number>(16).fill(0), [0], new Array<number>(31).fill(0))
+const GREETING = bytesOf(
+  SIGNATURE,
+  [3, 0],
+  'NULL',
+  Array.from({ length: 16 }, () => 0),
+  [0],
+  Array.from({ length: 31 }, () => 0),
+)
 const READY = bytesOf([4, 41, 5], 'READY', [11], 'Socket-Type', [0, 0, 0, 6], 'DEALER', [8], 'Identity', [0, 0, 0, 0])
 
 /** What no ZeroMQ library would say to a port. */
