@@ -112,7 +112,7 @@ describe('a robot in a process of its own', () => {
       const flooder = new RawClient(endpoints)
       // The robot may still be busy with the last one.
       await flooder.hello().catch(() => undefined)
-      for (let k = 0; k < 3000; k++) await flooder.sendControl(new Uint8Array(500)).catch(() => undefined)
+      for (let k = 0; k < 3000; k++) await flooder.sendControl(Buffer.alloc(500)).catch(() => undefined)
       flooder.close()
     }
     const seen = answered
