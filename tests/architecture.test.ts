@@ -40,7 +40,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   envs: { zones: ['src/core'], packages: ['node:', '@dimforge/', '@xmldom/xmldom', 'fast-png', 'omggif', 'zod'] },
   encoders: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   agents: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
-  bridges: { zones: ['src/core'], packages: ['node:', 'zeromq', 'msgpackr', 'zod'] },
+  bridges: { zones: ['src/core'], packages: ['node:', 'zeromq', 'zod'] },
   'src/cli': 'everything',
   'src/ui': 'everything',
   'src/index.ts': 'everything',
