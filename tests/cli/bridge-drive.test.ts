@@ -125,7 +125,7 @@ describe('refusals', { timeout: SLOW_MS }, () => {
   })
 
   test.each([
-    ['an unknown scene', ['robot', 'armature/Nothing-v0'], 'not known'],
+    ['an unknown scene', ['robot', 'armature/Nothing-v0'], 'unknown env'],
     ['an address that others can reach', ['robot', 'mock', '--bind', 'tcp://0.0.0.0:*'], 'key'],
     ['hardware in lock-step', ['robot', 'mock', '--lockstep'], 'simulated robot'],
     ['limits that are missing', ['robot', 'mock', '--limits', 'none.json'], 'none.json'],
