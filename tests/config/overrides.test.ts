@@ -88,7 +88,7 @@ describe('parseConfig', () => {
       'config: unknown key representation.pretrain.frams; did you mean representation.pretrain.frames?',
     ],
     ['goals.relabel.futur=1', 'config: unknown key goals.relabel.futur; did you mean goals.relabel.future?'],
-    ['env.zzz=1', 'config: unknown key env.zzz; there is env.id, env.options'],
+    ['env.zzz=1', 'config: unknown key env.zzz; there is env.id, env.options, env.robot'],
     [
       'representation.kind=state',
       'config: unknown key representation.encoder; there is representation.kind, representation.scalePerM',

@@ -27,7 +27,9 @@ describe.skipIf(reason !== '')(`a Python client and a robot in TypeScript ${reas
   it('drives it in real time', async () => {
     const bridge = kept(await openBridge())
     const seen = await runSession('drive', bridge.server.endpoints.control)
-    expect(seen).toEqual({ applied: [0.25, -0.5], states: ['ACTIVE', 'READY'], same_clock: true, refusals: [] })
+    expect(seen).toMatchObject({ applied: [0.25, -0.5], states: ['ACTIVE', 'READY'], same_clock: true })
+    // The last action and the stop go over different sockets: the stop may win.
+    expect((seen as { refusals: string[] }).refusals.filter((code) => code !== 'epoch_stale')).toEqual([])
     expect(bridge.robot.applied.at(-1)).toEqual([0.25, -0.5])
     expect(bridge.server.state).toBe('IDLE')
   })
