@@ -5,7 +5,7 @@
  *
  *   npx tsx bench/offline-measures.ts --seeds 2 --jobs 2 --runs runs/offline-measures
  *
- * What is finished under --runs is not repeated. Results go to docs/results/offline-measures.json, the table to stdout in Markdown.
+ * What is finished under --runs is not repeated; `--jobs 0` only sums that up. Results go to docs/results/offline-measures.json, the table to stdout in Markdown.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -59,6 +59,13 @@ const { values } = parseArgs({
 const data = join(values.runs, 'data')
 const reportFile = join(values.runs, 'rewards.html')
 const encoderRun = (name: string): string => join(values.runs, 'encoders', name)
+const presetOf = (name: string): string => (name === ORACLE ? 'oracle-push' : 'rig-push')
+const runOf = (name: string, seed: number): string => join(values.runs, 'sac', `${name}-${seed}`)
+const finishedOf = (name: string, seed: number): string => join(runOf(name, seed), 'eval', `${presetOf(name)}.json`)
+
+interface Evaluation {
+  readonly means: Readonly<Record<string, number>>
+}
 
 /** What is published: scores by encoder (metres of hand and puck from their goals, one per seed) and measures by name. */
 interface Results {
@@ -87,29 +94,35 @@ const queue = Array.from({ length: Number(values.seeds) }, (_, seed) =>
   CANDIDATES.map(({ name }) => ({ name, seed })),
 ).flat()
 await Promise.all(Array.from({ length: Number(values.jobs) }, trainAll))
+for (const { name } of CANDIDATES) await readScores(name)
 const results = await publish()
 process.stdout.write(`${markdown(results)}\n`)
+
+/** Scores of the runs that are finished, by seed. */
+async function readScores(name: string): Promise<void> {
+  for (let seed = 0; seed < Number(values.seeds); seed++) {
+    const distance = async (file: string): Promise<number> => {
+      const { means } = JSON.parse(await readFile(join(runOf(name, seed), 'eval', file), 'utf8')) as Evaluation
+      return means['eval/distance']!
+    }
+    if (!existsSync(finishedOf(name, seed))) continue
+    ;(scores[name] ??= []).push(await distance(`${presetOf(name)}.json`))
+    still.push(await distance('still.json'))
+  }
+}
 
 async function trainAll(): Promise<void> {
   for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
     const { name, seed } = job
-    const preset = name === ORACLE ? 'oracle-push' : 'rig-push'
-    const out = join(values.runs, 'sac', `${name}-${seed}`)
+    const preset = presetOf(name)
+    const out = runOf(name, seed)
     const settings = ['goals.exploration=env', 'training.finalEpisodes=50', `training.evalEvery=${values.steps}`]
     if (name !== ORACLE) {
       settings.push(`representation.from=${encoderRun(name)}`, `representation.latentScale=${await latentScale(name)}`)
     }
-    const finished = join(out, 'eval', `${preset}.json`)
     const words = ['train', preset, '--seed', String(seed), '--steps', values.steps, '--out', out]
     const resume = existsSync(join(out, 'config.json')) ? ['train', '--resume', '--out', out] : undefined
-    await step(finished, resume ?? [...words, ...settings.flatMap((setting) => ['--set', setting])])
-    const distance = async (file: string): Promise<number> =>
-      (JSON.parse(await readFile(join(out, 'eval', file), 'utf8')) as { means: Record<string, number> }).means[
-        'eval/distance'
-      ]!
-    ;(scores[name] ??= [])[seed] = await distance(`${preset}.json`)
-    still.push(await distance('still.json'))
-    process.stderr.write(`${name} seed ${seed}: ${scores[name][seed]} m\n`)
+    await step(finishedOf(name, seed), resume ?? [...words, ...settings.flatMap((setting) => ['--set', setting])])
   }
 }
 
@@ -139,9 +152,8 @@ async function publish(): Promise<Results> {
     return Object.fromEntries(Object.entries(cells).map(([measure, { estimate }]) => [measure, estimate]))
   }
   const all: Results = {
-    commands: commands.toSorted(
-      (a, b) => Number(a.startsWith('armature train')) - Number(b.startsWith('armature train')),
-    ),
+    // Where the runs lie on this machine is nobody's business.
+    commands: commands.map((command) => command.replaceAll(values.runs, 'runs/offline-measures')),
     steps: Number(values.steps),
     scores,
     still: mean(still),
