@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
@@ -58,5 +58,16 @@ test.each([
   const { code, stderr } = await runCli(cwd, args)
   expect(code).toBe(2)
   expect(stderr).toContain(text)
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+})
+
+test('a dataset that has changed since its encoder learned from it is refused', { timeout: SLOW_MS }, async () => {
+  const pretrained = await runCli(cwd, ['pretrain', 'pixels', '--data', 'data', '--camera', 'top', '--out', 'run'])
+  expect({ code: pretrained.code, stderr: pretrained.stderr.includes('armature:') }).toEqual({ code: 0, stderr: false })
+  writeFileSync(join(cwd, 'data', 'notes.txt'), 'added')
+  const { code, stderr } = await runCli(cwd, ['rewards', 'run', '--data', 'data'])
+  rmSync(join(cwd, 'data', 'notes.txt'))
+  expect(code).toBe(2)
+  expect(stderr).toContain('expected the dataset that run learned from, as it was then')
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
 })
