@@ -11,7 +11,7 @@ import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { centred, checkFrames, inChunks } from '../shared/frames.ts'
+import { centred, checkFrames, decodeLatents, encodeFrames } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import { meanOf } from '../shared/spectrum.ts'
 import type { AutoencoderConfig } from './config.ts'
@@ -97,21 +97,15 @@ export class Autoencoder implements Encoder<'frames'> {
   }
 
   async encode(batch: FrameBatch): Promise<Float32Array> {
-    checkFrames(this.spec, batch)
-    const { latentSize, frameShape } = this.spec
-    return inChunks(batch.frames, batch.count, latentSize, async (data, count) => {
-      const frames = ndarray(data, [count, ...frameShape])
-      return (await this.#encode.run({ frames, ...this.#constants.arrays })).latents.data as Float32Array
+    return encodeFrames(this.spec, batch, async (frames) => {
+      return (await this.#encode.run({ frames, ...this.#constants.arrays })).latents
     })
   }
 
   async decode(latents: Float32Array, count: number): Promise<Uint8Array> {
-    const { latentSize, frameShape } = this.spec
-    const images = await inChunks(latents, count, sizeOf(frameShape), async (data, rows) => {
-      const input = ndarray(data, [rows, latentSize])
-      return (await this.#decode.run({ latents: input, ...this.#constants.arrays })).images.data as Float32Array
+    return decodeLatents(this.spec, latents, count, async (rows) => {
+      return (await this.#decode.run({ latents: rows, ...this.#constants.arrays })).images
     })
-    return Uint8Array.from(images, Math.round)
   }
 
   save(): NamedArrays {

@@ -1,7 +1,7 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
-import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
+import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import { Adam } from '../../src/tensor/adam.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
@@ -10,7 +10,7 @@ import type { Layer } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { centred, checkFrames, inChunks } from '../shared/frames.ts'
+import { centred, checkFrames, decodeLatents, encodeFrames } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import { frameStatistics } from '../shared/spectrum.ts'
 import { chooseBeta } from './choose-beta.ts'
@@ -135,22 +135,15 @@ export class BetaVae implements Encoder<'frames'> {
   }
 
   async encode(batch: FrameBatch): Promise<Float32Array> {
-    checkFrames(this.spec, batch)
-    const { latentSize, frameShape } = this.spec
-    return inChunks(batch.frames, batch.count, latentSize, async (data, count) => {
-      const frames = ndarray(data, [count, ...frameShape])
-      return (await this.#encode.run({ frames, meanFrame: this.#statistics.meanFrame })).latents.data as Float32Array
+    return encodeFrames(this.spec, batch, async (frames) => {
+      return (await this.#encode.run({ frames, meanFrame: this.#statistics.meanFrame })).latents
     })
   }
 
   async decode(latents: Float32Array, count: number): Promise<Uint8Array> {
-    const { latentSize, frameShape } = this.spec
-    const images = await inChunks(latents, count, sizeOf(frameShape), async (data, rows) => {
-      const input = ndarray(data, [rows, latentSize])
-      return (await this.#decode.run({ latents: input, meanFrame: this.#statistics.meanFrame })).images
-        .data as Float32Array
+    return decodeLatents(this.spec, latents, count, async (rows) => {
+      return (await this.#decode.run({ latents: rows, meanFrame: this.#statistics.meanFrame })).images
     })
-    return Uint8Array.from(images, Math.round)
   }
 
   /** N(0, I), or with `prior: fitted` the Gaussian of {@link fitPrior}: the aggregated posterior covers less than N(0, I). */

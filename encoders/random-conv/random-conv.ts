@@ -10,7 +10,7 @@ import type { Stateful } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { centred, checkFrames, inChunks } from '../shared/frames.ts'
+import { centred, checkFrames, encodeFrames } from '../shared/frames.ts'
 import { encoderNetwork } from '../shared/networks.ts'
 import { meanOf, spread } from '../shared/spectrum.ts'
 import type { RandomConvConfig } from './config.ts'
@@ -74,12 +74,10 @@ export class RandomConv implements Encoder<'frames'> {
   }
 
   async encode(batch: FrameBatch): Promise<Float32Array> {
-    checkFrames(this.spec, batch)
-    const { latentSize, frameShape } = this.spec
+    const { latentSize } = this.spec
     const { meanFrame, centre, scale } = this.#constants.arrays
-    const latents = await inChunks(batch.frames, batch.count, latentSize, async (data, count) => {
-      const frames = ndarray(data, [count, ...frameShape])
-      return (await this.#encode.run({ frames, meanFrame })).features.data as Float32Array
+    const latents = await encodeFrames(this.spec, batch, async (frames) => {
+      return (await this.#encode.run({ frames, meanFrame })).features
     })
     return latents.map((x, i) => (x - centre.data[i % latentSize]!) / scale.data[0]!)
   }

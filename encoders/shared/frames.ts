@@ -1,7 +1,8 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
-import { sizeOf } from '../../src/core/ndarray.ts'
+import type { NdArray } from '../../src/core/ndarray.ts'
+import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import { tf } from '../../src/tensor/tf.ts'
 
 /** Frames per program run of `encode` and `decode`; a shorter rest is padded, so that only two shapes are ever compiled. */
@@ -22,8 +23,37 @@ export function checkFrames({ name, frameShape }: EncoderSpec, { frames, count }
   })
 }
 
+/**
+ * Latents [count, latentSize] of a batch, by a program from frames [rows, height, width, channels] to latents [rows, latentSize].
+ * @throws ArmatureError `bad-shape` for frames that `spec` does not take.
+ */
+export async function encodeFrames(
+  spec: EncoderSpec,
+  batch: FrameBatch,
+  encode: (frames: NdArray) => Promise<NdArray>,
+): Promise<Float32Array> {
+  checkFrames(spec, batch)
+  const { latentSize, frameShape } = spec
+  return inChunks(batch.frames, batch.count, latentSize, async (data, rows) => {
+    return (await encode(ndarray(data, [rows, ...frameShape]))).data as Float32Array
+  })
+}
+
+/** Images uint8 [count, height, width, channels] of latents, by a program from latents [rows, latentSize] to images in [0, 255]. */
+export async function decodeLatents(
+  { latentSize, frameShape }: EncoderSpec,
+  latents: Float32Array,
+  count: number,
+  decode: (latents: NdArray) => Promise<NdArray>,
+): Promise<Uint8Array> {
+  const images = await inChunks(latents, count, sizeOf(frameShape), async (data, rows) => {
+    return (await decode(ndarray(data, [rows, latentSize]))).data as Float32Array
+  })
+  return Uint8Array.from(images, Math.round)
+}
+
 /** Runs `rows` rows of `data` through `run`, `CHUNK` at a time; one row alone goes as it is, for acting. */
-export async function inChunks<T extends Uint8Array | Float32Array>(
+async function inChunks<T extends Uint8Array | Float32Array>(
   data: T,
   rows: number,
   outputSize: number,
