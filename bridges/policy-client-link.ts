@@ -4,7 +4,7 @@ import { ArmatureError } from '../src/core/errors.ts'
 import { encodeMessage } from './protocol/codec.ts'
 import type { BridgeMode, Message } from './protocol/messages.ts'
 import type { SendCounts } from './zmq/queue.ts'
-import { SendQueue } from './zmq/queue.ts'
+import { NO_SENDS, SendQueue } from './zmq/queue.ts'
 import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from './zmq/sockets.ts'
 import { connectControl, makeActionSocket, makeClientSockets } from './zmq/sockets.ts'
 
@@ -17,17 +17,6 @@ export interface LinkHandlers {
 
 /** In real time no old action may wait; in lock-step there is never more than one. */
 const BACKLOG: Readonly<Record<BridgeMode, number>> = { realtime: 2, lockstep: 64 }
-
-const NOTHING: SendCounts = {
-  offered: 0,
-  sent: 0,
-  sentBytes: 0,
-  dropped: 0,
-  refused: 0,
-  again: 0,
-  unreachable: 0,
-  failed: 0,
-}
 
 /**
  * The four sockets of a client. When the connection of control or action breaks, both are made anew under another routing id: the robot
@@ -46,7 +35,7 @@ export class ClientLink {
   #actionQueue: SendQueue | undefined
   #lastProblem: string | undefined
   /** Of queues whose sockets are closed. */
-  #before = { control: NOTHING, action: NOTHING }
+  #before = { control: NO_SENDS, action: NO_SENDS }
   #isClosed = false
 
   constructor(endpoint: string, security: ClientSecurity | undefined, handlers: LinkHandlers) {
@@ -65,7 +54,7 @@ export class ClientLink {
   get counts(): { readonly control: SendCounts; readonly action: SendCounts } {
     return {
       control: sum(this.#before.control, this.#controlQueue.counts),
-      action: sum(this.#before.action, this.#actionQueue?.counts ?? NOTHING),
+      action: sum(this.#before.action, this.#actionQueue?.counts ?? NO_SENDS),
     }
   }
 

@@ -27,6 +27,18 @@ export interface SendCounts {
   readonly failed: number
 }
 
+/** Those of a queue that was given nothing. */
+export const NO_SENDS: SendCounts = {
+  offered: 0,
+  sent: 0,
+  sentBytes: 0,
+  dropped: 0,
+  refused: 0,
+  again: 0,
+  unreachable: 0,
+  failed: 0,
+}
+
 /** libzmq looks for room in a full socket at most about once a millisecond. */
 const AGAIN_MS = 1
 
@@ -41,16 +53,7 @@ export class SendQueue {
   readonly #onUnreachable: ((peer: Uint8Array) => void) | undefined
   readonly #sendsAgain: boolean
   readonly #waiting: Uint8Array[][] = []
-  readonly #counts = {
-    offered: 0,
-    sent: 0,
-    sentBytes: 0,
-    dropped: 0,
-    refused: 0,
-    again: 0,
-    unreachable: 0,
-    failed: 0,
-  }
+  readonly #counts: { -readonly [name in keyof SendCounts]: number } = { ...NO_SENDS }
   #isWriting = false
   #isClosed = false
 

@@ -7,7 +7,8 @@ import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
 import { BenchChild } from './bridge-bench-child.ts'
 import { median, percentiles } from './bridge-bench-numbers.ts'
 import type { BenchCameras } from './bridge-bench-robot.ts'
-import { BenchRobot, monotonicUs, sampleObservation } from './bridge-bench-robot.ts'
+import { BenchRobot, sampleObservation } from './bridge-bench-robot.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 import type { Section, SectionContext } from './bridge-bench-section.ts'
 
 const SMALL: BenchCameras = { count: 1, height: 64, width: 64 }

@@ -6,7 +6,7 @@ import type { WorkerTask } from './bridge-bench-child.ts'
 import { BenchChild } from './bridge-bench-child.ts'
 import { median, percentiles } from './bridge-bench-numbers.ts'
 import type { BenchCameras } from './bridge-bench-robot.ts'
-import { monotonicUs } from './bridge-bench-robot.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 import type { Section, SectionContext } from './bridge-bench-section.ts'
 
 const HZ = 50

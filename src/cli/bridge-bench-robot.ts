@@ -2,9 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ObservationMessage } from '../../bridges/protocol/messages.ts'
 import type { Robot, RobotReading, RobotSpec } from '../core/robot.ts'
 import { boxSpace, imageSpace } from '../core/spaces.ts'
-
-/** Monotonic whole microseconds, the same in all processes of one machine. */
-export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
+import { monotonicUs } from './monotonic-clock.ts'
 
 /** What the cameras of a timed robot show: 64x64 RGB is 12 KB, 640x480 RGB is 0.9 MB. */
 export interface BenchCameras {

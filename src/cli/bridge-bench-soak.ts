@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchChild, WorkerStats } from './bridge-bench-child.ts'
 import { slope } from './bridge-bench-numbers.ts'
 import { answer, connectTo, realtimeRobot, startMoving } from './bridge-bench-realtime.ts'
-import { monotonicUs } from './bridge-bench-robot.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 import type { SectionContext } from './bridge-bench-section.ts'
 
 const HZ = 50

@@ -5,7 +5,8 @@ import { Authorization } from '../../bridges/zmq/authorization.ts'
 import { readKeyFile } from '../../bridges/zmq/keys.ts'
 import { encodeMessage } from '../../bridges/protocol/codec.ts'
 import type { WorkerAnswer, WorkerCommand, WorkerStats, WorkerTask } from './bridge-bench-child.ts'
-import { BenchRobot, monotonicUs, sampleObservation, TripTimer } from './bridge-bench-robot.ts'
+import { BenchRobot, sampleObservation, TripTimer } from './bridge-bench-robot.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 
 /**
  * The robot's side of `armature bench bridge`, in a process of its own: a robot server, or a bare socket that sends the same bytes. The only

@@ -3,6 +3,7 @@ import { ObserverClient } from '../../bridges/observer-client.ts'
 import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
 import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
 import { ArmatureError } from '../core/errors.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 
 /** Flags of every command that connects to a robot. */
 export interface BridgeKeyFlags {
@@ -11,9 +12,6 @@ export interface BridgeKeyFlags {
   /** Public key of the robot, or its key file. */
   readonly robotKey?: string
 }
-
-/** Microseconds of this process's monotonic clock. */
-export const monotonicUs = (): number => Number(process.hrtime.bigint() / 1000n)
 
 /**
  * The keys that `--key` and `--robot-key` name; undefined where neither is given.
@@ -25,6 +23,7 @@ export async function clientSecurity({ key, robotKey }: BridgeKeyFlags): Promise
     throw new ArmatureError('bad-argument', key === undefined ? '--robot-key' : '--key', {
       expected: 'both --key, which file proves who this is, and --robot-key, who the robot must be',
       got: 'one of them',
+      fix: 'the robot prints its public key when it starts',
     })
   }
   const robot = isKey(robotKey) ? robotKey : (await readKeyFile(robotKey)).publicKey

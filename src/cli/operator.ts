@@ -1,7 +1,8 @@
 import { PolicyClient } from '../../bridges/policy-client.ts'
+import { clientSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 import type { RobotFlags } from './remote.ts'
-import { clockUs, securityOf } from './remote.ts'
 
 /** What an operator can tell a robot that someone else may be moving. */
 export type OperatorCommand = 'arm' | 'stop' | 'clear'
@@ -23,10 +24,10 @@ export async function operate(
   endpoint: string,
   { safe, ...flags }: RobotFlags & { readonly safe?: boolean },
 ): Promise<OperatorReport> {
-  const security = await securityOf(flags)
+  const security = await clientSecurity(flags)
   const client = await PolicyClient.connect({
     endpoint,
-    clock: clockUs,
+    clock: monotonicUs,
     name: 'operator',
     timeoutMs: 10_000,
     role: 'operator',

@@ -6,22 +6,19 @@ import type { RobotSchema } from '../../bridges/protocol/schema.ts'
 import { actionDigest, observationDigest, schemaOf } from '../../bridges/protocol/schema.ts'
 import type { RemoteEnv } from '../../bridges/remote-env.ts'
 import { connectRemoteEnv } from '../../bridges/remote-env.ts'
-import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
-import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
 import { envs, makeEnv } from '../../envs/index.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import type { Env, GoalEnv } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { isGoalRobot } from '../core/robot.ts'
+import type { BridgeKeyFlags } from './bridge-connect.ts'
+import { clientSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 
 /** How a command reaches a robot. */
-export interface RobotFlags {
-  /** This side's key file. */
-  readonly key?: string
-  /** The robot's public key, or a file that has it. */
-  readonly robotKey?: string
+export interface RobotFlags extends BridgeKeyFlags {
   /** Go on although the robot is not like the one that the run was trained on, if the robot allows that too. */
   readonly acceptMismatch?: boolean
   /** Move hardware without asking first. */
@@ -35,22 +32,6 @@ export type RobotPlace = TrainConfig['env'] & { readonly robot: string }
 
 /** For each answer of a robot: a busy machine is no reason to give up. */
 const TIMEOUT_MS = 10_000
-
-/** Whole microseconds of this process's monotonic clock. */
-export const clockUs = (): number => Number(process.hrtime.bigint() / 1000n)
-
-/** @throws ArmatureError `bad-argument` for one key without the other, and what reading a key file throws */
-export async function securityOf({ key, robotKey }: RobotFlags): Promise<ClientSecurity | undefined> {
-  if (key === undefined && robotKey === undefined) return undefined
-  if (key === undefined || robotKey === undefined) {
-    throw new ArmatureError('bad-argument', key === undefined ? '--robot-key' : '--key', {
-      expected: `${key === undefined ? '--key FILE' : '--robot-key KEY'} beside it`,
-      fix: 'the robot prints its public key when it starts',
-    })
-  }
-  const publicKey = isKey(robotKey) ? robotKey : (await readKeyFile(robotKey)).publicKey
-  return { keys: await readKeyFile(key), robotKey: publicKey }
-}
 
 /**
  * The robots that one command uses. All are let go, and their sockets closed, by {@link Bridge.close}: a socket left open would keep the
@@ -108,10 +89,10 @@ export class Bridge {
 
   async #access(endpoint: string): Promise<PolicyClientOptions> {
     const { acceptMismatch } = this.#flags
-    const security = await securityOf(this.#flags)
+    const security = await clientSecurity(this.#flags)
     return {
       endpoint,
-      clock: clockUs,
+      clock: monotonicUs,
       name: 'armature',
       timeoutMs: TIMEOUT_MS,
       ...(security === undefined ? {} : { security }),

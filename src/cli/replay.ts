@@ -8,9 +8,9 @@ import type { EpisodeData } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import { runVersions } from '../io/run-folder.ts'
-import { monotonicUs } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 
 export interface ReplayOptions {
   readonly speed: number

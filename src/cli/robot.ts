@@ -15,7 +15,7 @@ import { ArmatureError } from '../core/errors.ts'
 import type { Robot } from '../core/robot.ts'
 import { isFileError } from '../io/atomic.ts'
 import type { CliContext } from './context.ts'
-import { clockUs } from './remote.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 
 export interface RobotOptions {
   /** Address of the control socket; the other three are at the next ports. */
@@ -64,7 +64,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
   const mode = options.lockstep === true ? 'lockstep' : 'realtime'
   const server = new RobotServer({
     robot,
-    clock: clockUs,
+    clock: monotonicUs,
     wallClock: context.clock,
     endpoint: options.bind,
     mode,
@@ -96,7 +96,7 @@ async function makeRobot(id: string, { set, seed }: RobotOptions): Promise<Robot
     if (seed !== undefined) await env.reset({ seed })
     return envRobot(env)
   }
-  if (set.length === 0 && seed === undefined) return mockRobot({ clock: clockUs })
+  if (set.length === 0 && seed === undefined) return mockRobot({ clock: monotonicUs })
   throw new ArmatureError('bad-argument', 'the mock robot', { got: '--set or --seed, of which it takes none' })
 }
 

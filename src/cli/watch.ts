@@ -1,7 +1,8 @@
 import type { BridgeSnapshot } from '../../bridges/bridge-monitor.ts'
 import { BridgeMonitor } from '../../bridges/bridge-monitor.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
-import { monotonicUs, observeRobot, waitFor } from './bridge-connect.ts'
+import { observeRobot, waitFor } from './bridge-connect.ts'
+import { monotonicUs } from './monotonic-clock.ts'
 import type { CliContext } from './context.ts'
 import { table } from './table.ts'
 
