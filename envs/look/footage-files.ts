@@ -67,11 +67,11 @@ function readGif(file: string): Footage {
     requireRoom(file, width * height * 3 * gif.numFrames())
     let canvas: Uint8Array = new Uint8Array(width * height * 4)
     const frames = Array.from({ length: gif.numFrames() }, (_, frame) => {
-      const before = canvas.slice()
+      const info = gif.frameInfo(frame)
+      const before = info.disposal === 3 ? canvas.slice() : undefined
       gif.decodeAndBlitFrameRGBA(frame, canvas)
       const rgb = withoutAlpha(canvas)
-      const info = gif.frameInfo(frame)
-      if (info.disposal === 3) canvas = before
+      if (before !== undefined) canvas = before
       if (info.disposal === 2) clear(canvas, width, info)
       return rgb
     })

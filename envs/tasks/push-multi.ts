@@ -14,6 +14,7 @@ import type { MocapHandHandles } from '../world/mocap-hand.ts'
 import { addMocapHand, MocapHand, Z_UP } from '../world/mocap-hand.ts'
 import { createWorld } from '../world/physics-world.ts'
 import { addBars } from '../world/rim.ts'
+import { scaleDynamics } from '../world/scale-dynamics.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import type { ObjectLook } from './push-multi-layout.ts'
 import {
@@ -117,9 +118,11 @@ class PushMulti implements GoalTask {
       this.#looks = drawLooks(rng, this.#looks.length)
       this.#physics = this.#settle()
       this.#wear()
+      scaleDynamics(this.#physics.world, ...this.#scales)
+    } else {
+      this.#physics.scale(...this.#scales)
+      this.#physics.reset()
     }
-    this.#physics.scale(...this.#scales)
-    this.#physics.reset()
     const state = this.#drawApart(rng, start === 'random' ? HAND_BOX : HAND_GOAL_BOX)
     if (start === 'default') state.set(HAND_START)
     this.#hand.place(state[0]!, state[1]!)

@@ -1,6 +1,7 @@
 import { inflateSync } from 'node:zlib'
 import { ArmatureError } from '../../core/errors.ts'
 import type { RgbImage } from '../image.ts'
+import { paeth } from '../png.ts'
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 /** Channels by colour type: grey, RGB, grey with alpha, RGBA. */
@@ -83,14 +84,6 @@ function unfilterRow(
     else throw notPng(`a PNG with filter ${filter}`)
     out[to + i] = rows[from + i]! + prediction
   }
-}
-
-function paeth(left: number, up: number, upLeft: number): number {
-  const toLeft = Math.abs(up - upLeft)
-  const toUp = Math.abs(left - upLeft)
-  const toUpLeft = Math.abs(left + up - 2 * upLeft)
-  if (toLeft <= toUp && toLeft <= toUpLeft) return left
-  return toUp <= toUpLeft ? up : upLeft
 }
 
 function toRgb(pixels: Uint8Array, channels: number): Uint8Array {
