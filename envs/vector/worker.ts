@@ -51,10 +51,13 @@ async function attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Sleeps until there is a request beyond the last one answered. */
+/**
+ * Sleeps until there is a request beyond the last one answered. To be woken is not enough: a request may be seen and answered between the
+ * main thread's store and its notification, which then wakes the next wait.
+ */
 function nextCommand(): number {
   const answered = Atomics.load(control, CONTROL.response)
-  Atomics.wait(control, CONTROL.request, answered)
+  while (Atomics.load(control, CONTROL.request) === answered) Atomics.wait(control, CONTROL.request, answered)
   return Atomics.load(control, CONTROL.command)
 }
 

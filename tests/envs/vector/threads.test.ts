@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { InfoBoard } from '../../../envs/vector/info-board.ts'
 import { makeVectorEnv } from '../../../envs/vector/index.ts'
 import { vectorArrays, vectorBytes } from '../../../envs/vector/vector-arrays.ts'
@@ -40,6 +40,30 @@ describe('envs in threads', { timeout: SLOW_MS }, () => {
     const step = envs.step(Float32Array.of(ACTION.count, ACTION.hang))
     const [outcome] = await Promise.allSettled([step, envs.close()])
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'closed' } })
+  })
+
+  it('do nothing when a notification comes after its request was answered', async () => {
+    const envs = await makeOdd(2, 1)
+    await envs.reset({ seed: 0 })
+    const notify = Atomics.notify.bind(Atomics)
+    const spy = vi.spyOn(Atomics, 'notify').mockImplementation((control, index) => {
+      const woken = notify(control as Int32Array, index)
+      // By now the step that this woke is done, and the thread sleeps again.
+      const endMs = performance.now() + 20
+      while (performance.now() < endMs);
+      return woken + notify(control as Int32Array, index)
+    })
+    try {
+      for (let step = 1; step <= 3; step++) {
+        const { observation } = await envs.step(new Float32Array(2))
+        expect([...observation.proprio]).toEqual([step, step])
+      }
+      await envs.reset({ seed: 0 })
+      expect([...(await envs.step(new Float32Array(2))).observation.proprio]).toEqual([1, 1])
+    } finally {
+      spy.mockRestore()
+    }
+    await envs.close()
   })
 
   it('do not keep a process alive that forgets to close them', async () => {
