@@ -161,6 +161,11 @@ function malformed(text: string): ProtocolError {
   return new ProtocolError('decode_failed', text)
 }
 
+/** Sessions and leases are longer: they are never kept. */
+const LONGEST_NAME = 24
+/** Short texts seen lately, by hash: comparing one takes less time than making it anew, and leaves no garbage. */
+const names: string[] = Array.from({ length: 1024 }, () => '')
+
 class Reader {
   offset: number
   private readonly bytes: Buffer
@@ -256,11 +261,29 @@ class Reader {
 
   private text(length: number): string {
     const at = this.take(length)
-    let isAscii = true
-    for (let i = at; i < at + length && isAscii; i++) isAscii = this.bytes[i]! < 0x80
-    if (isAscii) return this.bytes.toString('latin1', at, at + length)
+    for (let i = at; i < at + length; i++) if (this.bytes[i]! >= 0x80) return this.utf8(at, length)
+    return this.latin1(at, length, '')
+  }
+
+  private utf8(at: number, length: number): string {
     if (!isUtf8(this.bytes.subarray(at, at + length))) throw malformed('text is not UTF-8')
     return this.bytes.toString('utf8', at, at + length)
+  }
+
+  /** `prefix` and the bytes as latin1: the string of the last time, if that still is in {@link names}. */
+  private latin1(at: number, length: number, prefix: '' | typeof BIN_KEY): string {
+    const { bytes } = this
+    if (length > LONGEST_NAME) return prefix + bytes.toString('latin1', at, at + length)
+    let hash = prefix.length
+    for (let i = at; i < at + length; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
+    const slot = hash & (names.length - 1)
+    const known = names[slot]!
+    if (known.length === prefix.length + length && known.startsWith(prefix)) {
+      let i = 0
+      while (i < length && known.charCodeAt(prefix.length + i) === bytes[at + i]) i++
+      if (i === length) return known
+    }
+    return (names[slot] = prefix + bytes.toString('latin1', at, at + length))
   }
 
   private array(length: number, depth: number): Wire[] {
@@ -275,7 +298,7 @@ class Reader {
     const entries = new Map<string, Wire>()
     for (let i = 0; i < length; i++) {
       const key = this.value(depth + 1)
-      const name = key instanceof Uint8Array ? BIN_KEY + Buffer.from(key).toString('latin1') : key
+      const name = key instanceof Uint8Array ? this.latin1(this.offset - key.length, key.length, BIN_KEY) : key
       if (typeof name !== 'string') throw malformed('a key is neither text nor bytes')
       if (entries.has(name)) throw malformed('a key comes twice')
       entries.set(name, this.value(depth + 1))
