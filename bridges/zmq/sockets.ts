@@ -11,8 +11,10 @@ export const MAX_COMMAND_BYTES: number = 256 * 1024
 export const MAX_OBSERVATION_BYTES: number = 64 * 1024 * 1024
 
 /**
- * Sockets that read all that comes, at once: libzmq 4.3.5 stops reading when a receiving queue is full, and aborts the process
- * ("Assertion failed: !_io_error") if that peer then goes away. Who reads must therefore keep up, and drop what is too much.
+ * Sockets that queue all that comes. With a limit, libzmq 4.3.5 stops reading when the queue is full, and aborts the process ("Assertion
+ * failed: !_io_error") if that peer then goes away and a heartbeat is due: its own, or one of the peer that still waits to be read. Taking a
+ * routing id over from a connection (`handover`) comes to the same. So there is no limit to give: who reads must keep up (see `readAll`) and
+ * drop what is too much.
  */
 const READS_ALL = { receiveHighWaterMark: 0 }
 
