@@ -42,3 +42,22 @@ export class ProtocolError extends Error {
     this.code = code
   }
 }
+
+/** A field of a message that holds something else than it should; its text begins with where in the message it is. */
+export class FieldError extends ProtocolError {
+  #where = ''
+  readonly #problem: string
+
+  /** @param problem goes on after the name of the field, e.g. "is not a number" */
+  constructor(code: ErrorCode, problem: string) {
+    super(code, problem)
+    this.#problem = problem
+  }
+
+  /** The same error, of a field in the map or list called `name`, or in item `[i]` of one. */
+  within(name: string): this {
+    this.#where = this.#where === '' || this.#where.startsWith('[') ? name + this.#where : `${name}.${this.#where}`
+    this.message = `${this.#where} ${this.#problem}`
+    return this
+  }
+}

@@ -1,9 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { arrayFromWire, arrayToWire } from '../../../bridges/protocol/arrays.ts'
+import type { WireArray } from '../../../bridges/protocol/arrays.ts'
+import { readArray, writeArray } from '../../../bridges/protocol/arrays.ts'
 import { ClockSync } from '../../../bridges/protocol/clock-sync.ts'
 import { Counters } from '../../../bridges/protocol/counters.ts'
 import { Histogram } from '../../../bridges/protocol/histogram.ts'
+import { WireReader } from '../../../bridges/protocol/wire-reader.ts'
+import { WireWriter } from '../../../bridges/protocol/wire-writer.ts'
 import { actionDigest, digestOf, observationDigest, schemaOf, spaceOf } from '../../../bridges/protocol/schema.ts'
 import type { RobotSpec } from '../../../src/core/robot.ts'
 import { boxSpace, imageSpace, symmetricSpace } from '../../../src/core/spaces.ts'
@@ -120,12 +123,29 @@ describe('arrays', () => {
     ['float64', Float64Array.of(5e-324, -Infinity)],
     ['bool', Uint8Array.of(0, 1)],
   ] as const)('of %s come back as they went, from a view too', (dtype, data) => {
-    const array = { dtype, data, shape: [1, 2] } as Parameters<typeof arrayToWire>[0]
-    expect(arrayFromWire(arrayToWire(array), 'a')).toEqual(array)
-    const half = { dtype, data: data.subarray(1), shape: [] } as unknown as Parameters<typeof arrayToWire>[0]
-    expect(arrayFromWire(arrayToWire(half), 'a')).toEqual({ ...half, data: data.slice(1) })
+    const array = { dtype, data, shape: [1, 2] } as WireArray
+    expect(returned(array)).toEqual(array)
+    const half = { dtype, data: data.subarray(1), shape: [] } as unknown as WireArray
+    expect(returned(half)).toEqual({ ...half, data: data.slice(1) })
+  })
+
+  it('of few and of many float32 keep every bit', () => {
+    fc.assert(
+      fc.property(fc.uint32Array({ maxLength: 40 }), (bits) => {
+        const data = new Float32Array(bits.buffer, bits.byteOffset, bits.length)
+        const back = returned({ dtype: 'float32', shape: [data.length], data }).data as Float32Array
+        expect(new Uint32Array(back.buffer, back.byteOffset, back.length)).toEqual(bits.slice())
+      }),
+    )
   })
 })
+
+/** The way to the wire and back. */
+function returned(array: WireArray): WireArray {
+  const out = new WireWriter(8)
+  writeArray(out, array)
+  return readArray(new WireReader(out.finish(), 0))
+}
 
 describe('schemas', () => {
   const spec: RobotSpec = {
