@@ -255,15 +255,19 @@ export class PolicyClient {
     this.#requireFinite(action, this.#actionSize)
     const { observationSeq, dueUs = 0, ttlUs = 0, policy } = options
     if (dueUs !== 0) this.#requireClock()
-    const content = {
+    return this.#sendAction({
       kind: 'action',
+      session: this.#session,
+      seq: ++this.#seq,
+      timeUs: this.#options.clock(),
+      epoch: this.#epoch,
+      lease: this.#lease ?? '',
       observationSeq,
       dueUs,
       ttlUs,
       action,
-      ...(policy === undefined ? {} : { policy }),
-    } as const
-    return this.#sendAction({ ...content, ...this.#header(), lease: this.#lease ?? '' })
+      ...(policy === undefined ? undefined : { policy }),
+    })
   }
 
   /** Sends actions [steps, size] with due times; they replace all that wait at or after the first of them. */
@@ -292,10 +296,7 @@ export class PolicyClient {
    */
   async nextObservation(): Promise<ObservationContent> {
     this.#requireUsable()
-    return this.#inbox.next(
-      this.#observationTimeoutMs,
-      () => `state ${this.#state}${this.#isLost ? ', connection lost' : ''}`,
-    )
+    return this.#inbox.next(this.#observationTimeoutMs, this.#options.clock())
   }
 
   /** Fresh observations, each once, until the loop is left; what comes while the caller is busy is passed over for the newest. */
@@ -438,6 +439,7 @@ export class PolicyClient {
   #beat(): void {
     const { clock } = this.#options
     this.#ping().catch(() => undefined)
+    this.#inbox.expire(clock(), () => `state ${this.#state}${this.#isLost ? ', connection lost' : ''}`)
     if (!this.#isLost && clock() - this.#lastHeardUs > LOST_US) {
       this.#isLost = true
       this.#tell({ source: 'connection', code: 'lost', text: 'the robot has been silent for a second' })
@@ -591,8 +593,9 @@ export class PolicyClient {
     if (actions.length !== length) {
       throw new ArmatureError('bad-shape', 'action', { expected: `length ${length}`, got: `${actions.length}` })
     }
-    const bad = actions.findIndex((x) => !Number.isFinite(x))
-    if (bad >= 0) throw new ArmatureError('bad-value', 'action', { got: `${actions[bad]} at ${bad}` })
+    for (let i = 0; i < length; i++) {
+      if (!Number.isFinite(actions[i])) throw new ArmatureError('bad-value', 'action', { got: `${actions[i]} at ${i}` })
+    }
   }
 
   #tell(event: ClientEvent): void {

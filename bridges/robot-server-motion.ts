@@ -253,7 +253,7 @@ export class Motion {
     const { robot, clock } = this.#options
     const { observation, ageUs } = reading
     this.#isOver = reading.terminated || reading.truncated
-    this.#pose = this.#poseIndices && Float32Array.from(this.#poseIndices, (i) => observation.proprio[i]!)
+    if (this.#poseIndices !== undefined) this.#pose = picked(observation.proprio, this.#poseIndices)
     return {
       observationSeq: ++this.#observationSeq,
       captureUs: Math.max(0, Math.round(clock() - ageUs)),
@@ -316,9 +316,15 @@ async function goalContent(
 }
 
 function imageContents(images: Readonly<Record<string, Uint8Array>>, robot: Robot): Record<string, ImageContent> {
-  const contents = Object.entries(images).map(([name, pixels]): [string, ImageContent] => [
-    name,
-    { encoding: 'raw', pixels: ndarray(pixels, robot.spec.imageSpaces[name]!.shape) },
-  ])
-  return Object.fromEntries(contents)
+  const contents: Record<string, ImageContent> = {}
+  for (const name of Object.keys(images)) {
+    contents[name] = { encoding: 'raw', pixels: ndarray(images[name]!, robot.spec.imageSpaces[name]!.shape) }
+  }
+  return contents
+}
+
+function picked(values: Float32Array, indices: readonly number[]): Float32Array {
+  const picks = new Float32Array(indices.length)
+  for (let i = 0; i < indices.length; i++) picks[i] = values[indices[i]!]!
+  return picks
 }

@@ -308,7 +308,7 @@ export class RobotServer {
   }
 
   #publish(content: ObservationContent): void {
-    this.#outlet?.publishObservation({ kind: 'observation', ...content })
+    this.#outlet?.publishObservation(content)
   }
 
   #guard(): void {
