@@ -40,6 +40,8 @@ export interface RobotServerOptions {
   /** The network is safe: let other addresses go without keys. */
   readonly insecureLan?: boolean
   readonly watchdogs?: Partial<Watchdogs>
+  /** Three control periods in a row that begin later than this stop the robot; default 50 ms, in lock-step never. */
+  readonly overrunUs?: number
   /** Position actions: in a straight line from each step to the next. */
   readonly interpolates?: boolean
   /** Only an operator may arm. */
@@ -121,6 +123,7 @@ export class RobotServer {
       // Another at every start: no action of before a restart can fit.
       firstEpoch: randomInt(1, 2 ** 24),
       operatorArms: options.operatorArms ?? false,
+      ...(options.overrunUs === undefined ? {} : { overrunUs: options.overrunUs }),
       ...supervisorTimes(mode, this.#watchdogs),
     })
     this.#motion = new Motion({

@@ -5,6 +5,12 @@ import type { RobotServerOptions } from '../../bridges/robot-server.ts'
 import { RobotServer } from '../../bridges/robot-server.ts'
 import { clock, SimpleRobot } from './simple-robot.ts'
 
+/** Watchdogs that a busy machine does not wake, for tests whose subject they are not. */
+export const PATIENT: Pick<RobotServerOptions, 'watchdogs' | 'overrunUs'> = {
+  watchdogs: { softUs: 60e6, hardUs: 60e6, leaseUs: 60e6 },
+  overrunUs: 60e6,
+}
+
 /** A bridge whose two sides are in this process. */
 export interface TestBridge {
   readonly robot: SimpleRobot

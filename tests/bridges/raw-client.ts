@@ -16,8 +16,8 @@ export class RawClient {
   readonly #control: Dealer
   readonly #action: Dealer
 
-  constructor(endpoints: Endpoints, routingId: string = randomBytes(16).toString('hex')) {
-    const options = { routingId, linger: 0, sendTimeout: 1000, receiveTimeout: 3000 }
+  constructor(endpoints: Endpoints, routingId: string = randomBytes(16).toString('hex'), receiveTimeout = 20_000) {
+    const options = { routingId, linger: 0, sendTimeout: 1000, receiveTimeout }
     this.#control = new Dealer(options)
     this.#action = new Dealer(options)
     this.#control.connect(endpoints.control)
@@ -46,7 +46,7 @@ export class RawClient {
 
   /** Asks for the lease, arms and starts. */
   async begin(): Promise<void> {
-    const { lease } = (await this.request({ kind: 'lease_request', ttlMs: 5000 })) as MessageOf<'lease'>
+    const { lease } = (await this.request({ kind: 'lease_request', ttlMs: 10_000 })) as MessageOf<'lease'>
     this.lease = lease
     await this.request({ kind: 'command', command: 'arm', lease })
     await this.request({ kind: 'command', command: 'start', lease, mode: 'realtime' })

@@ -5,7 +5,7 @@ import type { Wire } from '../../../bridges/protocol/msgpack.ts'
 import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
 import { Rng } from '../../../src/core/rng.ts'
 import type { TestBridge } from '../helpers.ts'
-import { openBridge, until, wait } from '../helpers.ts'
+import { openBridge, PATIENT, until, wait } from '../helpers.ts'
 import { RawClient } from '../raw-client.ts'
 import { clock } from '../simple-robot.ts'
 import { attacks, garbage, noises, shout, wireArray, withFields } from './garbage.ts'
@@ -24,7 +24,7 @@ describe('a robot in a process of its own', () => {
   let answered = 0
 
   beforeAll(async () => {
-    const spawned = await spawnScript('robot-process.ts')
+    const spawned = await spawnScript('robot-process.ts', JSON.stringify(PATIENT))
     child = spawned.child
     endpoints = spawned.first as Endpoints
     client = await PolicyClient.connect({ endpoint: endpoints.control, clock, timeoutMs: 20_000 })
@@ -109,7 +109,7 @@ describe('a robot in a process of its own', () => {
 
   it('outlives clients that flood it and vanish', async () => {
     for (let round = 0; round < 4; round++) {
-      const flooder = new RawClient(endpoints)
+      const flooder = new RawClient(endpoints, undefined, 3000)
       // The robot may still be busy with the last one.
       await flooder.hello().catch(() => undefined)
       for (let k = 0; k < 3000; k++) await flooder.sendControl(Buffer.alloc(500)).catch(() => undefined)
