@@ -39,6 +39,7 @@ import type {
   Watchdogs,
 } from './messages.ts'
 import { KIND_LETTERS } from './messages.ts'
+import type { Wire } from './msgpack.ts'
 import { decodeWire, encodeWire } from './msgpack.ts'
 import type { CameraSchema, Json, RobotSchema, VectorSchema } from './schema.ts'
 
@@ -238,15 +239,28 @@ export function encodeMessage(message: Message): Buffer {
  * types, array shapes and finite scalars; what only the robot can know (lease, epoch, order, sizes of this robot's vectors, NaN in an
  * action) is for the receiver. Images are views of `bytes`.
  *
- * @throws ProtocolError
+ * @throws ProtocolError with the sequence number of a message whose header could be read
  */
 export function decodeMessage(bytes: Uint8Array): Message {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const kind = kindOf(buffer)
+  if (kind === undefined) {
+    const text = 'a kind of message that this version does not know'
+    throw new ProtocolError('unknown_kind', text, seqOfUnknown(buffer))
+  }
   const limit = MAX_BYTES[kind] ?? MAX_CLIENT_MESSAGE_BYTES
   if (buffer.length > limit)
     throw new ProtocolError('too_large', `${kind} of ${buffer.length} bytes; the limit is ${limit}`)
   const wire = decodeWire(buffer, PREFIX.length + 1)
+  try {
+    return decodeFields(wire, kind)
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    throw new ProtocolError(error.code, error.message, seqOf(wire))
+  }
+}
+
+function decodeFields(wire: Wire, kind: MessageKind): Message {
   if (!(wire instanceof Map)) throw new ProtocolError('bad_header', 'the message is no map')
   if (wire.get('kind') !== kind)
     throw new ProtocolError('bad_header', `the kind does not agree with the prefix of ${kind}`)
@@ -256,14 +270,28 @@ export function decodeMessage(bytes: Uint8Array): Message {
   return CODECS[kind].decode(wire, kind)
 }
 
-function kindOf(buffer: Buffer): MessageKind {
+function seqOf(wire: Wire): number | undefined {
+  const seq: unknown = wire instanceof Map ? wire.get('seq') : undefined
+  return Number.isSafeInteger(seq) && (seq as number) >= 0 ? (seq as number) : undefined
+}
+
+/** All kinds have the same header, those of later versions too. */
+function seqOfUnknown(buffer: Buffer): number | undefined {
+  if (buffer.length > MAX_CLIENT_MESSAGE_BYTES) return undefined
+  try {
+    return seqOf(decodeWire(buffer, PREFIX.length + 1))
+  } catch {
+    return undefined
+  }
+}
+
+/** Undefined for a letter that stands for none. */
+function kindOf(buffer: Buffer): MessageKind | undefined {
   const prefix = buffer.toString('latin1', 0, PREFIX.length)
   if (!prefix.startsWith('rb')) throw new ProtocolError('bad_magic', 'not a message of this protocol')
   if (prefix !== PREFIX)
     throw /^rb\d$/.test(prefix)
       ? new ProtocolError('version_unsupported', `protocol ${prefix.slice(2)}; this side speaks 1`)
       : new ProtocolError('bad_prefix', 'the protocol version is not a digit')
-  const kind = KIND_OF_LETTER.get(buffer.toString('latin1', PREFIX.length, PREFIX.length + 1))
-  if (kind === undefined) throw new ProtocolError('unknown_kind', 'a kind of message that this version does not know')
-  return kind
+  return KIND_OF_LETTER.get(buffer.toString('latin1', PREFIX.length, PREFIX.length + 1))
 }

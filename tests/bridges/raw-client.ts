@@ -27,16 +27,26 @@ export class RawClient {
   /** @throws Error with the robot's code for a refusal */
   async request(content: Content<Message>): Promise<Message> {
     const seq = ++this.seq
-    await this.#control.send(encodeMessage({ ...content, ...this.#header(seq) } as Message))
+    await this.#control.send(this.bytesOf(content, seq))
+    const answer = await this.answerTo(seq)
+    if (answer.kind === 'error') throw new Error(answer.code)
+    this.session = answer.session
+    this.epoch = answer.epoch
+    return answer
+  }
+
+  /** The next message from control that refers to message `seq`. */
+  async answerTo(seq: number): Promise<Message> {
     for (;;) {
       const [bytes] = await this.#control.receive()
       const answer = decodeMessage(bytes!)
-      if (!('refSeq' in answer) || answer.refSeq !== seq) continue
-      if (answer.kind === 'error') throw new Error(answer.code)
-      this.session = answer.session
-      this.epoch = answer.epoch
-      return answer
+      if ('refSeq' in answer && answer.refSeq === seq) return answer
     }
+  }
+
+  /** The bytes of a message, with the header that is right. */
+  bytesOf(content: Content<Message>, seq: number = ++this.seq): Buffer {
+    return encodeMessage({ ...content, ...this.#header(seq) } as Message)
   }
 
   async hello(): Promise<void> {
