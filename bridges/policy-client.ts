@@ -70,7 +70,7 @@ export interface ActOptions {
   readonly observationSeq: number
   /** When it is due, by the robot's clock; default: at the next control period. See {@link PolicyClient.robotTimeUs}. */
   readonly dueUs?: number
-  /** Void when more than that late; default 0: as long as the robot lets actions count. */
+  /** Not executed, first or again, when it is due for longer than this; default 0: as long as the robot lets actions count. */
   readonly ttlUs?: number
   readonly policy?: PolicyTag
 }
