@@ -194,7 +194,7 @@ describe('the holder of the lease', () => {
   })
 
   it('is told at once which of its messages could not be read, wherever their headers could', async () => {
-    bridge = await openBridge({ messagesPerSecond: 1e5, ...PATIENT })
+    bridge = await openBridge({ messagesPerSecond: 1e5 })
     const client = new RawClient(bridge.server.endpoints)
     const command = { kind: 'command', command: 'arm' } as const
     const hello = { kind: 'hello', name: 'raw', software: 'test', role: 'controller', protocols: ['1.0'] } as const
