@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RobotServerOptions } from '../../bridges/robot-server.ts'
+import { endpointsSeenFrom } from '../../bridges/zmq/sockets.ts'
 import type { TestBridge } from './helpers.ts'
 import { openActive, openBridge, until, wait } from './helpers.ts'
-import { TimedRobot } from './faults/harness.ts'
+import { networkTo, TimedRobot } from './faults/harness.ts'
+import { RawClient } from './raw-client.ts'
 import { clock, SimpleRobot } from './simple-robot.ts'
 
 let bridge: TestBridge
@@ -213,6 +215,42 @@ describe('RobotServer in lock-step', () => {
     expect(robot.applied.map(([a]) => a! * 8)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
     expect(bridge.server.counters).toMatchObject({ actions_applied: 10, actions_rejected: 2 })
     expectConserved()
+  })
+
+  it('forgets clients whose connection is gone, and none that only says nothing', async () => {
+    let jumpUs = 0
+    const { server } = await open({ mode: 'lockstep', maxPeers: 4, clock: () => clock() + jumpUs })
+    const network = await networkTo(server.endpoints)
+    try {
+      const thinker = new RawClient(server.endpoints)
+      const [left, cut] = [
+        new RawClient(server.endpoints),
+        new RawClient(endpointsSeenFrom(network.endpoint, server.endpoints)),
+      ]
+      const holder = new RawClient(server.endpoints)
+      for (const client of [thinker, left, cut, holder]) await client.hello()
+      await holder.request({ kind: 'lease_request', ttlMs: 3_600_000 })
+      await expect(bridge.connect()).rejects.toThrow(/busy/)
+      jumpUs = 600e6
+      await wait(2500)
+      expect(server.peerCount).toBe(4)
+      // Closed, and cut off without a word to anyone.
+      left.close()
+      network.weather = { isStalled: true }
+      expect(await until(() => server.peerCount === 2)).toBe(true)
+      jumpUs += 600e6
+      await thinker.request({ kind: 'ping', t1Us: 1 })
+      expect(server.state).toBe('READY')
+      holder.close()
+      expect(await until(() => server.peerCount === 1 && server.state === 'IDLE')).toBe(true)
+      await thinker.request({ kind: 'lease_request', ttlMs: 1000 })
+      const others = await Promise.all([1, 2, 3].map(() => bridge.connect({ role: 'observer' })))
+      expect(server.peerCount).toBe(1 + others.length)
+      thinker.close()
+      cut.close()
+    } finally {
+      await network.close()
+    }
   })
 
   it('is refused for hardware', async () => {
