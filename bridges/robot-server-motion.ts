@@ -126,9 +126,7 @@ export class Motion {
     }
     const steps = this.#stepsOf(message, nowUs)
     if (steps.actions.length === 0) return 'bad_shape'
-    const verdict = this.#scheduler.verdict(steps, nowUs)
-    const ttlUs = message.ttlUs > 0 ? message.ttlUs : Infinity
-    return verdict ?? (message.kind === 'action' && nowUs > steps.dueUs + ttlUs ? 'late' : undefined)
+    return this.#scheduler.verdict(steps, nowUs)
   }
 
   /** The same for lock-step, where an action answers one observation and has no time. */
@@ -272,13 +270,14 @@ export class Motion {
   }
 
   #stepsOf(message: ActionMessage | ChunkMessage, nowUs: number): TimedSteps {
-    const { seq } = message
+    const { seq, ttlUs } = message
+    const limit = ttlUs > 0 ? { ttlUs } : {}
     if (message.kind === 'action') {
       const dueUs = message.dueUs === 0 ? nowUs : message.dueUs
-      return { seq, actions: message.action, dueUs, stepUs: this.#options.holdUs }
+      return { seq, actions: message.action, dueUs, stepUs: this.#options.holdUs, ...limit }
     }
     const startUs = message.startUs === 0 ? nowUs : message.startUs
-    return { seq, actions: message.actions.data, dueUs: startUs, stepUs: message.stepUs }
+    return { seq, actions: message.actions.data, dueUs: startUs, stepUs: message.stepUs, ...limit }
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {

@@ -276,7 +276,7 @@ export function encodeMessage(message: Message): Buffer {
  * types, array shapes and finite scalars; what only the robot can know (lease, epoch, order, sizes of this robot's vectors, NaN in an
  * action) is for the receiver. Images are views of `bytes`.
  *
- * @throws ProtocolError
+ * @throws ProtocolError with the sequence number of a message whose header could be read
  */
 export function decodeMessage(bytes: Uint8Array): Message {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -287,7 +287,9 @@ export function decodeMessage(bytes: Uint8Array): Message {
   try {
     return CODECS[kind].read(new WireReader(buffer, PREFIX.length + 1))
   } catch (error) {
-    throw error instanceof FieldError ? error.within(kind) : error
+    if (!(error instanceof FieldError)) throw error
+    const { code, message } = error.within(kind)
+    throw new ProtocolError(code, message, seqOf(buffer))
   }
 }
 
@@ -305,5 +307,18 @@ function whatIsWrong(buffer: Buffer): ProtocolError {
     return new ProtocolError('version_unsupported', `protocol ${prefix.slice(2)}; this side speaks 1`)
   }
   if (prefix !== PREFIX) return new ProtocolError('bad_prefix', 'the protocol version is not a digit')
-  return new ProtocolError('unknown_kind', 'a kind of message that this version does not know')
+  const text = 'a kind of message that this version does not know'
+  return new ProtocolError('unknown_kind', text, seqOf(buffer))
+}
+
+const SEQ = struct<Partial<Pick<Header, 'seq'>>>({ seq: optional(natural) })
+
+/** All kinds have the same header, those of later versions too. */
+function seqOf(buffer: Buffer): number | undefined {
+  if (buffer.length > MAX_CLIENT_MESSAGE_BYTES) return undefined
+  try {
+    return SEQ.read(new WireReader(buffer, PREFIX.length + 1)).seq
+  } catch {
+    return undefined
+  }
 }

@@ -34,12 +34,15 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
 /** A message that breaks the protocol, or a request that the robot refuses; `code` and `message` may be sent to the peer as they are. */
 export class ProtocolError extends Error {
   readonly code: ErrorCode
+  /** Sequence number of the message at fault, where that could be read. */
+  readonly refSeq: number | undefined
 
   /** @param text one short sentence for a person; never a stack, a path or a secret */
-  constructor(code: ErrorCode, text: string) {
+  constructor(code: ErrorCode, text: string, refSeq?: number) {
     super(text)
     this.name = 'ProtocolError'
     this.code = code
+    this.refSeq = refSeq
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClientEvent, PolicyClient } from '../../../bridges/policy-client.ts'
 import type { TestBridge } from '../helpers.ts'
-import { openBridge, until, wait } from '../helpers.ts'
+import { openBridge, until, wait, WATCHFUL } from '../helpers.ts'
 import { clock } from '../simple-robot.ts'
 import type { Network } from './harness.ts'
 import { expectConserved, networkTo, TimedRobot } from './harness.ts'
@@ -29,6 +29,7 @@ beforeEach(async () => {
   queueLengths = []
   bridge = await openBridge(
     {
+      ...WATCHFUL,
       onEvent: ({ toState, fromState }) => {
         if (toState !== undefined && toState !== fromState) states.push({ state: toState, atMs: clock() / 1000 })
       },

@@ -154,6 +154,28 @@ describe('what is no message', () => {
     expect(() => decodeMessage(bytes)).toThrowError('welcome.schema.action.low[0] is not a number')
   })
 
+  it('is named by its number wherever that could be read', () => {
+    const refSeq = (bytes: Buffer): number | undefined => {
+      try {
+        decodeMessage(bytes)
+      } catch (error) {
+        return (error as ProtocolError).refSeq
+      }
+      throw new Error('was decoded')
+    }
+    const { seq } = sample('ping')
+    const ping = encodeMessage(sample('ping'))
+    const later = Buffer.from(ping)
+    later.write('Z', 3)
+    expect(refSeq(changed('ping', (map) => map.set('t1_us', 'now')))).toBe(seq)
+    expect(refSeq(changed('ping', (map) => map.set('kind', 'pong')))).toBe(seq)
+    expect(refSeq(later)).toBe(seq)
+    expect(
+      [-1, 1.5, 2n ** 63n, 'one', null].map((bad) => refSeq(changed('ping', (map) => map.set('seq', bad)))),
+    ).toEqual(Array.from({ length: 5 }))
+    expect([ping, later].map((bytes) => refSeq(bytes.subarray(0, -1)))).toEqual([undefined, undefined])
+  })
+
   it('is refused unread when it is too large', () => {
     const large = Buffer.alloc(MAX_CLIENT_MESSAGE_BYTES + 1, 0x91)
     large.write('rb1a')

@@ -5,9 +5,16 @@ import { readArray, writeArray } from '../../../bridges/protocol/arrays.ts'
 import { ClockSync } from '../../../bridges/protocol/clock-sync.ts'
 import { Counters } from '../../../bridges/protocol/counters.ts'
 import { Histogram } from '../../../bridges/protocol/histogram.ts'
+import {
+  actionDigest,
+  digestOf,
+  observationDigest,
+  schemaDifferences,
+  schemaOf,
+  spaceOf,
+} from '../../../bridges/protocol/schema.ts'
 import { WireReader } from '../../../bridges/protocol/wire-reader.ts'
 import { WireWriter } from '../../../bridges/protocol/wire-writer.ts'
-import { actionDigest, digestOf, observationDigest, schemaOf, spaceOf } from '../../../bridges/protocol/schema.ts'
 import type { RobotSpec } from '../../../src/core/robot.ts'
 import { boxSpace, imageSpace, symmetricSpace } from '../../../src/core/spaces.ts'
 import { sampleSchema } from './samples.ts'
@@ -193,6 +200,16 @@ describe('schemas', () => {
       { actionSpace: boxSpace([2], -1, 1, ['y_m', 'x_m']) },
     ]
     for (const other of actions) expect(actionDigest(schemaOf({ ...spec, ...other }))).not.toBe(actionDigest(schema))
+    expect(schemaDifferences(schema, same)).toEqual([])
+    expect([...others, ...actions].map((other) => schemaDifferences(schema, schemaOf({ ...spec, ...other })))).toEqual([
+      ['proprio names [b_rad, a_rad] instead of [a_rad, b_rad]'],
+      ['camera top none instead of 4x6x3 uint8 rgb8 raw', 'camera side 4x6x3 uint8 rgb8 raw instead of none'],
+      ['camera top 6x4x3 uint8 rgb8 raw instead of 4x6x3 uint8 rgb8 raw'],
+      ['action kind velocity instead of position'],
+      ['control rate 20 Hz instead of 50 Hz'],
+      ['action high [2, 2] instead of [1, 1]'],
+      ['action names [y_m, x_m] instead of [x_m, y_m]'],
+    ])
   })
 
   it('have digests that do not depend on the order of keys', () => {
