@@ -5,6 +5,7 @@ import { encodeMessage } from './protocol/codec.ts'
 import type { BridgeMode, Message } from './protocol/messages.ts'
 import type { SendCounts } from './zmq/queue.ts'
 import { NO_SENDS, SendQueue } from './zmq/queue.ts'
+import { readAll } from './zmq/reader.ts'
 import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from './zmq/sockets.ts'
 import { connectControl, makeActionSocket, makeClientSockets } from './zmq/sockets.ts'
 
@@ -176,14 +177,8 @@ export function handshake(socket: Socket): Promise<void> {
 }
 
 /** Hands all messages of `socket` to `take` until it is closed. */
-export async function receive(socket: Dealer | Subscriber, take: (bytes: Uint8Array) => void): Promise<void> {
-  let count = 0
-  try {
-    for await (const parts of socket) {
-      if (parts.length === 1) take(parts[0]!)
-      if (++count % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
-    }
-  } catch (error) {
-    if (!socket.closed) throw error
-  }
+export function receive(socket: Dealer | Subscriber, take: (bytes: Uint8Array) => void): Promise<void> {
+  return readAll(socket, (parts) => {
+    if (parts.length === 1) take(parts[0]!)
+  })
 }

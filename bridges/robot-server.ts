@@ -20,6 +20,7 @@ import type { LimitProfile } from './safety/limits.ts'
 import { unlimited } from './safety/limits.ts'
 import type { SupervisorEvent } from './safety/supervisor.ts'
 import { Supervisor } from './safety/supervisor.ts'
+import { readAll } from './zmq/reader.ts'
 import type { Endpoints, RobotSockets } from './zmq/sockets.ts'
 import type { ZapRequest } from './zmq/zap.ts'
 import { bindRobotSockets, endpointsBeside, isLoopback } from './zmq/sockets.ts'
@@ -267,14 +268,11 @@ export class RobotServer {
 
   async #receive(socket: Router, take: (routingId: Buffer, body: Buffer) => void): Promise<void> {
     try {
-      let count = 0
-      for await (const parts of socket) {
+      await readAll(socket, (parts) => {
         const [routingId, body] = parts
         if (parts.length === 2) take(routingId!, body!)
         else this.#outlet!.event({ event: 'reject', code: 'bad_header', text: 'a message of several parts' })
-        // A flood may otherwise never leave the microtask queue: the control loop gets its turn.
-        if (++count % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
-      }
+      })
     } catch (error) {
       if (!this.#isClosing) this.#fault(error)
     }

@@ -27,9 +27,12 @@ export type WorkerTask =
       readonly keys?: Omit<KeyPair, 'name'> & { readonly serverKey: string }
     }
 
-/** What a running child is asked. `pace`: so many round trips, one each period; `clear`: forget tick lateness. */
+/**
+ * What a running child is asked. `pace`: so many round trips, one each period; `clear`: forget tick lateness; `stats` can collect all garbage
+ * before.
+ */
 export type WorkerCommand =
-  | { readonly name: 'stats' }
+  | { readonly name: 'stats'; readonly collects: boolean }
   | { readonly name: 'clear' }
   | { readonly name: 'pace'; readonly periodUs: number; readonly trips: number }
 
@@ -38,6 +41,7 @@ export interface WorkerStats {
   readonly state: BridgeState
   readonly tickLatenessUs: Readonly<Record<'p50' | 'p99' | 'p999' | 'max', number>>
   readonly rssBytes: number
+  readonly heapBytes: number
   /** 0 where the system does not tell. */
   readonly openFiles: number
   /** Of the process since its start. */
@@ -91,9 +95,10 @@ export class BenchChild {
     return (await answer).durationsUs!
   }
 
-  async stats(): Promise<WorkerStats> {
+  /** @param collects all garbage before memory is measured */
+  async stats(collects = false): Promise<WorkerStats> {
     const answer = this.#next(ANSWER_MS)
-    this.#tell({ name: 'stats' })
+    this.#tell({ name: 'stats', collects })
     return (await answer).stats!
   }
 

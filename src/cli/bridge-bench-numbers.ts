@@ -18,14 +18,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** The slope of the line of least squares through (x, y). */
+/**
+ * The slope of a line through (x, y): the median of the slopes between all pairs of points (Theil-Sen), which the steps of an otherwise level
+ * curve do not tilt; 0 for fewer than two points.
+ */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
-  const mean = (axis: 0 | 1): number => points.reduce((sum, point) => sum + point[axis], 0) / points.length
-  const [meanX, meanY] = [mean(0), mean(1)]
-  let [above, below] = [0, 0]
-  for (const [x, y] of points) {
-    above += (x - meanX) * (y - meanY)
-    below += (x - meanX) ** 2
-  }
-  return below === 0 ? 0 : above / below
+  const slopes = points.flatMap(([x, y], i) =>
+    points.slice(i + 1).map(([laterX, laterY]) => (laterY - y) / (laterX - x)),
+  )
+  return slopes.length === 0 ? 0 : median(slopes)
 }

@@ -3,12 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchChild, WorkerStats } from './bridge-bench-child.ts'
 import { slope } from './bridge-bench-numbers.ts'
 import { answer, connectTo, realtimeRobot, startMoving } from './bridge-bench-realtime.ts'
+import { collectGarbage } from './garbage.ts'
 import { monotonicUs } from './monotonic-clock.ts'
 import type { SectionContext } from './bridge-bench-section.ts'
 
 const HZ = 50
 const SAMPLES = 60
-/** Of the samples, which are left out at the beginning: caches fill, code is compiled. */
+/** Of the samples, which are left out at the beginning: caches fill, code is compiled, V8 finds the size of its heap. */
 const WARM_UP_SHARE = 1 / 3
 /** Longer than the hard watchdog. */
 const SILENCE_MS = 1200
@@ -17,20 +18,22 @@ interface Sample {
   readonly atUs: number
   readonly robot: WorkerStats
   readonly clientRssBytes: number
+  readonly clientHeapBytes: number
   readonly clientFiles: number
 }
 
 /**
- * A robot at 50 Hz that is answered for minutes. Then the client falls silent, once, so that both watchdogs must act. Slopes of memory are
- * those of the last two thirds.
+ * A robot at 50 Hz that is answered for minutes. Then the client falls silent, once, so that both watchdogs must act. Memory is
+ * measured after all garbage has been collected, because V8 lets its heap grow and shrink by more than a slow leak makes in that time;
+ * slopes are those of the last two thirds.
  */
 export async function soak({ minutes, check }: SectionContext): Promise<Record<string, number>> {
   const child = await realtimeRobot(HZ)
   try {
     const client = await connectTo(child)
     try {
-      await startMoving(client)
       const samples: Sample[] = [await sampleOf(child)]
+      await startMoving(client)
       while (samples.length <= SAMPLES) {
         check()
         await answer(client, monotonicUs() + (minutes * 60e6) / SAMPLES, () => {})
@@ -56,9 +59,11 @@ export async function soak({ minutes, check }: SectionContext): Promise<Record<s
 }
 
 async function sampleOf(child: BenchChild): Promise<Sample> {
-  const robot = await child.stats()
+  const robot = await child.stats(true)
   const clientFiles = process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0
-  return { atUs: monotonicUs(), robot, clientRssBytes: process.memoryUsage.rss(), clientFiles }
+  collectGarbage()
+  const { rss, heapUsed } = process.memoryUsage()
+  return { atUs: monotonicUs(), robot, clientRssBytes: rss, clientHeapBytes: heapUsed, clientFiles }
 }
 
 function growth(samples: readonly Sample[]): Record<string, number> {
@@ -69,6 +74,8 @@ function growth(samples: readonly Sample[]): Record<string, number> {
   return {
     soak_robot_rss_mb_per_hour: perHour(({ robot }) => robot.rssBytes),
     soak_client_rss_mb_per_hour: perHour(({ clientRssBytes }) => clientRssBytes),
+    soak_robot_heap_mb_per_hour: perHour(({ robot }) => robot.heapBytes),
+    soak_client_heap_mb_per_hour: perHour(({ clientHeapBytes }) => clientHeapBytes),
     soak_robot_rss_mb: last.robot.rssBytes / 1e6,
     soak_client_rss_mb: last.clientRssBytes / 1e6,
     soak_robot_files_grown: last.robot.openFiles - first.robot.openFiles,

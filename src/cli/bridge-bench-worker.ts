@@ -6,6 +6,7 @@ import { readKeyFile } from '../../bridges/zmq/keys.ts'
 import { encodeMessage } from '../../bridges/protocol/codec.ts'
 import type { WorkerAnswer, WorkerCommand, WorkerStats, WorkerTask } from './bridge-bench-child.ts'
 import { BenchRobot, sampleObservation, TripTimer } from './bridge-bench-robot.ts'
+import { collectGarbage } from './garbage.ts'
 import { monotonicUs } from './monotonic-clock.ts'
 
 /**
@@ -40,21 +41,24 @@ async function serve({
   })
   await server.start()
   process.on('message', (command: WorkerCommand) => {
-    if (command.name === 'stats') answer({ stats: statsOf(server) })
+    if (command.name === 'stats') answer({ stats: statsOf(server, command.collects) })
     else if (command.name === 'clear') server.tickLateness.clear()
     else robot.pace({ ...command, onDone: (durationsUs) => answer({ durationsUs }) })
   })
   answer({ endpoints: server.endpoints })
 }
 
-function statsOf({ counters, tickLateness, state }: RobotServer): WorkerStats {
+function statsOf({ counters, tickLateness, state }: RobotServer, collects: boolean): WorkerStats {
+  if (collects) collectGarbage()
+  const { rss, heapUsed } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
   const percentile = (percent: number): number => tickLateness.percentileUs(percent)
   return {
     counters,
     state,
     tickLatenessUs: { p50: percentile(50), p99: percentile(99), p999: percentile(99.9), max: tickLateness.maxUs },
-    rssBytes: process.memoryUsage.rss(),
+    rssBytes: rss,
+    heapBytes: heapUsed,
     openFiles: openFiles(),
     cpuUs: user + system,
     atUs: monotonicUs(),
