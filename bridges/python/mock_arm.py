@@ -1,12 +1,12 @@
 """A two-joint arm that follows position targets with a first-order lag, behind the bridge: a stand-in for your robot's driver.
 
-python3 mock_arm.py [--address tcp://127.0.0.1:5600] [--lockstep]
+python3 mock_arm.py [--address tcp://127.0.0.1:5600] [--key robot.key] [--lockstep]
 """
 
 import argparse
 
 import numpy as np
-from armature_bridge import Reading, RobotServer, robot_schema, vector_schema
+from armature_bridge import Keys, Reading, RobotServer, robot_schema, vector_schema
 
 NAMES, LOW, HIGH = ["shoulder_rad", "elbow_rad"], [-1.5, -2.0], [1.5, 2.0]
 
@@ -48,9 +48,20 @@ class MockArm:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="tcp://127.0.0.1:5600")
+    parser.add_argument("--key", help="key file; then only authorized keys connect")
+    parser.add_argument("--authorized", default="authorized_keys.json", help="list of them")
+    parser.add_argument("--insecure-lan", action="store_true", help="let others than this machine move it without keys")
     parser.add_argument("--lockstep", action="store_true")
     arguments = parser.parse_args()
-    server = RobotServer(MockArm(), arguments.address, max_step=[0.2, 0.2], mode="lockstep" if arguments.lockstep else "realtime")
+    server = RobotServer(
+        MockArm(),
+        arguments.address,
+        max_step=[0.2, 0.2],
+        mode="lockstep" if arguments.lockstep else "realtime",
+        keys=None if arguments.key is None else Keys.read(arguments.key),
+        authorized_keys=arguments.authorized,
+        insecure_lan=arguments.insecure_lan,
+    )
     print(server.address, flush=True)
     try:
         server.run()

@@ -82,7 +82,9 @@ describe.skipIf(reason !== '')(`a robot in Python ${reason}`, { timeout: 90_000 
       'lease while latched': 'fault_latched',
       'clear by controller': 'role_forbidden',
       cleared: 'IDLE',
-      clamped: [[1.5, -2], true],
+      // 0.2 rad from where it is, whatever is asked for; then on to the end of its range.
+      'first step': [0.2, 0.2],
+      clamped: [1, 3],
       silence: 'HOLD',
       'longer silence': 'SAFE_STOP',
       killed: 'SAFE_STOP',

@@ -134,11 +134,14 @@ def rules(address, keys):
     result["cleared"] = state("IDLE")
 
     observation = begin()
-    robot.act([5.0, -5.0], observation)
-    seen = robot.observe(timeout_s=1.0)
-    while seen is not None and seen.get("applied") is None:
-        seen = robot.observe(timeout_s=1.0)
-    result["clamped"] = [seen["applied"]["action"].tolist(), seen["applied"]["clamped"] != 0]
+    applied, start = [], observation["proprio"]
+    while not applied or applied[-1]["action"].tolist() != [1.5, -2.0]:
+        robot.act([5.0, -5.0], observation)
+        observation = robot.observe(timeout_s=1.0)
+        if observation.get("applied") is not None:
+            applied.append(observation["applied"])
+    result["first step"] = np.round(np.abs(applied[0]["action"] - start).astype(float), 4).tolist()
+    result["clamped"] = sorted({a["clamped"] for a in applied})
     result["silence"] = state("HOLD")
     result["longer silence"] = state("SAFE_STOP")
     operator.clear()
