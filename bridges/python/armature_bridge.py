@@ -856,7 +856,7 @@ class RobotServer:
         protocols = message["protocols"]
         _require(any(version.split(".")[0] == "1" for version in protocols), "version_unsupported", f"this robot speaks {_VERSION}")
         role = message["role"]
-        _require(role in _ROLES, "role_forbidden", "an unknown role")
+        _require(isinstance(role, str) and role in _ROLES, "role_forbidden", "an unknown role")
         name = self._admit(user, role) or str(message["name"])[:64]  # with keys a client cannot choose whose name is in the events
         _require(not user or message.get("public_key") in (None, user), "unauthorized", f"this connection has the key of {name}")
         digests = {"observation_digest": observation_digest(self.schema), "action_digest": action_digest(self.schema)}
@@ -888,6 +888,7 @@ class RobotServer:
         })  # fmt: skip
 
     def _grant(self, peer: bytes, client: _Peer, message: Message) -> None:
+        _require(_is_count(message.get("ttl_ms")), "decode_failed", "ttl_ms is a whole number")
         _require(client.role != "observer", "role_forbidden", "an observer cannot hold the lease")
         _require(self.bridge_state != "SAFE_STOP", "fault_latched", "an operator must clear the stop")
         if self._lease is not None and self._lease.peer != peer:
@@ -899,7 +900,6 @@ class RobotServer:
         if self._lease is None:
             self._last_action_seq = 0
             self._go("READY", "lease_granted")
-        _require(_is_count(message["ttl_ms"]), "decode_failed", "ttl_ms is a whole number")
         ttl_us = 1000 * min(int(message["ttl_ms"]), 10_000)
         token = os.urandom(16).hex() if self._lease is None else self._lease.token
         self._lease = _Lease(token, peer, ttl_us, _now_us())
@@ -957,7 +957,8 @@ class RobotServer:
         return self._content(reading)
 
     def _holds(self, peer: bytes, message: Message) -> bool:
-        return self._lease is not None and self._lease.peer == peer and self._lease.token == message.get("lease")
+        token = message.get("lease")
+        return self._lease is not None and self._lease.peer == peer and isinstance(token, str) and self._lease.token == token
 
     # action socket
 

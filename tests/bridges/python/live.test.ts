@@ -91,6 +91,11 @@ describe.skipIf(reason !== '')(`a robot in Python ${reason}`, { timeout: 90_000 
     })
   })
 
+  it('survives what is no message, and stops for it', async () => {
+    const arm = kept(await startMockArm())
+    expect(await runSession('garbage', arm.address)).toEqual({ after: 'SAFE_STOP', drive: [0.25, -0.5] })
+  })
+
   it('is driven by a policy in TypeScript', async () => {
     const arm = kept(await startMockArm())
     const client = kept(await PolicyClient.connect({ endpoint: arm.address, clock }))
