@@ -415,9 +415,8 @@ class RobotClient:
         """Lock-step: sends the action and waits for the observation that follows. Raises BridgeError when the robot refuses the action."""
         deadline = time.monotonic() + timeout_s
         self.refusals.clear()
-        while not self.act(action, observation):  # the connection may be a moment younger than the robot's answers
-            _require(time.monotonic() < deadline, "busy", "no connection to the action socket")
-            time.sleep(0.005)
+        self._action.poll(int(timeout_s * 1000), zmq.POLLOUT)  # its connection may be a moment younger than the robot's answers
+        _require(self.act(action, observation), "busy", "no connection to the action socket")
         sent = self._seq
         while time.monotonic() < deadline:
             following = self.observe(timeout_s=0.05)

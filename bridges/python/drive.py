@@ -10,7 +10,7 @@ import numpy as np
 from armature_bridge import Keys, RobotClient
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="tcp://127.0.0.1:5600")
     parser.add_argument("--seconds", type=float, default=5.0)

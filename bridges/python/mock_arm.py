@@ -3,7 +3,10 @@
 python3 mock_arm.py [--address tcp://127.0.0.1:5600] [--key robot.key] [--lockstep]
 """
 
+from __future__ import annotations
+
 import argparse
+from typing import Any, Mapping, Optional
 
 import numpy as np
 from armature_bridge import Keys, Reading, RobotServer, robot_schema, vector_schema
@@ -22,26 +25,26 @@ class MockArm:
         is_simulated=True,
     )
 
-    def __init__(self):
-        self.angles = np.zeros(2, dtype=np.float32)
+    def __init__(self) -> None:
+        self.angles: np.ndarray[Any, Any] = np.zeros(2, dtype=np.float32)
         self.steps = 0
 
-    def reset(self, seed, options):
+    def reset(self, seed: Optional[int], options: Mapping[str, Any]) -> Reading:
         self.angles = np.random.default_rng(None if seed is None else seed % 2**32).uniform(-0.5, 0.5, 2).astype(np.float32)
         self.steps = 0
         return self.read()
 
-    def read(self):
+    def read(self) -> Reading:
         image = np.zeros((8, 8, 3), dtype=np.uint8)
         image[0, 0] = [255, 0, 0]  # one red pixel
         distance = float(np.abs(self.angles).sum())
         return Reading(self.angles, {"top": image}, reward=-distance, truncated=self.steps >= 100, info={"distance_rad": distance})
 
-    def apply(self, action):
+    def apply(self, action: np.ndarray[Any, Any]) -> None:
         self.angles += (action - self.angles) * np.float32(0.3)
         self.steps += 1
 
-    def stop(self, category):
+    def stop(self, category: str) -> None:
         pass  # position controlled: it stays where it is
 
 
