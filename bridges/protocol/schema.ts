@@ -104,11 +104,11 @@ export function actionDigest(schema: RobotSchema): string {
  */
 export function schemaDifferences(wanted: RobotSchema, got: RobotSchema): readonly string[] {
   const cameras = [...new Set([...Object.keys(wanted.images), ...Object.keys(got.images)])]
-  const camera = ({ images }: RobotSchema, name: string): Json => {
+  const camera = ({ images }: RobotSchema, name: string): string => {
     const { shape, dtype, colour, encoding } = images[name] ?? {}
     return shape === undefined ? 'none' : `${shape.join('x')} ${[dtype, colour, encoding].join(' ')}`
   }
-  const rows: [string, (schema: RobotSchema) => Json][] = [
+  const rows: [string, (schema: RobotSchema) => string | readonly (string | number)[]][] = [
     ['action kind', ({ actionKind }) => actionKind],
     ['control rate', ({ controlHz }) => `${controlHz} Hz`],
     ...(['names', 'shape', 'dtype', 'low', 'high'] as const).map((field): (typeof rows)[number] => [
@@ -125,8 +125,8 @@ export function schemaDifferences(wanted: RobotSchema, got: RobotSchema): readon
   return differing.map(([what, of]) => `${what} ${textOf(of(got))} instead of ${textOf(of(wanted))}`)
 }
 
-function textOf(value: Json): string {
-  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value)
+function textOf(value: string | readonly (string | number)[]): string {
+  return typeof value === 'string' ? value : `[${value.join(', ')}]`
 }
 
 /** SHA-256 in hex of the canonical JSON of `value` (RFC 8785: keys sorted, no spaces, numbers as ECMAScript writes them). */
