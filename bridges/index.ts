@@ -1,8 +1,9 @@
 /** The bridge between a policy and a robot's controller over ZeroMQ. */
-export { PolicyClient, RobotRefusal } from './policy-client.ts'
+export { PolicyClient } from './policy-client.ts'
 export type { ActOptions, ChunkOptions, ClientEvent, PolicyClientOptions } from './policy-client.ts'
 export { connectRemoteEnv, RemoteEnv, RemoteGoalEnv } from './remote-env.ts'
 export type { RemoteEnvOptions } from './remote-env.ts'
+export { RobotRefusal } from './robot-refusal.ts'
 export { RobotServer } from './robot-server.ts'
 export type { RobotServerOptions } from './robot-server.ts'
 export { Authorization } from './zmq/authorization.ts'

@@ -2,6 +2,8 @@ import { ArmatureError } from '../src/core/errors.ts'
 import type { ObservationContent, ObservationMessage } from './protocol/messages.ts'
 
 interface Waiter {
+  readonly deadlineUs: number
+  readonly timeoutMs: number
   resolve(observation: ObservationContent): void
   reject(error: Error): void
 }
@@ -57,37 +59,35 @@ export class ObservationInbox {
     this.#serve()
   }
 
-  /** The newest one that has not been given out yet, or the next that comes. */
-  next(timeoutMs: number, circumstances: () => string): Promise<ObservationContent> {
+  /**
+   * The newest one that has not been given out yet, or the next that comes. Someone has to call {@link expire} now and then: a timer for each
+   * observation costs more than reading it.
+   */
+  next(timeoutMs: number, nowUs: number): Promise<ObservationContent> {
     if (this.#waiter !== undefined) {
       throw new ArmatureError('bad-argument', 'observation', { got: 'a second wait before the first has ended' })
     }
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiter = undefined
-        const got = `no fresh one for ${timeoutMs} ms (${circumstances()})`
-        reject(new ArmatureError('env-failed', 'observation', { got, fix: 'check that the robot still runs' }))
-      }, timeoutMs)
-      const settle = (): void => {
-        clearTimeout(timer)
-        this.#waiter = undefined
-      }
-      this.#waiter = {
-        resolve: (observation) => {
-          settle()
-          resolve(observation)
-        },
-        reject: (error) => {
-          settle()
-          reject(error)
-        },
-      }
+      this.#waiter = { deadlineUs: nowUs + 1000 * timeoutMs, timeoutMs, resolve, reject }
       this.#serve()
     })
   }
 
+  /** Ends a wait whose time is over. */
+  expire(nowUs: number, circumstances: () => string): void {
+    if (this.#waiter === undefined || nowUs < this.#waiter.deadlineUs) return
+    const got = `no fresh one for ${this.#waiter.timeoutMs} ms (${circumstances()})`
+    this.fail(new ArmatureError('env-failed', 'observation', { got, fix: 'check that the robot still runs' }))
+  }
+
   fail(error: Error): void {
-    this.#waiter?.reject(error)
+    this.#takeWaiter()?.reject(error)
+  }
+
+  #takeWaiter(): Waiter | undefined {
+    const waiter = this.#waiter
+    this.#waiter = undefined
+    return waiter
   }
 
   #serve(): void {
@@ -99,6 +99,6 @@ export class ObservationInbox {
       this.#counts.stale++
       return
     }
-    this.#waiter.resolve(observation)
+    this.#takeWaiter()?.resolve(observation)
   }
 }

@@ -24,6 +24,8 @@ import type {
 } from './protocol/messages.ts'
 import { PROTOCOL_VERSION } from './protocol/messages.ts'
 import type { Json, RobotSchema } from './protocol/schema.ts'
+import { actionDigest, observationDigest, schemaDifferences } from './protocol/schema.ts'
+import { RobotRefusal } from './robot-refusal.ts'
 import { proveKey } from './zmq/key-proof.ts'
 import type { ClientSecurity, Endpoints } from './zmq/sockets.ts'
 import { endpointsSeenFrom } from './zmq/sockets.ts'
@@ -39,7 +41,9 @@ export interface PolicyClientOptions {
   readonly role?: Role
   /** Keys, for a robot that wants them. */
   readonly security?: ClientSecurity
-  /** What the policy was trained for; absent: anything. */
+  /** What the policy was trained for: gives both digests, and a robot of another kind is refused with all that differs. */
+  readonly expectedSchema?: RobotSchema
+  /** What the policy was trained for, where no more is known than that; absent: anything. */
   readonly observationDigest?: string
   readonly actionDigest?: string
   readonly acceptMismatch?: boolean
@@ -66,7 +70,7 @@ export interface ActOptions {
   readonly observationSeq: number
   /** When it is due, by the robot's clock; default: at the next control period. See {@link PolicyClient.robotTimeUs}. */
   readonly dueUs?: number
-  /** Void when more than that late; default 0: as long as the robot lets actions count. */
+  /** Not executed, first or again, when it is due for longer than this; default 0: as long as the robot lets actions count. */
   readonly ttlUs?: number
   readonly policy?: PolicyTag
 }
@@ -96,7 +100,7 @@ const SOFTWARE = 'armature'
  * }
  *
  * Errors: `env-failed` when the robot refuses (its code and text are in the message), does not answer in time, or is another one after a
- * restart; `bad-shape` / `bad-value` for actions that it would refuse; `closed`.
+ * restart; `bad-argument` for one of another kind than `expectedSchema`; `bad-shape` / `bad-value` for actions that it would refuse; `closed`.
  */
 export class PolicyClient {
   readonly #options: PolicyClientOptions
@@ -255,15 +259,19 @@ export class PolicyClient {
     this.#requireFinite(action, this.#actionSize)
     const { observationSeq, dueUs = 0, ttlUs = 0, policy } = options
     if (dueUs !== 0) this.#requireClock()
-    const content = {
+    return this.#sendAction({
       kind: 'action',
+      session: this.#session,
+      seq: ++this.#seq,
+      timeUs: this.#options.clock(),
+      epoch: this.#epoch,
+      lease: this.#lease ?? '',
       observationSeq,
       dueUs,
       ttlUs,
       action,
-      ...(policy === undefined ? {} : { policy }),
-    } as const
-    return this.#sendAction({ ...content, ...this.#header(), lease: this.#lease ?? '' })
+      ...(policy === undefined ? undefined : { policy }),
+    })
   }
 
   /** Sends actions [steps, size] with due times; they replace all that wait at or after the first of them. */
@@ -292,10 +300,7 @@ export class PolicyClient {
    */
   async nextObservation(): Promise<ObservationContent> {
     this.#requireUsable()
-    return this.#inbox.next(
-      this.#observationTimeoutMs,
-      () => `state ${this.#state}${this.#isLost ? ', connection lost' : ''}`,
-    )
+    return this.#inbox.next(this.#observationTimeoutMs, this.#options.clock())
   }
 
   /** Fresh observations, each once, until the loop is left; what comes while the caller is busy is passed over for the newest. */
@@ -363,14 +368,7 @@ export class PolicyClient {
   }
 
   #hello(): Omit<HelloMessage, 'session' | 'seq' | 'timeUs' | 'epoch'> {
-    const {
-      name = 'policy',
-      role = 'controller',
-      security,
-      observationDigest,
-      actionDigest,
-      acceptMismatch,
-    } = this.#options
+    const { name = 'policy', role = 'controller', security, acceptMismatch } = this.#options
     return {
       kind: 'hello',
       name,
@@ -378,8 +376,7 @@ export class PolicyClient {
       role,
       protocols: [PROTOCOL_VERSION],
       arrayCodecs: ['openpi'],
-      ...(observationDigest === undefined ? {} : { observationDigest }),
-      ...(actionDigest === undefined ? {} : { actionDigest }),
+      ...digestsOf(this.#options),
       ...(acceptMismatch === undefined ? {} : { acceptMismatch }),
       ...(security && {
         publicKey: security.keys.publicKey,
@@ -407,7 +404,7 @@ export class PolicyClient {
     if (isOther) {
       const failure = new ArmatureError('env-failed', `robot at ${this.#options.endpoint}`, {
         expected: `${known.schema.name} with the schema of before`,
-        got: `${welcome.schema.name} with another after a restart`,
+        got: `${welcome.schema.name} after a restart, with ${schemaDifferences(known.schema, welcome.schema).join(', ')}`,
         fix: 'connect again',
       })
       this.#fail(failure)
@@ -438,6 +435,7 @@ export class PolicyClient {
   #beat(): void {
     const { clock } = this.#options
     this.#ping().catch(() => undefined)
+    this.#inbox.expire(clock(), () => `state ${this.#state}${this.#isLost ? ', connection lost' : ''}`)
     if (!this.#isLost && clock() - this.#lastHeardUs > LOST_US) {
       this.#isLost = true
       this.#tell({ source: 'connection', code: 'lost', text: 'the robot has been silent for a second' })
@@ -510,7 +508,7 @@ export class PolicyClient {
     const refSeq = 'refSeq' in message ? message.refSeq : undefined
     const pending = refSeq === undefined ? undefined : this.#pending.get(refSeq)
     if (message.kind !== 'error') pending?.resolve(message)
-    else if (pending !== undefined) pending.reject(new RobotRefusal(message))
+    else if (pending !== undefined) pending.reject(new RobotRefusal(message, this.#options.expectedSchema))
     else this.#tell({ source: 'refusal', error: message })
   }
 
@@ -591,8 +589,9 @@ export class PolicyClient {
     if (actions.length !== length) {
       throw new ArmatureError('bad-shape', 'action', { expected: `length ${length}`, got: `${actions.length}` })
     }
-    const bad = actions.findIndex((x) => !Number.isFinite(x))
-    if (bad >= 0) throw new ArmatureError('bad-value', 'action', { got: `${actions[bad]} at ${bad}` })
+    for (let i = 0; i < length; i++) {
+      if (!Number.isFinite(actions[i])) throw new ArmatureError('bad-value', 'action', { got: `${actions[i]} at ${i}` })
+    }
   }
 
   #tell(event: ClientEvent): void {
@@ -618,15 +617,16 @@ function whatOf(content: ClientContent): string {
   return content.kind === 'command' ? content.command : content.kind.replace('_', ' ')
 }
 
-/** The robot said no; `reason` is its code, and `schema` what it has, where that is what does not fit. */
-export class RobotRefusal extends ArmatureError {
-  readonly reason: ErrorMessage['code']
-  readonly schema: RobotSchema | undefined
-
-  constructor({ code, text, schema }: ErrorMessage) {
-    super('env-failed', `the robot refuses (${code})`, { got: text })
-    this.reason = code
-    this.schema = schema
+/** Those that are given win over those of the schema. */
+function digestsOf({
+  expectedSchema,
+  ...given
+}: PolicyClientOptions): Pick<HelloMessage, 'observationDigest' | 'actionDigest'> {
+  const observation = given.observationDigest ?? (expectedSchema && observationDigest(expectedSchema))
+  const action = given.actionDigest ?? (expectedSchema && actionDigest(expectedSchema))
+  return {
+    ...(observation === undefined ? {} : { observationDigest: observation }),
+    ...(action === undefined ? {} : { actionDigest: action }),
   }
 }
 

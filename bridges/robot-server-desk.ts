@@ -89,8 +89,10 @@ export class Desk {
     if (mode === 'realtime' && !peer.buckets.action.take(nowUs)) {
       return this.#refuseAction(peer, 'rate_limited', 'too many actions')
     }
+    let seq: number | undefined
     try {
       const message = decodeMessage(body)
+      seq = message.seq
       if (message.kind !== 'action' && message.kind !== 'chunk') {
         throw new ProtocolError('unknown_kind', `the action socket takes no ${message.kind}`)
       }
@@ -99,8 +101,8 @@ export class Desk {
       peer.lastSeenUs = nowUs
       this.#decide(peer, message, nowUs)
     } catch (error) {
-      const { code, message } = protocolError(error)
-      this.#refuseAction(peer, code, message)
+      const { code, message, refSeq = seq } = protocolError(error)
+      this.#refuseAction(peer, code, message, refSeq)
     }
   }
 
@@ -114,10 +116,10 @@ export class Desk {
 
   #settle(routingId: Buffer, peer: Peer | undefined, body: Buffer, nowUs: number): void {
     const { outlet } = this.#parts
-    let refSeq: { readonly refSeq?: number } = {}
+    let seq: number | undefined
     try {
       const message = decodeMessage(body)
-      refSeq = { refSeq: message.seq }
+      seq = message.seq
       if (message.kind === 'hello') return this.#hello(routingId, message, nowUs)
       if (peer === undefined || message.session !== peer.session) {
         throw new ProtocolError('unauthorized', 'not the session of this connection')
@@ -128,9 +130,9 @@ export class Desk {
       peer.lastSeenUs = nowUs
       this.#obey(peer, message, nowUs)
     } catch (error) {
-      const { code, message: text } = protocolError(error)
+      const { code, message: text, refSeq = seq } = protocolError(error)
       outlet.event(reject(code, `${peer?.name ?? 'a client'}: ${text}`))
-      outlet.reply(routingId, peer?.session ?? '', { kind: 'error', code, text, ...refSeq })
+      outlet.reply(routingId, peer?.session ?? '', { kind: 'error', code, text, ...about(refSeq) })
     }
   }
 
@@ -229,26 +231,26 @@ export class Desk {
   #decide(peer: Peer, message: ActionMessage | ChunkMessage, nowUs: number): void {
     const { supervisor, motion, mode, onFault } = this.#parts
     const steps = message.kind === 'chunk' ? (message.actions.shape[0] ?? 0) : 1
-    if (motion.isOver) return this.#refuseAction(peer, 'busy', 'the episode is over: reset', message, steps)
+    if (motion.isOver) return this.#refuseAction(peer, 'busy', 'the episode is over: reset', message.seq, steps)
     if (mode === 'lockstep' && message.kind === 'chunk') {
-      return this.#refuseAction(peer, 'unknown_kind', 'there are no chunks in lock-step', message, steps)
+      return this.#refuseAction(peer, 'unknown_kind', 'there are no chunks in lock-step', message.seq, steps)
     }
     const problem =
       mode === 'lockstep' ? motion.lockstepProblem(message as ActionMessage) : motion.problemOf(message, nowUs)
     const { lease, epoch, seq } = message
     const verdict = supervisor.actionArrived({ peer: peer.session, lease, epoch, seq, problem }, nowUs)
-    if (!verdict.accepted) return this.#refuseAction(peer, verdict.code, 'the action was refused', message, steps)
+    if (!verdict.accepted) return this.#refuseAction(peer, verdict.code, 'the action was refused', seq, steps)
     if (mode === 'realtime' || message.kind === 'chunk') return motion.schedule(message, nowUs)
     motion.lockstep(message, () => supervisor.state === 'ACTIVE' && supervisor.epoch === epoch).catch(onFault)
   }
 
   /** Counts it, and tells those who look on and, unless that is too often, the client. */
-  #refuseAction(peer: Peer, code: ErrorCode, text: string, message?: Message, steps = 1): void {
+  #refuseAction(peer: Peer, code: ErrorCode, text: string, refSeq?: number, steps = 1): void {
     const { outlet, motion, mode } = this.#parts
     motion.refuse(code, steps)
     const isTold = outlet.event(reject(code, `${peer.name}: ${text}`))
     if (!isTold && mode === 'realtime') return
-    outlet.tell(peer, { kind: 'error', code, text, ...(message === undefined ? {} : { refSeq: message.seq }) })
+    outlet.tell(peer, { kind: 'error', code, text, ...about(refSeq) })
   }
 
   #nameOf(session: string): string {
@@ -258,6 +260,10 @@ export class Desk {
 
 function callerOf({ session, role }: Peer, lease?: string): Caller {
   return { peer: session, role, lease }
+}
+
+function about(refSeq: number | undefined): { readonly refSeq?: number } {
+  return refSeq === undefined ? {} : { refSeq }
 }
 
 function reject(code: ErrorCode, text: string): { event: string; code: string; text: string } {

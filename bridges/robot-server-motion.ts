@@ -126,9 +126,7 @@ export class Motion {
     }
     const steps = this.#stepsOf(message, nowUs)
     if (steps.actions.length === 0) return 'bad_shape'
-    const verdict = this.#scheduler.verdict(steps, nowUs)
-    const ttlUs = message.ttlUs > 0 ? message.ttlUs : Infinity
-    return verdict ?? (message.kind === 'action' && nowUs > steps.dueUs + ttlUs ? 'late' : undefined)
+    return this.#scheduler.verdict(steps, nowUs)
   }
 
   /** The same for lock-step, where an action answers one observation and has no time. */
@@ -253,7 +251,7 @@ export class Motion {
     const { robot, clock } = this.#options
     const { observation, ageUs } = reading
     this.#isOver = reading.terminated || reading.truncated
-    this.#pose = this.#poseIndices && Float32Array.from(this.#poseIndices, (i) => observation.proprio[i]!)
+    if (this.#poseIndices !== undefined) this.#pose = picked(observation.proprio, this.#poseIndices)
     return {
       observationSeq: ++this.#observationSeq,
       captureUs: Math.max(0, Math.round(clock() - ageUs)),
@@ -272,13 +270,14 @@ export class Motion {
   }
 
   #stepsOf(message: ActionMessage | ChunkMessage, nowUs: number): TimedSteps {
-    const { seq } = message
+    const { seq, ttlUs } = message
+    const limit = ttlUs > 0 ? { ttlUs } : {}
     if (message.kind === 'action') {
       const dueUs = message.dueUs === 0 ? nowUs : message.dueUs
-      return { seq, actions: message.action, dueUs, stepUs: this.#options.holdUs }
+      return { seq, actions: message.action, dueUs, stepUs: this.#options.holdUs, ...limit }
     }
     const startUs = message.startUs === 0 ? nowUs : message.startUs
-    return { seq, actions: message.actions.data, dueUs: startUs, stepUs: message.stepUs }
+    return { seq, actions: message.actions.data, dueUs: startUs, stepUs: message.stepUs, ...limit }
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
@@ -316,9 +315,15 @@ async function goalContent(
 }
 
 function imageContents(images: Readonly<Record<string, Uint8Array>>, robot: Robot): Record<string, ImageContent> {
-  const contents = Object.entries(images).map(([name, pixels]): [string, ImageContent] => [
-    name,
-    { encoding: 'raw', pixels: ndarray(pixels, robot.spec.imageSpaces[name]!.shape) },
-  ])
-  return Object.fromEntries(contents)
+  const contents: Record<string, ImageContent> = {}
+  for (const name of Object.keys(images)) {
+    contents[name] = { encoding: 'raw', pixels: ndarray(images[name]!, robot.spec.imageSpaces[name]!.shape) }
+  }
+  return contents
+}
+
+function picked(values: Float32Array, indices: readonly number[]): Float32Array {
+  const picks = new Float32Array(indices.length)
+  for (let i = 0; i < indices.length; i++) picks[i] = values[indices[i]!]!
+  return picks
 }

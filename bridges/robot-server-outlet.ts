@@ -1,5 +1,13 @@
 import { encodeMessage } from './protocol/codec.ts'
-import type { BridgeState, ByeMessage, EventMessage, Header, Message, RobotHeader } from './protocol/messages.ts'
+import type {
+  BridgeState,
+  ByeMessage,
+  EventMessage,
+  Header,
+  Message,
+  ObservationContent,
+  RobotHeader,
+} from './protocol/messages.ts'
 import type { Peer } from './robot-server-peers.ts'
 import { SendQueue } from './zmq/queue.ts'
 import type { RobotSockets } from './zmq/sockets.ts'
@@ -64,9 +72,9 @@ export class Outlet {
     this.reply(peer.routingId, peer.session, content)
   }
 
-  publishObservation(content: Extract<RobotContent, { kind: 'observation' }>): void {
-    const message = { ...content, ...this.#header('observation', this.#source.run) }
-    this.#lastObservation = encodeMessage(message)
+  publishObservation(content: ObservationContent): void {
+    const header = this.#header('observation', this.#source.run)
+    this.#lastObservation = encodeMessage({ kind: 'observation', ...header, ...content })
     this.#queues.observation.push(this.#lastObservation)
   }
 
@@ -114,14 +122,7 @@ export class Outlet {
   #header(socket: 'control' | 'observation' | 'telemetry', session: string): RobotHeader {
     const { clock, wallClock } = this.#source
     const { state, armed, epoch } = this.#source.status()
-    return {
-      session,
-      seq: ++this.#seq[socket],
-      timeUs: clock(),
-      epoch,
-      bridgeState: state,
-      armed,
-      ...(wallClock === undefined ? {} : { wallMs: wallClock() }),
-    }
+    const header = { session, seq: ++this.#seq[socket], timeUs: clock(), epoch, bridgeState: state, armed }
+    return wallClock === undefined ? header : { ...header, wallMs: wallClock() }
   }
 }

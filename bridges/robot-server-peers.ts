@@ -42,7 +42,7 @@ export interface Peer {
 export interface PeerLimits {
   readonly maxPeers: number
   readonly messagesPerSecond: number
-  /** A peer that says nothing for so long is forgotten. */
+  /** A peer that says nothing for so long is forgotten; Infinity: only when its connection is gone. */
   readonly idleUs: number
 }
 
@@ -97,9 +97,14 @@ export class Peers {
     this.#peers.delete(peer.routingId.toString('latin1'))
   }
 
+  /** Those that have said nothing for so long. */
+  silent(nowUs: number, forUs: number): readonly Peer[] {
+    return [...this].filter(({ lastSeenUs }) => nowUs - lastSeenUs > forUs)
+  }
+
   /** Forgets the silent ones, and gives them back. */
   prune(nowUs: number): readonly Peer[] {
-    const silent = [...this].filter(({ lastSeenUs }) => nowUs - lastSeenUs > this.#limits.idleUs)
+    const silent = this.silent(nowUs, this.#limits.idleUs)
     for (const peer of silent) this.remove(peer)
     return silent
   }

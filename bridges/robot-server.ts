@@ -12,6 +12,7 @@ import { Motion } from './robot-server-motion.ts'
 import type { Motive } from './robot-server-motion.ts'
 import type { EventContent } from './robot-server-outlet.ts'
 import { Outlet } from './robot-server-outlet.ts'
+import type { Peer } from './robot-server-peers.ts'
 import { Peers } from './robot-server-peers.ts'
 import type { ReceptionKeys } from './robot-server-reception.ts'
 import { Reception } from './robot-server-reception.ts'
@@ -41,6 +42,8 @@ export interface RobotServerOptions {
   /** The network is safe: let other addresses go without keys. */
   readonly insecureLan?: boolean
   readonly watchdogs?: Partial<Watchdogs>
+  /** Three control periods in a row that begin later than this stop the robot; default 50 ms, in lock-step never. */
+  readonly overrunUs?: number
   /** Position actions: in a straight line from each step to the next. */
   readonly interpolates?: boolean
   /** Only an operator may arm. */
@@ -63,6 +66,10 @@ const REPEAT_MS = 200
 /** A robot that is busy with one call for so long while it moves has failed, at least. */
 const STUCK_US = 150_000
 const IDLE_US = 5_000_000
+/** A client that was heard in this time is there. */
+const PRESENT_US = 500_000
+/** How often, a second apart, the silent ones are probed after a connection was lost: the first may come before its socket knows. */
+const PROBES = 2
 /** For the robot to come to rest at closing. */
 const REST_MS = 500
 /** For `bye` to get out before the sockets close. */
@@ -96,6 +103,8 @@ export class RobotServer {
   #desk: Desk | undefined
   #loop: Promise<void> | undefined
   #isClosing = false
+  /** Rounds of probes that are still to be made. */
+  #probes = 0
   /** Set when motion has ended: the robot is told once it is at rest. */
   #pendingStop: 'hold' | 'safe' | undefined
   #utilization = performance.eventLoopUtilization()
@@ -122,6 +131,7 @@ export class RobotServer {
       // Another at every start: no action of before a restart can fit.
       firstEpoch: randomInt(1, 2 ** 24),
       operatorArms: options.operatorArms ?? false,
+      ...(options.overrunUs === undefined ? {} : { overrunUs: options.overrunUs }),
       ...supervisorTimes(mode, this.#watchdogs),
     })
     this.#motion = new Motion({
@@ -306,7 +316,7 @@ export class RobotServer {
   }
 
   #publish(content: ObservationContent): void {
-    this.#outlet?.publishObservation({ kind: 'observation', ...content })
+    this.#outlet?.publishObservation(content)
   }
 
   #guard(): void {
@@ -332,6 +342,10 @@ export class RobotServer {
       this.#supervisor.controllerLost(peer.session, clock())
       this.#outlet!.event({ event: 'security', code: 'unauthorized', text: `${peer.name} was shut out: ${why}` })
       this.#outlet!.reply(peer.routingId, '', { kind: 'error', code: 'unauthorized', text: why })
+    }
+    if (this.#probes > 0) {
+      this.#probes--
+      for (const peer of this.#peers.silent(clock(), PRESENT_US)) this.#probe(peer)
     }
     for (const { session } of this.#peers.prune(clock())) this.#supervisor.controllerLost(session, clock())
     this.#publishMetrics()
@@ -382,7 +396,9 @@ export class RobotServer {
   #onSocketEvent(socket: keyof Endpoints, event: { readonly type: string; readonly error?: Error }): void {
     if (this.#isClosing) return
     if (event.type === 'disconnect') {
-      if (socket === 'control') this.#probeHolder()
+      if (socket !== 'control') return
+      this.#probes = PROBES
+      this.#probeHolder()
       return
     }
     const why = event.error?.message ?? event.type
@@ -390,21 +406,21 @@ export class RobotServer {
     this.#outlet?.event({ event: 'security', code: 'unauthorized', text })
   }
 
-  /** Says something to the holder of the lease: if its connection is gone, that fails. */
   #probeHolder(): void {
     const holder = this.#supervisor.lease && this.#peers.bySession(this.#supervisor.lease.peer)
-    if (holder === undefined) return
-    this.#outlet?.tell(holder, {
-      kind: 'error',
-      code: 'busy',
-      text: 'are you there? another client or a lost connection',
-    })
+    if (holder !== undefined) this.#probe(holder)
+  }
+
+  /** Says something that needs no answer: if its connection is gone, that fails. One that only thinks for a long time stays. */
+  #probe(peer: Peer): void {
+    this.#outlet?.tell(peer, { kind: 'event', event: 'peer', code: 'probe', text: 'are you there?' })
   }
 
   #onUnreachable(routingId: Buffer): void {
     const peer = this.#peers.of(routingId)
     if (peer === undefined) return
     this.#peers.remove(peer)
+    this.#outlet?.event({ event: 'peer', code: 'gone', text: `the connection of ${peer.name} is gone` })
     this.#supervisor.controllerLost(peer.session, this.#options.clock())
   }
 

@@ -1,4 +1,4 @@
-import { ERROR_CODES, ProtocolError } from './errors.ts'
+import { ERROR_CODES, FieldError, ProtocolError } from './errors.ts'
 import type { Field, Fields, OptionalField } from './fields.ts'
 import {
   anyArray,
@@ -7,6 +7,7 @@ import {
   float,
   float32Matrix,
   float32Vector,
+  inHeader,
   integer,
   json,
   listOf,
@@ -39,13 +40,16 @@ import type {
   Watchdogs,
 } from './messages.ts'
 import { KIND_LETTERS } from './messages.ts'
-import { decodeWire, encodeWire } from './msgpack.ts'
 import type { CameraSchema, Json, RobotSchema, VectorSchema } from './schema.ts'
+import { WireReader } from './wire-reader.ts'
+import { WireWriter } from './wire-writer.ts'
 
 /** First bytes of every message; the kind letter follows. */
 const PREFIX = 'rb1'
 
 const KIB = 1024
+/** Of memory for a message beyond the length of the last one of its kind, bytes. */
+const ROOM_TO_VARY = 64
 /** Larger messages are refused unread, bytes. The control and action sockets of a robot take no more than the least of these. */
 const MAX_BYTES: Readonly<Partial<Record<MessageKind, number>>> = {
   observation: 64 * KIB * KIB,
@@ -55,7 +59,12 @@ const MAX_BYTES: Readonly<Partial<Record<MessageKind, number>>> = {
 /** Largest message of a client, bytes. */
 export const MAX_CLIENT_MESSAGE_BYTES: number = 256 * KIB
 
-const header: Fields<Header> = { session: text, seq: natural, timeUs: natural, epoch: natural }
+const header: Fields<Header> = {
+  session: inHeader(text),
+  seq: inHeader(natural),
+  timeUs: inHeader(natural),
+  epoch: inHeader(natural),
+}
 const state: Field<BridgeState> = oneOf('IDLE', 'READY', 'ACTIVE', 'HOLD', 'SAFE_STOP', 'ESTOP')
 const robotHeader: Fields<RobotHeader> = { ...header, bridgeState: state, armed: flag, wallMs: optional(natural) }
 const role: Field<Role> = oneOf('controller', 'observer', 'operator')
@@ -215,22 +224,51 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
 }
 
 const KINDS = Object.keys(KIND_LETTERS) as MessageKind[]
-const KIND_OF_LETTER: ReadonlyMap<string, MessageKind> = new Map(KINDS.map((kind) => [KIND_LETTERS[kind], kind]))
+const PREFIX_CODES = Buffer.from(PREFIX)
+/** By the character code of the kind letter. */
+const KIND_OF_CODE: readonly (MessageKind | undefined)[] = Array.from({ length: 256 }, (_, code) =>
+  KINDS.find((kind) => KIND_LETTERS[kind] === String.fromCharCode(code)),
+)
 const CODECS = Object.fromEntries(
-  KINDS.map((kind) => [kind, struct<object>({ kind: oneOf(kind), ...BODIES[kind] })]),
+  KINDS.map((kind) => [kind, struct<object>({ kind: kindField(kind), ...BODIES[kind] }, 'bad_header')]),
 ) as unknown as Readonly<Record<MessageKind, Field<Message>>>
+
+/** The kind once more, so that a message says what it is also without its first bytes. */
+function kindField(kind: MessageKind): Field<string> {
+  const is = oneOf(kind)
+  return inHeader({
+    ...is,
+    read(from) {
+      if (from.text() !== kind) throw new FieldError('bad_header', `does not agree with the prefix of ${kind}`)
+      return kind
+    },
+  })
+}
 
 /** First four bytes of all messages of `kind`: what a subscriber filters by. */
 export function topicOf(kind: MessageKind): string {
   return PREFIX + KIND_LETTERS[kind]
 }
 
+const TOPICS = Object.fromEntries(KINDS.map((kind) => [kind, Buffer.from(topicOf(kind))])) as unknown as Readonly<
+  Record<MessageKind, Buffer>
+>
+
+/** Bytes of the last message of each kind: the next one is probably as long. */
+const lastBytes = new Map<MessageKind, number>()
+
 /**
  * The bytes of one message part, in a buffer of its own that is never reused: a socket may keep it by reference.
  * @throws ProtocolError `bad_shape` when an array's data does not fill its shape
  */
 export function encodeMessage(message: Message): Buffer {
-  return encodeWire(CODECS[message.kind].encode(message), topicOf(message.kind))
+  const { kind } = message
+  const out = new WireWriter((lastBytes.get(kind) ?? KIB) + ROOM_TO_VARY)
+  out.raw(TOPICS[kind])
+  CODECS[kind].write(out, message)
+  const bytes = out.finish()
+  lastBytes.set(kind, bytes.length)
+  return bytes
 }
 
 /**
@@ -238,32 +276,49 @@ export function encodeMessage(message: Message): Buffer {
  * types, array shapes and finite scalars; what only the robot can know (lease, epoch, order, sizes of this robot's vectors, NaN in an
  * action) is for the receiver. Images are views of `bytes`.
  *
- * @throws ProtocolError
+ * @throws ProtocolError with the sequence number of a message whose header could be read
  */
 export function decodeMessage(bytes: Uint8Array): Message {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const kind = kindOf(buffer)
   const limit = MAX_BYTES[kind] ?? MAX_CLIENT_MESSAGE_BYTES
   if (buffer.length > limit)
     throw new ProtocolError('too_large', `${kind} of ${buffer.length} bytes; the limit is ${limit}`)
-  const wire = decodeWire(buffer, PREFIX.length + 1)
-  if (!(wire instanceof Map)) throw new ProtocolError('bad_header', 'the message is no map')
-  if (wire.get('kind') !== kind)
-    throw new ProtocolError('bad_header', `the kind does not agree with the prefix of ${kind}`)
-  for (const key of ['session', 'seq', 'time_us', 'epoch']) {
-    if (wire.get(key) === undefined) throw new ProtocolError('bad_header', `the header has no ${key}`)
+  try {
+    return CODECS[kind].read(new WireReader(buffer, PREFIX.length + 1))
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error
+    const { code, message } = error.within(kind)
+    throw new ProtocolError(code, message, seqOf(buffer))
   }
-  return CODECS[kind].decode(wire, kind)
 }
 
 function kindOf(buffer: Buffer): MessageKind {
-  const prefix = buffer.toString('latin1', 0, PREFIX.length)
-  if (!prefix.startsWith('rb')) throw new ProtocolError('bad_magic', 'not a message of this protocol')
-  if (prefix !== PREFIX)
-    throw /^rb\d$/.test(prefix)
-      ? new ProtocolError('version_unsupported', `protocol ${prefix.slice(2)}; this side speaks 1`)
-      : new ProtocolError('bad_prefix', 'the protocol version is not a digit')
-  const kind = KIND_OF_LETTER.get(buffer.toString('latin1', PREFIX.length, PREFIX.length + 1))
-  if (kind === undefined) throw new ProtocolError('unknown_kind', 'a kind of message that this version does not know')
+  const isOurs = buffer[0] === PREFIX_CODES[0] && buffer[1] === PREFIX_CODES[1] && buffer[2] === PREFIX_CODES[2]
+  const kind = isOurs ? KIND_OF_CODE[buffer[PREFIX.length] ?? 0] : undefined
+  if (kind === undefined) throw whatIsWrong(buffer)
   return kind
+}
+
+function whatIsWrong(buffer: Buffer): ProtocolError {
+  const prefix = buffer.toString('latin1', 0, PREFIX.length)
+  if (!prefix.startsWith('rb')) return new ProtocolError('bad_magic', 'not a message of this protocol')
+  if (/^rb\d$/.test(prefix) && prefix !== PREFIX) {
+    return new ProtocolError('version_unsupported', `protocol ${prefix.slice(2)}; this side speaks 1`)
+  }
+  if (prefix !== PREFIX) return new ProtocolError('bad_prefix', 'the protocol version is not a digit')
+  const text = 'a kind of message that this version does not know'
+  return new ProtocolError('unknown_kind', text, seqOf(buffer))
+}
+
+const SEQ = struct<Partial<Pick<Header, 'seq'>>>({ seq: optional(natural) })
+
+/** All kinds have the same header, those of later versions too. */
+function seqOf(buffer: Buffer): number | undefined {
+  if (buffer.length > MAX_CLIENT_MESSAGE_BYTES) return undefined
+  try {
+    return SEQ.read(new WireReader(buffer, PREFIX.length + 1)).seq
+  } catch {
+    return undefined
+  }
 }

@@ -34,11 +34,33 @@ export type ErrorCode = (typeof ERROR_CODES)[number]
 /** A message that breaks the protocol, or a request that the robot refuses; `code` and `message` may be sent to the peer as they are. */
 export class ProtocolError extends Error {
   readonly code: ErrorCode
+  /** Sequence number of the message at fault, where that could be read. */
+  readonly refSeq: number | undefined
 
   /** @param text one short sentence for a person; never a stack, a path or a secret */
-  constructor(code: ErrorCode, text: string) {
+  constructor(code: ErrorCode, text: string, refSeq?: number) {
     super(text)
     this.name = 'ProtocolError'
     this.code = code
+    this.refSeq = refSeq
+  }
+}
+
+/** A field of a message that holds something else than it should; its text begins with where in the message it is. */
+export class FieldError extends ProtocolError {
+  #where = ''
+  readonly #problem: string
+
+  /** @param problem goes on after the name of the field, e.g. "is not a number" */
+  constructor(code: ErrorCode, problem: string) {
+    super(code, problem)
+    this.#problem = problem
+  }
+
+  /** The same error, of a field in the map or list called `name`, or in item `[i]` of one. */
+  within(name: string): this {
+    this.#where = this.#where === '' || this.#where.startsWith('[') ? name + this.#where : `${name}.${this.#where}`
+    this.message = `${this.#where} ${this.#problem}`
+    return this
   }
 }

@@ -1,15 +1,20 @@
 import type { NdArray } from '../../src/core/ndarray.ts'
 import type { WireArray } from './arrays.ts'
-import { arrayFromWire, arrayToWire, asNdArray } from './arrays.ts'
-import { ProtocolError } from './errors.ts'
-import type { Wire } from './msgpack.ts'
+import { asNdArray, readArray, writeArray } from './arrays.ts'
+import type { ErrorCode } from './errors.ts'
+import { FieldError } from './errors.ts'
+import { MapKeys } from './map-keys.ts'
 import type { Json } from './schema.ts'
+import type { WireReader } from './wire-reader.ts'
+import type { WireWriter } from './wire-writer.ts'
 
-/** How one value of a message goes to the wire and comes back; `where` names it in errors, e.g. `action.lease`. */
+/** How one value of a message goes to the wire and comes back. */
 export interface Field<T> {
-  encode(value: T): Wire
-  /** @throws ProtocolError when the wire holds something else */
-  decode(wire: Wire, where: string): T
+  write(out: WireWriter, value: T): void
+  /** @throws FieldError when something else is there */
+  read(from: WireReader): T
+  /** What is wrong with a message without it; default `decode_failed`. */
+  readonly whenMissing?: ErrorCode
 }
 
 /** A field that may be missing; nil counts as missing. */
@@ -26,55 +31,74 @@ export type Fields<T> = {
       : Field<T[K]>
 }
 
-function wrong(where: string, expected: string): ProtocolError {
-  return new ProtocolError('decode_failed', `${where} is not ${expected}`)
-}
-
-/** A field that goes to the wire as it is. */
-function plain<T extends Wire>(is: (wire: Wire) => wire is T, expected: string): Field<T> {
-  return {
-    encode: (value) => value,
-    decode(wire, where) {
-      if (!is(wire)) throw wrong(where, expected)
-      return wire
-    },
-  }
+function wrong(expected: string): FieldError {
+  return new FieldError('decode_failed', `is not ${expected}`)
 }
 
 const MAX_TEXT = 4096
 
-export const text: Field<string> = plain(
-  (wire): wire is string => typeof wire === 'string' && wire.length <= MAX_TEXT,
-  `text of at most ${MAX_TEXT} characters`,
-)
+export const text: Field<string> = {
+  write: (out, value) => out.text(value),
+  read(from) {
+    const value = from.text()
+    if (value === undefined || value.length > MAX_TEXT) throw wrong(`text of at most ${MAX_TEXT} characters`)
+    return value
+  },
+}
 
-export const flag: Field<boolean> = plain((wire) => typeof wire === 'boolean', 'true or false')
+export const flag: Field<boolean> = {
+  write: (out, value) => out.flag(value),
+  read(from) {
+    const value = from.flag()
+    if (value === undefined) throw wrong('true or false')
+    return value
+  },
+}
+
+/** A number for which `is` holds. */
+function numeric(is: (value: number) => boolean, expected: string): Field<number> {
+  return {
+    write: (out, value) => out.number(value),
+    read(from) {
+      const value = from.number()
+      if (value === undefined || !is(value)) throw wrong(expected)
+      return value
+    },
+  }
+}
 
 /** A whole number of either sign below 2^53. */
-export const integer: Field<number> = plain((wire): wire is number => Number.isSafeInteger(wire), 'a whole number')
+export const integer: Field<number> = numeric(Number.isSafeInteger, 'a whole number')
 
 /** A whole number from 0 to 2^53 - 1: counts and microseconds. */
-export const natural: Field<number> = plain(
-  (wire): wire is number => Number.isSafeInteger(wire) && (wire as number) >= 0,
+export const natural: Field<number> = numeric(
+  (value) => Number.isSafeInteger(value) && value >= 0,
   'a whole number from 0',
 )
 
 /** Any float64, NaN and infinities too. */
-export const float: Field<number> = plain((wire): wire is number => typeof wire === 'number', 'a number')
+export const float: Field<number> = numeric(() => true, 'a number')
 
 /** A finite float64. */
 export const finite: Field<number> = {
-  encode: (value) => value,
-  decode(wire, where) {
-    const value = float.decode(wire, where)
-    if (!Number.isFinite(value)) throw new ProtocolError('not_finite', `${where} is ${value}`)
+  write: (out, value) => out.number(value),
+  read(from) {
+    const value = float.read(from)
+    if (!Number.isFinite(value)) throw new FieldError('not_finite', `is ${value}`)
     return value
   },
 }
 
 /** One of `values`. */
 export function oneOf<T extends string>(...values: readonly T[]): Field<T> {
-  return plain((wire): wire is T => values.includes(wire as T), `one of ${values.join(', ')}`)
+  return {
+    write: (out, value) => out.text(value),
+    read(from) {
+      const value = from.text()
+      if (!values.includes(value as T)) throw wrong(`one of ${values.join(', ')}`)
+      return value as T
+    },
+  }
 }
 
 /** The same field, but it may be missing. */
@@ -82,38 +106,66 @@ export function optional<T>(field: Field<T>): OptionalField<T> {
   return { ...field, isOptional: true }
 }
 
+/** The same field, without which a message has no header. */
+export function inHeader<T>(field: Field<T>): Field<T> {
+  return { ...field, whenMissing: 'bad_header' }
+}
+
 export function listOf<T>(field: Field<T>): Field<readonly T[]> {
   return {
-    encode: (values) => values.map((value) => field.encode(value)),
-    decode(wire, where) {
-      if (!Array.isArray(wire)) throw wrong(where, 'a list')
-      return wire.map((item: Wire, i) => field.decode(item, `${where}[${i}]`))
+    write(out, values) {
+      out.arrayHead(values.length)
+      for (const value of values) field.write(out, value)
+    },
+    read(from) {
+      const length = from.arrayHead()
+      if (length === undefined) throw wrong('a list')
+      return readItems(field, from, length)
     },
   }
+}
+
+function readItems<T>(field: Field<T>, from: WireReader, length: number): readonly T[] {
+  const values: T[] = []
+  for (let i = 0; i < length; i++) values.push(readPart(field, from, `[${i}]`))
+  return values
 }
 
 /** Values of one type by names that are data: cameras, counters. Names stay as they are. */
 export function recordOf<T>(field: Field<T>): Field<Readonly<Record<string, T>>> {
   return {
-    encode: (record) => new Map(Object.entries(record).map(([name, value]) => [name, field.encode(value)])),
-    decode(wire, where) {
-      const record: Record<string, T> = {}
-      for (const [name, item] of mapOf(wire, where)) {
-        if (name === '__proto__') throw wrong(`${where}.${name}`, 'an allowed name')
-        record[name] = field.decode(item, `${where}.${name}`)
+    write(out, record) {
+      const entries = Object.entries(record)
+      out.mapHead(entries.length)
+      for (const [name, value] of entries) {
+        out.text(name)
+        field.write(out, value)
       }
-      return record
+    },
+    read(from) {
+      const size = from.mapHead()
+      if (size === undefined) throw wrong('a map')
+      return readEntries(field, from, size)
     },
   }
 }
 
-function mapOf(wire: Wire, where: string): ReadonlyMap<string, Wire> {
-  if (!(wire instanceof Map)) throw wrong(where, 'a map')
-  return wire
+function readEntries<T>(field: Field<T>, from: WireReader, size: number): Readonly<Record<string, T>> {
+  const record: Record<string, T> = {}
+  for (let i = 0; i < size; i++) {
+    const name = from.text()
+    if (name === undefined || name === '__proto__') throw wrong('a map with allowed names')
+    if (Object.hasOwn(record, name)) throw twice()
+    record[name] = readPart(field, from, name)
+  }
+  return record
 }
 
-/** A map with known keys: camelCase here, snake_case on the wire. Unknown keys are ignored, so that a later minor version may add some. */
-export function struct<T extends object>(fields: Fields<T>): Field<T> {
+/**
+ * A map with known keys: camelCase here, snake_case on the wire. Unknown keys are ignored, so that a later minor version may add some.
+ * @param whenOther what is wrong where there is no map
+ */
+export function struct<T extends object>(fields: Fields<T>, whenOther: ErrorCode = 'decode_failed'): Field<T> {
   const rows = Object.entries(fields as Readonly<Record<string, Field<unknown> & { isOptional?: true }>>).map(
     ([name, field]) => ({
       name,
@@ -122,68 +174,105 @@ export function struct<T extends object>(fields: Fields<T>): Field<T> {
       isOptional: field.isOptional ?? false,
     }),
   )
+  const keys = new MapKeys(rows.map(({ key }) => key))
   return {
-    encode(value) {
-      const map = new Map<string, Wire>()
-      for (const { name, key, field } of rows) {
+    write(out, value) {
+      let size = 0
+      for (const { name } of rows) if (value[name as keyof T] !== undefined) size++
+      out.mapHead(size)
+      for (let i = 0; i < rows.length; i++) {
+        const { name, field } = rows[i]!
         const part = value[name as keyof T]
-        if (part !== undefined) map.set(key, field.encode(part))
+        if (part === undefined) continue
+        out.raw(keys.bytes[i]!)
+        field.write(out, part)
       }
-      return map
     },
-    decode(wire, where) {
-      const map = mapOf(wire, where)
+    read(from) {
+      const size = from.mapHead()
+      if (size === undefined) throw new FieldError(whenOther, 'is not a map')
       const value: Record<string, unknown> = {}
+      let next = 0
+      for (let i = 0; i < size; i++) {
+        const index = keys.read(from, next)
+        if (index === undefined) {
+          from.skip()
+          continue
+        }
+        next = index + 1
+        const { name, key, field } = rows[index]!
+        if (value[name] !== undefined) throw twice()
+        if (!from.nil()) value[name] = readPart(field, from, key)
+      }
       for (const { name, key, field, isOptional } of rows) {
-        const part = map.get(key) ?? null
-        if (part !== null) value[name] = field.decode(part, `${where}.${key}`)
-        else if (!isOptional) throw wrong(`${where}.${key}`, 'there')
+        if (isOptional || value[name] !== undefined) continue
+        throw new FieldError(field.whenMissing ?? 'decode_failed', 'is not there').within(key)
       }
       return value as T
     },
   }
 }
 
-const vectorShape = (data: Float32Array): readonly number[] => [data.length]
+/** Reads what is called `name` in the list or map around it. */
+function readPart<T>(field: Field<T>, from: WireReader, name: string): T {
+  try {
+    return field.read(from)
+  } catch (error) {
+    throw error instanceof FieldError ? error.within(name) : error
+  }
+}
+
+function twice(): FieldError {
+  return new FieldError('decode_failed', 'has a key twice')
+}
 
 /** A float32 array of one axis, bit for bit. */
 export const float32Vector: Field<Float32Array> = {
-  encode: (data) => arrayToWire({ dtype: 'float32', shape: vectorShape(data), data }),
-  decode: (wire, where) => asNdArray(arrayFromWire(wire, where), 'float32', 1, where).data,
+  write: (out, data) => writeArray(out, { dtype: 'float32', shape: [data.length], data }),
+  read: (from) => asNdArray(readArray(from), 'float32', 1).data,
 }
 
 /** A float32 array of two axes. */
 export const float32Matrix: Field<NdArray<Float32Array>> = {
-  encode: ({ data, shape }) => arrayToWire({ dtype: 'float32', shape, data }),
-  decode: (wire, where) => asNdArray(arrayFromWire(wire, where), 'float32', 2, where),
+  write: (out, { data, shape }) => writeArray(out, { dtype: 'float32', shape, data }),
+  read: (from) => asNdArray(readArray(from), 'float32', 2),
 }
 
 /** A uint8 array [height, width, 3]. */
 export const pixelArray: Field<NdArray<Uint8Array>> = {
-  encode: ({ data, shape }) => arrayToWire({ dtype: 'uint8', shape, data }),
-  decode(wire, where) {
-    const pixels = asNdArray(arrayFromWire(wire, where), 'uint8', 3, where)
-    if (pixels.shape[2] !== 3)
-      throw new ProtocolError('bad_shape', `${where} has ${pixels.shape[2]} channels instead of 3`)
+  write: (out, { data, shape }) => writeArray(out, { dtype: 'uint8', shape, data }),
+  read(from) {
+    const pixels = asNdArray(readArray(from), 'uint8', 3)
+    if (pixels.shape[2] !== 3) throw new FieldError('bad_shape', `has ${pixels.shape[2]} channels instead of 3`)
     return pixels
   },
 }
 
 /** An array of any allowed element type and shape. */
-export const anyArray: Field<WireArray> = { encode: arrayToWire, decode: arrayFromWire }
+export const anyArray: Field<WireArray> = { write: writeArray, read: readArray }
 
 /** Whatever JSON can say. */
 export const json: Field<Json> = {
-  encode(value) {
-    if (value === null || typeof value !== 'object') return value
-    if (Array.isArray(value)) return value.map((item: Json) => json.encode(item))
-    return new Map(Object.entries(value).map(([key, item]) => [key, json.encode(item as Json)]))
+  write(out, value) {
+    if (value === null) out.nil()
+    else if (typeof value === 'boolean') out.flag(value)
+    else if (typeof value === 'number') out.number(value)
+    else if (typeof value === 'string') out.text(value)
+    else if (Array.isArray(value)) jsonList.write(out, value as Json[])
+    else jsonRecord.write(out, value as { readonly [key: string]: Json })
   },
-  decode(wire, where) {
-    if (typeof wire === 'number') return finite.decode(wire, where)
-    if (wire === null || typeof wire === 'boolean' || typeof wire === 'string') return wire
-    if (Array.isArray(wire)) return wire.map((item: Wire, i) => json.decode(item, `${where}[${i}]`))
-    if (!(wire instanceof Map)) throw wrong(where, 'JSON')
-    return recordOf(json).decode(wire, where)
+  read(from) {
+    if (from.nil()) return null
+    const scalar = from.flag() ?? from.text() ?? from.number()
+    if (typeof scalar === 'number' && !Number.isFinite(scalar)) throw new FieldError('not_finite', `is ${scalar}`)
+    if (scalar !== undefined) return scalar
+    const length = from.arrayHead()
+    if (length !== undefined) return readItems(json, from, length)
+    const size = from.mapHead()
+    if (size === undefined) throw wrong('JSON')
+    return readEntries(json, from, size)
   },
 }
+
+const jsonList: Field<readonly Json[]> = listOf(json)
+const jsonRecord: Field<{ readonly [key: string]: Json }> = recordOf(json)

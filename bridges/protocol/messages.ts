@@ -173,7 +173,7 @@ export interface ActionMessage extends Header {
   readonly observationSeq: number
   /** When it is due by the robot's clock, microseconds; 0: at the next control tick. */
   readonly dueUs: number
-  /** Void when more than that late; 0: no such limit. */
+  /** Not executed, first or again, when it is due for longer than this; 0: no such limit. */
   readonly ttlUs: number
   /** In the units of the schema. Not checked for NaN here: the limits do that, and count it. */
   readonly action: Float32Array
@@ -187,6 +187,7 @@ export interface ChunkMessage extends Header {
   readonly observationSeq: number
   readonly startUs: number
   readonly stepUs: number
+  /** As in {@link ActionMessage}, of each step. */
   readonly ttlUs: number
   /** [steps, action size] */
   readonly actions: NdArray<Float32Array>

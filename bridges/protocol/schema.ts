@@ -97,6 +97,38 @@ export function actionDigest(schema: RobotSchema): string {
   return digestOf({ dtype, shape, names, low, high, kind: schema.actionKind, hz: schema.controlHz })
 }
 
+/**
+ * What `got` has instead of what `wanted` has, a clause for each field that a digest covers; empty where both digests are the same.
+ *
+ * @example schemaDifferences(trainedFor, client.schema) // ['control rate 20 Hz instead of 50 Hz']
+ */
+export function schemaDifferences(wanted: RobotSchema, got: RobotSchema): readonly string[] {
+  const cameras = [...new Set([...Object.keys(wanted.images), ...Object.keys(got.images)])]
+  const camera = ({ images }: RobotSchema, name: string): string => {
+    const { shape, dtype, colour, encoding } = images[name] ?? {}
+    return shape === undefined ? 'none' : `${shape.join('x')} ${[dtype, colour, encoding].join(' ')}`
+  }
+  const rows: [string, (schema: RobotSchema) => string | readonly (string | number)[]][] = [
+    ['action kind', ({ actionKind }) => actionKind],
+    ['control rate', ({ controlHz }) => `${controlHz} Hz`],
+    ...(['names', 'shape', 'dtype', 'low', 'high'] as const).map((field): (typeof rows)[number] => [
+      `action ${field}`,
+      ({ action }) => action[field],
+    ]),
+    ...(['names', 'shape', 'dtype'] as const).map((field): (typeof rows)[number] => [
+      `proprio ${field}`,
+      ({ proprio }) => proprio[field],
+    ]),
+    ...cameras.map((name): (typeof rows)[number] => [`camera ${name}`, (schema) => camera(schema, name)]),
+  ]
+  const differing = rows.filter(([, of]) => canonicalJson(of(wanted)) !== canonicalJson(of(got)))
+  return differing.map(([what, of]) => `${what} ${textOf(of(got))} instead of ${textOf(of(wanted))}`)
+}
+
+function textOf(value: string | readonly (string | number)[]): string {
+  return typeof value === 'string' ? value : `[${value.join(', ')}]`
+}
+
 /** SHA-256 in hex of the canonical JSON of `value` (RFC 8785: keys sorted, no spaces, numbers as ECMAScript writes them). */
 export function digestOf(value: Json): string {
   return createHash('sha256').update(canonicalJson(value)).digest('hex')

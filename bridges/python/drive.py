@@ -1,21 +1,24 @@
 """Drives a robot to the middle of its action space for some seconds: the smallest complete policy.
 
-python3 drive.py [--address tcp://127.0.0.1:5600] [--seconds 5]
+python3 drive.py [--address tcp://127.0.0.1:5600] [--seconds 5] [--key laptop.key --robot-key PUBLIC_KEY]
 """
 
 import argparse
 import time
 
 import numpy as np
-from armature_bridge import RobotClient
+from armature_bridge import Keys, RobotClient
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address", default="tcp://127.0.0.1:5600")
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--key", help="own key file")
+    parser.add_argument("--robot-key", help="public key of the robot, or its key file")
     arguments = parser.parse_args()
-    with RobotClient(arguments.address, name="drive.py") as robot:
+    keys = None if arguments.key is None else Keys.read(arguments.key, arguments.robot_key)
+    with RobotClient(arguments.address, name="drive.py", keys=keys) as robot:
         action = robot.schema["action"]
         middle = (np.array(action["low"]) + np.array(action["high"])) / 2
         robot.lease()

@@ -1,21 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Publisher } from 'zeromq'
-import { ArmatureError } from '../../src/core/errors.ts'
 import { decodeMessage, encodeMessage } from '../protocol/codec.ts'
 import type { Message, RobotHeader, WelcomeMessage } from '../protocol/messages.ts'
 import type { RobotContent } from '../robot-server-outlet.ts'
+import type { ReceptionKeys } from '../robot-server-reception.ts'
 import { SendQueue } from '../zmq/queue.ts'
 import type { Endpoints, RobotSockets } from '../zmq/sockets.ts'
 import { bindRobotSockets, endpointsBeside, isLoopback } from '../zmq/sockets.ts'
+import type { ZapRequest } from '../zmq/zap.ts'
 import type { LogFiles } from './log-files.ts'
 import { topicIs } from './log-files.ts'
 
 export interface LogPlayerOptions {
   /** Monotonic, whole microseconds. */
   readonly clock: () => number
-  /** Of the control socket, on loopback. Default `tcp://127.0.0.1:*`. */
+  /** Of the control socket. Default `tcp://127.0.0.1:*`; one that others can reach needs `security`. */
   readonly endpoint?: string
+  /** Keys of the player, and who may look on: all on the list, whatever their role. */
+  readonly security?: ReceptionKeys
+  /** Lets addresses other than loopback go without keys: anyone in the network can then look on. */
+  readonly insecureLan?: boolean
   /** Times as fast as it was; default 1. */
   readonly speed?: number
 }
@@ -26,6 +31,8 @@ const LEAD_US = 500_000
 const CLOCK_RECORDS = 256
 /** For the last messages to get out before the sockets close. */
 const FAREWELL_MS = 100
+/** How often the list of keys is looked at. */
+const RELOAD_MS = 1000
 
 /**
  * Shows a recording as if its robot were there: answers `hello` and pings, publishes what was recorded with its timing, and refuses to be
@@ -48,6 +55,8 @@ export class LogPlayer {
   /** The recorder's clock minus the robot's. */
   readonly #offsetUs: number
   readonly #listener: Promise<void>
+  readonly #isInsecure: boolean
+  readonly #reloading: NodeJS.Timeout | undefined
   #welcome: WelcomeMessage
   #startUs: number | undefined
   #seq = 0
@@ -57,7 +66,7 @@ export class LogPlayer {
   private constructor(
     log: LogFiles,
     sockets: RobotSockets,
-    { clock, speed = 1 }: LogPlayerOptions,
+    { clock, speed = 1, security }: LogPlayerOptions,
     start: { readonly welcome: WelcomeMessage; readonly firstUs: number; readonly offsetUs: number },
   ) {
     this.#log = log
@@ -75,21 +84,26 @@ export class LogPlayer {
     this.#listener = new Promise((resolve) => (this.#greetListener = resolve))
     const publishers: readonly Publisher[] = [sockets.observation, sockets.telemetry]
     for (const socket of publishers) socket.events.on('handshake', () => this.#begin())
+    this.#isInsecure = security === undefined && !isLoopback(sockets.endpoints.control)
+    // A list that cannot be read stays as it was.
+    const reload = (): unknown => security?.authorization.reload().catch(() => undefined)
+    this.#reloading = security && setInterval(reload, RELOAD_MS).unref()
     void this.#receive()
   }
 
-  /** @throws ArmatureError `corrupt-file`; `bad-argument` for an address that is not of loopback, or cannot be had. */
+  /** @throws ArmatureError `corrupt-file`; `bad-argument` for an address that cannot be had, or that others could reach without keys. */
   static async open(log: LogFiles, options: LogPlayerOptions): Promise<LogPlayer> {
-    const { endpoint = 'tcp://127.0.0.1:*' } = options
-    if (!isLoopback(endpoint)) {
-      throw new ArmatureError('bad-argument', `replay on ${endpoint}`, {
-        expected: 'an address that only this machine can reach: a recording has no keys',
-        got: 'one that others can reach',
-        fix: 'use tcp://127.0.0.1:0',
-      })
-    }
+    const { endpoint = 'tcp://127.0.0.1:*', security, insecureLan = false } = options
     const start = await startOf(log)
-    return new LogPlayer(log, await bindRobotSockets(endpointsBeside(endpoint), {}, () => {}), options, start)
+    const keys = security && {
+      keys: security.keys,
+      refusal: ({ publicKey }: ZapRequest): string | undefined => {
+        const entry = security.authorization.admit(publicKey)
+        return typeof entry === 'string' ? entry : undefined
+      },
+    }
+    const sockets = await bindRobotSockets(endpointsBeside(endpoint), { ...keys, insecureLan }, () => {})
+    return new LogPlayer(log, sockets, options, start)
   }
 
   get endpoints(): Endpoints {
@@ -121,6 +135,7 @@ export class LogPlayer {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    clearInterval(this.#reloading)
     for (const { session, routingId } of this.#sessions.values()) {
       this.#send(routingId, session, { kind: 'bye', reason: 'the recording is over' })
     }
@@ -178,7 +193,13 @@ export class LogPlayer {
     this.#sessions.set(name, { session, routingId })
     this.#begin()
     const { endpoints } = this
-    this.#send(routingId, session, { ...this.#welcome, refSeq, role: 'observer', endpoints, insecure: false })
+    this.#send(routingId, session, {
+      ...this.#welcome,
+      refSeq,
+      role: 'observer',
+      endpoints,
+      insecure: this.#isInsecure,
+    })
   }
 
   #send(routingId: Buffer, session: string, content: RobotContent): void {

@@ -10,6 +10,8 @@ export interface TimedSteps {
   readonly dueUs: number
   /** From step to step, and how long the last one counts. */
   readonly stepUs: number
+  /** No step is executed, first or again, when it is due for longer than this; absent: no such limit. */
+  readonly ttlUs?: number
 }
 
 /** What is due at one control tick. */
@@ -51,12 +53,15 @@ interface Step {
   readonly seq: number
   readonly action: Float32Array
   readonly dueUs: number
+  /** Not at this time any more. */
   readonly untilUs: number
+  /** At this time for the last time. */
+  readonly lastUs: number
 }
 
 /**
- * Which action is due at a control tick. A step counts from its due time until the next step's, at most for `stepUs`. Steps that arrive
- * replace all that wait at or after their first due time; those before stay. A step whose time has passed is never executed, and where no
+ * Which action is due at a control tick. A step counts from its due time until the next step's, at most for `stepUs` and `ttlUs`. Steps that
+ * arrive replace all that wait at or after their first due time; those before stay. A step whose time has passed is never executed, and where no
  * step covers the present there is none: the robot holds. Nothing is averaged.
  *
  * @example
@@ -101,9 +106,9 @@ export class ActionScheduler {
   /** Why {@link add} would take none of the steps, or undefined where it takes at least one. */
   verdict(steps: TimedSteps, nowUs: number): 'late' | 'too_early' | undefined {
     const count = this.#count(steps)
-    const dueUs = steps.dueUs === 0 ? nowUs : steps.dueUs
-    if (dueUs - nowUs > this.#maxLeadUs) return 'too_early'
-    return dueUs + count * steps.stepUs <= nowUs ? 'late' : undefined
+    const firstUs = steps.dueUs === 0 ? nowUs : steps.dueUs
+    if (firstUs - nowUs > this.#maxLeadUs) return 'too_early'
+    return isOver(timesOf(steps, firstUs, count - 1), nowUs) ? 'late' : undefined
   }
 
   /**
@@ -111,7 +116,7 @@ export class ActionScheduler {
    * @returns as {@link verdict}.
    */
   add(steps: TimedSteps, nowUs: number): 'late' | 'too_early' | undefined {
-    const { seq, actions, stepUs } = steps
+    const { seq, actions } = steps
     const count = this.#count(steps)
     const verdict = this.verdict(steps, nowUs)
     const firstUs = steps.dueUs === 0 ? nowUs : steps.dueUs
@@ -123,12 +128,13 @@ export class ActionScheduler {
     this.#superseded += this.#waiting.length - kept.length
     this.#waiting = kept
     for (let k = 0; k < count; k++) {
-      const dueUs = firstUs + k * stepUs
-      if (dueUs + stepUs <= nowUs) this.#late++
-      else if (dueUs - nowUs > this.#maxLeadUs || this.#waiting.length >= this.#capacity) this.#tooEarly++
+      const times = timesOf(steps, firstUs, k)
+      // One whose time to live is over still takes the place of what was before it, until its own time is.
+      if (times.untilUs <= nowUs) this.#late++
+      else if (times.dueUs - nowUs > this.#maxLeadUs || this.#waiting.length >= this.#capacity) this.#tooEarly++
       else {
         const action = actions.slice(k * this.#size, (k + 1) * this.#size)
-        this.#waiting.push({ seq, action, dueUs, untilUs: dueUs + stepUs })
+        this.#waiting.push({ seq, action, ...times })
       }
     }
     return undefined
@@ -141,7 +147,7 @@ export class ActionScheduler {
       if (newest !== undefined) this.#passOver(newest, nowUs)
       newest = this.#waiting.shift()!
     }
-    if (newest !== undefined && newest.untilUs <= nowUs) {
+    if (newest !== undefined && isOver(newest, nowUs)) {
       // It ended before this tick, and so did what it replaced.
       this.#late++
       this.#current = undefined
@@ -152,7 +158,7 @@ export class ActionScheduler {
       this.#current = newest
     }
     const current = this.#current
-    if (current === undefined || current.untilUs <= nowUs) {
+    if (current === undefined || isOver(current, nowUs)) {
       this.#current = undefined
       return undefined
     }
@@ -176,7 +182,7 @@ export class ActionScheduler {
   }
 
   #passOver(step: Step, nowUs: number): void {
-    if (step.untilUs <= nowUs) this.#late++
+    if (isOver(step, nowUs)) this.#late++
     else this.#superseded++
   }
 
@@ -189,4 +195,16 @@ export class ActionScheduler {
     for (let i = 0; i < out.length; i++) out[i] = step.action[i]! + (next.action[i]! - step.action[i]!) * share
     return out
   }
+}
+
+type Times = Pick<Step, 'dueUs' | 'untilUs' | 'lastUs'>
+
+/** Of step `k` of those of which the first is due at `firstUs`. */
+function timesOf({ stepUs, ttlUs = Infinity }: TimedSteps, firstUs: number, k: number): Times {
+  const dueUs = firstUs + k * stepUs
+  return { dueUs, untilUs: dueUs + stepUs, lastUs: dueUs + ttlUs }
+}
+
+function isOver({ untilUs, lastUs }: Times, nowUs: number): boolean {
+  return nowUs >= untilUs || nowUs > lastUs
 }

@@ -1,5 +1,7 @@
 import type { ObserverClientOptions } from '../../bridges/observer-client.ts'
 import { ObserverClient } from '../../bridges/observer-client.ts'
+import type { ReceptionKeys } from '../../bridges/robot-server-reception.ts'
+import { Authorization } from '../../bridges/zmq/authorization.ts'
 import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
 import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -28,6 +30,29 @@ export async function clientSecurity({ key, robotKey }: BridgeKeyFlags): Promise
   }
   const robot = isKey(robotKey) ? robotKey : (await readKeyFile(robotKey)).publicKey
   return { keys: await readKeyFile(key), robotKey: robot }
+}
+
+/** Flags of every command that listens as a robot does. */
+export interface ListenFlags {
+  /** Own key file. */
+  readonly key?: string
+  /** Who may connect, with `key`. */
+  readonly authorized: string
+  /** Lets addresses that others can reach go without keys. */
+  readonly insecureLan?: boolean
+}
+
+/**
+ * Whom `--key` and `--authorized` let in; undefined where there is no key.
+ * @param wallClock milliseconds since the epoch: keys expire by the calendar
+ * @throws ArmatureError what reading a key file or the list throws.
+ */
+export async function listenSecurity(
+  { key, authorized }: ListenFlags,
+  wallClock: () => number,
+): Promise<ReceptionKeys | undefined> {
+  if (key === undefined) return undefined
+  return { keys: await readKeyFile(key), authorization: await Authorization.open(authorized, wallClock) }
 }
 
 /** A robot that is looked at. */

@@ -240,7 +240,7 @@ function report(
   const warnings = checks.filter(({ result }) => result === 'warn').length
   context.print(
     ok
-      ? `can be driven from here${warnings > 0 ? `, with ${warnings} warnings` : ''}`
+      ? `can be driven from here${warnings > 0 ? `, with ${warnings} warning${warnings === 1 ? '' : 's'}` : ''}`
       : 'not fit to be driven from here',
   )
   return { ok, ...content }

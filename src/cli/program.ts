@@ -205,7 +205,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await record(at, address, options))
     })
 
-  command('replay <file.rblog>', 'show a recording as its robot did, or make a dataset of it')
+  withListenFlags(command('replay <file.rblog>', 'show a recording as its robot did, or make a dataset of it'))
     .option('--speed <x>', 'times as fast', positiveNumber, 1)
     .option('--bind <address>', 'where it can be watched', 'tcp://127.0.0.1:0')
     .option('--dataset <dir>', 'make this LeRobot v3.0 folder of its episodes instead, with the actions as applied')
@@ -334,13 +334,10 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       finish(at, await bench(at, group, options))
     })
 
-  command('robot <env>', 'a scene, or "mock", as a robot behind the bridge, until Ctrl-C')
+  withListenFlags(command('robot <env>', 'a scene, or "mock", as a robot behind the bridge, until Ctrl-C'))
     .option('--bind <address>', 'of its control socket; the other three take the next ports', 'tcp://127.0.0.1:5600')
     .option('--limits <file.json>', 'limits on its actions (default: the range of the actions alone)')
     .option('--lockstep', 'let time stand still until each action comes; else it passes')
-    .option('--key <file>', "the robot's key file, so that only authorized keys may connect")
-    .option('--authorized <file.json>', 'who may connect, with --key', 'authorized_keys.json')
-    .option('--insecure-lan', 'let others than this machine move it without keys')
     .option('--operator-arms', 'only an operator may arm it')
     .option('--allow-mismatch', 'let clients that say --accept-mismatch drive it')
     .option('--seed <n>', 'of the scene until a client resets it with another', integer)
@@ -419,6 +416,13 @@ function withKeyFlags(command: Command): Command {
   return command
     .option('--key <file>', 'key file of this side, for a robot that wants keys')
     .option('--robot-key <key>', "the robot's public key, or a file with it")
+}
+
+function withListenFlags(command: Command): Command {
+  return command
+    .option('--key <file>', "the robot's key file, so that only authorized keys may connect")
+    .option('--authorized <file.json>', 'who may connect, with --key', 'authorized_keys.json')
+    .option('--insecure-lan', 'let others than this machine connect without keys')
 }
 
 function withRobotFlags(command: Command): Command {

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { RECORD_HEADER_BYTES } from '../../bridges/recording/log-format.ts'
+import { MAGIC, RECORD_HEADER_BYTES } from '../../bridges/recording/log-format.ts'
 import { LogWriter } from '../../bridges/recording/log-writer.ts'
 import type { ObservedMessage } from '../../bridges/observer-client.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
@@ -74,7 +74,7 @@ class Tape {
   readonly full: Promise<void>
   readonly #writer: LogWriter
   readonly #maxBytes: number
-  readonly #counts = { observations: 0, events: 0, missed: 0, bytes: 0 }
+  readonly #counts = { observations: 0, events: 0, missed: 0, bytes: MAGIC.length }
   #end: () => void = () => {}
   #fail: (error: unknown) => void = () => {}
   #isFull = false
@@ -95,19 +95,15 @@ class Tape {
   }
 
   take(message: ObservedMessage, bytes: Uint8Array, arrivalUs: number): void {
-    if (this.#isFull) return
-    if (this.#counts.bytes + RECORD_HEADER_BYTES + bytes.length > this.#maxBytes) {
-      this.#isFull = true
-      return this.#end()
-    }
     if (message.kind === 'welcome') {
       this.#robot = message.schema.name
       this.#welcome = bytes
     }
-    this.#append(bytes, arrivalUs)
+    if (!this.#append(bytes, arrivalUs)) return
     // Each file says what its numbers mean.
     if (this.#writer.files.length > this.#files) {
       this.#files = this.#writer.files.length
+      this.#counts.bytes += MAGIC.length
       this.#append(this.#welcome, arrivalUs)
     }
     this.#span = { firstUs: this.#span?.firstUs ?? arrivalUs, lastUs: arrivalUs }
@@ -121,13 +117,23 @@ class Tape {
     return { robot: this.#robot, files, ...this.#counts, dropped, durationS: (lastUs - firstUs) / 1e6 }
   }
 
-  #append(bytes: Uint8Array, arrivalUs: number): void {
+  /** Whether it was written. */
+  #append(bytes: Uint8Array, arrivalUs: number): boolean {
+    if (this.#isFull) return false
+    const size = RECORD_HEADER_BYTES + bytes.length
+    this.#isFull = this.#counts.bytes + size > this.#maxBytes
+    if (this.#isFull) {
+      this.#end()
+      return false
+    }
     try {
       this.#writer.append(arrivalUs, bytes)
-      this.#counts.bytes += RECORD_HEADER_BYTES + bytes.length
+      this.#counts.bytes += size
+      return true
     } catch (error) {
       this.#isFull = true
       this.#fail(error)
+      return false
     }
   }
 

@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline/promises'
 import { envRobot } from '../../bridges/adapters/env-robot.ts'
 import type { ClientEvent, PolicyClientOptions } from '../../bridges/policy-client.ts'
-import { PolicyClient, RobotRefusal } from '../../bridges/policy-client.ts'
+import { PolicyClient } from '../../bridges/policy-client.ts'
 import type { RobotSchema } from '../../bridges/protocol/schema.ts'
-import { actionDigest, observationDigest, schemaOf } from '../../bridges/protocol/schema.ts'
+import { schemaOf } from '../../bridges/protocol/schema.ts'
 import type { RemoteEnv } from '../../bridges/remote-env.ts'
 import { connectRemoteEnv } from '../../bridges/remote-env.ts'
 import { envs, makeEnv } from '../../envs/index.ts'
@@ -67,12 +67,10 @@ export class Bridge {
     const wanted = twin && schemaOfEnv(twin)
     const env = await connectRemoteEnv({
       ...(await this.#access(endpoint)),
-      ...(wanted && { observationDigest: observationDigest(wanted), actionDigest: actionDigest(wanted) }),
+      ...(wanted && { expectedSchema: wanted }),
       ...(twin && isGoalEnv(twin) ? { twin } : {}),
       arms: this.#arms,
       onEvent: (event) => this.#tell(event),
-    }).catch((error: unknown) => {
-      throw wanted === undefined ? error : withSchemas(error, endpoint, wanted)
     })
     this.#opened.push(env)
     requireName(env.client.schema, place, wanted)
@@ -151,33 +149,6 @@ function requireName({ name }: RobotSchema, { id, robot }: RobotPlace, wanted: R
 export function schemaOfEnv(env: Env): RobotSchema {
   const robot = envRobot(env as GoalEnv)
   return schemaOf(robot.spec, isGoalRobot(robot) && isGoalEnv(env) ? env.goalSpace : undefined)
-}
-
-/** The robot's refusal for what it is, with what was wanted and what it is in words instead of digests. */
-function withSchemas(error: unknown, endpoint: string, wanted: RobotSchema): unknown {
-  if (!(error instanceof RobotRefusal) || error.schema === undefined) return error
-  return new ArmatureError('bad-argument', `robot at ${endpoint}`, {
-    expected: textOfSchema(wanted),
-    got: textOfSchema(error.schema),
-    fix: 'use a run of this kind of robot; if you know that it fits, say --accept-mismatch here and --allow-mismatch at the robot',
-    cause: error,
-  })
-}
-
-/** Name, actions, rate, cameras and measurements in one clause. */
-export function textOfSchema({ name, action, actionKind, controlHz, images, proprio }: RobotSchema): string {
-  const cameras = Object.entries(images).map(([camera, { shape }]) => `${camera} ${shape.slice(0, 2).join('x')}`)
-  const range = new Set([...action.low, ...action.high])
-  const bounds = range.size <= 2 ? ` in [${[...range].join(', ')}]` : ''
-  return [
-    `${name} (${actionKind} actions ${namesOf(action)}${bounds} at ${controlHz} Hz`,
-    `measures ${namesOf(proprio)}`,
-    `cameras ${cameras.join(', ') || 'none'})`,
-  ].join('; ')
-}
-
-function namesOf({ names, shape }: RobotSchema['action']): string {
-  return names.length > 0 ? names.join(', ') : `[${shape.join(', ')}]`
 }
 
 function textOfRobot({ client, isLockstep }: RemoteEnv): string {

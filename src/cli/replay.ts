@@ -8,11 +8,13 @@ import type { EpisodeData } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import { runVersions } from '../io/run-folder.ts'
+import type { ListenFlags } from './bridge-connect.ts'
+import { listenSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { monotonicUs } from './monotonic-clock.ts'
 
-export interface ReplayOptions {
+export interface ReplayOptions extends ListenFlags {
   readonly speed: number
   /** Address of the control socket; the others are at ports that the system chooses, or beside it. */
   readonly bind: string
@@ -69,13 +71,22 @@ export async function replay(
   }
 }
 
-async function publish(context: CliContext, log: LogFiles, { speed, bind }: ReplayOptions): Promise<ReplayReport> {
-  const player = await LogPlayer.open(log, { clock: monotonicUs, endpoint: bind, speed })
+async function publish(context: CliContext, log: LogFiles, options: ReplayOptions): Promise<ReplayReport> {
+  const { speed, bind, insecureLan = false } = options
+  const security = await listenSecurity(options, context.clock)
+  const player = await LogPlayer.open(log, {
+    clock: monotonicUs,
+    endpoint: bind,
+    speed,
+    insecureLan,
+    ...(security && { security }),
+  })
   try {
     const { control: endpoint, observation, telemetry } = player.endpoints
     const durationS = (await log.durationUs()) / 1e6
     const robot = player.welcome.schema.name
     context.print(`${robot}: ${log.length} messages, ${durationS.toFixed(1)} s at ${endpoint}`)
+    if (security !== undefined) context.print(`  robot key ${security.keys.publicKey}`)
     context.print(`  observations at ${observation}, events and metrics at ${telemetry}`)
     context.print(`begins with the first listener, e.g. ${context.invocation(`watch ${endpoint}`)}`)
     const messages = await player.play(context.signal)

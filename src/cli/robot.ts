@@ -6,29 +6,24 @@ import type { ReceptionKeys } from '../../bridges/robot-server-reception.ts'
 import { RobotServer } from '../../bridges/robot-server.ts'
 import type { LimitProfile } from '../../bridges/safety/limits.ts'
 import { loadLimits } from '../../bridges/safety/limits.ts'
-import { Authorization } from '../../bridges/zmq/authorization.ts'
-import { readKeyFile } from '../../bridges/zmq/keys.ts'
 import type { Endpoints } from '../../bridges/zmq/sockets.ts'
 import { makeEnv } from '../../envs/index.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Robot } from '../core/robot.ts'
 import { isFileError } from '../io/atomic.ts'
+import type { ListenFlags } from './bridge-connect.ts'
+import { listenSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
 import { monotonicUs } from './monotonic-clock.ts'
 
-export interface RobotOptions {
+export interface RobotOptions extends ListenFlags {
   /** Address of the control socket; the other three are at the next ports. */
   readonly bind: string
   /** Limits file; default: the action space alone. */
   readonly limits?: string
   /** Time stands still until each action comes. */
   readonly lockstep?: boolean
-  /** The robot's key file. */
-  readonly key?: string
-  /** Who may connect, with `key`. */
-  readonly authorized: string
-  readonly insecureLan?: boolean
   /** Only an operator may arm it. */
   readonly operatorArms?: boolean
   /** Let clients that ask for it drive although they were trained for another robot. */
@@ -60,7 +55,7 @@ const MOCK = 'mock'
 export async function runRobot(context: CliContext, id: string, options: RobotOptions): Promise<RobotReport> {
   const robot = await makeRobot(id, options)
   const limits = options.limits === undefined ? undefined : await readLimits(options.limits, robot)
-  const security = options.key === undefined ? undefined : await securityOf(options.key, options.authorized, context)
+  const security = await listenSecurity(options, context.clock)
   const mode = options.lockstep === true ? 'lockstep' : 'realtime'
   const server = new RobotServer({
     robot,
@@ -118,10 +113,6 @@ async function readLimits(path: string, robot: Robot): Promise<LimitProfile> {
     })
   }
   return loadLimits(json, path, robot.spec)
-}
-
-async function securityOf(key: string, authorized: string, { clock }: CliContext): Promise<ReceptionKeys> {
-  return { keys: await readKeyFile(key), authorization: await Authorization.open(authorized, clock) }
 }
 
 interface Announcement {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RobotRefusal } from '../../bridges/policy-client.ts'
+import { RobotRefusal } from '../../bridges/robot-refusal.ts'
 import type { ErrorCode } from '../../bridges/protocol/errors.ts'
 import type { RemoteEnv } from '../../bridges/remote-env.ts'
 import { ArmatureError } from '../core/errors.ts'

@@ -52,20 +52,22 @@ describe('ObservationInbox', () => {
     box.expect('run', 100_000)
     return box
   }
-  const next = (box: ObservationInbox): Promise<number | string> =>
-    box
-      .next(30, () => 'test')
-      .then(
-        ({ observationSeq }) => observationSeq,
-        ({ message }: Error) => message,
-      )
+  const next = (box: ObservationInbox): Promise<number | string> => {
+    const answer = box.next(30, nowUs).then(
+      ({ observationSeq }) => observationSeq,
+      ({ message }: Error) => message,
+    )
+    box.expire(nowUs + 29_999, () => 'too early')
+    box.expire(nowUs + 30_000, () => 'in a test')
+    return answer
+  }
 
   it('gives the newest once, and none that is old, repeated or of another process', async () => {
     const box = inbox()
     box.put(observation(1, nowUs))
     box.put(observation(2, nowUs))
     expect(await next(box)).toBe(2)
-    expect(await next(box)).toMatch(/no fresh one/)
+    expect(await next(box)).toMatch(/no fresh one for 30 ms \(in a test\)/)
     for (const late of [observation(2, nowUs), observation(1, nowUs), { ...observation(9, nowUs), session: 'other' }]) {
       box.put(late)
     }

@@ -16,8 +16,8 @@ export class RawClient {
   readonly #control: Dealer
   readonly #action: Dealer
 
-  constructor(endpoints: Endpoints, routingId: string = randomBytes(16).toString('hex')) {
-    const options = { routingId, linger: 0, sendTimeout: 1000, receiveTimeout: 3000 }
+  constructor(endpoints: Endpoints, routingId: string = randomBytes(16).toString('hex'), receiveTimeout = 20_000) {
+    const options = { routingId, linger: 0, sendTimeout: 1000, receiveTimeout }
     this.#control = new Dealer(options)
     this.#action = new Dealer(options)
     this.#control.connect(endpoints.control)
@@ -27,16 +27,26 @@ export class RawClient {
   /** @throws Error with the robot's code for a refusal */
   async request(content: Content<Message>): Promise<Message> {
     const seq = ++this.seq
-    await this.#control.send(encodeMessage({ ...content, ...this.#header(seq) } as Message))
+    await this.#control.send(this.bytesOf(content, seq))
+    const answer = await this.answerTo(seq)
+    if (answer.kind === 'error') throw new Error(answer.code)
+    this.session = answer.session
+    this.epoch = answer.epoch
+    return answer
+  }
+
+  /** The next message from control that refers to message `seq`. */
+  async answerTo(seq: number): Promise<Message> {
     for (;;) {
       const [bytes] = await this.#control.receive()
       const answer = decodeMessage(bytes!)
-      if (!('refSeq' in answer) || answer.refSeq !== seq) continue
-      if (answer.kind === 'error') throw new Error(answer.code)
-      this.session = answer.session
-      this.epoch = answer.epoch
-      return answer
+      if ('refSeq' in answer && answer.refSeq === seq) return answer
     }
+  }
+
+  /** The bytes of a message, with the header that is right. */
+  bytesOf(content: Content<Message>, seq: number = ++this.seq): Buffer {
+    return encodeMessage({ ...content, ...this.#header(seq) } as Message)
   }
 
   async hello(): Promise<void> {
@@ -46,7 +56,7 @@ export class RawClient {
 
   /** Asks for the lease, arms and starts. */
   async begin(): Promise<void> {
-    const { lease } = (await this.request({ kind: 'lease_request', ttlMs: 5000 })) as MessageOf<'lease'>
+    const { lease } = (await this.request({ kind: 'lease_request', ttlMs: 10_000 })) as MessageOf<'lease'>
     this.lease = lease
     await this.request({ kind: 'command', command: 'arm', lease })
     await this.request({ kind: 'command', command: 'start', lease, mode: 'realtime' })

@@ -10,6 +10,7 @@ import { isGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
 import { evaluatePolicy } from '../../src/evaluate/policy.ts'
+import { PATIENT } from './helpers.ts'
 import { clock, SimpleRobot } from './simple-robot.ts'
 
 const opened: { close(): Promise<void> }[] = []
@@ -131,7 +132,7 @@ describe('RemoteEnv in real time', () => {
       speedUpShare: 1,
       elements: ['a_rad', 'b_rad'].map((name) => ({ name, min: -1, max: 1, softMargin: 0.5, isGripper: false })),
     }
-    const server = new RobotServer({ robot, clock, limits })
+    const server = new RobotServer({ robot, clock, limits, ...PATIENT })
     await server.start()
     opened.push(server)
     const env = await connectRemoteEnv({ endpoint: server.endpoints.control, clock })

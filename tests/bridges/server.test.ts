@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RobotServerOptions } from '../../bridges/robot-server.ts'
+import { endpointsSeenFrom } from '../../bridges/zmq/sockets.ts'
 import type { TestBridge } from './helpers.ts'
 import { openActive, openBridge, until, wait } from './helpers.ts'
+import { networkTo, TimedRobot } from './faults/harness.ts'
+import { RawClient } from './raw-client.ts'
 import { clock, SimpleRobot } from './simple-robot.ts'
 
 let bridge: TestBridge
@@ -41,15 +44,16 @@ describe('RobotServer in real time', () => {
   })
 
   it('holds when actions stop coming and goes on when they are back; then stops for good', async () => {
-    const { server } = await open()
+    const watchdogs = { softUs: 100_000, hardUs: 2_000_000 }
+    const { server } = await open({ watchdogs })
     const client = await openActive(bridge)
     client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
-    expect(await until(() => server.state === 'HOLD', 400)).toBe(true)
-    client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
-    expect(await until(() => server.state === 'ACTIVE', 400)).toBe(true)
+    expect(await until(() => server.state === 'HOLD')).toBe(true)
     const startUs = clock()
-    expect(await until(() => server.state === 'SAFE_STOP', 2000)).toBe(true)
-    expect((clock() - startUs) / 1000).toBeGreaterThan(400)
+    client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
+    expect(await until(() => server.counters.watchdog_soft === 2)).toBe(true)
+    expect(await until(() => server.state === 'SAFE_STOP')).toBe(true)
+    expect(clock() - startUs).toBeGreaterThan(watchdogs.hardUs)
     expect(server.counters).toMatchObject({ watchdog_soft: 2, watchdog_hard: 1 })
     expect(bridge.robot.applied.every(([a]) => a === 0.5)).toBe(true)
     expect(await until(() => bridge.robot.stops.includes('safe'))).toBe(true)
@@ -74,7 +78,7 @@ describe('RobotServer in real time', () => {
     await wait(100)
     flooding.on = false
     await flood
-    expect(stopMs).toBeLessThan(100)
+    expect(stopMs).toBeLessThan(1000)
     expect(server.state).toBe('READY')
     // One that was with the robot already may have been counted late; brakes hold where it is.
     expect(robot.applied.length - before).toBeLessThanOrEqual(2)
@@ -107,7 +111,7 @@ describe('RobotServer in real time', () => {
     const { server } = await open({ estop: () => isPressed })
     const client = await openActive(bridge)
     isPressed = true
-    expect(await until(() => server.state === 'ESTOP', 500)).toBe(true)
+    expect(await until(() => server.state === 'ESTOP')).toBe(true)
     await expect(client.clear()).rejects.toThrow(/role_forbidden/)
     const operator = await bridge.connect({ role: 'operator', name: 'operator' })
     await expect(operator.clear()).rejects.toThrow(/still pressed/)
@@ -122,16 +126,16 @@ describe('RobotServer in real time', () => {
   })
 
   it('lets one controller have the lease, and an operator take it', async () => {
-    await open({ watchdogs: { softUs: 5e6, hardUs: 10e6 } })
+    await open()
     const first = await openActive(bridge)
     const second = await bridge.connect({ name: 'second' })
     await expect(second.lease()).rejects.toThrow(/policy holds the lease/)
     const operator = await bridge.connect({ role: 'operator' })
     await operator.lease({ preempt: true })
     first.act(Float32Array.of(0.7, 0.7), { observationSeq: 1 })
+    expect(await until(() => bridge.server.counters.actions_rejected === 1)).toBe(true)
     await wait(60)
     expect(bridge.robot.applied).toEqual([])
-    expect(bridge.server.counters.actions_rejected).toBe(1)
   })
 
   it('stops when the controller leaves or its process is gone', async () => {
@@ -143,16 +147,51 @@ describe('RobotServer in real time', () => {
     expect(bridge.server.peerCount).toBe(0)
   })
 
-  it('executes chunks at their times', async () => {
-    const { robot } = await open()
+  it.each(['action', 'chunk'] as const)('executes nothing whose time to live ends while it waits: %s', async (kind) => {
+    const { robot, server } = await open({}, new SimpleRobot({ controlHz: 2 }))
     const client = await openActive(bridge)
-    const startUs = client.robotTimeUs() + 40_000
+    let isBusy = false
+    let release = (): void => {}
+    robot.delay = () => {
+      isBusy = true
+      return new Promise((resolve) => (release = resolve))
+    }
+    client.act(Float32Array.of(0.1, 0), { observationSeq: 1 })
+    expect(await until(() => isBusy)).toBe(true)
+    robot.delay = async () => {}
+    const limit = { observationSeq: 1, ttlUs: 50_000 }
+    if (kind === 'action') client.act(Float32Array.of(0.2, 0), limit)
+    else client.chunk(Float32Array.of(0.2, 0), { ...limit, startUs: 0, stepUs: 60e6 })
+    expect(await until(() => server.counters.actions_pending === 1)).toBe(true)
+    await wait(60)
+    release()
+    expect(await until(() => server.counters.actions_pending === 0)).toBe(true)
+    client.act(Float32Array.of(0.3, 0), { observationSeq: 1 })
+    expect(await until(() => robot.applied.some(([a]) => Math.fround(0.3) === a))).toBe(true)
+    expect(robot.applied.some(([a]) => a === Math.fround(0.2))).toBe(false)
+    expect(server.counters).toMatchObject({ actions_received: 3, actions_applied: 2, actions_late: 1 })
+    expectConserved()
+  })
+
+  it('executes chunks at their times', async () => {
+    const { robot, server } = await open({}, new TimedRobot())
+    const client = await openActive(bridge)
+    const [leadUs, stepUs] = [200_000, 400_000]
+    const startUs = client.robotTimeUs() + leadUs
     const actions = Float32Array.of(0.1, 0, 0.2, 0, 0.3, 0, 0.4, 0)
-    client.chunk(actions, { observationSeq: 1, startUs, stepUs: 80_000 })
-    expect(await until(() => robot.applied.some(([a]) => a! > 0.35), 1000)).toBe(true)
-    const executed = robot.applied.map(([a]) => Math.round(a! * 10))
-    expect(executed).toEqual(executed.toSorted((a, b) => a - b))
-    expect(new Set(executed.filter((a) => a > 0)).size).toBeGreaterThanOrEqual(3)
+    client.chunk(actions, { observationSeq: 1, startUs, stepUs })
+    expect(await until(() => server.counters.actions_pending === 0 && server.counters.actions_received === 4)).toBe(
+      true,
+    )
+    const executed = (robot as TimedRobot)
+      .changes()
+      .map(({ atUs, value }) => ({ atUs, step: Math.round(value * 10) - 1 }))
+    const { errorUs } = client.clockSync
+    // None before its time, whatever the machine does; which of them a stall of the event loop swallows is not the subject.
+    for (const { atUs, step } of executed) expect(atUs).toBeGreaterThanOrEqual(startUs + step * stepUs - errorUs)
+    const steps = executed.map(({ step }) => step)
+    expect(steps).toEqual([...new Set(steps)].toSorted((a, b) => a - b))
+    expect(steps.length).toBeGreaterThanOrEqual(3)
     expectConserved()
   })
 })
@@ -176,6 +215,42 @@ describe('RobotServer in lock-step', () => {
     expect(robot.applied.map(([a]) => a! * 8)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
     expect(bridge.server.counters).toMatchObject({ actions_applied: 10, actions_rejected: 2 })
     expectConserved()
+  })
+
+  it('forgets clients whose connection is gone, and none that only says nothing', async () => {
+    let jumpUs = 0
+    const { server } = await open({ mode: 'lockstep', maxPeers: 4, clock: () => clock() + jumpUs })
+    const network = await networkTo(server.endpoints)
+    try {
+      const thinker = new RawClient(server.endpoints)
+      const [left, cut] = [
+        new RawClient(server.endpoints),
+        new RawClient(endpointsSeenFrom(network.endpoint, server.endpoints)),
+      ]
+      const holder = new RawClient(server.endpoints)
+      for (const client of [thinker, left, cut, holder]) await client.hello()
+      await holder.request({ kind: 'lease_request', ttlMs: 3_600_000 })
+      await expect(bridge.connect()).rejects.toThrow(/busy/)
+      jumpUs = 600e6
+      await wait(2500)
+      expect(server.peerCount).toBe(4)
+      // Closed, and cut off without a word to anyone.
+      left.close()
+      network.weather = { isStalled: true }
+      expect(await until(() => server.peerCount === 2)).toBe(true)
+      jumpUs += 600e6
+      await thinker.request({ kind: 'ping', t1Us: 1 })
+      expect(server.state).toBe('READY')
+      holder.close()
+      expect(await until(() => server.peerCount === 1 && server.state === 'IDLE')).toBe(true)
+      await thinker.request({ kind: 'lease_request', ttlMs: 1000 })
+      const others = await Promise.all([1, 2, 3].map(() => bridge.connect({ role: 'observer' })))
+      expect(server.peerCount).toBe(1 + others.length)
+      thinker.close()
+      cut.close()
+    } finally {
+      await network.close()
+    }
   })
 
   it('is refused for hardware', async () => {

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { envRobot } from '../../bridges/adapters/env-robot.ts'
+import { ObserverClient } from '../../bridges/observer-client.ts'
 import { PolicyClient } from '../../bridges/policy-client.ts'
 import type { ObservationContent } from '../../bridges/protocol/messages.ts'
 import { LogFiles } from '../../bridges/recording/log-files.ts'
@@ -9,9 +10,26 @@ import { RobotServer } from '../../bridges/robot-server.ts'
 import { Authorization } from '../../bridges/zmq/authorization.ts'
 import { authorizeKey, createKeyFile } from '../../bridges/zmq/keys.ts'
 import { makeEnv } from '../../envs/index.ts'
+import type { RobotReading } from '../../src/core/robot.ts'
+import { imageSpace } from '../../src/core/spaces.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { clock, SimpleRobot } from '../bridges/simple-robot.ts'
+import type { RecordReport } from '../../src/cli/record.ts'
 import { runCli, SLOW_MS, startCli, temporaryFolder, until } from './helpers.ts'
+
+/** About 2.5 MB a second. */
+class CameraRobot extends SimpleRobot {
+  static readonly bytes = 128 * 128 * 3
+
+  constructor() {
+    super({ imageSpaces: { top: imageSpace(128, 128) } })
+  }
+
+  override async read(): Promise<RobotReading> {
+    const reading = await super.read()
+    return { ...reading, observation: { ...reading.observation, images: { top: new Uint8Array(CameraRobot.bytes) } } }
+  }
+}
 
 const cwd = temporaryFolder()
 const open: { close(): Promise<void> }[] = []
@@ -116,6 +134,59 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const again = await runCli(cwd, ['record', endpoint, '--out', 'killed.rblog'])
     expect(again.code).toBe(2)
     expect(again.stderr).toContain('there is a file killed.rblog')
+  })
+
+  test('record ends before its files are larger than --max-mb, and says so', async () => {
+    const camera = new CameraRobot()
+    const server = new RobotServer({ robot: camera, clock })
+    await server.start()
+    open.push(server)
+    const { control } = server.endpoints
+    const { code, stdout } = await runCli(cwd, ['record', control, '--out', 'full.rblog', '--max-mb', '1', '--json'])
+    const report = JSON.parse(stdout) as RecordReport
+    const { size } = statSync(join(cwd, 'full.rblog'))
+    expect(code).toBe(0)
+    expect(report).toMatchObject({ robot: 'test/Simple', files: ['full.rblog'], bytes: size })
+    // The next observation would not have fitted.
+    expect(size).toBeLessThanOrEqual(1_000_000)
+    expect(size).toBeGreaterThan(1_000_000 - CameraRobot.bytes - 2000)
+    const log = await LogFiles.open(join(cwd, 'full.rblog'))
+    expect(log.problems).toEqual([])
+    await log.close()
+    const none = await runCli(cwd, ['record', control, '--out', 'no.rblog', '--max-mb', '0'])
+    expect([none.code, existsSync(join(cwd, 'no.rblog'))]).toEqual([2, false])
+  })
+
+  test('replay: as fast as told, and with keys for those who may look on', async () => {
+    await runCli(cwd, ['record', endpoint, '--out', 'three.rblog', '--max-seconds', '3'])
+    const keys = await createKeyFile(join(cwd, 'player.key'), 'player')
+    const own = await createKeyFile(join(cwd, 'onlooker.key'), 'onlooker')
+    const access = ['--key', 'player.key', '--authorized', 'onlookers.json']
+    await authorizeKey(join(cwd, 'onlookers.json'), { publicKey: own.publicKey, name: 'onlooker', role: 'observer' })
+    const refused = await runCli(cwd, ['replay', 'three.rblog', '--bind', 'tcp://0.0.0.0:0'])
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('can be reached by others')])
+    const replaying = startCli(cwd, ['replay', 'three.rblog', '--speed', '6', ...access])
+    let shown = ''
+    replaying.child.stdout!.on('data', (piece: string) => (shown += piece))
+    await until(() => / at tcp:\S+\n/.test(shown), replaying)
+    const [, at] = / at (tcp:\S+)\n/.exec(shown)!
+    expect(shown).toContain(`robot key ${keys.publicKey}`)
+    const arrivals: number[] = []
+    const observer = await ObserverClient.connect({
+      endpoint: at!,
+      clock,
+      security: { keys: own, robotKey: keys.publicKey },
+      onMessage: ({ kind }, { arrivalUs }) => void (kind === 'observation' && arrivals.push(arrivalUs)),
+    })
+    open.push(observer)
+    expect((await replaying.finished).code).toBe(0)
+    const log = await LogFiles.open(join(cwd, 'three.rblog'))
+    const recordedS = (await log.durationUs()) / 1e6
+    await log.close()
+    const playedS = (arrivals.at(-1)! - arrivals[0]!) / 1e6
+    expect(arrivals.length).toBeGreaterThan(20)
+    expect(playedS).toBeLessThan(0.5 * recordedS)
+    expect(playedS).toBeGreaterThan(0.05 * recordedS)
   })
 
   test('record ends at Ctrl-C; a dataset has the actions as the robot applied them', async () => {

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
-import { BIN_KEY, decodeWire, encodeWire } from '../../../bridges/protocol/msgpack.ts'
-import type { Wire } from '../../../bridges/protocol/msgpack.ts'
+import { BIN_KEY } from '../../../bridges/protocol/map-keys.ts'
+import type { Wire } from '../protocol/wire.ts'
+import { decodeWire, encodeWire } from '../protocol/wire.ts'
 import type { Rng } from '../../../src/core/rng.ts'
 
 const PREFIX_LENGTH = 4

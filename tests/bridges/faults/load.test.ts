@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Subscriber } from 'zeromq'
 import type { TestBridge } from '../helpers.ts'
-import { openBridge, until, wait } from '../helpers.ts'
+import { openBridge, PATIENT, until, wait } from '../helpers.ts'
 import { mockRobot } from '../../../bridges/adapters/mock-robot.ts'
 import { clock } from '../simple-robot.ts'
 import { RobotServer } from '../../../bridges/robot-server.ts'
@@ -57,7 +57,7 @@ describe('a flood of actions at 1 kHz', () => {
 describe('ten observers, a slow subscriber and a recorder that has died', () => {
   it('take nothing from the controller', { retry: 1, timeout: 60_000 }, async () => {
     const robot = mockRobot({ clock, controlHz: 50, imageSize: 64 })
-    const server = new RobotServer({ robot, clock })
+    const server = new RobotServer({ robot, clock, ...PATIENT })
     await server.start()
     const { endpoints } = server
     const connect = (role: 'controller' | 'observer'): Promise<PolicyClient> =>

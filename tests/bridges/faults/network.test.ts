@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClientEvent, PolicyClient } from '../../../bridges/policy-client.ts'
 import type { TestBridge } from '../helpers.ts'
-import { openBridge, until, wait } from '../helpers.ts'
+import { openBridge, until, wait, WATCHFUL } from '../helpers.ts'
 import { clock } from '../simple-robot.ts'
 import type { Network } from './harness.ts'
 import { expectConserved, networkTo, TimedRobot } from './harness.ts'
@@ -29,6 +29,7 @@ beforeEach(async () => {
   queueLengths = []
   bridge = await openBridge(
     {
+      ...WATCHFUL,
       onEvent: ({ toState, fromState }) => {
         if (toState !== undefined && toState !== fromState) states.push({ state: toState, atMs: clock() / 1000 })
       },
@@ -151,7 +152,7 @@ describe('a network that', () => {
     await recover()
   })
 
-  it('resets all connections: the client is back on new ones', async () => {
+  it('resets all connections: the client is back on new ones', { retry: 1 }, async () => {
     await driven()
     network.cut()
     expect(await until(() => bridge.server.state === 'SAFE_STOP')).toBe(true)
@@ -159,13 +160,17 @@ describe('a network that', () => {
     await recover()
   })
 
-  it('forgets connections at one end only: the client is back before the robot has missed it', async () => {
-    await driven()
-    network.cutHalf()
-    expect(await until(() => bridge.server.state === 'SAFE_STOP')).toBe(true)
-    await wait(600)
-    await recover()
-  })
+  it(
+    'forgets connections at one end only: the client is back before the robot has missed it',
+    { retry: 1 },
+    async () => {
+      await driven()
+      network.cutHalf()
+      expect(await until(() => bridge.server.state === 'SAFE_STOP')).toBe(true)
+      await wait(600)
+      await recover()
+    },
+  )
 
   it('lets 1 Mbit/s through carries a robot at 50 Hz', { retry: 2 }, async () => {
     network.weather = { bytesPerSecond: 125_000 }

@@ -1,13 +1,19 @@
+import type { RobotServerOptions } from '../../../bridges/robot-server.ts'
 import { RobotServer } from '../../../bridges/robot-server.ts'
 import { clock, SimpleRobot } from '../simple-robot.ts'
 
-/** A robot in a process of its own, which says where it is, and then how it is whenever it is asked. */
+/**
+ * A robot in a process of its own, which says where it is, and then how it is whenever it is asked. The only argument, if any, are
+ * {@link RobotServerOptions} as JSON.
+ */
 export interface RobotReport {
   readonly rssBytes: number
   readonly state: string
   readonly counters: Readonly<Record<string, number>>
   /** Whether all that the robot was told is what {@link isWave} lets through. */
   readonly isClean: boolean
+  /** First elements of all that the robot was told, each once. */
+  readonly values: readonly number[]
   readonly observationSeq: number
   readonly latenessUsP99: number
 }
@@ -16,8 +22,9 @@ export interface RobotReport {
 export const WAVE = [0.125, 0.25, 0.375] as const
 
 const robot = new SimpleRobot()
-// A busy machine may keep the valid client waiting longer than a robot would.
-const server = new RobotServer({ robot, clock, messagesPerSecond: 1e7, watchdogs: { hardUs: 3e6 } })
+const options = JSON.parse(process.argv[2] ?? '{}') as Partial<RobotServerOptions>
+// A busy machine may keep a valid client waiting longer than a robot would.
+const server = new RobotServer({ robot, clock, messagesPerSecond: 1e7, watchdogs: { hardUs: 3e6 }, ...options })
 await server.start()
 
 process.on('message', (command) => {
@@ -28,6 +35,7 @@ process.on('message', (command) => {
     state: server.state,
     counters: server.counters,
     isClean: robot.applied.every(([x, y]) => y === 0 && (x === 0 || (WAVE as readonly number[]).includes(x!))),
+    values: [...new Set(robot.applied.map(([x]) => x!))],
     observationSeq: server.counters['observations_sent']!,
     latenessUsP99: server.tickLateness.percentileUs(99),
   }

@@ -4,9 +4,10 @@ import { decodeMessage, encodeMessage, MAX_CLIENT_MESSAGE_BYTES, topicOf } from 
 import { ProtocolError } from '../../../bridges/protocol/errors.ts'
 import type { Message, ObservationMessage } from '../../../bridges/protocol/messages.ts'
 import { KIND_LETTERS } from '../../../bridges/protocol/messages.ts'
-import type { Wire } from '../../../bridges/protocol/msgpack.ts'
-import { BIN_KEY, decodeWire, encodeWire } from '../../../bridges/protocol/msgpack.ts'
+import { BIN_KEY } from '../../../bridges/protocol/map-keys.ts'
 import { sampleMessages } from './samples.ts'
+import type { Wire } from './wire.ts'
+import { decodeWire, encodeWire } from './wire.ts'
 
 const sample = (kind: Message['kind']): Message => sampleMessages.find((message) => message.kind === kind)!
 const coded = (code: string): unknown => expect.objectContaining({ name: 'ProtocolError', code })
@@ -99,6 +100,7 @@ describe('what is no message', () => {
     ['no sequence number', 'ping', 'seq', undefined, 'bad_header'],
     ['a negative one', 'ping', 'seq', -1, 'decode_failed'],
     ['one beyond 2^53', 'ping', 'seq', 2n ** 60n, 'decode_failed'],
+    ['one that is a float', 'ping', 'seq', 2 ** 60, 'decode_failed'],
     ['a fraction', 'ping', 'epoch', 0.5, 'decode_failed'],
     ['a time that is text', 'ping', 't1_us', '1', 'decode_failed'],
     ['no lease', 'action', 'lease', undefined, 'decode_failed'],
@@ -128,11 +130,50 @@ describe('what is no message', () => {
     expect(() => decodeMessage(bytes)).toThrowError(coded(code))
   })
 
+  it.each([
+    ['of the message', '82a46b696e64a470696e67a46b696e64a470696e67'],
+    ['of a record', '81a6636f756e7465727382a16101a16102'],
+  ])('a key twice %s is refused', (_, hex) => {
+    const kind = hex.startsWith('82') ? 'rb1p' : 'rb1m'
+    expect(() => decodeMessage(Buffer.concat([Buffer.from(kind), Buffer.from(hex, 'hex')]))).toThrowError(
+      coded('decode_failed'),
+    )
+  })
+
+  it('an array with a key twice is refused', () => {
+    const bytes = encodeMessage(sample('action'))
+    const at = bytes.indexOf('dtype')
+    const twice = Buffer.concat([bytes.subarray(0, at), Buffer.from('shape'), bytes.subarray(at + 5)])
+    expect(() => decodeMessage(twice)).toThrowError(coded('bad_shape'))
+  })
+
   it('names the field, and nothing of what was in it', () => {
     const bytes = changed('welcome', (map) =>
       ((map.get('schema') as Map<string, Wire>).get('action') as Map<string, Wire>).set('low', ['<script>']),
     )
     expect(() => decodeMessage(bytes)).toThrowError('welcome.schema.action.low[0] is not a number')
+  })
+
+  it('is named by its number wherever that could be read', () => {
+    const refSeq = (bytes: Buffer): number | undefined => {
+      try {
+        decodeMessage(bytes)
+      } catch (error) {
+        return (error as ProtocolError).refSeq
+      }
+      throw new Error('was decoded')
+    }
+    const { seq } = sample('ping')
+    const ping = encodeMessage(sample('ping'))
+    const later = Buffer.from(ping)
+    later.write('Z', 3)
+    expect(refSeq(changed('ping', (map) => map.set('t1_us', 'now')))).toBe(seq)
+    expect(refSeq(changed('ping', (map) => map.set('kind', 'pong')))).toBe(seq)
+    expect(refSeq(later)).toBe(seq)
+    expect(
+      [-1, 1.5, 2n ** 63n, 'one', null].map((bad) => refSeq(changed('ping', (map) => map.set('seq', bad)))),
+    ).toEqual(Array.from({ length: 5 }))
+    expect([ping, later].map((bytes) => refSeq(bytes.subarray(0, -1)))).toEqual([undefined, undefined])
   })
 
   it('is refused unread when it is too large', () => {

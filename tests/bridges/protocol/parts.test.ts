@@ -1,10 +1,20 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { arrayFromWire, arrayToWire } from '../../../bridges/protocol/arrays.ts'
+import type { WireArray } from '../../../bridges/protocol/arrays.ts'
+import { readArray, writeArray } from '../../../bridges/protocol/arrays.ts'
 import { ClockSync } from '../../../bridges/protocol/clock-sync.ts'
 import { Counters } from '../../../bridges/protocol/counters.ts'
 import { Histogram } from '../../../bridges/protocol/histogram.ts'
-import { actionDigest, digestOf, observationDigest, schemaOf, spaceOf } from '../../../bridges/protocol/schema.ts'
+import {
+  actionDigest,
+  digestOf,
+  observationDigest,
+  schemaDifferences,
+  schemaOf,
+  spaceOf,
+} from '../../../bridges/protocol/schema.ts'
+import { WireReader } from '../../../bridges/protocol/wire-reader.ts'
+import { WireWriter } from '../../../bridges/protocol/wire-writer.ts'
 import type { RobotSpec } from '../../../src/core/robot.ts'
 import { boxSpace, imageSpace, symmetricSpace } from '../../../src/core/spaces.ts'
 import { sampleSchema } from './samples.ts'
@@ -120,12 +130,29 @@ describe('arrays', () => {
     ['float64', Float64Array.of(5e-324, -Infinity)],
     ['bool', Uint8Array.of(0, 1)],
   ] as const)('of %s come back as they went, from a view too', (dtype, data) => {
-    const array = { dtype, data, shape: [1, 2] } as Parameters<typeof arrayToWire>[0]
-    expect(arrayFromWire(arrayToWire(array), 'a')).toEqual(array)
-    const half = { dtype, data: data.subarray(1), shape: [] } as unknown as Parameters<typeof arrayToWire>[0]
-    expect(arrayFromWire(arrayToWire(half), 'a')).toEqual({ ...half, data: data.slice(1) })
+    const array = { dtype, data, shape: [1, 2] } as WireArray
+    expect(returned(array)).toEqual(array)
+    const half = { dtype, data: data.subarray(1), shape: [] } as unknown as WireArray
+    expect(returned(half)).toEqual({ ...half, data: data.slice(1) })
+  })
+
+  it('of few and of many float32 keep every bit', () => {
+    fc.assert(
+      fc.property(fc.uint32Array({ maxLength: 40 }), (bits) => {
+        const data = new Float32Array(bits.buffer, bits.byteOffset, bits.length)
+        const back = returned({ dtype: 'float32', shape: [data.length], data }).data as Float32Array
+        expect(new Uint32Array(back.buffer, back.byteOffset, back.length)).toEqual(bits.slice())
+      }),
+    )
   })
 })
+
+/** The way to the wire and back. */
+function returned(array: WireArray): WireArray {
+  const out = new WireWriter(8)
+  writeArray(out, array)
+  return readArray(new WireReader(out.finish(), 0))
+}
 
 describe('schemas', () => {
   const spec: RobotSpec = {
@@ -173,6 +200,16 @@ describe('schemas', () => {
       { actionSpace: boxSpace([2], -1, 1, ['y_m', 'x_m']) },
     ]
     for (const other of actions) expect(actionDigest(schemaOf({ ...spec, ...other }))).not.toBe(actionDigest(schema))
+    expect(schemaDifferences(schema, same)).toEqual([])
+    expect([...others, ...actions].map((other) => schemaDifferences(schema, schemaOf({ ...spec, ...other })))).toEqual([
+      ['proprio names [b_rad, a_rad] instead of [a_rad, b_rad]'],
+      ['camera top none instead of 4x6x3 uint8 rgb8 raw', 'camera side 4x6x3 uint8 rgb8 raw instead of none'],
+      ['camera top 6x4x3 uint8 rgb8 raw instead of 4x6x3 uint8 rgb8 raw'],
+      ['action kind velocity instead of position'],
+      ['control rate 20 Hz instead of 50 Hz'],
+      ['action high [2, 2] instead of [1, 1]'],
+      ['action names [y_m, x_m] instead of [x_m, y_m]'],
+    ])
   })
 
   it('have digests that do not depend on the order of keys', () => {

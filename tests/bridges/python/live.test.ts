@@ -82,11 +82,18 @@ describe.skipIf(reason !== '')(`a robot in Python ${reason}`, { timeout: 90_000 
       'lease while latched': 'fault_latched',
       'clear by controller': 'role_forbidden',
       cleared: 'IDLE',
-      clamped: [[1.5, -2], true],
+      // 0.2 rad from where it is, whatever is asked for; then on to the end of its range.
+      'first step': [0.2, 0.2],
+      clamped: [1, 3],
       silence: 'HOLD',
       'longer silence': 'SAFE_STOP',
       killed: 'SAFE_STOP',
     })
+  })
+
+  it('survives what is no message, and stops for it', async () => {
+    const arm = kept(await startMockArm())
+    expect(await runSession('garbage', arm.address)).toEqual({ after: 'SAFE_STOP', drive: [0.25, -0.5] })
   })
 
   it('is driven by a policy in TypeScript', async () => {

@@ -19,8 +19,9 @@ export function scriptPath(name: string): string {
 }
 
 /** Runs a command of `peer.py` with `input` and gives back what it printed. */
-export function runPeer(command: string, input: Uint8Array): Buffer {
-  const { status, stdout, stderr } = spawnSync(python, [scriptPath('peer.py'), command], { input, timeout: 60_000 })
+export function runPeer(command: string, input: Uint8Array = Buffer.alloc(0), ...rest: readonly string[]): Buffer {
+  const parts = [scriptPath('peer.py'), command, ...rest]
+  const { status, stdout, stderr } = spawnSync(python, parts, { input, timeout: 60_000 })
   if (status !== 0) throw new Error(`peer.py ${command}: ${stderr.toString()}`)
   return stdout
 }

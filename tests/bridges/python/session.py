@@ -134,11 +134,14 @@ def rules(address, keys):
     result["cleared"] = state("IDLE")
 
     observation = begin()
-    robot.act([5.0, -5.0], observation)
-    seen = robot.observe(timeout_s=1.0)
-    while seen is not None and seen.get("applied") is None:
-        seen = robot.observe(timeout_s=1.0)
-    result["clamped"] = [seen["applied"]["action"].tolist(), seen["applied"]["clamped"] != 0]
+    applied, start = [], observation["proprio"]
+    while not applied or applied[-1]["action"].tolist() != [1.5, -2.0]:
+        robot.act([5.0, -5.0], observation)
+        observation = robot.observe(timeout_s=1.0)
+        if observation.get("applied") is not None:
+            applied.append(observation["applied"])
+    result["first step"] = np.round(np.abs(applied[0]["action"] - start).astype(float), 4).tolist()
+    result["clamped"] = sorted({a["clamped"] for a in applied})
     result["silence"] = state("HOLD")
     result["longer silence"] = state("SAFE_STOP")
     operator.clear()
@@ -148,6 +151,54 @@ def rules(address, keys):
     for client in (operator, other):
         client.close()
     return result
+
+
+def garbage(address, keys):
+    """Messages of every kind with fields and bytes changed at random, from one who has said hello and holds the lease; then a good client."""
+    random = np.random.default_rng(5)
+    robot = bridge.RobotClient(address)
+    robot.lease()
+    robot.arm()
+    robot.start()
+    odd = [None, True, -1, 2**63, 1e300, float("nan"), float("inf"), "x" * 300, b"", [], [[1]], {}, {"a": None}, np.zeros((2, 3)), np.zeros(0, np.float32)]
+    bodies = [
+        {"kind": "hello", "name": "g", "software": "g", "role": "controller", "protocols": ["1.0"], "array_codecs": ["openpi"]},
+        {"kind": "lease_request", "ttl_ms": 1000, "reason": "", "preempt": False},
+        {"kind": "command", "command": "arm", "category": "hold", "mode": "realtime", "seed": 1, "options": {}},
+        {"kind": "action", "observation_seq": 1, "due_us": 0, "ttl_us": 0, "action": np.zeros(2, np.float32)},
+        {"kind": "chunk", "observation_seq": 1, "start_us": 0, "step_us": 1, "ttl_us": 0, "actions": np.zeros((3, 2), np.float32)},
+        {"kind": "ping", "t1_us": 1},
+        {"kind": "bye", "reason": "no"},
+    ]
+    sockets = [robot._control, robot._action]
+    for socket in sockets:
+        socket.sndtimeo = 5000
+    for i in range(3000):
+        header = {"session": robot._session, "seq": 10_000 + i, "time_us": 1, "epoch": robot.epoch, "lease": robot._lease}
+        message = {**header, **bodies[i % len(bodies)]}
+        if message["kind"] == "bye":
+            message["session"] = "another"  # else nobody would read the rest
+        for key in random.choice(list(message), 2):
+            if key != "kind":
+                message[key] = odd[random.integers(len(odd))]
+        data = bytearray(bridge.encode_message(message))
+        if i % 3 == 0:
+            data[random.integers(4, len(data))] = random.integers(256)
+        sockets[random.integers(2)].send(data)
+        while robot._control.poll(0):
+            robot._control.recv()
+        if i % 200 == 0:
+            time.sleep(0.02)
+    robot._context.destroy(linger=0)
+    operator = bridge.RobotClient(address, role="operator", timeout_s=10)
+    end = time.monotonic() + 5
+    while operator.bridge_state != "SAFE_STOP" and time.monotonic() < end:
+        operator.service()
+        time.sleep(0.01)
+    state = operator.bridge_state
+    operator.clear()
+    operator.close()
+    return {"after": state, "drive": drive(address, keys)["applied"]}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { curveKeyPair } from 'zeromq'
 import { ObserverClient } from '../../../bridges/observer-client.ts'
 import { PolicyClient } from '../../../bridges/policy-client.ts'
 import { encodeMessage } from '../../../bridges/protocol/codec.ts'
 import type { Message } from '../../../bridges/protocol/messages.ts'
 import { LogFiles } from '../../../bridges/recording/log-files.ts'
+import type { LogPlayerOptions } from '../../../bridges/recording/log-player.ts'
 import { LogPlayer } from '../../../bridges/recording/log-player.ts'
 import { LogWriter } from '../../../bridges/recording/log-writer.ts'
+import { Authorization } from '../../../bridges/zmq/authorization.ts'
+import type { KeyPair } from '../../../bridges/zmq/keys.ts'
+import { authorizeKey } from '../../../bridges/zmq/keys.ts'
 import { appliedOf, observationOf } from '../observations.ts'
 import { sampleMessages } from '../protocol/samples.ts'
 import { clock } from '../simple-robot.ts'
@@ -36,9 +41,9 @@ async function record(name = 'a.rblog', messages: readonly Message[] = [welcome,
   return path
 }
 
-async function play(path: string): Promise<LogPlayer> {
+async function play(path: string, options: Partial<LogPlayerOptions> = {}): Promise<LogPlayer> {
   const log = await LogFiles.open(path)
-  const player = await LogPlayer.open(log, { clock })
+  const player = await LogPlayer.open(log, { clock, ...options })
   open.push(log, player)
   return player
 }
@@ -70,6 +75,50 @@ describe('a log player', () => {
     expect(changes).toEqual(['bye'])
   })
 
+  it('is as much faster as it is told to be', async () => {
+    // A second long: at four times the speed the first and the last are 250 ms apart, and never less but for what waits in sockets.
+    const times = Array.from({ length: 11 }, (_, i) => ({
+      ...observationOf(i + 1, i, appliedOf(i)),
+      timeUs: 2_000_000 + i * 100_000,
+    }))
+    const player = await play(await record('fast.rblog', [{ ...welcome, timeUs: 2_000_000 } as Message, ...times]), {
+      speed: 4,
+    })
+    const done = player.play(new AbortController().signal)
+    const arrivals: number[] = []
+    const observer = await ObserverClient.connect({
+      endpoint: player.endpoints.control,
+      clock,
+      onMessage: (message, { arrivalUs }) => void (message.kind === 'observation' && arrivals.push(arrivalUs)),
+    })
+    open.push(observer)
+    expect(await done).toBe(11)
+    const spanMs = (arrivals.at(-1)! - arrivals[0]!) / 1000
+    expect(spanMs).toBeGreaterThan(100)
+    expect(spanMs).toBeLessThan(900)
+  })
+
+  it('with keys shows itself to those on the list alone, whatever their role', async () => {
+    const list = join(folder, 'authorized_keys.json')
+    const [keys, known, stranger] = ['player', 'known', 'stranger'].map((name) => ({ name, ...curveKeyPair() }))
+    await authorizeKey(list, { publicKey: known!.publicKey, name: 'known', role: 'controller' })
+    const security = { keys: keys!, authorization: await Authorization.open(list, Date.now) }
+    const { endpoints } = await play(await record(), { security })
+    const connect = (own?: KeyPair): Promise<PolicyClient> => {
+      const access = own && { security: { keys: own, robotKey: keys!.publicKey } }
+      return PolicyClient.connect({ endpoint: endpoints.control, clock, role: 'observer', timeoutMs: 1000, ...access })
+    }
+    const client = await connect(known)
+    open.push(client)
+    const { observation, telemetry } = endpoints
+    expect(client.welcome).toMatchObject({ role: 'observer', insecure: false, endpoints: { observation, telemetry } })
+    await expect(connect(stranger)).rejects.toThrow('no robot at')
+    await expect(connect()).rejects.toThrow('no robot at')
+    await writeFile(list, '{"keys": []}')
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await expect(connect(known)).rejects.toThrow('no robot at')
+  })
+
   it('refuses to be driven', async () => {
     const player = await play(await record())
     const client = await PolicyClient.connect({ endpoint: player.endpoints.control, clock })
@@ -93,7 +142,7 @@ describe('a log player', () => {
     const log = await LogFiles.open(await record('c.rblog'))
     open.push(log)
     await expect(LogPlayer.open(log, { clock, endpoint: 'tcp://0.0.0.0:*' })).rejects.toThrow(
-      'a recording has no keys, got',
+      'tcp://0.0.0.0:* can be reached by others',
     )
   })
 })

@@ -67,7 +67,9 @@ describe('a recording', () => {
     expect(cut.records).toHaveLength(4)
     expect(cut.problem).toBe('cut off in the middle of a record, after 4')
     await appendFile(path, new Uint8Array(40).fill(255))
-    expect((await LogReader.open(path)).problem).toMatch(/cut off|no record/)
+    const damaged = await LogReader.open(path)
+    expect(damaged.problem).toMatch(/cut off|no record/)
+    await damaged.close()
   })
 
   it('refuses to overwrite, what is no recording, and damaged records', async () => {

@@ -16,11 +16,12 @@ function reference(arrivals: readonly Arrival[], nowUs: number, maxLeadUs: numbe
   for (const { steps, atUs } of arrivals.toReversed()) {
     const firstUs = steps.dueUs === 0 ? atUs : steps.dueUs
     const count = steps.actions.length
-    const isLate = firstUs + count * steps.stepUs <= atUs
+    const ttlUs = steps.ttlUs ?? Infinity
+    const isLate = firstUs + count * steps.stepUs <= atUs || firstUs + (count - 1) * steps.stepUs + ttlUs < atUs
     if (isLate || firstUs - atUs > maxLeadUs || firstUs > nowUs) continue
     const k = Math.floor((nowUs - firstUs) / steps.stepUs)
-    const isTooEarly = firstUs + k * steps.stepUs - atUs > maxLeadUs
-    return k < count && !isTooEarly ? steps.actions[k]! : 0
+    const dueUs = firstUs + k * steps.stepUs
+    return k < count && dueUs - atUs <= maxLeadUs && nowUs - dueUs <= ttlUs ? steps.actions[k]! : 0
   }
   return 0
 }
@@ -32,6 +33,7 @@ const arrivalArbitrary = fc.record({
   count: fc.integer({ min: 1, max: 12 }),
   stepUs: fc.integer({ min: 1, max: 150 }),
   leadUs: fc.oneof(fc.constant(undefined), fc.integer({ min: -300, max: 1000 })),
+  ttlUs: fc.oneof(fc.constant(undefined), fc.integer({ min: 1, max: 200 })),
 })
 
 describe('the scheduler', () => {
@@ -49,16 +51,17 @@ describe('the scheduler', () => {
             const expected = reference(arrivals, tickAtUs, MAX_LEAD_US)
             if ((due?.action[0] ?? 0) !== expected) expect(due?.action[0]).toBe(expected)
             if (due === undefined) continue
-            if (due.seq < lastSeq || due.lateUs >= arrivals[due.seq]!.steps.stepUs)
-              expect(due).toBe('newer and in time')
+            const { stepUs, ttlUs = Infinity } = arrivals[due.seq]!.steps
+            if (due.seq < lastSeq || due.lateUs >= stepUs || due.lateUs > ttlUs) expect(due).toBe('newer and in time')
             lastSeq = due.seq
           }
         }
-        given.forEach(({ afterUs, count, stepUs, leadUs }, seq) => {
+        given.forEach(({ afterUs, count, stepUs, leadUs, ttlUs }, seq) => {
           atUs += afterUs
           tickUntil(atUs)
           const actions = Float32Array.from({ length: count }, (_, k) => 100 * seq + k + 1)
-          const steps = { seq, actions, stepUs, dueUs: leadUs === undefined ? 0 : atUs + leadUs }
+          const dueUs = leadUs === undefined ? 0 : atUs + leadUs
+          const steps = { seq, actions, stepUs, dueUs, ...(ttlUs === undefined ? {} : { ttlUs }) }
           const verdict = scheduler.verdict(steps, atUs)
           arrivals.push({ steps, atUs })
           expect(scheduler.add(steps, atUs)).toBe(verdict)
@@ -89,6 +92,27 @@ describe('the scheduler', () => {
     expect(scheduler.next(1099)).toMatchObject({ seq: 3, lateUs: 99, isNew: false })
     expect(scheduler.next(1100)).toBeUndefined()
     expect(scheduler.counters).toMatchObject({ received: 1, applied: 1, late: 0, pending: 0 })
+  })
+
+  it('executes nothing, first or again, that is due for longer than its time to live', () => {
+    const ticks = (ttlUs: number, ...atUs: number[]): { values: number[]; late: number } => {
+      const scheduler = new ActionScheduler({ size: 1, kind: 'velocity' })
+      const steps = { seq: 0, actions: Float32Array.of(1, 2), dueUs: 1000, stepUs: 100, ttlUs }
+      expect(scheduler.add(steps, 1000)).toBeUndefined()
+      const values = atUs.map((nowUs) => scheduler.next(nowUs)?.action[0] ?? 0)
+      conserved(scheduler)
+      return { values, late: scheduler.counters.late }
+    }
+    expect(ticks(30, 1000, 1030, 1031, 1099, 1100, 1130)).toEqual({ values: [1, 1, 0, 0, 2, 2], late: 0 })
+    expect(ticks(30, 1031, 1130)).toEqual({ values: [0, 2], late: 1 })
+    expect(ticks(30, 1031, 1131)).toEqual({ values: [0, 0], late: 2 })
+    expect(ticks(30, 1131)).toEqual({ values: [0], late: 2 })
+    expect(ticks(300, 1050, 1199, 1200)).toEqual({ values: [1, 2, 0], late: 0 })
+    const scheduler = new ActionScheduler({ size: 1, kind: 'velocity' })
+    scheduler.add({ seq: 0, actions: Float32Array.of(1), dueUs: 0, stepUs: 100 }, 990)
+    const late = { seq: 1, actions: Float32Array.of(3, 4), dueUs: 869, stepUs: 100, ttlUs: 30 }
+    expect([scheduler.verdict({ ...late, dueUs: 870 }, 1000), scheduler.add(late, 1000)]).toEqual([undefined, 'late'])
+    expect(scheduler.next(1000)?.action[0]).toBe(1)
   })
 
   it('goes in straight lines between positions when asked, never between velocities', () => {

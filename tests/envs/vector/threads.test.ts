@@ -45,13 +45,14 @@ describe('envs in threads', { timeout: SLOW_MS }, () => {
   it('do nothing when a notification comes after its request was answered', async () => {
     const envs = await makeOdd(2, 1)
     await envs.reset({ seed: 0 })
-    const notify = Atomics.notify.bind(Atomics)
-    const spy = vi.spyOn(Atomics, 'notify').mockImplementation((control, index) => {
-      const woken = notify(control as Int32Array, index)
+    const notify: (control: Int32Array, index: number) => number = Atomics.notify.bind(Atomics)
+    const spy = vi.spyOn(Atomics, 'notify').mockImplementation((array, index) => {
+      const control = array as unknown as Int32Array
+      const woken = notify(control, index)
       // By now the step that this woke is done, and the thread sleeps again.
       const endMs = performance.now() + 20
       while (performance.now() < endMs);
-      return woken + notify(control as Int32Array, index)
+      return woken + notify(control, index)
     })
     try {
       for (let step = 1; step <= 3; step++) {
