@@ -61,6 +61,8 @@ export interface RobotServerOptions {
 
 /** How often watchdogs are asked, besides at each control period. */
 const GUARD_MS = 10
+/** In real time a slow subscriber gets no old observation; in lock-step there is never more than one, and steps may be fast. */
+const BACKLOG: Readonly<Record<BridgeMode, number>> = { realtime: 4, lockstep: 64 }
 /** How often lock-step repeats an observation that nobody has answered. */
 const REPEAT_MS = 200
 /** A robot that is busy with one call for so long while it moves has failed, at least. */
@@ -207,6 +209,7 @@ export class RobotServer {
         ...(insecureLan === undefined ? {} : { insecureLan }),
       },
       (socket, event) => this.#onSocketEvent(socket, event),
+      BACKLOG[this.#mode],
     )
     this.#sockets = sockets
     const source = { run: this.#run, clock, wallClock, status: () => this.#supervisor }

@@ -100,12 +100,15 @@ export function isLoopback(endpoint: string): boolean {
 /**
  * Binds the four sockets of a robot in a context of their own.
  * @param onEvent told of what goes wrong with connections, e.g. a failed handshake
+ * @param observationBacklog observations (default 4) that wait for a slow subscriber before it misses some; the socket looks at most about once a
+ *   millisecond whether one is on its way
  * @throws ArmatureError `bad-argument` for an address that others can reach, without keys; or one that cannot be bound
  */
 export async function bindRobotSockets(
   endpoints: Endpoints,
   security: RobotSecurity,
   onEvent: (socket: keyof Endpoints, event: Event) => void,
+  observationBacklog = 4,
 ): Promise<RobotSockets> {
   requireSecure(endpoints, security)
   const context = new Context({ blocky: false })
@@ -123,7 +126,12 @@ export async function bindRobotSockets(
       handover: false,
     }),
     action: new Router({ ...common, ...READS_ALL, ...domain('action'), handover: false }),
-    observation: new RobotPublisher({ ...common, ...domain('observation'), sendTimeout: 0, sendHighWaterMark: 4 }),
+    observation: new RobotPublisher({
+      ...common,
+      ...domain('observation'),
+      sendTimeout: 0,
+      sendHighWaterMark: observationBacklog,
+    }),
     telemetry: new RobotPublisher({ ...common, ...domain('telemetry'), sendTimeout: 0, sendHighWaterMark: 256 }),
   }
   const names = Object.keys(sockets) as (keyof Endpoints)[]
