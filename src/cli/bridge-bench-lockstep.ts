@@ -46,7 +46,7 @@ export const lockstepSections: Readonly<Record<string, Section>> = {
     measures: 'the same with CURVE on both',
     run: (context) => compare(context, { name: '_large_curve', cameras: LARGE, hz: LARGE_HZ, isCurve: true }),
   },
-  steps: { measures: 'such round trips one after the other: one observation and one action each', run: steps },
+  steps: { measures: 'such round trips and bare ones, each as soon as the one before has ended', run: steps },
   decode: { measures: 'decoding and checking an observation of 12 KB', run: async () => decode() },
 }
 
@@ -61,13 +61,8 @@ async function compare(
   context: SectionContext,
   { name, cameras, hz, isCurve }: Comparison,
 ): Promise<Record<string, number>> {
-  const bridge = await openBridge(context, cameras, isCurve)
-  const bare = await openEcho(cameras, isCurve).catch(async (error: unknown) => {
-    await bridge.close()
-    throw error
-  })
+  const [bridge, bare] = await openSides(context, cameras, isCurve)
   try {
-    for (const { child } of [bridge, bare]) await warmUp(child)
     const trips = Math.max(1, Math.round((context.seconds * hz) / ROUNDS))
     const times: { readonly ours: readonly number[]; readonly echo: readonly number[] }[] = []
     while (times.length < ROUNDS) {
@@ -91,27 +86,54 @@ async function compare(
   }
 }
 
+/** The bridge and a bare echo, both warm. */
+async function openSides(
+  context: Pick<SectionContext, 'folder'>,
+  cameras: BenchCameras,
+  isCurve: boolean,
+): Promise<readonly [Side, Side]> {
+  const bridge = await openBridge(context, cameras, isCurve)
+  let bare: Side | undefined
+  try {
+    bare = await openEcho(cameras, isCurve)
+    for (const { child } of [bridge, bare]) await warmUp(child)
+    return [bridge, bare]
+  } catch (error) {
+    await Promise.all([bridge.close(), bare?.close()])
+    throw error
+  }
+}
+
 async function warmUp(child: BenchChild): Promise<void> {
   const endUs = monotonicUs() + WARM_UP_US
   while (monotonicUs() < endUs) await child.pace(0, WARM_UP_TRIPS)
 }
 
 async function steps({ seconds, folder }: SectionContext): Promise<Record<string, number>> {
-  const bridge = await openBridge({ folder }, SMALL, false)
+  const sides = await openSides({ folder }, SMALL, false)
   try {
-    await warmUp(bridge.child)
-    const warm = await bridge.child.pace(0, WARM_UP_TRIPS)
-    const trips = Math.ceil((seconds * 1e6) / median(warm) / ROUNDS)
-    const rates: number[] = []
+    const rates: { readonly ours: number; readonly echo: number }[] = []
+    const warm = await Promise.all(sides.map(async ({ child }) => median(await child.pace(0, WARM_UP_TRIPS))))
     while (rates.length < ROUNDS) {
-      const beginUs = monotonicUs()
-      await bridge.child.pace(0, trips)
-      rates.push((trips * 1e6) / (monotonicUs() - beginUs))
+      const [ours, echo] = [await rate(sides[0], warm[0]!, seconds), await rate(sides[1], warm[1]!, seconds)]
+      rates.push({ ours, echo })
     }
-    return { throughput_steps_per_s: median(rates) }
+    return {
+      throughput_steps_per_s: median(rates.map(({ ours }) => ours)),
+      throughput_echoes_per_s: median(rates.map(({ echo }) => echo)),
+      step_over_echo: median(rates.map(({ ours, echo }) => echo / ours)),
+    }
   } finally {
-    await bridge.close()
+    await Promise.all(sides.map((side) => side.close()))
   }
+}
+
+/** Trips per second, one after the other. */
+async function rate({ child }: Side, usPerTrip: number, seconds: number): Promise<number> {
+  const trips = Math.ceil((seconds * 1e6) / usPerTrip / ROUNDS)
+  const beginUs = monotonicUs()
+  await child.pace(0, trips)
+  return (trips * 1e6) / (monotonicUs() - beginUs)
 }
 
 function decode(): Record<string, number> {
