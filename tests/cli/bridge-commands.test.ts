@@ -168,9 +168,8 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const replaying = startCli(cwd, ['replay', 'three.rblog', '--speed', '6', ...access])
     let shown = ''
     replaying.child.stdout!.on('data', (piece: string) => (shown += piece))
-    await until(() => / at tcp:\S+\n/.test(shown), replaying)
+    await until(() => / at tcp:\S+\n/.test(shown) && shown.includes(`robot key ${keys.publicKey}\n`), replaying)
     const [, at] = / at (tcp:\S+)\n/.exec(shown)!
-    expect(shown).toContain(`robot key ${keys.publicKey}`)
     const arrivals: number[] = []
     const observer = await ObserverClient.connect({
       endpoint: at!,
