@@ -3,8 +3,9 @@ import { sizeOf } from '../../src/core/ndarray.ts'
 import type { ErrorCode } from './errors.ts'
 import { FieldError, ProtocolError } from './errors.ts'
 import { FLOAT_PARTS } from './float-parts.ts'
-import { BIN_KEY, MapKeys } from './map-keys.ts'
+import { MapKeys } from './map-keys.ts'
 import type { WireReader } from './wire-reader.ts'
+import { BIN_KEY } from './wire-reader.ts'
 import type { WireWriter } from './wire-writer.ts'
 
 const KINDS = {

@@ -235,9 +235,8 @@ const CODECS = Object.fromEntries(
 
 /** The kind once more, so that a message says what it is also without its first bytes. */
 function kindField(kind: MessageKind): Field<string> {
-  const is = oneOf(kind)
   return inHeader({
-    ...is,
+    write: (out) => out.text(kind),
     read(from) {
       if (from.text() !== kind) throw new FieldError('bad_header', `does not agree with the prefix of ${kind}`)
       return kind

@@ -155,7 +155,6 @@ function readEntries<T>(field: Field<T>, from: WireReader, size: number): Readon
   for (let i = 0; i < size; i++) {
     const name = from.text()
     if (name === undefined || name === '__proto__') throw wrong('a map with allowed names')
-    if (Object.hasOwn(record, name)) throw twice()
     record[name] = readPart(field, from, name)
   }
   return record
@@ -201,7 +200,6 @@ export function struct<T extends object>(fields: Fields<T>, whenOther: ErrorCode
         }
         next = index + 1
         const { name, key, field } = rows[index]!
-        if (value[name] !== undefined) throw twice()
         if (!from.nil()) value[name] = readPart(field, from, key)
       }
       for (const { name, key, field, isOptional } of rows) {
@@ -220,10 +218,6 @@ function readPart<T>(field: Field<T>, from: WireReader, name: string): T {
   } catch (error) {
     throw error instanceof FieldError ? error.within(name) : error
   }
-}
-
-function twice(): FieldError {
-  return new FieldError('decode_failed', 'has a key twice')
 }
 
 /** A float32 array of one axis, bit for bit. */

@@ -1,8 +1,6 @@
 import type { WireReader } from './wire-reader.ts'
+import { BIN_KEY } from './wire-reader.ts'
 import { WireWriter } from './wire-writer.ts'
-
-/** Marks a key that is `bin` rather than `str` on the wire: the array convention tells arrays from other maps by it. */
-export const BIN_KEY = '\u0000'
 
 /** The keys that a map may have, as they are on the wire. */
 export class MapKeys {

@@ -6,6 +6,9 @@ import { FLOAT_PARTS } from './float-parts.ts'
 export const MAX_DEPTH = 16
 export const MAX_NODES = 4096
 
+/** Marks a key that is `bin` rather than `str` on the wire: the array convention tells arrays from other maps by it. */
+export const BIN_KEY = '\u0000'
+
 const TWO_32 = 2 ** 32
 /** Texts up to this length are kept to be found again, see {@link TextCache}. */
 const MAX_CACHED_TEXT = 64
@@ -25,7 +28,7 @@ export class WireReader {
   /**
    * @param bytes hold one value from `start` to their end
    * @throws ProtocolError `decode_limit` beyond {@link MAX_DEPTH} or {@link MAX_NODES}; `decode_failed` for an extension, bytes that
-   * are missing or left over, text that is not UTF-8, or a key that is neither text nor bytes
+   * are missing or left over, text that is not UTF-8, a key that is neither text nor bytes, or a key twice
    */
   constructor(bytes: Buffer, start: number) {
     this.#bytes = bytes
@@ -84,12 +87,11 @@ export class WireReader {
 
   text(): string | undefined {
     const code = this.#bytes[this.#at]!
-    const isText = (code >= 0xa0 && code < 0xc0) || (code >= 0xd9 && code <= 0xdb)
-    if (!isText) return undefined
+    if (!isText(code)) return undefined
     const length = code < 0xc0 ? this.#fixLength(code & 0x1f) : this.#length(1 << (code - 0xd9))
     const at = this.#at
     this.#at = at + length
-    return TEXTS.read(this.#bytes, at, length)
+    return TEXTS.read(this.#bytes, at, length, 'utf8')
   }
 
   /** A view of the message. */
@@ -165,12 +167,11 @@ export class WireReader {
     const code = this.#bytes[this.#at]!
     const lengthBytes = LENGTH_BYTES[code]!
     this.#require(1 + lengthBytes)
-    const isText = (code >= 0xa0 && code < 0xc0) || (code >= 0xd9 && code <= 0xdb)
     const isBinary = code >= 0xc4 && code <= 0xc6
-    if (isText || isBinary) {
+    if (isText(code) || isBinary) {
       const length = lengthBytes === 0 ? this.#fixLength(code & 0x1f) : this.#length(lengthBytes)
       this.#require(length)
-      if (isText) this.#checkText(length)
+      if (!isBinary) this.#checkText(length)
       this.#at += length
       return
     }
@@ -184,7 +185,27 @@ export class WireReader {
       throw new ProtocolError('decode_limit', `more than ${MAX_NODES} values`)
     }
     this.#require(values)
-    for (let i = 0; i < values; i++) this.#check(depth + 1, isMap && i % 2 === 0)
+    if (isMap) return this.#checkEntries(entries, depth)
+    for (let i = 0; i < values; i++) this.#check(depth + 1, false)
+  }
+
+  /** No key may come twice: what a message says must not depend on which of two values its reader takes. */
+  #checkEntries(size: number, depth: number): void {
+    const keys = new Set<string>()
+    for (let i = 0; i < size; i++) {
+      const at = this.#at
+      this.#check(depth + 1, true)
+      const code = this.#bytes[at]!
+      const start = at + 1 + LENGTH_BYTES[code]!
+      const length = this.#at - start
+      keys.add(
+        isText(code)
+          ? TEXTS.read(this.#bytes, start, length, 'utf8')
+          : BIN_KEY + TEXTS.read(this.#bytes, start, length, 'latin1'),
+      )
+      if (keys.size === i) throw malformed('a key comes twice')
+      this.#check(depth + 1, false)
+    }
   }
 
   #entries(code: number, lengthBytes: number): number | undefined {
@@ -241,6 +262,10 @@ const LENGTH_BYTES = codeTable({
   0xdf: 4,
 })
 
+function isText(code: number): boolean {
+  return (code >= 0xa0 && code < 0xc0) || (code >= 0xd9 && code <= 0xdb)
+}
+
 function codeTable(entries: Readonly<Record<number, number>>): Uint8Array {
   const table = new Uint8Array(256)
   for (const [code, value] of Object.entries(entries)) table[Number(code)] = value
@@ -254,14 +279,14 @@ function codeTable(entries: Readonly<Record<number, number>>): Uint8Array {
 class TextCache {
   readonly #texts: string[] = Array.from({ length: CACHED_TEXTS }, () => '')
 
-  read(bytes: Buffer, at: number, length: number): string {
-    if (length > MAX_CACHED_TEXT) return bytes.toString('utf8', at, at + length)
+  read(bytes: Buffer, at: number, length: number, encoding: 'utf8' | 'latin1'): string {
+    if (length > MAX_CACHED_TEXT) return bytes.toString(encoding, at, at + length)
     let hash = length
     for (let i = at; i < at + length; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
     const slot = hash & (CACHED_TEXTS - 1)
     const known = this.#texts[slot]!
     if (isSame(known, bytes, at, length)) return known
-    const text = bytes.toString('utf8', at, at + length)
+    const text = bytes.toString(encoding, at, at + length)
     this.#texts[slot] = text
     return text
   }

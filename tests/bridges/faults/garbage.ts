@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { BIN_KEY } from '../../../bridges/protocol/map-keys.ts'
+import { BIN_KEY } from '../../../bridges/protocol/wire-reader.ts'
 import type { Wire } from '../protocol/wire.ts'
 import { decodeWire, encodeWire } from '../protocol/wire.ts'
 import type { Rng } from '../../../src/core/rng.ts'

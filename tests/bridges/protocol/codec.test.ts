@@ -4,7 +4,7 @@ import { decodeMessage, encodeMessage, MAX_CLIENT_MESSAGE_BYTES, topicOf } from 
 import { ProtocolError } from '../../../bridges/protocol/errors.ts'
 import type { Message, ObservationMessage } from '../../../bridges/protocol/messages.ts'
 import { KIND_LETTERS } from '../../../bridges/protocol/messages.ts'
-import { BIN_KEY } from '../../../bridges/protocol/map-keys.ts'
+import { BIN_KEY } from '../../../bridges/protocol/wire-reader.ts'
 import { sampleMessages } from './samples.ts'
 import type { Wire } from './wire.ts'
 import { decodeWire, encodeWire } from './wire.ts'
@@ -133,6 +133,8 @@ describe('what is no message', () => {
   it.each([
     ['of the message', '82a46b696e64a470696e67a46b696e64a470696e67'],
     ['of a record', '81a6636f756e7465727382a16101a16102'],
+    ['that nobody knows', '82a16101a16102'],
+    ['in something that nobody knows', '81a16182a16201a16202'],
   ])('a key twice %s is refused', (_, hex) => {
     const kind = hex.startsWith('82') ? 'rb1p' : 'rb1m'
     expect(() => decodeMessage(Buffer.concat([Buffer.from(kind), Buffer.from(hex, 'hex')]))).toThrowError(
@@ -144,7 +146,7 @@ describe('what is no message', () => {
     const bytes = encodeMessage(sample('action'))
     const at = bytes.indexOf('dtype')
     const twice = Buffer.concat([bytes.subarray(0, at), Buffer.from('shape'), bytes.subarray(at + 5)])
-    expect(() => decodeMessage(twice)).toThrowError(coded('bad_shape'))
+    expect(() => decodeMessage(twice)).toThrowError(coded('decode_failed'))
   })
 
   it('names the field, and nothing of what was in it', () => {

@@ -1,8 +1,7 @@
 import * as fc from 'fast-check'
 import { pack, Unpackr } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
-import { BIN_KEY } from '../../../bridges/protocol/map-keys.ts'
-import { MAX_DEPTH, MAX_NODES, WireReader } from '../../../bridges/protocol/wire-reader.ts'
+import { BIN_KEY, MAX_DEPTH, MAX_NODES, WireReader } from '../../../bridges/protocol/wire-reader.ts'
 import type { Wire } from './wire.ts'
 import { decodeWire, encodeWire } from './wire.ts'
 
@@ -123,6 +122,10 @@ describe('what is refused', () => {
     ['text that is not UTF-8', 'a2c328', 'decode_failed'],
     ['overlong UTF-8', 'a2c080', 'decode_failed'],
     ['half a surrogate pair', 'a3eda080', 'decode_failed'],
+    ['a key twice', '82a16101a16102', 'decode_failed'],
+    ['a key twice, as bytes', '82c4016101c4016102', 'decode_failed'],
+    ['a key twice, with another head', '82a16101d9016102', 'decode_failed'],
+    ['a key twice, both nil, in a list', '9182a161c0a161c0', 'decode_failed'],
     ['a number as key', '810102', 'decode_failed'],
     ['a list as key', '819001', 'decode_failed'],
   ])('%s', (_, hex, code) => {

@@ -1,4 +1,4 @@
-import { BIN_KEY } from '../../../bridges/protocol/map-keys.ts'
+import { BIN_KEY } from '../../../bridges/protocol/wire-reader.ts'
 import { WireReader } from '../../../bridges/protocol/wire-reader.ts'
 import { WireWriter } from '../../../bridges/protocol/wire-writer.ts'
 
