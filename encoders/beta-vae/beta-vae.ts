@@ -69,7 +69,10 @@ export class BetaVae implements Encoder<'frames'> {
     this.#decoder = decoderNetwork(frameShape[2], architecture, latentSize)
     this.#weights = new Parameters([...this.#encoder.parameters, ...this.#decoder.parameters], rng.split('weights'))
     this.#adam = new Adam(this.#weights, { learningRate: config.learningRate })
-    this.#statistics = new Statistics(frameShape, config.latentSize, config.beta === 'auto' ? 1 : config.beta)
+    this.#statistics = new Statistics(frameShape, config.latentSize, {
+      beta: config.beta === 'auto' ? 1 : config.beta,
+      bandwidth: config.priorBandwidth,
+    })
 
     this.#update = compile('beta-vae update', ({ adam, ...inputs }) => {
       const { values, flatGradient } = valueAndFlatGradient(this.#weights, (weights) => this.#loss(weights, inputs))
@@ -146,7 +149,7 @@ export class BetaVae implements Encoder<'frames'> {
     })
   }
 
-  /** N(0, I), or with `prior: fitted` the Gaussian of {@link fitPrior}: the aggregated posterior covers less than N(0, I). */
+  /** From N(0, I), or with `prior: fitted` near one of the latents of {@link fitPrior}: they cover less than N(0, I). */
   imagine(rng: Rng): Float32Array {
     return this.#statistics.samplePrior(rng)
   }

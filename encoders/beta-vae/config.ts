@@ -33,7 +33,15 @@ export const betaVaeConfigSchema = z.strictObject({
   prior: z
     .enum(['fitted', 'standard'])
     .default('fitted')
-    .describe('what goals are imagined from: a Gaussian fitted to the latents of the data, or N(0, I)'),
+    .describe('what goals are imagined from: the density of the latents of the data, or N(0, I)'),
+  priorBandwidth: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe(
+      'how far the fitted prior strays from latents that it saw, in their standard deviations; 1: it is a Gaussian, 0: those latents',
+    ),
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })
 

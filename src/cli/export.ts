@@ -106,8 +106,10 @@ function actionOf({ encoder, agent }: Parts, inputs: Readonly<Record<string, tf.
   if (!isExportableEncoder(encoder)) {
     throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
   }
-  const latents = [inputs.frame!, inputs.goal].filter((x) => x !== undefined).map((x) => encoder.latentFunction(x))
-  return agent.policyFunction(tf.concat(latents, 1))
+  const latent = encoder.latentFunction(inputs.frame!)
+  if (inputs.goal === undefined) return agent.policyFunction(latent)
+  // As agentInput has it.
+  return agent.policyFunction(tf.concat([latent, tf.sub(encoder.latentFunction(inputs.goal), latent)], 1))
 }
 
 function isExportableAgent(agent: Agent): agent is ExportableAgent {

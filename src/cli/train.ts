@@ -19,7 +19,8 @@ import type { RunFolder } from '../io/run-folder.ts'
 import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
-import { collectFrames, startFrames } from '../run/collect.ts'
+import type { CollectedFrames } from '../run/collect.ts'
+import { collectFrames, joinFrames, startFrames } from '../run/collect.ts'
 import { agentPolicy } from '../run/policies.ts'
 import { framesData, pretrainEncoder } from '../run/pretrain.ts'
 import type { Trainer, TrainerState } from '../run/trainer.ts'
@@ -172,18 +173,22 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
   const { camera, pretrain: settings } = config.representation
   const rng = new Rng(config.seed).split('pretrain')
   const startAgain = `there is no checkpoint before training: ${resumeCommand(context, folder)} starts from the beginning`
-  const collecting = context.progress.phase('collect frames', settings.frames, { unit: 'frames' })
-  const data = await collectFrames(env, rng.split('collect'), {
-    camera,
-    count: settings.frames,
-    resetEvery: settings.resetEvery,
-    start: settings.start,
-    onProgress: (done) => {
-      throwIfInterrupted(context, startAgain)
-      collecting.update(done)
-    },
-  })
-  collecting.finish()
+  const collect = async (what: 'frames' | 'starts', count: number, resetEvery: number): Promise<CollectedFrames> => {
+    const collecting = context.progress.phase(`collect ${what}`, count, { unit: 'frames' })
+    const collected = await collectFrames(env, rng.split(what), {
+      camera,
+      count,
+      resetEvery,
+      start: settings.start,
+      onProgress: (done) => {
+        throwIfInterrupted(context, startAgain)
+        collecting.update(done)
+      },
+    })
+    collecting.finish()
+    return collected
+  }
+  const data = await collect('frames', settings.frames, settings.resetEvery)
 
   const trainCount = Math.floor(settings.frames * (1 - settings.validationFraction))
   const statistics = await encoder.fitStatistics?.({ frames: data.frames, count: data.count })
@@ -203,11 +208,14 @@ async function pretrain(context: CliContext, parts: Parts, folder: RunFolder, lo
     learning.finish()
   }
   const frameSize = data.frames.length / data.count
-  await encoder.fitPrior?.(
-    settings.priorFrames === 'starts'
-      ? startFrames(data, trainCount)
-      : { frames: data.frames.subarray(0, trainCount * frameSize), count: trainCount },
-  )
+  if (encoder.fitPrior) {
+    const seen =
+      settings.priorFrames === 'starts'
+        ? startFrames(data, trainCount)
+        : { frames: data.frames.subarray(0, trainCount * frameSize), count: trainCount }
+    const { extraStarts } = settings
+    await encoder.fitPrior(extraStarts === 0 ? seen : joinFrames(seen, await collect('starts', extraStarts, 1)))
+  }
 
   const heldOut = {
     frames: data.frames.subarray(trainCount * frameSize),

@@ -12,11 +12,15 @@ const pushPuck = { id: 'armature/PushPuck-v0' }
 const pushAgent = { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3 } }
 /** Pushing pays off after a detour of about a second: a horizon of 50 control steps sees it and is learned faster than 100. */
 const pushReplay = { gamma: 0.98 }
-const pushTraining = { steps: 80_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
+const pushTraining = { steps: 40_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
 
 const rigPush = {
   env: pushPuck,
-  representation: { kind: 'encoder', encoder: 'beta-vae', pretrain: { updates: 1500 } },
+  representation: {
+    kind: 'encoder',
+    encoder: 'beta-vae',
+    pretrain: { frames: 16_000, resetEvery: 40, extraStarts: 1640, updates: 1500 },
+  },
   goals: {},
   agent: pushAgent,
   replay: pushReplay,
@@ -34,7 +38,7 @@ export const presets: readonly Preset[] = [
       representation: {
         ...rigPush.representation,
         config: { betaAnneal: 1000 },
-        pretrain: { frames: 5000, updates: 1000 },
+        pretrain: { ...rigPush.representation.pretrain, frames: 5000, updates: 1000 },
       },
       training: { ...pushTraining, steps: 18_000, evalEvery: 3000, evalEpisodes: 20 },
     },

@@ -28,6 +28,11 @@ const encoderRepresentation = z.strictObject({
         .enum(['starts', 'all'])
         .default('starts')
         .describe('frames that the prior is fitted to: those right after a reset, or those of the play after it too'),
+      extraStarts: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('further resets, without play, whose frames the prior is fitted to as well'),
       updates: z.int().min(0).default(6000).describe('gradient steps'),
       batchSize: count('frames per gradient step').default(64),
       validationFraction: z.number().gt(0).lt(0.5).default(0.1).describe('share of the frames that is held out'),

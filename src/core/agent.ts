@@ -27,7 +27,7 @@ export interface AgentSpec {
 
 /**
  * A learner that acts on vectors. It never sees pixels, goals or an env: a goal-conditioned agent is given the observation
- * and the goal in one vector.
+ * and the way to the goal in one vector.
  *
  * Errors: `bad-shape` when a batch does not match `spec`; `bad-value` for NaN in a batch, before any weight changes.
  */

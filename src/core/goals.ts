@@ -38,3 +38,22 @@ export interface GoalReward {
   /** Writes the rewards [size] into `rewards`. */
   compute(outcomes: GoalOutcomes, rewards: Float32Array): void
 }
+
+/**
+ * What an agent sees: its features and, where there is a goal, how far that is from them: [features | goal - features], fresh. Being
+ * there looks the same everywhere then, and the agent need not learn it place by place.
+ */
+export function agentInput(features: Float32Array, goal: Float32Array | undefined): Float32Array {
+  if (goal === undefined) return features
+  const input = new Float32Array(2 * features.length)
+  input.set(features)
+  completeInputs(input, goal, features.length)
+  return input
+}
+
+/** The same for many at once: rows [features | anything] of `inputs` [B, 2 F] become [features | goal - features]; `goals` is [B, F]. */
+export function completeInputs(inputs: Float32Array, goals: Float32Array, featureSize: number): void {
+  for (let from = 0, row = 0; from < goals.length; row += 2 * featureSize) {
+    for (let i = row; i < row + featureSize; i++) inputs[i + featureSize] = goals[from++]! - inputs[i]!
+  }
+}

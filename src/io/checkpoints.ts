@@ -41,7 +41,7 @@ const MODEL_FILE = 'model.safetensors'
 const CONFIG_FILE = 'config.json'
 const CHECKSUMS_FILE = 'checksums.json'
 const STATE_FOLDER = 'training_state'
-const FORMAT = 1
+const FORMAT = 2
 /** A hash takes less than 2 GiB at a time; a replay buffer can be larger. */
 const HASH_BYTES = 1 << 30
 const FOLDER_PATTERN = /^step_(\d{9,})$/

@@ -1,6 +1,7 @@
 import type { TransitionBatch } from '../core/agent.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { GoalReward, GoalSource } from '../core/goals.ts'
+import { completeInputs } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from './episode-store.ts'
 import type { RelabelledGoals, RelabelMix } from './relabel.ts'
@@ -20,7 +21,7 @@ export interface GoalSampling {
 }
 
 /**
- * Draws `size` transitions uniformly with replacement. With `goals` the observations are [features | goal] and every reward
+ * Draws `size` transitions uniformly with replacement. With `goals` the observations are those of {@link completeInputs} and every reward
  * is recomputed against the row's goal; without, they are the features and the stored rewards.
  * The n-step window stops at the end of the episode and bootstraps there unless it terminated.
  */
@@ -59,8 +60,8 @@ export function sampleTransitions(
     discount[row] = store.terminatedAt(position + steps) ? 0 : weight
   }
   if (relabelled) {
-    writeGoals(relabelled.features, featureSize, observation)
-    writeGoals(relabelled.features, featureSize, nextObservation)
+    completeInputs(observation, relabelled.features, featureSize)
+    completeInputs(nextObservation, relabelled.features, featureSize)
   }
   return { size, observation, action, reward, nextObservation, discount }
 }
@@ -86,13 +87,6 @@ function windowsOf(store: EpisodeStore, positions: Float64Array, nStep: number):
     windows[row] = Math.min(nStep, store.lastOfEpisode(position) - position)
   }
   return windows
-}
-
-/** Writes goals [B, F] behind the features of observations [B, 2 F]. */
-function writeGoals(goals: Float32Array, featureSize: number, observations: Float32Array): void {
-  for (let from = 0, to = featureSize; from < goals.length; to += featureSize) {
-    for (let i = 0; i < featureSize; i++) observations[to++] = goals[from++]!
-  }
 }
 
 /** Rewards of every step of every window, window after window. */

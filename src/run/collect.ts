@@ -67,3 +67,11 @@ export function startFrames({ frames, episodes, count: collected }: CollectedFra
   starts.forEach((i, row) => chosen.set(frames.subarray(i * size, (i + 1) * size), row * size))
   return { frames: chosen, count: starts.length }
 }
+
+/** The frames of `a`, then those of `b`. */
+export function joinFrames(a: FrameBatch, b: FrameBatch): FrameBatch {
+  const frames = new Uint8Array(a.frames.length + b.frames.length)
+  frames.set(a.frames)
+  frames.set(b.frames, a.frames.length)
+  return { frames, count: a.count + b.count }
+}

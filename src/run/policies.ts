@@ -1,19 +1,11 @@
 import type { ActMode, Agent } from '../core/agent.ts'
+import { agentInput } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Rng } from '../core/rng.ts'
 import type { BoxSpace } from '../core/spaces.ts'
 import { sampleSpace } from '../core/spaces.ts'
 import type { Representation } from './representation.ts'
-
-/** [features | goal] in one fresh vector; just the features where there is no goal. */
-export function withGoal(features: Float32Array, goal: Float32Array | undefined): Float32Array {
-  if (goal === undefined) return features
-  const joined = new Float32Array(features.length + goal.length)
-  joined.set(features)
-  joined.set(goal, features.length)
-  return joined
-}
 
 /** A trained agent behind its representation. The goal is encoded once, at the start of the episode. */
 export function agentPolicy(representation: Representation, agent: Agent, mode: ActMode = 'mean'): Policy {
@@ -23,7 +15,7 @@ export function agentPolicy(representation: Representation, agent: Agent, mode: 
     begin: async (view) => {
       goal = view && (await representation.goal(view))
     },
-    act: async (observation) => agent.act(withGoal(await representation.observe(observation), goal), 1, mode),
+    act: async (observation) => agent.act(agentInput(await representation.observe(observation), goal), 1, mode),
   }
 }
 

@@ -3,6 +3,7 @@ import type { LearningEncoder } from '../core/encoder.ts'
 import type { Observation, SimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Goal, GoalSource } from '../core/goals.ts'
+import { agentInput } from '../core/goals.ts'
 import type { Metrics, NamedArrays } from '../core/ndarray.ts'
 import { ndarray, sizeOf } from '../core/ndarray.ts'
 import type { RngState } from '../core/rng.ts'
@@ -12,7 +13,6 @@ import type { EpisodeStore } from '../replay/episode-store.ts'
 import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
 import { sampleTransitions } from '../replay/sampler.ts'
 import { MetricMeans } from './metric-means.ts'
-import { withGoal } from './policies.ts'
 import { sampleFrames } from './pretrain.ts'
 import type { Representation } from './representation.ts'
 
@@ -191,7 +191,7 @@ export class Trainer {
     const action =
       this.#step < this.#schedule.learningStarts
         ? sampleSpace(actionSpace, this.#rngs.exploration, new Float32Array(sizeOf(actionSpace.shape)))
-        : await agent.act(withGoal(this.#features, this.#goal?.features), 1, 'sample')
+        : await agent.act(agentInput(this.#features, this.#goal?.features), 1, 'sample')
     const { observation, reward: envReward, terminated, truncated, appliedAction } = await env.step(action)
     const features = await this.#parts.representation.observe(observation)
     const frame = this.#frameOf(observation)

@@ -108,6 +108,7 @@ const TINY = {
 export const TINY_PUSH: readonly string[] = sets({
   'representation.pretrain.frames': 200,
   'representation.pretrain.resetEvery': 5,
+  'representation.pretrain.extraStarts': 10,
   'representation.pretrain.validationFraction': 0.2,
   'representation.pretrain.updates': 10,
   'representation.pretrain.batchSize': 8,

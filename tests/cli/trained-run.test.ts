@@ -53,6 +53,12 @@ function lastJson({ code, stdout, stderr }: Finished): Record<string, unknown> {
 }
 
 describe('train', () => {
+  test('imagines goals from where play started while training the encoder, and from the extra starts', async () => {
+    const { parts } = await loadRun(PUSH)
+    // 200 frames, a start every 5, a fifth of them held out; then 10 more starts.
+    expect(parts.encoder!.save()['statistics/priorCount']!.data[0]).toBe(42)
+  })
+
   test('with --json says one object on stdout and nothing else anywhere', () => {
     const [{ stdout, stderr }] = trained as [Finished]
     expect(stderr).toBe('')

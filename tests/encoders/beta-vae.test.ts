@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { BetaVae } from '../../encoders/beta-vae/beta-vae.ts'
 import { chooseBeta } from '../../encoders/beta-vae/choose-beta.ts'
+import { Statistics } from '../../encoders/beta-vae/statistics.ts'
 import { betaVaeConfigSchema } from '../../encoders/beta-vae/config.ts'
 import { frameStatistics } from '../../encoders/shared/spectrum.ts'
 import type { FrameBatch } from '../../src/core/batches.ts'
@@ -106,18 +107,67 @@ describe('the prior that goals are imagined from', () => {
     }
   })
 
-  test('fitted, it has the mean and the covariance of the latents', async () => {
-    const vae = create({ latentSize: 3 })
-    const frames = squareFrames(64, new Rng(2))
+  /** Trained a little, so that latents differ; `latents` are those of the frames that the prior was fitted to. */
+  async function fittedOn(
+    count: number,
+    priorBandwidth: number,
+  ): Promise<{ vae: BetaVae; latents: readonly Float32Array[] }> {
+    const vae = create({ latentSize: 3, priorBandwidth })
+    const frames = squareFrames(count, new Rng(2))
     await vae.fitStatistics(frames)
     for (let update = 0; update < 30; update++) await vae.update(frames)
     await vae.fitPrior(frames)
     const latents = await vae.encode(frames)
-    const expected = moments(Array.from({ length: 64 }, (_, row) => latents.subarray(3 * row, 3 * row + 3)))
-    const got = moments(imagined(vae))
-    const scale = Math.max(...expected.covariance)
-    got.mean.forEach((x, i) => expect(Math.abs(x - expected.mean[i]!)).toBeLessThan(0.05 * Math.sqrt(scale)))
-    got.covariance.forEach((x, i) => expect(Math.abs(x - expected.covariance[i]!)).toBeLessThan(0.05 * scale))
+    return { vae, latents: Array.from({ length: count }, (_, row) => latents.subarray(3 * row, 3 * row + 3)) }
+  }
+
+  test.each([0, 0.2, 1])(
+    'fitted, it has the mean and the covariance of the latents, with bandwidth %d',
+    async (bandwidth) => {
+      const { vae, latents } = await fittedOn(64, bandwidth)
+      const expected = moments(latents)
+      const got = moments(imagined(vae))
+      const scale = Math.max(...expected.covariance)
+      got.mean.forEach((x, i) => expect(Math.abs(x - expected.mean[i]!)).toBeLessThan(0.05 * Math.sqrt(scale)))
+      got.covariance.forEach((x, i) => expect(Math.abs(x - expected.covariance[i]!)).toBeLessThan(0.05 * scale))
+    },
+  )
+
+  test('fitted, it draws latents that it saw with bandwidth 0, and others near them with more', async () => {
+    const toNearest = async (bandwidth: number): Promise<number[]> => {
+      const { vae, latents } = await fittedOn(64, bandwidth)
+      const distance = (z: Float32Array): number =>
+        Math.min(...latents.map((seen) => Math.hypot(...seen.map((x, i) => x - z[i]!))))
+      return imagined(vae)
+        .slice(0, 500)
+        .map(distance)
+        .sort((a, b) => a - b)
+    }
+    expect((await toNearest(0)).at(-1)!).toBeLessThan(1e-5)
+    const [near, far] = [(await toNearest(0.05))[250]!, (await toNearest(1))[250]!]
+    expect(near).toBeGreaterThan(1e-4)
+    expect(far).toBeGreaterThan(2 * near)
+  })
+
+  test('of more frames than are kept, draws come from all parts of the data', async () => {
+    const statistics = new Statistics([1, 1, 1], 1, { beta: 1, bandwidth: 0 })
+    const count = 10_000
+    const latents = Float32Array.from({ length: count }, (_, i) => i)
+    statistics.fitPrior(latents, count)
+    const rng = new Rng(4)
+    const draws = Array.from({ length: 5000 }, () => statistics.samplePrior(rng)[0]!)
+    for (let tenth = 0; tenth < 10; tenth++) {
+      const inside = draws.filter((x) => x >= tenth * 1000 && x < (tenth + 1) * 1000)
+      expect(inside.length).toBeGreaterThan(400)
+      expect(inside.length).toBeLessThan(600)
+    }
+  })
+
+  test('is saved and restored with the weights', async () => {
+    const { vae } = await fittedOn(16, 0.2)
+    const other = create({ latentSize: 3, priorBandwidth: 0.2 })
+    other.restore(vae.save())
+    expect(other.imagine(new Rng(9))).toEqual(vae.imagine(new Rng(9)))
   })
 })
 

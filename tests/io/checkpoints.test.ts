@@ -106,7 +106,7 @@ describe('a damaged checkpoint', () => {
     ['no checksums', (path) => rm(join(path, 'checksums.json')), 'checksums.json'],
     ['cut checksums', (path) => truncate(join(path, 'checksums.json'), 20), 'checksums.json'],
     ['checksums of another kind', (path) => writeFile(join(path, 'checksums.json'), '{}'), 'checksums.json'],
-    ['another format', (path) => writeFile(join(path, 'checksums.json'), '{"format":2,"sha256":{}}'), 'format 1'],
+    ['another format', (path) => writeFile(join(path, 'checksums.json'), '{"format":1,"sha256":{}}'), 'format 2'],
   ]
 
   it.each(damages)('%s: is refused by name, with the way out', async (name, damage, what) => {

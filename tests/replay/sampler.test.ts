@@ -51,6 +51,9 @@ describe('sampling transitions', () => {
   })
 })
 
+/** [features | goal - features] */
+type Row = [number, number, number, number]
+
 describe('hindsight relabelling', () => {
   const source = {
     name: 'prior',
@@ -87,14 +90,17 @@ describe('hindsight relabelling', () => {
   test.each<[string, RelabelMix]>([
     ['kept', { kept: 1, prior: 0, future: 0 }],
     ['future', { kept: 0, prior: 0, future: 1 }],
-  ])('rewards are recomputed against the goal of the row (%s)', (_name, mix) => {
+  ])('rewards are recomputed against the goal of the row (%s)', (name, mix) => {
     const goals = { mix, source, reward: latentDistanceReward(2) }
     const batch = sampleTransitions(store, 100, { gamma, nStep: 1 }, new Rng(4), goals)
     for (let row = 0; row < batch.size; row++) {
-      const [, , goalA, goalB] = batch.observation.subarray(4 * row, 4 * row + 4) as unknown as number[]
-      const [a, b, nextGoalA, nextGoalB] = batch.nextObservation.subarray(4 * row, 4 * row + 4) as unknown as number[]
-      expect([nextGoalA, nextGoalB]).toEqual([goalA, goalB])
-      expect(batch.reward[row]).toBeCloseTo(-2 * Math.hypot(a! - goalA!, b! - goalB!), 4)
+      const [a, b, wayA, wayB] = batch.observation.subarray(4 * row, 4 * row + 4) as unknown as Row
+      const [nextA, nextB, nextWayA, nextWayB] = batch.nextObservation.subarray(4 * row, 4 * row + 4) as unknown as Row
+      const goal = [a + wayA, b + wayB]
+      if (name === 'kept') expect(goal).toEqual([0 - a, 0 - a])
+      else expect([wayA, wayB > 0]).toEqual([0, true])
+      expect([nextA + nextWayA, nextB + nextWayB]).toEqual(goal)
+      expect(batch.reward[row]).toBeCloseTo(-2 * Math.hypot(nextWayA, nextWayB), 4)
     }
   })
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
 import { isSimulatedEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
-import { collectFrames, startFrames } from '../../src/run/collect.ts'
+import { collectFrames, joinFrames, startFrames } from '../../src/run/collect.ts'
 
 describe('frames of random play', () => {
   test('start over from the named state every so many steps; the starts can be had apart', async () => {
@@ -20,5 +20,13 @@ describe('frames of random play', () => {
     expect(starts.count).toBe(3)
     expect(starts.frames).toEqual(Uint8Array.from([0, 4, 8].flatMap((i) => [...frame(i)])))
     expect(startFrames(data, 8).count).toBe(2)
+  })
+
+  test('are joined in order', () => {
+    const joined = joinFrames(
+      { frames: Uint8Array.of(1, 2), count: 1 },
+      { frames: Uint8Array.of(3, 4, 5, 6), count: 2 },
+    )
+    expect(joined).toEqual({ frames: Uint8Array.of(1, 2, 3, 4, 5, 6), count: 3 })
   })
 })
