@@ -33,7 +33,7 @@ interface Experiment {
   readonly comparisons: readonly (readonly [string, string])[]
 }
 
-/** Ablations stop at a quarter of the steps, and are compared with what the full method had reached there. */
+/** Ablations stop at half the steps, and are compared with what the full method had reached there. */
 const ABLATION_STEPS = 20_000
 const SHORT = [`training.steps=${ABLATION_STEPS}`]
 
