@@ -78,11 +78,12 @@ export class Statistics implements Stateful {
     const size = this.priorMean.data.length
     const count = this.priorCount.data[0]!
     const point = count > 0 ? rng.int(count) * size : 0
-    const [nearness, spread] = count > 0 ? [Math.sqrt(1 - this.#bandwidth ** 2), this.#bandwidth] : [0, 1]
+    const bandwidth = count > 0 ? this.#bandwidth : 1
+    const nearness = Math.sqrt(1 - bandwidth ** 2)
     const noise = rng.fillNormal(new Float32Array(size))
     return this.priorMean.data.map((mean, i) => {
       let z = mean + nearness * this.priorPoints.data[point + i]!
-      for (let j = 0; j <= i; j++) z += spread * this.priorFactor.data[i * size + j]! * noise[j]!
+      for (let j = 0; j <= i; j++) z += bandwidth * this.priorFactor.data[i * size + j]! * noise[j]!
       return z
     })
   }

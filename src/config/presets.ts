@@ -14,13 +14,15 @@ const pushAgent = { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-
 const pushReplay = { gamma: 0.98 }
 const pushTraining = { steps: 40_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
 
+/**
+ * With 40 steps of play the hand spreads so far that a centimetre of it weighs as much in the latents as one of the puck (with 10, half
+ * as much again). Together with the starts of the play there are about 2,000 places to imagine goals near.
+ */
+const pushFrames = { frames: 16_000, resetEvery: 40, extraStarts: 1640 }
+
 const rigPush = {
   env: pushPuck,
-  representation: {
-    kind: 'encoder',
-    encoder: 'beta-vae',
-    pretrain: { frames: 16_000, resetEvery: 40, extraStarts: 1640, updates: 1500 },
-  },
+  representation: { kind: 'encoder', encoder: 'beta-vae', pretrain: { ...pushFrames, updates: 1500 } },
   goals: {},
   agent: pushAgent,
   replay: pushReplay,
@@ -38,7 +40,7 @@ export const presets: readonly Preset[] = [
       representation: {
         ...rigPush.representation,
         config: { betaAnneal: 1000 },
-        pretrain: { ...rigPush.representation.pretrain, frames: 5000, updates: 1000 },
+        pretrain: { ...pushFrames, frames: 5000, updates: 1000 },
       },
       training: { ...pushTraining, steps: 18_000, evalEvery: 3000, evalEpisodes: 20 },
     },

@@ -40,8 +40,8 @@ export interface GoalReward {
 }
 
 /**
- * What an agent sees: its features and, where there is a goal, how far that is from them: [features | goal - features], fresh. Being
- * there looks the same everywhere then, and the agent need not learn it place by place.
+ * What an agent sees: its features [F] as they are, or with a goal a fresh [features | goal - features], [2 F]. Being there looks the same
+ * everywhere then, and the agent need not learn it place by place.
  */
 export function agentInput(features: Float32Array, goal: Float32Array | undefined): Float32Array {
   if (goal === undefined) return features
