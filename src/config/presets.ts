@@ -15,8 +15,8 @@ const pushReplay = { gamma: 0.98 }
 const pushTraining = { steps: 40_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
 
 /**
- * With 40 steps of play the hand spreads so far that a centimetre of it weighs as much in the latents as one of the puck (with 10, half
- * as much again). Together with the starts of the play there are about 2,000 places to imagine goals near.
+ * With 40 steps of play the hand spreads so far that a centimetre of it weighs as much in the latents as one of the puck (with 10, a
+ * quarter more). Together with the starts of the play there are about 2,000 places to imagine goals near.
  */
 const pushFrames = { frames: 16_000, resetEvery: 40, extraStarts: 1640 }
 
