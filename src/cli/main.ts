@@ -1,11 +1,12 @@
 #!/usr/bin/env node
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CommanderError } from 'commander'
 import { ArmatureError } from '../core/errors.ts'
 import { runVersions } from '../io/run-folder.ts'
 import { buildProgram } from './program.ts'
 
 /** Launchers such as npm and tsx can pass one Ctrl-C on twice within some 40 ms: that is not a second one. */
-const SAME_KEY_PRESS_MS = 500
+const SAME_KEY_PRESS_MS = 300
 /** 128 + the number of the signal, as shells say it. */
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const
 /** Errors of a run that was asked for properly. */
@@ -57,3 +58,5 @@ try {
     process.exitCode = exitCodeOf(error)
   }
 }
+// Its second copy would end a process that is about to exit by the signal, not by its exit code: it is waited for.
+if (interruption !== undefined) await sleep(Math.max(0, interruption.ms + SAME_KEY_PRESS_MS - performance.now()))

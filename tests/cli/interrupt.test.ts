@@ -58,13 +58,15 @@ describe('Ctrl-C', { timeout: SLOW_MS }, () => {
     expect(stepsSaved(run)).toContain(step + 10)
   })
 
-  test('delivered twice at once, as npm and tsx do, still saves', async () => {
+  test('delivered more than once, as npm and tsx do, still saves and exits with its code', async () => {
     const run = join(cwd, 'twice')
     const { running, hasTrained } = trainPendulum(run)
     await until(hasTrained, running)
-    running.child.kill('SIGINT')
-    await setTimeout(30)
-    running.child.kill('SIGINT')
+    // Again and again for a tenth of a second: while it saves, when it has saved, and when it would be about to exit.
+    for (let i = 0; i < 20; i++) {
+      running.child.kill('SIGINT')
+      await setTimeout(5)
+    }
     expectInterrupted(await running.finished, 130, 'saved at step')
     expect(Math.max(...stepsSaved(run))).toBeGreaterThanOrEqual(60)
   })
