@@ -34,9 +34,11 @@ export async function encodeFrames(
 ): Promise<Float32Array> {
   checkFrames(spec, batch)
   const { latentSize, frameShape } = spec
-  return inChunks(batch.frames, batch.count, latentSize, async (data, rows) => {
-    return (await encode(ndarray(data, [rows, ...frameShape]))).data as Float32Array
+  const latents = new Float32Array(batch.count * latentSize)
+  await inChunks(batch.frames, batch.count, async (data, rows, from) => {
+    latents.set(valid(await encode(ndarray(data, [rows, ...frameShape])), batch.count - from), from * latentSize)
   })
+  return latents
 }
 
 /** Images uint8 [count, height, width, channels] of latents, by a program from latents [rows, latentSize] to images in [0, 255]. */
@@ -46,32 +48,37 @@ export async function decodeLatents(
   count: number,
   decode: (latents: NdArray) => Promise<NdArray>,
 ): Promise<Uint8Array> {
-  const images = await inChunks(latents, count, sizeOf(frameShape), async (data, rows) => {
-    return (await decode(ndarray(data, [rows, latentSize]))).data as Float32Array
+  const imageSize = sizeOf(frameShape)
+  const images = new Uint8Array(count * imageSize)
+  await inChunks(latents, count, async (data, rows, from) => {
+    const values = valid(await decode(ndarray(data, [rows, latentSize])), count - from)
+    for (let i = 0, to = from * imageSize; i < values.length; i++) images[to++] = Math.round(values[i]!)
   })
-  return Uint8Array.from(images, Math.round)
+  return images
 }
 
-/** Runs `rows` rows of `data` through `run`, `CHUNK` at a time; one row alone goes as it is, for acting. */
+/** Gives `run` the `rows` rows of `data`, `CHUNK` at a time from row `from` on; one row alone goes as it is, for acting. */
 async function inChunks<T extends Uint8Array | Float32Array>(
   data: T,
   rows: number,
-  outputSize: number,
-  run: (data: T, rows: number) => Promise<Float32Array>,
-): Promise<Float32Array> {
-  if (rows === 1) return Float32Array.from(await run(data, 1))
-  const inputSize = data.length / rows
-  const result = new Float32Array(rows * outputSize)
-  for (let row = 0; row < rows; row += CHUNK) {
-    const count = Math.min(CHUNK, rows - row)
-    let chunk = data.subarray(row * inputSize, (row + count) * inputSize) as T
-    if (count < CHUNK) {
-      const padded =
-        data instanceof Uint8Array ? new Uint8Array(CHUNK * inputSize) : new Float32Array(CHUNK * inputSize)
-      padded.set(chunk)
-      chunk = padded as T
-    }
-    result.set((await run(chunk, CHUNK)).subarray(0, count * outputSize), row * outputSize)
+  run: (data: T, rows: number, from: number) => Promise<void>,
+): Promise<void> {
+  if (rows === 1) return run(data, 1, 0)
+  const rowSize = data.length / rows
+  for (let from = 0; from < rows; from += CHUNK) {
+    const chunk = data.subarray(from * rowSize, (from + CHUNK) * rowSize) as T
+    await run(rows - from < CHUNK ? padded(chunk, CHUNK * rowSize) : chunk, CHUNK, from)
   }
-  return result
+}
+
+function padded<T extends Uint8Array | Float32Array>(data: T, length: number): T {
+  const all = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length)
+  all.set(data)
+  return all as T
+}
+
+/** The first `count` rows of a program's output, or all where there are not so many: what comes after them is of padding. */
+function valid({ data, shape }: NdArray, count: number): Float32Array {
+  const rows = shape[0]!
+  return (data as Float32Array).subarray(0, (data.length / rows) * Math.min(rows, count))
 }
