@@ -1,9 +1,10 @@
 /**
- * The same work here and in eager PyTorch, in turn, on one machine: `npx tsx bench/compare.ts --threads 1 --rounds 5`. Each round starts
- * every side once, so that a machine that is busy is busy for all; compare the ratios, which are medians of those within a round.
- * `--python CMD` (may be repeated) names the interpreters that have PyTorch. The last line is JSON. See docs/performance.md.
+ * The same work here, in eager PyTorch and in jitted JAX, in turn, on one machine: `npx tsx bench/compare.ts --threads 1 --rounds 5`. Each
+ * round starts every side once, so that a machine that is busy is busy for all; compare the ratios, which are medians of those within a
+ * round. `--python CMD` (may be repeated) names the interpreters; of PyTorch and JAX each runs what it has. The last line is JSON. See
+ * docs/performance.md.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { loadavg } from 'node:os'
@@ -13,11 +14,13 @@ import { table } from '../src/cli/table.ts'
 
 const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms']
 
+/** What it is compared with: Python's name of the library, and the script. */
+const PEERS = { torch: 'compare_torch.py', jax: 'compare_jax.py' } as const
+
 interface Report {
   readonly [field: string]: unknown
-  readonly torch?: string
-  readonly blas?: string
-  readonly absent?: readonly string[]
+  /** Name and version, of a peer. */
+  readonly library?: string
 }
 
 interface Side {
@@ -45,8 +48,22 @@ const armature: Side = {
   },
 }
 
-function pytorch(python: string): Side {
-  return { name: python, measure: () => lastLine(python, [pathOf('compare.py'), ...flags]) }
+/** One side for each peer that this interpreter has. */
+function peersOf(python: string): Side[] {
+  const libraries = Object.keys(PEERS) as (keyof typeof PEERS)[]
+  const script = `import importlib.util, sys; print(*filter(importlib.util.find_spec, sys.argv[1:]))`
+  const found = execFileSync(python, ['-c', script, ...libraries], { encoding: 'utf8' })
+    .trim()
+    .split(' ')
+  for (const library of libraries) {
+    if (!found.includes(library)) process.stderr.write(`absent in ${python}, so not compared: ${library}\n`)
+  }
+  return libraries
+    .filter((library) => found.includes(library))
+    .map((library) => ({
+      name: `${library} of ${python}`,
+      measure: () => lastLine(python, [pathOf(PEERS[library]), ...flags]),
+    }))
 }
 
 function pathOf(relative: string): string {
@@ -72,7 +89,7 @@ function median(values: readonly number[]): number {
 }
 
 async function main(): Promise<void> {
-  const sides = [armature, ...options.python.map(pytorch)]
+  const sides = [armature, ...options.python.flatMap(peersOf)]
   const reports: Report[][] = sides.map(() => [])
   const loadAtStart = loadavg()[0]!
   for (let round = 1; round <= Number(options.rounds); round++) {
@@ -81,9 +98,7 @@ async function main(): Promise<void> {
       process.stderr.write(`round ${round} of ${options.rounds}: ${side.name}\n`)
     }
   }
-  const described = reports.map(([first]) =>
-    first!.torch === undefined ? 'armature' : `torch ${first!.torch} (${first!.blas})`,
-  )
+  const described = reports.map(([first]) => first!.library ?? 'armature')
   const valuesOf = (side: number, field: string): number[] => reports[side]!.map((report) => Number(report[field]))
   const results = only.split(',').map((field) => ({
     field,
@@ -114,9 +129,6 @@ async function main(): Promise<void> {
     `ms: medians over ${options.rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
       `ratio: theirs to ours, median over rounds; load average ${load.join(' to ')}\n`,
   )
-  for (const name of new Set(reports.flatMap(([first]) => first!.absent ?? []))) {
-    process.stdout.write(`absent here, so not compared: ${name}\n`)
-  }
   process.stdout.write(`${JSON.stringify({ threads: Number(threads), load, results })}\n`)
 }
 

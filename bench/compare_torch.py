@@ -1,29 +1,22 @@
 """The work of `armature bench` in eager PyTorch, written the usual way: see docs/performance.md.
 
-    python3 bench/compare.py [--threads N] [--repetitions N] [--only NAME,...]
+    python3 bench/compare_torch.py [--threads N] [--repetitions N] [--only NAME,...]
 
 Prints one JSON object with medians in milliseconds under the names of `armature bench`. Every time is that of a caller: host arrays
-go in, noise is drawn inside, results come back as numbers. JAX is named as absent where it is not installed; nothing is compared
-with it.
+go in, noise is drawn inside, results come back as numbers.
 """
 
-import argparse
 import copy
-import importlib.util
-import json
 import math
 import os
 import re
-import statistics
-import sys
-import time
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-WARM_UP_RUNS, WARM_UP_S = 5, 2.0
+from compare_harness import arguments, report
 
 
 def mlp(sizes):
@@ -239,19 +232,6 @@ BENCHMARKS = {
 }
 
 
-def median_ms(run, repetitions):
-    def timed():
-        start = time.perf_counter()
-        run()
-        return time.perf_counter() - start
-
-    runs, spent = 0, 0.0
-    while runs < WARM_UP_RUNS or spent < WARM_UP_S:
-        spent += timed()
-        runs += 1
-    return 1000 * statistics.median(timed() for _ in range(repetitions))
-
-
 def blas():
     """The BLAS that this process has loaded: Debian's PyTorch takes the reference one, 12 times slower, unless OpenBLAS is there."""
     if not os.path.exists("/proc/self/maps"):
@@ -265,26 +245,13 @@ def blas():
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repetitions", type=int, default=30)
-    parser.add_argument("--only", default=",".join(BENCHMARKS))
-    args = parser.parse_args()
-    unknown = [name for name in args.only.split(",") if name not in BENCHMARKS]
-    if unknown:
-        parser.error(f"no benchmark {unknown[0]}; there is {', '.join(BENCHMARKS)}")
+    args = arguments()
     torch.set_num_threads(args.threads)
     if hasattr(torch.backends, "nnpack"):
         # It runs on few processors, and elsewhere warns at every convolution.
         torch.backends.nnpack.set_flags(False)
     torch.manual_seed(0)
-    report = {}
-    for name in args.only.split(","):
-        report[name] = round(median_ms(BENCHMARKS[name](), args.repetitions), 4)
-    absent = [name for name in ("jax",) if importlib.util.find_spec(name) is None]
-    if absent:
-        print(f"absent: {', '.join(absent)}", file=sys.stderr)
-    print(json.dumps({**report, "torch": torch.__version__, "blas": blas(), "threads": args.threads, "absent": absent}))
+    report(args, BENCHMARKS, f"torch {torch.__version__} ({blas()})")
 
 
 if __name__ == "__main__":

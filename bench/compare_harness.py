@@ -1,0 +1,41 @@
+"""What both peers of `armature bench` share: arguments, timing and the line of JSON."""
+
+import argparse
+import json
+import statistics
+import time
+
+FIELDS = ["sac_update_ms", "encoder_update_ms", "vae_update_ms", "act_ms"]
+WARM_UP_RUNS, WARM_UP_S = 5, 2.0
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repetitions", type=int, default=30)
+    parser.add_argument("--only", default=",".join(FIELDS))
+    args = parser.parse_args()
+    args.only = args.only.split(",")
+    unknown = [name for name in args.only if name not in FIELDS]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]}; there is {', '.join(FIELDS)}")
+    return args
+
+
+def report(args, benchmarks, library):
+    """Prints {field: median ms, ..., "library": its name and version}; `benchmarks` are functions that give the function to time."""
+    medians = {name: round(median_ms(benchmarks[name](), args.repetitions), 4) for name in args.only}
+    print(json.dumps({**medians, "library": library, "threads": args.threads}))
+
+
+def median_ms(run, repetitions):
+    def timed():
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    runs, spent = 0, 0.0
+    while runs < WARM_UP_RUNS or spent < WARM_UP_S:
+        spent += timed()
+        runs += 1
+    return 1000 * statistics.median(timed() for _ in range(repetitions))
