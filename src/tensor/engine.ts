@@ -1,4 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { InferenceSessionFactory } from 'onnxruntime-node'
 import { ArmatureError } from '../core/errors.ts'
 import { encodeModel } from './compile/onnx-model.ts'
@@ -156,6 +159,7 @@ async function startTensorflow(): Promise<Running> {
   const failures: string[] = []
   for (const packageName of TENSORFLOW_PACKAGES) {
     try {
+      checkAddon(packageName)
       await import(packageName)
       await tf.setBackend('tensorflow')
       const device = tensorflowOnGpu() ? 'gpu' : 'cpu'
@@ -171,6 +175,15 @@ async function startTensorflow(): Promise<Running> {
   })
 }
 
+/** Asked before the import: a package without its addon registers its kernels all the same, and the next one warns of each. */
+function checkAddon(packageName: string): void {
+  const lib = join(dirname(createRequire(import.meta.url).resolve(`${packageName}/package.json`)), 'lib')
+  const builds = existsSync(lib) ? readdirSync(lib) : []
+  if (!builds.some((build) => existsSync(join(lib, build, 'tfjs_binding.node')))) {
+    throw new Error('its native addon (tfjs_binding.node) was not installed')
+  }
+}
+
 async function startTensorflowOnGpu(): Promise<Running | undefined> {
   const started = await startTensorflow().catch(() => undefined)
   return started?.info.device === 'gpu' ? started : undefined
@@ -181,6 +194,7 @@ function tensorflowOnGpu(): boolean {
 }
 
 function firstLine(error: unknown): string {
-  if ((error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND') return 'not installed'
+  const { code } = error as { readonly code?: unknown }
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') return 'not installed'
   return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!
 }
