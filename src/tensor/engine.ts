@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import type { InferenceSessionFactory } from 'onnxruntime-node'
 import { ArmatureError } from '../core/errors.ts'
 import { encodeModel } from './compile/onnx-model.ts'
+import { registerMissingGradients } from './gradients.ts'
 import { polyfillUtil, tf } from './tf.ts'
 
 /** What runs compiled programs: see the table in README.md. */
@@ -161,6 +162,8 @@ async function startTensorflow(): Promise<Running> {
     try {
       checkAddon(packageName)
       await import(packageName)
+      // It brings TF.js's own gradients with it, which took the place of those that mend them.
+      registerMissingGradients()
       await tf.setBackend('tensorflow')
       const device = tensorflowOnGpu() ? 'gpu' : 'cpu'
       const info = { name: 'tensorflow', version: tf.version_core, threads: availableParallelism(), device } as const

@@ -1,10 +1,17 @@
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
+import type { EngineName } from '../../src/tensor/engine.ts'
+import { probeEngines } from '../../src/tensor/engine.ts'
 import { tf } from '../../src/tensor/tf.ts'
 
-/** Engines that every numeric suite runs on; `js` is the truth. */
-export const ENGINES = ['js', 'onnx'] as const
+/** What is held against `js`, the truth: `onnx`, which must be there, and `tensorflow` where one of its packages is installed. */
+export const NATIVE_ENGINES: readonly EngineName[] = (await probeEngines())
+  .filter(({ name, available }) => name === 'onnx' || (name === 'tensorflow' && available))
+  .map(({ name }) => name)
+
+/** Engines that every numeric suite runs on. */
+export const ENGINES: readonly EngineName[] = ['js', ...NATIVE_ENGINES]
 
 export function array(values: ArrayLike<number>, shape: readonly number[] = [values.length]): NdArray<Float32Array> {
   return { data: Float32Array.from(values), shape }

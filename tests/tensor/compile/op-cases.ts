@@ -1,5 +1,6 @@
 import type { NdArray } from '../../../src/core/ndarray.ts'
 import { sizeOf } from '../../../src/core/ndarray.ts'
+import type { EngineName } from '../../../src/tensor/engine.ts'
 import { tf } from '../../../src/tensor/tf.ts'
 import { array, wiggle } from '../numerics.ts'
 
@@ -10,6 +11,8 @@ export interface OpCase {
   readonly fn: (...inputs: tf.Tensor[]) => tf.Tensor
   /** Whether it is differentiated too (float inputs only). Default true. */
   readonly gradient?: boolean
+  /** The engine that has no such op, and says so. */
+  readonly lackedBy?: EngineName
 }
 
 type Fn = OpCase['fn']
@@ -493,7 +496,7 @@ const IMAGES: OpCase[] = [
     const filter = wiggle([...kernel, inputs, outputs], 1)
     const conv: Fn = (a, w) => tf.conv2d(a as tf.Tensor4D, w as tf.Tensor4D, stride, pad)
     const y = tf.tidy(() => conv(tf.zeros([...x.shape]), tf.zeros([...filter.shape])).shape)
-    return [
+    const cases = [
       op(`conv2d ${describeConv(shape)}`, conv, x, filter),
       op(
         `conv2dTranspose ${describeConv(shape)}`,
@@ -509,6 +512,7 @@ const IMAGES: OpCase[] = [
         filter,
       ),
     ]
+    return typeof pad === 'number' ? cases.map((opCase) => ({ ...opCase, lackedBy: 'tensorflow' })) : cases
   }),
   valueOnly(
     'conv2d, dilated',

@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { NdArray } from '../../../src/core/ndarray.ts'
 import { compile } from '../../../src/tensor/compile/program.ts'
+import type { EngineName } from '../../../src/tensor/engine.ts'
 import { startEngine } from '../../../src/tensor/engine.ts'
 import { tf } from '../../../src/tensor/tf.ts'
-import { wiggle, worstError } from '../numerics.ts'
+import { NATIVE_ENGINES, wiggle, worstError } from '../numerics.ts'
 import type { OpCase } from './op-cases.ts'
 import { OP_CASES } from './op-cases.ts'
 
@@ -30,7 +31,7 @@ function weightedSum(value: tf.Tensor): tf.Tensor {
   return tf.sum(tf.mul(value, tf.tensor(data, [...shape])))
 }
 
-async function run(engine: 'js' | 'onnx', opCase: OpCase): Promise<Record<string, NdArray>> {
+async function run(engine: EngineName, opCase: OpCase): Promise<Record<string, NdArray>> {
   await startEngine({ name: engine })
   const program = compile<string, string>(opCase.name, (tensors) => differentiated(opCase, tensors))
   const outputs = await program.run(inputsOf(opCase))
@@ -38,10 +39,11 @@ async function run(engine: 'js' | 'onnx', opCase: OpCase): Promise<Record<string
   return outputs
 }
 
-describe('every op, compiled, agrees with TF.js', () => {
-  it.each(OP_CASES.map((opCase) => [opCase.name, opCase] as const))('%s', async (_, opCase) => {
+describe.each(NATIVE_ENGINES)('every op on %s agrees with TF.js', (engine) => {
+  const cases = OP_CASES.filter(({ lackedBy }) => lackedBy !== engine)
+  it.each(cases.map((opCase) => [opCase.name, opCase] as const))('%s', async (_, opCase) => {
     const expected = await run('js', opCase)
-    const actual = await run('onnx', opCase)
+    const actual = await run(engine, opCase)
     expect(Object.keys(actual)).toEqual(Object.keys(expected))
     for (const [name, { data, shape }] of Object.entries(expected)) {
       expect(actual[name]!.shape, name).toEqual(shape)
