@@ -1,9 +1,11 @@
-"""What both peers of `armature bench` share: arguments, timing and the line of JSON."""
+"""What both peers of `armature bench` share: arguments, data, timing and the line of JSON."""
 
 import argparse
 import json
 import statistics
 import time
+
+import numpy as np
 
 FIELDS = ["sac_update_ms", "encoder_update_ms", "vae_update_ms", "act_ms"]
 WARM_UP_RUNS, WARM_UP_S = 5, 2.0
@@ -39,3 +41,14 @@ def median_ms(run, repetitions):
         spent += timed()
         runs += 1
     return 1000 * statistics.median(timed() for _ in range(repetitions))
+
+
+def sac_batch(size, observation_size, action_size):
+    rng = np.random.default_rng(0)
+    return {
+        "observation": rng.standard_normal((size, observation_size), np.float32),
+        "action": rng.uniform(-1, 1, (size, action_size)).astype(np.float32),
+        "reward": rng.standard_normal(size, np.float32),
+        "next_observation": rng.standard_normal((size, observation_size), np.float32),
+        "discount": np.full(size, 0.99, np.float32),
+    }

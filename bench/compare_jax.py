@@ -10,7 +10,7 @@ import functools
 import math
 import os
 
-from compare_harness import arguments, report
+from compare_harness import arguments, report, sac_batch
 
 ARGS = arguments()
 # XLA makes as many threads as this process may use processors, once, when it is loaded.
@@ -96,14 +96,7 @@ def twin_q(critics, observation, action):
 
 def sac_update():
     size, observation_size, action_size, hidden = 256, 16, 4, [256, 256]
-    rng = np.random.default_rng(0)
-    batch = {
-        "observation": rng.standard_normal((size, observation_size), np.float32),
-        "action": rng.uniform(-1, 1, (size, action_size)).astype(np.float32),
-        "reward": rng.standard_normal(size, np.float32),
-        "next_observation": rng.standard_normal((size, observation_size), np.float32),
-        "discount": np.full(size, 0.99, np.float32),
-    }
+    batch = sac_batch(size, observation_size, action_size)
     actor_key, critic_key, key = jax.random.split(KEY, 3)
     actor = mlp(actor_key, [observation_size, *hidden, 2 * action_size])
     critics = jax.vmap(lambda k: mlp(k, [observation_size + action_size, *hidden, 1]))(jax.random.split(critic_key))

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compare_harness import arguments, report
+from compare_harness import arguments, report, sac_batch
 
 
 def mlp(sizes):
@@ -61,14 +61,7 @@ class TwinQ(nn.Module):
 
 def sac_update():
     size, observation_size, action_size, hidden = 256, 16, 4, [256, 256]
-    rng = np.random.default_rng(0)
-    batch = {
-        "observation": rng.standard_normal((size, observation_size), np.float32),
-        "action": rng.uniform(-1, 1, (size, action_size)).astype(np.float32),
-        "reward": rng.standard_normal(size, np.float32),
-        "next_observation": rng.standard_normal((size, observation_size), np.float32),
-        "discount": np.full(size, 0.99, np.float32),
-    }
+    batch = sac_batch(size, observation_size, action_size)
     actor, critic = Actor(observation_size, action_size, hidden), TwinQ(observation_size, action_size, hidden)
     target_critic = copy.deepcopy(critic).requires_grad_(False)
     log_alpha = torch.zeros(1, requires_grad=True)
