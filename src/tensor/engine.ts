@@ -161,9 +161,8 @@ async function startTensorflow(): Promise<Running> {
   for (const packageName of TENSORFLOW_PACKAGES) {
     try {
       checkAddon(packageName)
-      await import(packageName)
-      // It brings TF.js's own gradients with it, which took the place of those that mend them.
-      registerMissingGradients()
+      // It brings TF.js's own gradients with it, even where it fails to load, and they take the place of those that mend them.
+      await import(packageName).finally(registerMissingGradients)
       await tf.setBackend('tensorflow')
       const device = tensorflowOnGpu() ? 'gpu' : 'cpu'
       const info = { name: 'tensorflow', version: tf.version_core, threads: availableParallelism(), device } as const
