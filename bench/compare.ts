@@ -55,15 +55,13 @@ function peersOf(python: string): Side[] {
   const found = execFileSync(python, ['-c', script, ...libraries], { encoding: 'utf8' })
     .trim()
     .split(' ')
-  for (const library of libraries) {
-    if (!found.includes(library)) process.stderr.write(`absent in ${python}, so not compared: ${library}\n`)
-  }
-  return libraries
-    .filter((library) => found.includes(library))
-    .map((library) => ({
-      name: `${library} of ${python}`,
-      measure: () => lastLine(python, [pathOf(PEERS[library]), ...flags]),
-    }))
+  return libraries.flatMap((library) => {
+    if (found.includes(library)) {
+      return { name: `${library} of ${python}`, measure: () => lastLine(python, [pathOf(PEERS[library]), ...flags]) }
+    }
+    process.stderr.write(`absent in ${python}, so not compared: ${library}\n`)
+    return []
+  })
 }
 
 function pathOf(relative: string): string {

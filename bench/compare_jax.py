@@ -226,8 +226,8 @@ def posterior(vae, x):
 
 def decode(vae, z):
     x = jax.nn.relu(apply_dense(vae["in"], z)).reshape(-1, 3, 3, 64)
-    for p, stride in zip(vae["up"][:-1], (2, 2)):
-        x = jax.nn.relu(apply_transposed_conv(p, x, stride))
+    for p in vae["up"][:-1]:
+        x = jax.nn.relu(apply_transposed_conv(p, x, 2))
     return apply_transposed_conv(vae["up"][-1], x, 3)
 
 

@@ -79,6 +79,5 @@ function padded<T extends Uint8Array | Float32Array>(data: T, length: number): T
 
 /** The first `count` rows of a program's output, or all where there are not so many: what comes after them is of padding. */
 function valid({ data, shape }: NdArray, count: number): Float32Array {
-  const rows = shape[0]!
-  return (data as Float32Array).subarray(0, (data.length / rows) * Math.min(rows, count))
+  return (data as Float32Array).subarray(0, (data.length / shape[0]!) * count)
 }
