@@ -6,7 +6,7 @@ import { runVersions } from '../io/run-folder.ts'
 import { buildProgram } from './program.ts'
 
 /** Launchers such as npm and tsx can pass one Ctrl-C on twice within some 40 ms: that is not a second one. */
-const SAME_KEY_PRESS_MS = 300
+const SAME_KEY_PRESS_MS = 500
 /** 128 + the number of the signal, as shells say it. */
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const
 /** Errors of a run that was asked for properly. */
