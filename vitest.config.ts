@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    globalSetup: 'tests/build.ts',
     environment: 'node',
     pool: 'forks',
     // Most tests wait for processes of their own or for native code; without this, two cores would mean one worker.

@@ -2,18 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
+import { BIN } from '../built.ts'
 
 /** A process that the tests wait for may share its core with many others. */
 export const SLOW_MS = 600_000
-
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 export interface Finished {
   readonly code: number | null
@@ -31,15 +27,15 @@ const started: ChildProcess[] = []
 // A test that fails half-way leaves no process behind.
 afterAll(() => started.forEach((child) => child.kill('SIGKILL')))
 
-/** Starts `armature <args>` from the sources in `cwd`, as a user would: none of npm's or this shell's settings reach it. */
+/** Starts `armature <args>` in `cwd`, as a user would: none of npm's or this shell's settings reach it. */
 export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-  return startNode([MAIN, ...args], cwd, env)
+  return startNode([BIN, ...args], cwd, env)
 }
 
-/** Starts `node <args>` with a loader for TypeScript. */
+/** Starts `node <args>`; `built` names the script of a `.ts` file. */
 export function startNode(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running {
   const { npm_lifecycle_event: _event, ARMATURE_ENGINE: _engine, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--import', LOADER, ...args], { cwd, env: { ...inherited, ...env } })
+  const child = spawn(process.execPath, args, { cwd, env: { ...inherited, ...env } })
   started.push(child)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

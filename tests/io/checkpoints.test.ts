@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { mkdir, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ndarray } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
 import type { CheckpointParts } from '../../src/io/checkpoints.ts'
 import { CheckpointStore } from '../../src/io/checkpoints.ts'
+import { built } from '../built.ts'
 import { failure, temporaryFolder } from './helpers.ts'
 
 const folder = temporaryFolder()
@@ -142,10 +142,10 @@ describe('a writer that is killed', () => {
     const path = folder.path('killed')
     const store = new CheckpointStore(path)
     const rng = new Rng(3)
-    const script = fileURLToPath(new URL('save-until-killed.ts', import.meta.url))
+    const script = built('save-until-killed.ts', import.meta.url)
     let step = 1
     for (let round = 0; round < 5; round++) {
-      const child = spawn(process.execPath, ['--import', 'tsx', script, path, String(step)], { stdio: 'pipe' })
+      const child = spawn(process.execPath, [script, path, String(step)], { stdio: 'pipe' })
       await once(child.stdout, 'data')
       await setTimeout(rng.uniform(0, 60))
       child.kill('SIGKILL')

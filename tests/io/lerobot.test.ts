@@ -1,17 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
+import { built } from '../built.ts'
 import { randomEpisode, SPEC } from './lerobot-helpers.ts'
 
 let folder = ''
@@ -188,9 +187,8 @@ describe('damage', () => {
 
   it('by a kill in the middle of recording: what was finished can be read', { timeout: 120_000 }, async () => {
     const path = join(folder, 'killed')
-    const program = fileURLToPath(new URL('record-until-killed.ts', import.meta.url))
-    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-    const child = spawn(process.execPath, ['--import', loader, program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const program = built('record-until-killed.ts', import.meta.url)
+    const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
     const said: string[] = []
     child.stdout.on('data', (text: Buffer) => said.push(...text.toString().trim().split('\n')))
     while (said.length < 12 && child.exitCode === null) await setTimeout(2)

@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { built } from '../built.ts'
 import { sets, SLOW_MS, startNode } from '../cli/helpers.ts'
 
 interface Sample {
@@ -8,7 +8,7 @@ interface Sample {
   readonly tensors: number
 }
 
-const SCRIPT = fileURLToPath(new URL('../../bench/soak.ts', import.meta.url))
+const SCRIPT = built('../../bench/soak.ts', import.meta.url)
 const STEPS = 20_000
 /** By then the replay has wrapped, every program is compiled and the allocators have what they keep. */
 const WARM_STEPS = 6000

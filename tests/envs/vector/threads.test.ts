@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createRequire } from 'node:module'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it, vi } from 'vitest'
 import { InfoBoard } from '../../../envs/vector/info-board.ts'
@@ -10,6 +8,7 @@ import { vectorArrays, vectorBytes } from '../../../envs/vector/vector-arrays.ts
 import { sizeOf } from '../../../src/core/ndarray.ts'
 import { Rng } from '../../../src/core/rng.ts'
 import type { VectorEnv } from '../../../src/core/vector-env.ts'
+import { built } from '../../built.ts'
 import { ACTION, makeEnv as makeOddEnv } from './odd-envs.ts'
 
 /** Threads start slowly where many processes share a core. */
@@ -68,9 +67,8 @@ describe('envs in threads', { timeout: SLOW_MS }, () => {
   })
 
   it('do not keep a process alive that forgets to close them', async () => {
-    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-    const script = fileURLToPath(new URL('./forgets-close.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, script], {
+    const script = built('forgets-close.ts', import.meta.url)
+    const { stdout } = await promisify(execFile)(process.execPath, [script], {
       timeout: SLOW_MS / 2,
     })
     expect(JSON.parse(stdout)).toEqual([1 / 3, 1 / 3])
