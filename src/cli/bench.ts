@@ -1,10 +1,10 @@
 import { ArmatureError } from '../core/errors.ts'
 import { engineInfo } from '../tensor/engine.ts'
-import type { Benchmark } from './benchmarks.ts'
-import { benchmarks } from './benchmarks.ts'
+import type { Benchmark } from '../bench/benchmarks.ts'
+import { benchmarks } from '../bench/benchmarks.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
-import { sceneBenchmarks } from './env-benchmarks.ts'
+import { sceneBenchmarks } from '../bench/env-benchmarks.ts'
 import { table } from './table.ts'
 
 /** Medians by benchmark name, and what they were measured on. */

@@ -1,9 +1,9 @@
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import { envs } from '../../envs/index.ts'
-import { benchmarks } from '../../src/cli/benchmarks.ts'
+import { benchmarks } from '../../src/bench/benchmarks.ts'
 import { bridgeSections } from '../../src/cli/bridge-benchmarks.ts'
-import { sceneBenchmarks } from '../../src/cli/env-benchmarks.ts'
+import { sceneBenchmarks } from '../../src/bench/env-benchmarks.ts'
 import { runCli, SLOW_MS } from './helpers.ts'
 
 test('bench times what it is asked for and prints one flat JSON object', { timeout: SLOW_MS }, async () => {

@@ -2,11 +2,11 @@ import type { ChildProcess } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ArmatureError } from '../core/errors.ts'
-import type { BridgeMode, BridgeState } from '../../bridges/protocol/messages.ts'
-import type { KeyPair } from '../../bridges/zmq/keys.ts'
-import type { Endpoints } from '../../bridges/zmq/sockets.ts'
-import type { BenchCameras } from './bridge-bench-robot.ts'
+import { ArmatureError } from '../../core/errors.ts'
+import type { BridgeMode, BridgeState } from '../../../bridges/protocol/messages.ts'
+import type { KeyPair } from '../../../bridges/zmq/keys.ts'
+import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
+import type { BenchCameras } from './robot.ts'
 
 /** What a child process is to be. */
 export type WorkerTask =
@@ -57,7 +57,7 @@ export interface WorkerAnswer {
   readonly durationsUs?: readonly number[]
 }
 
-const WORKER = fileURLToPath(new URL(`./bridge-bench-worker${extname(import.meta.url)}`, import.meta.url))
+const WORKER = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url))
 const ANSWER_MS = 60_000
 
 /** A child process that plays the robot's side of a measurement. Whoever starts one must end it. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ObservationMessage } from '../../bridges/protocol/messages.ts'
-import type { Robot, RobotReading, RobotSpec } from '../core/robot.ts'
-import { boxSpace, imageSpace } from '../core/spaces.ts'
-import { monotonicUs } from './monotonic-clock.ts'
+import type { ObservationMessage } from '../../../bridges/protocol/messages.ts'
+import type { Robot, RobotReading, RobotSpec } from '../../core/robot.ts'
+import { boxSpace, imageSpace } from '../../core/spaces.ts'
+import { monotonicUs } from '../../cli/monotonic-clock.ts'
 
 /** What the cameras of a timed robot show: 64x64 RGB is 12 KB, 640x480 RGB is 0.9 MB. */
 export interface BenchCameras {

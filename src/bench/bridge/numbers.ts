@@ -1,4 +1,4 @@
-import { Histogram } from '../../bridges/protocol/histogram.ts'
+import { Histogram } from '../../../bridges/protocol/histogram.ts'
 
 /** `.p50`, `.p99`, `.p999` and `.max` of durations in microseconds, under `name`. */
 export function percentiles(name: string, durationsUs: Iterable<number>): Record<string, number> {

@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { Dealer } from 'zeromq'
-import { RobotServer } from '../../bridges/robot-server.ts'
-import { Authorization } from '../../bridges/zmq/authorization.ts'
-import { readKeyFile } from '../../bridges/zmq/keys.ts'
-import { encodeMessage } from '../../bridges/protocol/codec.ts'
-import type { WorkerAnswer, WorkerCommand, WorkerStats, WorkerTask } from './bridge-bench-child.ts'
-import { BenchRobot, sampleObservation, TripTimer } from './bridge-bench-robot.ts'
-import { collectGarbage } from './garbage.ts'
-import { monotonicUs } from './monotonic-clock.ts'
+import { RobotServer } from '../../../bridges/robot-server.ts'
+import { Authorization } from '../../../bridges/zmq/authorization.ts'
+import { readKeyFile } from '../../../bridges/zmq/keys.ts'
+import { encodeMessage } from '../../../bridges/protocol/codec.ts'
+import type { WorkerAnswer, WorkerCommand, WorkerStats, WorkerTask } from './child.ts'
+import { BenchRobot, sampleObservation, TripTimer } from './robot.ts'
+import { collectGarbage } from '../garbage.ts'
+import { monotonicUs } from '../../cli/monotonic-clock.ts'
 
 /**
  * The robot's side of `armature bench bridge`, in a process of its own: a robot server, or a bare socket that sends the same bytes. The only

@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BenchChild, WorkerStats } from './bridge-bench-child.ts'
-import { slope } from './bridge-bench-numbers.ts'
-import { answer, connectTo, realtimeRobot, startMoving } from './bridge-bench-realtime.ts'
-import { collectGarbage } from './garbage.ts'
-import { monotonicUs } from './monotonic-clock.ts'
-import type { SectionContext } from './bridge-bench-section.ts'
+import type { BenchChild, WorkerStats } from './child.ts'
+import { slope } from './numbers.ts'
+import { answer, connectTo, realtimeRobot, startMoving } from './realtime.ts'
+import { collectGarbage } from '../garbage.ts'
+import { monotonicUs } from '../../cli/monotonic-clock.ts'
+import type { SectionContext } from './section.ts'
 
 const HZ = 50
 const SAMPLES = 60

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PolicyClientOptions } from '../../bridges/policy-client.ts'
-import { PolicyClient } from '../../bridges/policy-client.ts'
-import type { ObservationContent } from '../../bridges/protocol/messages.ts'
-import type { WorkerTask } from './bridge-bench-child.ts'
-import { BenchChild } from './bridge-bench-child.ts'
-import { median, percentiles } from './bridge-bench-numbers.ts'
-import type { BenchCameras } from './bridge-bench-robot.ts'
-import { monotonicUs } from './monotonic-clock.ts'
-import type { Section, SectionContext } from './bridge-bench-section.ts'
+import type { PolicyClientOptions } from '../../../bridges/policy-client.ts'
+import { PolicyClient } from '../../../bridges/policy-client.ts'
+import type { ObservationContent } from '../../../bridges/protocol/messages.ts'
+import type { WorkerTask } from './child.ts'
+import { BenchChild } from './child.ts'
+import { median, percentiles } from './numbers.ts'
+import type { BenchCameras } from './robot.ts'
+import { monotonicUs } from '../../cli/monotonic-clock.ts'
+import type { Section, SectionContext } from './section.ts'
 
 const HZ = 50
 const SMALL: BenchCameras = { count: 1, height: 64, width: 64 }
