@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Publisher } from 'zeromq'
 import { decodeMessage, encodeMessage } from '../protocol/codec.ts'
 import type { Message, RobotHeader, WelcomeMessage } from '../protocol/messages.ts'
-import type { RobotContent } from '../robot-server-outlet.ts'
-import type { ReceptionKeys } from '../robot-server-reception.ts'
+import type { RobotContent } from '../server/publisher.ts'
+import type { HandshakeKeys } from '../server/handshake.ts'
 import { SendQueue } from '../zmq/queue.ts'
 import type { Endpoints, RobotSockets } from '../zmq/sockets.ts'
 import { bindRobotSockets, endpointsBeside, isLoopback } from '../zmq/sockets.ts'
@@ -18,7 +18,7 @@ export interface LogPlayerOptions {
   /** Of the control socket. Default `tcp://127.0.0.1:*`; one that others can reach needs `security`. */
   readonly endpoint?: string
   /** Keys of the player, and who may look on: all on the list, whatever their role. */
-  readonly security?: ReceptionKeys
+  readonly security?: HandshakeKeys
   /** Lets addresses other than loopback go without keys: anyone in the network can then look on. */
   readonly insecureLan?: boolean
   /** Times as fast as it was; default 1. */

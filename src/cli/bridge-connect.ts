@@ -1,6 +1,6 @@
-import type { ObserverClientOptions } from '../../bridges/observer-client.ts'
-import { ObserverClient } from '../../bridges/observer-client.ts'
-import type { ReceptionKeys } from '../../bridges/robot-server-reception.ts'
+import type { ObserverClientOptions } from '../../bridges/client/observer-client.ts'
+import { ObserverClient } from '../../bridges/client/observer-client.ts'
+import type { HandshakeKeys } from '../../bridges/server/handshake.ts'
 import { Authorization } from '../../bridges/zmq/authorization.ts'
 import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
 import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
@@ -50,7 +50,7 @@ export interface ListenFlags {
 export async function listenSecurity(
   { key, authorized }: ListenFlags,
   wallClock: () => number,
-): Promise<ReceptionKeys | undefined> {
+): Promise<HandshakeKeys | undefined> {
   if (key === undefined) return undefined
   return { keys: await readKeyFile(key), authorization: await Authorization.open(authorized, wallClock) }
 }

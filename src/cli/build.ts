@@ -1,4 +1,4 @@
-import type { RemoteEnv } from '../../bridges/remote-env.ts'
+import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
 import { agents } from '../../agents/index.ts'
 import { encoders } from '../../encoders/index.ts'
 import { makeEnv } from '../../envs/index.ts'

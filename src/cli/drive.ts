@@ -1,4 +1,4 @@
-import type { RemoteEnv } from '../../bridges/remote-env.ts'
+import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { EpisodeResult } from '../evaluate/policy.ts'
 import { agentPolicy } from '../run/policies.ts'

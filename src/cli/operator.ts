@@ -1,4 +1,4 @@
-import { PolicyClient } from '../../bridges/policy-client.ts'
+import { PolicyClient } from '../../bridges/client/policy-client.ts'
 import { clientSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
 import { monotonicUs } from './monotonic-clock.ts'

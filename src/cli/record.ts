@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { MAGIC, RECORD_HEADER_BYTES } from '../../bridges/recording/log-format.ts'
 import { LogWriter } from '../../bridges/recording/log-writer.ts'
-import type { ObservedMessage } from '../../bridges/observer-client.ts'
+import type { ObservedMessage } from '../../bridges/client/observer-client.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
 import { observeRobot, waitFor } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'

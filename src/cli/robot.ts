@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { envRobot } from '../../bridges/adapters/env-robot.ts'
 import { mockRobot } from '../../bridges/adapters/mock-robot.ts'
-import type { EventContent } from '../../bridges/robot-server-outlet.ts'
-import type { ReceptionKeys } from '../../bridges/robot-server-reception.ts'
-import { RobotServer } from '../../bridges/robot-server.ts'
+import type { EventContent } from '../../bridges/server/publisher.ts'
+import type { HandshakeKeys } from '../../bridges/server/handshake.ts'
+import { RobotServer } from '../../bridges/server/robot-server.ts'
 import type { LimitProfile } from '../../bridges/safety/limits.ts'
 import { loadLimits } from '../../bridges/safety/limits.ts'
 import type { Endpoints } from '../../bridges/zmq/sockets.ts'
@@ -119,7 +119,7 @@ interface Announcement {
   readonly mode: RobotReport['mode']
   readonly endpoints: Endpoints
   readonly limits: LimitProfile | undefined
-  readonly security: ReceptionKeys | undefined
+  readonly security: HandshakeKeys | undefined
 }
 
 function announce(context: CliContext, { spec }: Robot, { mode, endpoints, limits, security }: Announcement): void {

@@ -1,5 +1,5 @@
-import type { BridgeSnapshot } from '../../bridges/bridge-monitor.ts'
-import { BridgeMonitor } from '../../bridges/bridge-monitor.ts'
+import type { BridgeSnapshot } from '../../bridges/client/bridge-monitor.ts'
+import { BridgeMonitor } from '../../bridges/client/bridge-monitor.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
 import { observeRobot, waitFor } from './bridge-connect.ts'
 import { monotonicUs } from './monotonic-clock.ts'

@@ -1,8 +1,8 @@
-import type { ClientEvent, PolicyClientOptions } from '../../bridges/policy-client.ts'
-import { PolicyClient } from '../../bridges/policy-client.ts'
-import type { EventContent } from '../../bridges/robot-server-outlet.ts'
-import type { RobotServerOptions } from '../../bridges/robot-server.ts'
-import { RobotServer } from '../../bridges/robot-server.ts'
+import type { ClientEvent, PolicyClientOptions } from '../../bridges/client/policy-client.ts'
+import { PolicyClient } from '../../bridges/client/policy-client.ts'
+import type { EventContent } from '../../bridges/server/publisher.ts'
+import type { RobotServerOptions } from '../../bridges/server/robot-server.ts'
+import { RobotServer } from '../../bridges/server/robot-server.ts'
 import { clock, SimpleRobot } from './simple-robot.ts'
 
 type Watching = Pick<RobotServerOptions, 'watchdogs' | 'overrunUs'>

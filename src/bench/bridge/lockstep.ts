@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { curveKeyPair, Router } from 'zeromq'
-import { PolicyClient } from '../../../bridges/policy-client.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { encodeMessage, decodeMessage } from '../../../bridges/protocol/codec.ts'
 import { authorizeKey, createKeyFile } from '../../../bridges/zmq/keys.ts'
 import type { ClientSecurity } from '../../../bridges/zmq/sockets.ts'

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { Dealer } from 'zeromq'
-import { RobotServer } from '../../../bridges/robot-server.ts'
+import { RobotServer } from '../../../bridges/server/robot-server.ts'
 import { Authorization } from '../../../bridges/zmq/authorization.ts'
 import { readKeyFile } from '../../../bridges/zmq/keys.ts'
 import { encodeMessage } from '../../../bridges/protocol/codec.ts'

@@ -1,4 +1,4 @@
-import { PolicyClient } from '../../../bridges/policy-client.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { clock } from '../simple-robot.ts'
 
 /** Sends actions at 1 kHz, whatever the robot says, and starts it again whenever it is told to. The argument is the robot's endpoint. */

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { PolicyClient } from '../../../bridges/policy-client.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import type { Wire } from '../protocol/wire.ts'
 import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
 import { Rng } from '../../../src/core/rng.ts'

@@ -4,8 +4,8 @@ import type { TestBridge } from '../helpers.ts'
 import { openBridge, PATIENT, until, wait } from '../helpers.ts'
 import { mockRobot } from '../../../bridges/adapters/mock-robot.ts'
 import { clock } from '../simple-robot.ts'
-import { RobotServer } from '../../../bridges/robot-server.ts'
-import { PolicyClient } from '../../../bridges/policy-client.ts'
+import { RobotServer } from '../../../bridges/server/robot-server.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { ask, expectConserved, networkTo, spawnScript, TimedRobot } from './harness.ts'
 
 const STOPS = 200

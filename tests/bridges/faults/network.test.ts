@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ClientEvent, PolicyClient } from '../../../bridges/policy-client.ts'
+import type { ClientEvent, PolicyClient } from '../../../bridges/client/policy-client.ts'
 import type { TestBridge } from '../helpers.ts'
 import { openBridge, until, wait, WATCHFUL } from '../helpers.ts'
 import { clock } from '../simple-robot.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { RobotRefusal } from '../../../bridges/robot-refusal.ts'
+import { RobotRefusal } from '../../../bridges/client/robot-refusal.ts'
 import { actionDigest, observationDigest } from '../../../bridges/protocol/schema.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
 import { Rng } from '../../../src/core/rng.ts'

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { PolicyClient } from '../../../bridges/policy-client.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
 import { until, wait } from '../helpers.ts'
 import { clock } from '../simple-robot.ts'

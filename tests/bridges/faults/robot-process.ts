@@ -1,5 +1,5 @@
-import type { RobotServerOptions } from '../../../bridges/robot-server.ts'
-import { RobotServer } from '../../../bridges/robot-server.ts'
+import type { RobotServerOptions } from '../../../bridges/server/robot-server.ts'
+import { RobotServer } from '../../../bridges/server/robot-server.ts'
 import { clock, SimpleRobot } from '../simple-robot.ts'
 
 /**

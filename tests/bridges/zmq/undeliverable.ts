@@ -1,6 +1,6 @@
 // A process that leaves in the way that its first argument says, with messages that nobody will take and receives that never end.
-import { PolicyClient } from '../../../bridges/policy-client.ts'
-import { RobotServer } from '../../../bridges/robot-server.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
+import { RobotServer } from '../../../bridges/server/robot-server.ts'
 import { SendQueue } from '../../../bridges/zmq/queue.ts'
 import { bindRobotSockets, connectControl, endpointsBeside, makeClientSockets } from '../../../bridges/zmq/sockets.ts'
 import { clock, SimpleRobot } from '../simple-robot.ts'

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { BridgeMonitor } from '../../bridges/bridge-monitor.ts'
-import type { ObservedMessage } from '../../bridges/observer-client.ts'
-import type { EventMessage, WelcomeMessage } from '../../bridges/protocol/messages.ts'
-import { CLAMPED } from '../../bridges/safety/limit-engine.ts'
-import { appliedOf, observationOf } from './observations.ts'
-import { sampleMessages } from './protocol/samples.ts'
+import { BridgeMonitor } from '../../../bridges/client/bridge-monitor.ts'
+import type { ObservedMessage } from '../../../bridges/client/observer-client.ts'
+import type { EventMessage, WelcomeMessage } from '../../../bridges/protocol/messages.ts'
+import { CLAMPED } from '../../../bridges/safety/limit-engine.ts'
+import { appliedOf, observationOf } from '../observations.ts'
+import { sampleMessages } from '../protocol/samples.ts'
 
 const sample = sampleMessages.find((message): message is WelcomeMessage => message.kind === 'welcome')!
 const welcome: WelcomeMessage = {

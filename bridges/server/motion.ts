@@ -1,9 +1,9 @@
-import { ndarray } from '../src/core/ndarray.ts'
-import type { Robot, RobotReading, StopCategory } from '../src/core/robot.ts'
-import { isGoalRobot } from '../src/core/robot.ts'
-import { sizeOf } from '../src/core/ndarray.ts'
-import { Counters } from './protocol/counters.ts'
-import type { ErrorCode } from './protocol/errors.ts'
+import { ndarray } from '../../src/core/ndarray.ts'
+import type { Robot, RobotReading, StopCategory } from '../../src/core/robot.ts'
+import { isGoalRobot } from '../../src/core/robot.ts'
+import { sizeOf } from '../../src/core/ndarray.ts'
+import { Counters } from '../protocol/counters.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
 import type {
   ActionMessage,
   AppliedContent,
@@ -11,12 +11,12 @@ import type {
   GoalContent,
   ImageContent,
   ObservationContent,
-} from './protocol/messages.ts'
-import { LimitEngine } from './safety/limit-engine.ts'
-import type { LimitProfile } from './safety/limits.ts'
-import type { TimedSteps } from './safety/scheduler.ts'
-import { ActionScheduler } from './safety/scheduler.ts'
-import type { ActionProblem } from './safety/supervisor.ts'
+} from '../protocol/messages.ts'
+import { LimitEngine } from '../safety/limit-engine.ts'
+import type { LimitProfile } from '../safety/limits.ts'
+import type { TimedSteps } from '../safety/scheduler.ts'
+import { ActionScheduler } from '../safety/scheduler.ts'
+import type { ActionProblem } from '../safety/supervisor.ts'
 
 export interface MotionOptions {
   readonly robot: Robot

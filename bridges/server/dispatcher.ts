@@ -1,6 +1,6 @@
-import { decodeMessage, topicOf } from './protocol/codec.ts'
-import type { ErrorCode } from './protocol/errors.ts'
-import { ProtocolError } from './protocol/errors.ts'
+import { decodeMessage, topicOf } from '../protocol/codec.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import { ProtocolError } from '../protocol/errors.ts'
 import type {
   ActionMessage,
   BridgeMode,
@@ -12,23 +12,23 @@ import type {
   Message,
   ObservationContent,
   PingMessage,
-} from './protocol/messages.ts'
-import type { Motion } from './robot-server-motion.ts'
-import type { Outlet } from './robot-server-outlet.ts'
-import type { Peer, Peers } from './robot-server-peers.ts'
-import { TokenBucket } from './robot-server-peers.ts'
-import type { Reception } from './robot-server-reception.ts'
-import type { Caller, Outcome, Supervisor } from './safety/supervisor.ts'
+} from '../protocol/messages.ts'
+import type { Motion } from './motion.ts'
+import type { Publisher } from './publisher.ts'
+import type { Peer, Peers } from './peers.ts'
+import { TokenBucket } from './peers.ts'
+import type { Handshake } from './handshake.ts'
+import type { Caller, Outcome, Supervisor } from '../safety/supervisor.ts'
 
-export interface DeskParts {
+export interface DispatcherParts {
   readonly mode: BridgeMode
   readonly clock: () => number
   readonly endpoints: Endpoints
   readonly peers: Peers
-  readonly reception: Reception
+  readonly handshake: Handshake
   readonly supervisor: Supervisor
   readonly motion: Motion
-  readonly outlet: Outlet
+  readonly publisher: Publisher
   /** The robot itself failed: comes to a stop. */
   readonly onFault: (error: unknown) => void
   /** The client that holds the lease may be gone: find out. */
@@ -42,12 +42,12 @@ const STRANGERS_PER_SECOND = 50
  * Takes what clients send. Of a client that has not said hello nothing else is decoded, and of one that sends too much nothing at all; what
  * it says is then settled at once, between two control periods if need be.
  */
-export class Desk {
-  readonly #parts: DeskParts
+export class Dispatcher {
+  readonly #parts: DispatcherParts
   readonly #strangers: TokenBucket
   readonly #received = { control: 0, controlBytes: 0, action: 0, actionBytes: 0 }
 
-  constructor(parts: DeskParts) {
+  constructor(parts: DispatcherParts) {
     this.#parts = parts
     this.#strangers = new TokenBucket(STRANGERS_PER_SECOND, parts.clock())
   }
@@ -67,7 +67,7 @@ export class Desk {
     if (peer === undefined && topic !== topicOf('hello')) {
       this.#refuseStranger(routingId, topic, nowUs)
     } else if (peer === undefined ? !this.#strangers.take(nowUs) : !peer.buckets.control.take(nowUs)) {
-      this.#parts.outlet.event(reject('rate_limited', 'too many control messages'))
+      this.#parts.publisher.event(reject('rate_limited', 'too many control messages'))
     } else {
       this.#settle(routingId, peer, body, nowUs)
     }
@@ -77,11 +77,11 @@ export class Desk {
   action(routingId: Buffer, body: Buffer): void {
     this.#received.action++
     this.#received.actionBytes += body.length
-    const { peers, mode, motion, outlet, clock } = this.#parts
+    const { peers, mode, motion, publisher, clock } = this.#parts
     const nowUs = clock()
     const peer = peers.of(routingId)
     if (peer === undefined) {
-      outlet.event(reject('unauthorized', 'an action from a connection that has not said hello'))
+      publisher.event(reject('unauthorized', 'an action from a connection that has not said hello'))
       return motion.refuse('unauthorized')
     }
     if (peer.role === 'observer') return this.#refuseAction(peer, 'role_forbidden', 'observers may not send actions')
@@ -110,12 +110,12 @@ export class Desk {
     const isOld = /^rb[^1]/.test(topic)
     const code = isOld ? 'version_unsupported' : 'unauthorized'
     const text = isOld ? 'this robot speaks protocol 1' : 'say hello first'
-    this.#parts.outlet.event({ event: 'security', code, text: `a connection was refused: ${text}` })
-    if (this.#strangers.take(nowUs)) this.#parts.outlet.reply(routingId, '', { kind: 'error', code, text })
+    this.#parts.publisher.event({ event: 'security', code, text: `a connection was refused: ${text}` })
+    if (this.#strangers.take(nowUs)) this.#parts.publisher.reply(routingId, '', { kind: 'error', code, text })
   }
 
   #settle(routingId: Buffer, peer: Peer | undefined, body: Buffer, nowUs: number): void {
-    const { outlet } = this.#parts
+    const { publisher } = this.#parts
     let seq: number | undefined
     try {
       const message = decodeMessage(body)
@@ -131,21 +131,21 @@ export class Desk {
       this.#obey(peer, message, nowUs)
     } catch (error) {
       const { code, message: text, refSeq = seq } = protocolError(error)
-      outlet.event(reject(code, `${peer?.name ?? 'a client'}: ${text}`))
-      outlet.reply(routingId, peer?.session ?? '', { kind: 'error', code, text, ...about(refSeq) })
+      publisher.event(reject(code, `${peer?.name ?? 'a client'}: ${text}`))
+      publisher.reply(routingId, peer?.session ?? '', { kind: 'error', code, text, ...about(refSeq) })
     }
   }
 
   #hello(routingId: Buffer, message: HelloMessage, nowUs: number): void {
-    const { reception, outlet, endpoints } = this.#parts
-    const admitted = reception.admit(routingId, message, nowUs)
+    const { handshake, publisher, endpoints } = this.#parts
+    const admitted = handshake.admit(routingId, message, nowUs)
     if ('code' in admitted) {
-      outlet.event({ event: 'security', code: admitted.code, text: `${message.name} was refused: ${admitted.text}` })
-      return outlet.reply(routingId, '', { kind: 'error', ...admitted, refSeq: message.seq })
+      publisher.event({ event: 'security', code: admitted.code, text: `${message.name} was refused: ${admitted.text}` })
+      return publisher.reply(routingId, '', { kind: 'error', ...admitted, refSeq: message.seq })
     }
     admitted.lastSeenUs = nowUs
-    outlet.tell(admitted, reception.welcome(admitted.role, message.seq, endpoints))
-    outlet.event({ event: 'peer', code: 'hello', text: `${admitted.name} is here as ${admitted.role}` })
+    publisher.tell(admitted, handshake.welcome(admitted.role, message.seq, endpoints))
+    publisher.event({ event: 'peer', code: 'hello', text: `${admitted.name} is here as ${admitted.role}` })
   }
 
   #obey(peer: Peer, message: Message, nowUs: number): void {
@@ -158,7 +158,7 @@ export class Desk {
         return this.#command(peer, message, nowUs)
       case 'bye':
         this.#parts.peers.remove(peer)
-        this.#parts.outlet.event({ event: 'peer', code: 'bye', text: `${peer.name} left: ${message.reason}` })
+        this.#parts.publisher.event({ event: 'peer', code: 'bye', text: `${peer.name} left: ${message.reason}` })
         return this.#parts.supervisor.controllerLost(peer.session, nowUs)
       default:
         throw new ProtocolError('unknown_kind', `the control socket takes no ${message.kind}`)
@@ -166,43 +166,43 @@ export class Desk {
   }
 
   #ping(peer: Peer, { lease, t1Us, seq }: PingMessage, nowUs: number): void {
-    const { supervisor, outlet, clock } = this.#parts
+    const { supervisor, publisher, clock } = this.#parts
     if (lease !== undefined) supervisor.renew(callerOf(peer, lease), nowUs)
-    outlet.tell(peer, { kind: 'pong', refSeq: seq, t1Us, t2Us: nowUs, t3Us: clock() })
+    publisher.tell(peer, { kind: 'pong', refSeq: seq, t1Us, t2Us: nowUs, t3Us: clock() })
   }
 
   #lease(peer: Peer, { ttlMs, preempt, seq }: LeaseRequestMessage, nowUs: number): void {
-    const { supervisor, outlet, motion } = this.#parts
+    const { supervisor, publisher, motion } = this.#parts
     const caller = callerOf(peer)
     const ask = preempt === true ? supervisor.preempt.bind(supervisor) : supervisor.requestLease.bind(supervisor)
     const outcome = ask(caller, ttlMs * 1000, nowUs)
     if (outcome.ok) {
       if (preempt === true) motion.forget()
       const { token, ttlUs } = outcome.lease
-      return outlet.tell(peer, { kind: 'lease', refSeq: seq, lease: token, ttlMs: Math.ceil(ttlUs / 1000) })
+      return publisher.tell(peer, { kind: 'lease', refSeq: seq, lease: token, ttlMs: Math.ceil(ttlUs / 1000) })
     }
     const { code, holder, expiresInUs } = outcome
     const text = holder === undefined ? outcome.text : `${this.#nameOf(holder)} holds the lease`
     const retryAfterMs =
       expiresInUs === undefined ? {} : { retryAfterMs: Math.min(1000, Math.ceil(expiresInUs / 1000)) }
-    outlet.tell(peer, { kind: 'error', code, text, refSeq: seq, ...retryAfterMs })
+    publisher.tell(peer, { kind: 'error', code, text, refSeq: seq, ...retryAfterMs })
     if (holder !== undefined) this.#parts.probeHolder()
   }
 
   #command(peer: Peer, message: CommandMessage, nowUs: number): void {
-    const { outlet, motion, mode } = this.#parts
+    const { publisher, motion, mode } = this.#parts
     const { command, seq } = message
     if (command === 'start' && message.mode !== undefined && message.mode !== mode) {
       throw new ProtocolError('busy', `this robot runs in ${mode}, not ${message.mode}`)
     }
     const outcome = this.#ask(peer, message, nowUs)
     if (!outcome.ok) {
-      return outlet.tell(peer, { kind: 'error', code: outcome.code, text: outcome.text, refSeq: seq })
+      return publisher.tell(peer, { kind: 'error', code: outcome.code, text: outcome.text, refSeq: seq })
     }
     if (command === 'reset') return void this.#reset(peer, message)
     if (command === 'start') motion.anchor()
     else if (command !== 'arm') motion.forget()
-    outlet.tell(peer, { kind: 'ack', refSeq: seq, command })
+    publisher.tell(peer, { kind: 'ack', refSeq: seq, command })
   }
 
   #ask(peer: Peer, { command, lease, category }: CommandMessage, nowUs: number): Outcome {
@@ -212,10 +212,10 @@ export class Desk {
   }
 
   async #reset(peer: Peer, { seq, seed, options, command }: CommandMessage): Promise<void> {
-    const { motion, outlet, onFault } = this.#parts
+    const { motion, publisher, onFault } = this.#parts
     const answer = (observation: ObservationContent): void => {
       const { goal } = observation
-      outlet.tell(peer, { kind: 'ack', refSeq: seq, command, observation, ...(goal === undefined ? {} : { goal }) })
+      publisher.tell(peer, { kind: 'ack', refSeq: seq, command, observation, ...(goal === undefined ? {} : { goal }) })
     }
     try {
       await motion.reset(
@@ -223,7 +223,7 @@ export class Desk {
         answer,
       )
     } catch (error) {
-      outlet.tell(peer, { kind: 'error', code: 'internal', text: `reset failed: ${textOf(error)}`, refSeq: seq })
+      publisher.tell(peer, { kind: 'error', code: 'internal', text: `reset failed: ${textOf(error)}`, refSeq: seq })
       onFault(error)
     }
   }
@@ -246,11 +246,11 @@ export class Desk {
 
   /** Counts it, and tells those who look on and, unless that is too often, the client. */
   #refuseAction(peer: Peer, code: ErrorCode, text: string, refSeq?: number, steps = 1): void {
-    const { outlet, motion, mode } = this.#parts
+    const { publisher, motion, mode } = this.#parts
     motion.refuse(code, steps)
-    const isTold = outlet.event(reject(code, `${peer.name}: ${text}`))
+    const isTold = publisher.event(reject(code, `${peer.name}: ${text}`))
     if (!isTold && mode === 'realtime') return
-    outlet.tell(peer, { kind: 'error', code, text, ...about(refSeq) })
+    publisher.tell(peer, { kind: 'error', code, text, ...about(refSeq) })
   }
 
   #nameOf(session: string): string {

@@ -1,7 +1,7 @@
 import type { Arrival, ObservedMessage } from './observer-client.ts'
-import { Histogram } from './protocol/histogram.ts'
-import type { BridgeState, EventMessage, ObservationMessage } from './protocol/messages.ts'
-import { CLAMPED } from './safety/limit-engine.ts'
+import { Histogram } from '../protocol/histogram.ts'
+import type { BridgeState, EventMessage, ObservationMessage } from '../protocol/messages.ts'
+import { CLAMPED } from '../safety/limit-engine.ts'
 
 /** Durations, microseconds. */
 export interface Spread {

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ObservedMessage, ObserverChange, ObserverClientOptions } from '../../bridges/observer-client.ts'
-import { ObserverClient } from '../../bridges/observer-client.ts'
-import { decodeMessage } from '../../bridges/protocol/codec.ts'
-import { boxSpace } from '../../src/core/spaces.ts'
-import type { TestBridge } from './helpers.ts'
-import { openActive, openBridge, until } from './helpers.ts'
-import { clock, SimpleRobot } from './simple-robot.ts'
+import type { ObservedMessage, ObserverChange, ObserverClientOptions } from '../../../bridges/client/observer-client.ts'
+import { ObserverClient } from '../../../bridges/client/observer-client.ts'
+import { decodeMessage } from '../../../bridges/protocol/codec.ts'
+import { boxSpace } from '../../../src/core/spaces.ts'
+import type { TestBridge } from '../helpers.ts'
+import { openActive, openBridge, until } from '../helpers.ts'
+import { clock, SimpleRobot } from '../simple-robot.ts'
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {

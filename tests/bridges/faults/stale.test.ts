@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { RobotServer } from '../../bridges/robot-server.ts'
-import { Rng } from '../../src/core/rng.ts'
-import type { TestBridge } from './helpers.ts'
-import { openBridge, PATIENT, until } from './helpers.ts'
-import { RawClient } from './raw-client.ts'
-import { clock, SimpleRobot } from './simple-robot.ts'
+import { RobotServer } from '../../../bridges/server/robot-server.ts'
+import { Rng } from '../../../src/core/rng.ts'
+import type { TestBridge } from '../helpers.ts'
+import { openBridge, PATIENT, until } from '../helpers.ts'
+import { RawClient } from '../raw-client.ts'
+import { clock, SimpleRobot } from '../simple-robot.ts'
 
 const FRESH = 0.125
 const STALE = 0.875

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { RobotServerOptions } from '../../bridges/robot-server.ts'
-import { endpointsSeenFrom } from '../../bridges/zmq/sockets.ts'
-import type { TestBridge } from './helpers.ts'
-import { openActive, openBridge, until, wait } from './helpers.ts'
-import { networkTo, TimedRobot } from './faults/harness.ts'
-import { RawClient } from './raw-client.ts'
-import { clock, SimpleRobot } from './simple-robot.ts'
+import type { RobotServerOptions } from '../../../bridges/server/robot-server.ts'
+import { endpointsSeenFrom } from '../../../bridges/zmq/sockets.ts'
+import type { TestBridge } from '../helpers.ts'
+import { openActive, openBridge, until, wait } from '../helpers.ts'
+import { networkTo, TimedRobot } from '../faults/harness.ts'
+import { RawClient } from '../raw-client.ts'
+import { clock, SimpleRobot } from '../simple-robot.ts'
 
 let bridge: TestBridge
 

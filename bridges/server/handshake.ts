@@ -1,6 +1,6 @@
-import type { Robot } from '../src/core/robot.ts'
-import { isGoalRobot } from '../src/core/robot.ts'
-import type { ErrorCode } from './protocol/errors.ts'
+import type { Robot } from '../../src/core/robot.ts'
+import { isGoalRobot } from '../../src/core/robot.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
 import type {
   BridgeMode,
   Endpoints,
@@ -8,24 +8,24 @@ import type {
   RobotHeader,
   Watchdogs,
   WelcomeMessage,
-} from './protocol/messages.ts'
-import { PROTOCOL_VERSION } from './protocol/messages.ts'
-import type { Json, RobotSchema } from './protocol/schema.ts'
-import { actionDigest, observationDigest, schemaOf } from './protocol/schema.ts'
-import type { Peer, Peers } from './robot-server-peers.ts'
-import type { Authorization } from './zmq/authorization.ts'
-import { covers } from './zmq/authorization.ts'
-import { isKeyProof } from './zmq/key-proof.ts'
-import type { KeyPair, Role } from './zmq/keys.ts'
-import { MAX_COMMAND_BYTES } from './zmq/sockets.ts'
+} from '../protocol/messages.ts'
+import { PROTOCOL_VERSION } from '../protocol/messages.ts'
+import type { Json, RobotSchema } from '../protocol/schema.ts'
+import { actionDigest, observationDigest, schemaOf } from '../protocol/schema.ts'
+import type { Peer, Peers } from './peers.ts'
+import type { Authorization } from '../zmq/authorization.ts'
+import { covers } from '../zmq/authorization.ts'
+import { isKeyProof } from '../zmq/key-proof.ts'
+import type { KeyPair, Role } from '../zmq/keys.ts'
+import { MAX_COMMAND_BYTES } from '../zmq/sockets.ts'
 
 /** How clients are checked where there are keys. */
-export interface ReceptionKeys {
+export interface HandshakeKeys {
   readonly keys: KeyPair
   readonly authorization: Authorization
 }
 
-export interface ReceptionOptions {
+export interface HandshakeOptions {
   readonly run: string
   readonly mode: BridgeMode
   readonly limits: Json
@@ -33,7 +33,7 @@ export interface ReceptionOptions {
   readonly isInsecure: boolean
   /** Let clients that say so drive although they were trained for another schema. */
   readonly allowsMismatch: boolean
-  readonly security: ReceptionKeys | undefined
+  readonly security: HandshakeKeys | undefined
 }
 
 export interface Refusal {
@@ -44,13 +44,13 @@ export interface Refusal {
 }
 
 /** Decides on a `hello`: protocol, key, role and schema. */
-export class Reception {
-  readonly #options: ReceptionOptions
+export class Handshake {
+  readonly #options: HandshakeOptions
   readonly #peers: Peers
   readonly #schema: RobotSchema
   readonly #digests: { readonly observationDigest: string; readonly actionDigest: string }
 
-  constructor(robot: Robot, peers: Peers, options: ReceptionOptions) {
+  constructor(robot: Robot, peers: Peers, options: HandshakeOptions) {
     this.#options = options
     this.#peers = peers
     this.#schema = schemaOf(robot.spec, isGoalRobot(robot) ? robot.goalSpace : undefined)

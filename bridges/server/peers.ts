@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Role } from './zmq/keys.ts'
+import type { Role } from '../zmq/keys.ts'
 
 /** Lets `perSecond` messages through on average, and as many at once. */
 export class TokenBucket {

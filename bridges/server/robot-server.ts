@@ -2,28 +2,28 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Router } from 'zeromq'
-import { ArmatureError } from '../src/core/errors.ts'
-import type { Robot } from '../src/core/robot.ts'
-import { Histogram } from './protocol/histogram.ts'
-import type { BridgeMode, BridgeState, ObservationContent, Watchdogs } from './protocol/messages.ts'
-import type { Json } from './protocol/schema.ts'
-import { Desk, textOf } from './robot-server-desk.ts'
-import { Motion } from './robot-server-motion.ts'
-import type { Motive } from './robot-server-motion.ts'
-import type { EventContent } from './robot-server-outlet.ts'
-import { Outlet } from './robot-server-outlet.ts'
-import type { Peer } from './robot-server-peers.ts'
-import { Peers } from './robot-server-peers.ts'
-import type { ReceptionKeys } from './robot-server-reception.ts'
-import { Reception } from './robot-server-reception.ts'
-import type { LimitProfile } from './safety/limits.ts'
-import { unlimited } from './safety/limits.ts'
-import type { SupervisorEvent } from './safety/supervisor.ts'
-import { Supervisor } from './safety/supervisor.ts'
-import { readAll } from './zmq/reader.ts'
-import type { Endpoints, RobotSockets } from './zmq/sockets.ts'
-import type { ZapRequest } from './zmq/zap.ts'
-import { bindRobotSockets, endpointsBeside, isLoopback } from './zmq/sockets.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { Robot } from '../../src/core/robot.ts'
+import { Histogram } from '../protocol/histogram.ts'
+import type { BridgeMode, BridgeState, ObservationContent, Watchdogs } from '../protocol/messages.ts'
+import type { Json } from '../protocol/schema.ts'
+import { Dispatcher, textOf } from './dispatcher.ts'
+import { Motion } from './motion.ts'
+import type { Motive } from './motion.ts'
+import type { EventContent } from './publisher.ts'
+import { Publisher } from './publisher.ts'
+import type { Peer } from './peers.ts'
+import { Peers } from './peers.ts'
+import type { HandshakeKeys } from './handshake.ts'
+import { Handshake } from './handshake.ts'
+import type { LimitProfile } from '../safety/limits.ts'
+import { unlimited } from '../safety/limits.ts'
+import type { SupervisorEvent } from '../safety/supervisor.ts'
+import { Supervisor } from '../safety/supervisor.ts'
+import { readAll } from '../zmq/reader.ts'
+import type { Endpoints, RobotSockets } from '../zmq/sockets.ts'
+import type { ZapRequest } from '../zmq/zap.ts'
+import { bindRobotSockets, endpointsBeside, isLoopback } from '../zmq/sockets.ts'
 
 export interface RobotServerOptions {
   readonly robot: Robot
@@ -38,7 +38,7 @@ export interface RobotServerOptions {
   /** Default: the action space, without limits on speed. */
   readonly limits?: LimitProfile
   /** CURVE keys, needed on addresses other than loopback. */
-  readonly security?: ReceptionKeys
+  readonly security?: HandshakeKeys
   /** The network is safe: let other addresses go without keys. */
   readonly insecureLan?: boolean
   readonly watchdogs?: Partial<Watchdogs>
@@ -101,8 +101,8 @@ export class RobotServer {
   readonly #timers: NodeJS.Timeout[] = []
   readonly #watchdogCounts = { soft: 0, hard: 0, leases: 0 }
   #sockets: RobotSockets | undefined
-  #outlet: Outlet | undefined
-  #desk: Desk | undefined
+  #publisher: Publisher | undefined
+  #dispatcher: Dispatcher | undefined
   #loop: Promise<void> | undefined
   #isClosing = false
   /** Rounds of probes that are still to be made. */
@@ -170,8 +170,8 @@ export class RobotServer {
   /** Cumulative whole numbers, as in `metrics`. */
   get counters(): Readonly<Record<string, number>> {
     const { soft, hard, leases } = this.#watchdogCounts
-    const received = this.#desk?.received
-    const sent = this.#outlet?.counts
+    const received = this.#dispatcher?.received
+    const sent = this.#publisher?.counts
     return {
       ...this.#motion.counts(),
       observations_sent: sent?.observation.sent ?? 0,
@@ -213,9 +213,9 @@ export class RobotServer {
     )
     this.#sockets = sockets
     const source = { run: this.#run, clock, wallClock, status: () => this.#supervisor }
-    const outlet = new Outlet(sockets, source, (id) => this.#onUnreachable(id), onEvent)
-    this.#outlet = outlet
-    const reception = new Reception(robot, this.#peers, {
+    const publisher = new Publisher(sockets, source, (id) => this.#onUnreachable(id), onEvent)
+    this.#publisher = publisher
+    const handshake = new Handshake(robot, this.#peers, {
       run: this.#run,
       mode: this.#mode,
       limits: (this.#options.limits ?? unlimited(robot.spec.actionSpace, robot.spec.actionKind)) as unknown as Json,
@@ -224,26 +224,26 @@ export class RobotServer {
       allowsMismatch: this.#options.allowsMismatch ?? false,
       security,
     })
-    this.#desk = new Desk({
+    this.#dispatcher = new Dispatcher({
       mode: this.#mode,
       clock,
       endpoints: sockets.endpoints,
       peers: this.#peers,
-      reception,
+      handshake,
       supervisor: this.#supervisor,
       motion: this.#motion,
-      outlet,
+      publisher,
       onFault: (error) => this.#fault(error),
       probeHolder: () => this.#probeHolder(),
     })
     await this.#firstReading()
-    void this.#receive(sockets.control, (id, body) => this.#desk!.control(id, body))
-    void this.#receive(sockets.action, (id, body) => this.#desk!.action(id, body))
+    void this.#receive(sockets.control, (id, body) => this.#dispatcher!.control(id, body))
+    void this.#receive(sockets.action, (id, body) => this.#dispatcher!.action(id, body))
     this.#timers.push(
       setInterval(() => this.#guard(), GUARD_MS),
-      setInterval(() => this.#eachSecond(reception), 1000),
+      setInterval(() => this.#eachSecond(handshake), 1000),
     )
-    if (this.#mode === 'lockstep') this.#timers.push(setInterval(() => outlet.repeatObservation(), REPEAT_MS))
+    if (this.#mode === 'lockstep') this.#timers.push(setInterval(() => publisher.repeatObservation(), REPEAT_MS))
     else this.#loop = this.#runLoop()
   }
 
@@ -253,12 +253,12 @@ export class RobotServer {
     this.#isClosing = true
     for (const timer of this.#timers) clearInterval(timer)
     this.#motion.forget()
-    for (const peer of this.#peers) this.#outlet?.tell(peer, { kind: 'bye', reason })
+    for (const peer of this.#peers) this.#publisher?.tell(peer, { kind: 'bye', reason })
     const robot = this.#options.robot
     const rest = Promise.allSettled([robot.stop('safe'), this.#loop]).then(() => robot.close())
     await Promise.race([rest.catch(() => undefined), sleep(REST_MS, undefined, { ref: false })])
     if (this.#peers.size > 0) await sleep(FAREWELL_MS)
-    this.#outlet?.close()
+    this.#publisher?.close()
     this.#sockets?.close()
   }
 
@@ -274,7 +274,7 @@ export class RobotServer {
       await readAll(socket, (parts) => {
         const [routingId, body] = parts
         if (parts.length === 2) take(routingId!, body!)
-        else this.#outlet!.event({ event: 'reject', code: 'bad_header', text: 'a message of several parts' })
+        else this.#publisher!.event({ event: 'reject', code: 'bad_header', text: 'a message of several parts' })
       })
     } catch (error) {
       if (!this.#isClosing) this.#fault(error)
@@ -319,7 +319,7 @@ export class RobotServer {
   }
 
   #publish(content: ObservationContent): void {
-    this.#outlet?.publishObservation(content)
+    this.#publisher?.publishObservation(content)
   }
 
   #guard(): void {
@@ -333,18 +333,18 @@ export class RobotServer {
     }
   }
 
-  #eachSecond(reception: Reception): void {
+  #eachSecond(handshake: Handshake): void {
     const { security, clock } = this.#options
     security?.authorization.reload().catch((error: unknown) => {
-      this.#outlet!.event({ event: 'security', code: 'unauthorized', text: textOf(error) })
+      this.#publisher!.event({ event: 'security', code: 'unauthorized', text: textOf(error) })
     })
     for (const peer of this.#peers) {
-      const why = reception.revocation(peer)
+      const why = handshake.revocation(peer)
       if (why === undefined) continue
       this.#peers.remove(peer)
       this.#supervisor.controllerLost(peer.session, clock())
-      this.#outlet!.event({ event: 'security', code: 'unauthorized', text: `${peer.name} was shut out: ${why}` })
-      this.#outlet!.reply(peer.routingId, '', { kind: 'error', code: 'unauthorized', text: why })
+      this.#publisher!.event({ event: 'security', code: 'unauthorized', text: `${peer.name} was shut out: ${why}` })
+      this.#publisher!.reply(peer.routingId, '', { kind: 'error', code: 'unauthorized', text: why })
     }
     if (this.#probes > 0) {
       this.#probes--
@@ -357,7 +357,7 @@ export class RobotServer {
   #publishMetrics(): void {
     const before = this.#utilization
     this.#utilization = performance.eventLoopUtilization()
-    this.#outlet!.publishMetrics({
+    this.#publisher!.publishMetrics({
       kind: 'metrics',
       counters: this.counters,
       values: {
@@ -380,7 +380,7 @@ export class RobotServer {
     }
     // The wire is cut already: nothing is gained by braking along a ramp.
     if (toState === 'ESTOP' && fromState !== 'ESTOP') this.#options.robot.stop('safe').catch(() => undefined)
-    this.#outlet?.event({ event: kind, code, text: this.#withNames(text), fromState, toState })
+    this.#publisher?.event({ event: kind, code, text: this.#withNames(text), fromState, toState })
   }
 
   /** The supervisor knows clients by their sessions, which nobody else may learn. */
@@ -388,11 +388,11 @@ export class RobotServer {
     return text.replaceAll(/[0-9a-f]{32}/g, (session) => this.#peers.bySession(session)?.name ?? 'a client')
   }
 
-  #keyRefusal({ authorization }: ReceptionKeys, { publicKey, address }: ZapRequest): string | undefined {
+  #keyRefusal({ authorization }: HandshakeKeys, { publicKey, address }: ZapRequest): string | undefined {
     const key = authorization.admit(publicKey)
     if (typeof key !== 'string') return undefined
     const text = `a connection from ${address} was refused: ${key} (${publicKey})`
-    this.#outlet?.event({ event: 'security', code: 'unauthorized', text })
+    this.#publisher?.event({ event: 'security', code: 'unauthorized', text })
     return key
   }
 
@@ -406,7 +406,7 @@ export class RobotServer {
     }
     const why = event.error?.message ?? event.type
     const text = `a connection to the ${socket} socket failed: ${why}`
-    this.#outlet?.event({ event: 'security', code: 'unauthorized', text })
+    this.#publisher?.event({ event: 'security', code: 'unauthorized', text })
   }
 
   #probeHolder(): void {
@@ -416,21 +416,21 @@ export class RobotServer {
 
   /** Says something that needs no answer: if its connection is gone, that fails. One that only thinks for a long time stays. */
   #probe(peer: Peer): void {
-    this.#outlet?.tell(peer, { kind: 'event', event: 'peer', code: 'probe', text: 'are you there?' })
+    this.#publisher?.tell(peer, { kind: 'event', event: 'peer', code: 'probe', text: 'are you there?' })
   }
 
   #onUnreachable(routingId: Buffer): void {
     const peer = this.#peers.of(routingId)
     if (peer === undefined) return
     this.#peers.remove(peer)
-    this.#outlet?.event({ event: 'peer', code: 'gone', text: `the connection of ${peer.name} is gone` })
+    this.#publisher?.event({ event: 'peer', code: 'gone', text: `the connection of ${peer.name} is gone` })
     this.#supervisor.controllerLost(peer.session, this.#options.clock())
   }
 
   /** The robot failed: nothing moves it until an operator has looked. */
   #fault(error: unknown): void {
     const { clock, robot } = this.#options
-    this.#outlet?.event({ event: 'fault', code: 'internal', text: textOf(error) })
+    this.#publisher?.event({ event: 'fault', code: 'internal', text: textOf(error) })
     this.#supervisor.stop('safe', { peer: 'the robot', role: 'operator' }, clock())
     this.#motion.halt()
     this.#pendingStop = undefined

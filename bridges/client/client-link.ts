@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Dealer, Socket, Subscriber } from 'zeromq'
-import { ArmatureError } from '../src/core/errors.ts'
-import { encodeMessage } from './protocol/codec.ts'
-import type { BridgeMode, Message } from './protocol/messages.ts'
-import type { SendCounts } from './zmq/queue.ts'
-import { NO_SENDS, SendQueue } from './zmq/queue.ts'
-import { readAll } from './zmq/reader.ts'
-import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from './zmq/sockets.ts'
-import { connectControl, makeActionSocket, makeClientSockets } from './zmq/sockets.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import { encodeMessage } from '../protocol/codec.ts'
+import type { BridgeMode, Message } from '../protocol/messages.ts'
+import type { SendCounts } from '../zmq/queue.ts'
+import { NO_SENDS, SendQueue } from '../zmq/queue.ts'
+import { readAll } from '../zmq/reader.ts'
+import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from '../zmq/sockets.ts'
+import { connectControl, makeActionSocket, makeClientSockets } from '../zmq/sockets.ts'
 
 /** What is done with the messages of each socket. */
 export interface LinkHandlers {

@@ -1,5 +1,5 @@
-import { PolicyClient } from '../../bridges/policy-client.ts'
-import { clock } from './simple-robot.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
+import { clock } from '../simple-robot.ts'
 
 /**
  * A controller in a process of its own, told by messages of its parent: `drive` (waves the joints, answering each observation), `flood`

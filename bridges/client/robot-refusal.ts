@@ -1,8 +1,8 @@
-import type { ErrorParts } from '../src/core/errors.ts'
-import { ArmatureError } from '../src/core/errors.ts'
-import type { ErrorMessage } from './protocol/messages.ts'
-import type { RobotSchema } from './protocol/schema.ts'
-import { schemaDifferences } from './protocol/schema.ts'
+import type { ErrorParts } from '../../src/core/errors.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { ErrorMessage } from '../protocol/messages.ts'
+import type { RobotSchema } from '../protocol/schema.ts'
+import { schemaDifferences } from '../protocol/schema.ts'
 
 /**
  * The robot said no. `reason` is its code, and `schema` what it has, where that is what does not fit: an error `bad-argument` where the client

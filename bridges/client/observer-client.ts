@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'zeromq'
-import { ArmatureError } from '../src/core/errors.ts'
-import { handshake, receive } from './policy-client-link.ts'
-import { ClockSync } from './protocol/clock-sync.ts'
-import { decodeMessage, encodeMessage } from './protocol/codec.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import { handshake, receive } from './client-link.ts'
+import { ClockSync } from '../protocol/clock-sync.ts'
+import { decodeMessage, encodeMessage } from '../protocol/codec.ts'
 import type {
   EventMessage,
   Message,
@@ -11,12 +11,12 @@ import type {
   ObservationMessage,
   PongMessage,
   WelcomeMessage,
-} from './protocol/messages.ts'
-import { PROTOCOL_VERSION } from './protocol/messages.ts'
-import { proveKey } from './zmq/key-proof.ts'
-import { SendQueue } from './zmq/queue.ts'
-import type { ClientSecurity, ControlConnection, Endpoints, ObserverSockets } from './zmq/sockets.ts'
-import { connectControl, endpointsSeenFrom, makeObserverSockets } from './zmq/sockets.ts'
+} from '../protocol/messages.ts'
+import { PROTOCOL_VERSION } from '../protocol/messages.ts'
+import { proveKey } from '../zmq/key-proof.ts'
+import { SendQueue } from '../zmq/queue.ts'
+import type { ClientSecurity, ControlConnection, Endpoints, ObserverSockets } from '../zmq/sockets.ts'
+import { connectControl, endpointsSeenFrom, makeObserverSockets } from '../zmq/sockets.ts'
 
 /** What an observer is shown: the greeting of each robot process, and all that it publishes. */
 export type ObservedMessage = WelcomeMessage | ObservationMessage | EventMessage | MetricsMessage

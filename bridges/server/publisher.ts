@@ -1,4 +1,4 @@
-import { encodeMessage } from './protocol/codec.ts'
+import { encodeMessage } from '../protocol/codec.ts'
 import type {
   BridgeState,
   ByeMessage,
@@ -7,18 +7,18 @@ import type {
   Message,
   ObservationContent,
   RobotHeader,
-} from './protocol/messages.ts'
-import type { Peer } from './robot-server-peers.ts'
-import { SendQueue } from './zmq/queue.ts'
-import type { RobotSockets } from './zmq/sockets.ts'
+} from '../protocol/messages.ts'
+import type { Peer } from './peers.ts'
+import { SendQueue } from '../zmq/queue.ts'
+import type { RobotSockets } from '../zmq/sockets.ts'
 
 /** Any type of message of a robot without its header. */
 type WithoutHeader<M> = M extends RobotHeader ? Omit<M, keyof RobotHeader> : never
-/** What a robot has to say; {@link Outlet} adds the header. */
+/** What a robot has to say; {@link Publisher} adds the header. */
 export type RobotContent = WithoutHeader<Message> | Omit<ByeMessage, keyof Header>
 
-/** What the outlet puts into headers. */
-export interface OutletSource {
+/** What the publisher puts into headers. */
+export interface PublisherSource {
   readonly run: string
   readonly clock: () => number
   readonly wallClock: (() => number) | undefined
@@ -31,8 +31,8 @@ export type EventContent = Omit<EventMessage, keyof RobotHeader | 'kind' | 'supp
 const EVENTS_PER_SECOND = 10
 
 /** All that a robot sends: numbers it, stamps it, and queues it for the one writer of each socket. */
-export class Outlet {
-  readonly #source: OutletSource
+export class Publisher {
+  readonly #source: PublisherSource
   readonly #queues: Readonly<Record<'control' | 'observation' | 'telemetry', SendQueue>>
   readonly #seq = { control: 0, observation: 0, telemetry: 0 }
   readonly #causes = new Map<string, { sinceUs: number; sent: number; suppressed: number }>()
@@ -42,7 +42,7 @@ export class Outlet {
   /** @param onUnreachable told of a routing id that has no connection any more */
   constructor(
     sockets: RobotSockets,
-    source: OutletSource,
+    source: PublisherSource,
     onUnreachable: (routingId: Buffer) => void,
     onEvent?: (event: EventContent) => void,
   ) {

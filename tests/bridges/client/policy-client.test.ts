@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ClientEvent } from '../../bridges/policy-client.ts'
-import { PolicyClient } from '../../bridges/policy-client.ts'
-import { ObservationInbox } from '../../bridges/policy-client-inbox.ts'
-import type { ObservationMessage } from '../../bridges/protocol/messages.ts'
-import type { TestBridge } from './helpers.ts'
-import { openActive, openBridge, until, wait } from './helpers.ts'
-import { clock } from './simple-robot.ts'
+import type { ClientEvent } from '../../../bridges/client/policy-client.ts'
+import { PolicyClient } from '../../../bridges/client/policy-client.ts'
+import { ObservationInbox } from '../../../bridges/client/observation-inbox.ts'
+import type { ObservationMessage } from '../../../bridges/protocol/messages.ts'
+import type { TestBridge } from '../helpers.ts'
+import { openActive, openBridge, until, wait } from '../helpers.ts'
+import { clock } from '../simple-robot.ts'
 
 let bridges: TestBridge[] = []
 

@@ -9,16 +9,16 @@ import type {
   ResetResult,
   SimulatedEnv,
   StepResult,
-} from '../src/core/env.ts'
-import { ArmatureError } from '../src/core/errors.ts'
-import type { Rng } from '../src/core/rng.ts'
-import type { BoxSpace } from '../src/core/spaces.ts'
-import { checkAction, imageSpace } from '../src/core/spaces.ts'
+} from '../../src/core/env.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { Rng } from '../../src/core/rng.ts'
+import type { BoxSpace } from '../../src/core/spaces.ts'
+import { checkAction, imageSpace } from '../../src/core/spaces.ts'
 import type { PolicyClientOptions } from './policy-client.ts'
 import { PolicyClient } from './policy-client.ts'
-import type { GoalContent, ImageContent, ObservationContent } from './protocol/messages.ts'
-import type { Json, RobotSchema } from './protocol/schema.ts'
-import { spaceOf } from './protocol/schema.ts'
+import type { GoalContent, ImageContent, ObservationContent } from '../protocol/messages.ts'
+import type { Json, RobotSchema } from '../protocol/schema.ts'
+import { spaceOf } from '../protocol/schema.ts'
 
 export interface RemoteEnvOptions extends PolicyClientOptions {
   /**

@@ -1,5 +1,5 @@
-import { ArmatureError } from '../src/core/errors.ts'
-import type { ObservationContent, ObservationMessage } from './protocol/messages.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { ObservationContent, ObservationMessage } from '../protocol/messages.ts'
 
 interface Waiter {
   readonly deadlineUs: number

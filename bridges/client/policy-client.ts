@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ArmatureError } from '../src/core/errors.ts'
-import { ndarray, sizeOf } from '../src/core/ndarray.ts'
-import { ClientLink } from './policy-client-link.ts'
-import { ObservationInbox } from './policy-client-inbox.ts'
-import { ClockSync } from './protocol/clock-sync.ts'
-import { decodeMessage, topicOf } from './protocol/codec.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
+import { ClientLink } from './client-link.ts'
+import { ObservationInbox } from './observation-inbox.ts'
+import { ClockSync } from '../protocol/clock-sync.ts'
+import { decodeMessage, topicOf } from '../protocol/codec.ts'
 import type {
   AckMessage,
   BridgeState,
@@ -21,14 +21,14 @@ import type {
   PongMessage,
   Role,
   WelcomeMessage,
-} from './protocol/messages.ts'
-import { PROTOCOL_VERSION } from './protocol/messages.ts'
-import type { Json, RobotSchema } from './protocol/schema.ts'
-import { actionDigest, observationDigest, schemaDifferences } from './protocol/schema.ts'
+} from '../protocol/messages.ts'
+import { PROTOCOL_VERSION } from '../protocol/messages.ts'
+import type { Json, RobotSchema } from '../protocol/schema.ts'
+import { actionDigest, observationDigest, schemaDifferences } from '../protocol/schema.ts'
 import { RobotRefusal } from './robot-refusal.ts'
-import { proveKey } from './zmq/key-proof.ts'
-import type { ClientSecurity, Endpoints } from './zmq/sockets.ts'
-import { endpointsSeenFrom } from './zmq/sockets.ts'
+import { proveKey } from '../zmq/key-proof.ts'
+import type { ClientSecurity, Endpoints } from '../zmq/sockets.ts'
+import { endpointsSeenFrom } from '../zmq/sockets.ts'
 
 export interface PolicyClientOptions {
   /** Of the robot's control socket, e.g. `tcp://127.0.0.1:5600`. */
