@@ -13,6 +13,10 @@ interface Zone {
   readonly packages: readonly string[]
 }
 
+type Manifest = Readonly<
+  Partial<Record<'dependencies' | 'optionalDependencies' | 'peerDependencies', Readonly<Record<string, string>>>>
+>
+
 const TOOLS = ['src/core', 'src/replay', 'src/log', 'src/io', 'src/config']
 
 /** What each folder may import. Everything else is an error, so that a new dependency is a decision made here. */
@@ -101,6 +105,20 @@ function isFrom(specifier: string, allowed: string): boolean {
 
 function resolve(file: string, specifier: string): string {
   return normalize(join(dirname(file), specifier))
+}
+
+/** Every import of a package that `npm install` of the finished package would not bring, as `file -> package`. */
+function unshippedImports(sources: Sources, manifest: Manifest): string[] {
+  const shipped = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies }
+  const found: string[] = []
+  for (const [file, source] of sources) {
+    for (const specifier of importsOf(source)) {
+      if (specifier.startsWith('.') || specifier.startsWith('node:')) continue
+      const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+      if (!Object.hasOwn(shipped, name)) found.push(`${file} -> ${name}: no dependency of package.json`)
+    }
+  }
+  return found
 }
 
 /** Every group of files that import each other in a circle, as `a -> b -> a`. */
@@ -212,6 +230,11 @@ describe('the source tree', () => {
     expect(forbiddenEdges(sources)).toEqual([])
   })
 
+  it('ships whatever packages it imports', () => {
+    const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as Manifest
+    expect(unshippedImports(sources, manifest)).toEqual([])
+  })
+
   it('has no import cycles', () => {
     expect(cycles(sources)).toEqual([])
   })
@@ -261,6 +284,22 @@ describe('the check itself', () => {
 
   it('refuses a file outside the table', () => {
     expect(edges('src/utils/a.ts', '')).toEqual(['src/utils/a.ts: belongs to no folder of the import table'])
+  })
+
+  it('refuses packages that are installed for development alone', () => {
+    const manifest = { dependencies: { zod: '4', '@mcap/core': '2' }, optionalDependencies: { gifenc: '1' } }
+    const source = [
+      "import { z } from 'zod/v4'",
+      "import '@mcap/core'",
+      "import type { A } from '@mcap/nodejs/a'",
+      "await import('gifenc')",
+      "import 'node:fs'",
+      "export * from 'fast-check'",
+    ].join('\n')
+    expect(unshippedImports(new Map([['src/io/a.ts', source]]), manifest)).toEqual([
+      'src/io/a.ts -> @mcap/nodejs: no dependency of package.json',
+      'src/io/a.ts -> fast-check: no dependency of package.json',
+    ])
   })
 
   it('finds cycles, once each, and no others', () => {

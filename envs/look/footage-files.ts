@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { convertIndexedToRgb, decode } from 'fast-png'
+import { decode } from 'fast-png'
 import { GifReader } from 'omggif'
 import { ArmatureError } from '../../src/core/errors.ts'
+import { toRgb } from '../../src/core/rgb.ts'
 import type { Footage } from './clips.ts'
 
 /** Decoded, all in memory. */
@@ -45,19 +46,9 @@ interface Picture {
   readonly rgb: Uint8Array
 }
 
-/** Any PNG as RGB, 8 bits a channel; what is transparent counts as if it were not. */
 function decodePng(bytes: Uint8Array): Picture {
   const png = decode(bytes)
-  const { width, height } = png
-  const data = png.palette ? convertIndexedToRgb(png) : png.data
-  const channels = data.length / (width * height)
-  const toByte = png.depth === 16 && !png.palette ? 1 / 257 : 255 / (png.palette ? 255 : 2 ** png.depth - 1)
-  const rgb = new Uint8Array(width * height * 3)
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    // Below three channels it is grey, with or without alpha.
-    for (let c = 0; c < 3; c++) rgb[pixel * 3 + c] = data[pixel * channels + (channels < 3 ? 0 : c)]! * toByte
-  }
-  return { width, height, rgb }
+  return { width: png.width, height: png.height, rgb: toRgb(png) }
 }
 
 function readGif(file: string): Footage {

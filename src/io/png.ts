@@ -115,7 +115,7 @@ function predict(filter: number, left: number, up: number, upLeft: number): numb
 }
 
 /** Whichever neighbour is nearest to left + up - upLeft; ties in the order left, up, upLeft. */
-export function paeth(left: number, up: number, upLeft: number): number {
+function paeth(left: number, up: number, upLeft: number): number {
   const toLeft = Math.abs(up - upLeft)
   const toUp = Math.abs(left - upLeft)
   const toUpLeft = Math.abs(left + up - 2 * upLeft)

@@ -113,6 +113,8 @@ async function startJs(): Promise<Running> {
 }
 
 async function startOnnx(threads: number, providers: readonly string[] = ['cpu']): Promise<Running> {
+  // ONNX Runtime reads it as it loads; otherwise it keeps a device id and a database of events under the user's home.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1'
   const { env, InferenceSession, listSupportedBackends } = await import('onnxruntime-node').catch((cause: unknown) => {
     throw new ArmatureError('engine-unavailable', 'engine onnx: onnxruntime-node did not load', {
       got: firstLine(cause),

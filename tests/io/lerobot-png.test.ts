@@ -1,12 +1,12 @@
 import { deflateSync } from 'node:zlib'
-import { decode, encode } from 'fast-png'
+import { encode } from 'fast-png'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decodePng } from '../../src/io/lerobot/decode-png.ts'
 import { encodePng } from '../../src/io/png.ts'
 
 describe('decodePng', () => {
-  it('gives the pixels that an independent decoder gives, of grey, RGB and RGBA', () => {
+  it('gives back what was encoded, of grey, RGB and RGBA', () => {
     const image = fc.record({
       width: fc.integer({ min: 1, max: 9 }),
       height: fc.integer({ min: 1, max: 9 }),
@@ -18,10 +18,9 @@ describe('decodePng', () => {
         // Smooth enough that every filter is chosen somewhere.
         const data = Uint8Array.from({ length: width * height * channels }, (_, i) => (i * seed + ((i * i) % 7)) & 0xff)
         const file = encodePng({ data, width, height })
-        const expected = decode(file).data
         const rgb = Array.from({ length: width * height * 3 }, (_, i) => {
           const pixel = Math.floor(i / 3) * channels
-          return expected[channels === 1 ? pixel : pixel + (i % 3)]
+          return data[channels === 1 ? pixel : pixel + (i % 3)]
         })
         expect(decodePng(file)).toEqual({ width, height, data: Uint8Array.from(rgb as number[]) })
       }),
@@ -38,7 +37,8 @@ describe('decodePng', () => {
     ['a JPEG', (): Uint8Array => Uint8Array.of(0xff, 0xd8, 0xff, 0xe0), /no PNG/],
     ['one that is cut off', (): Uint8Array => RGB.subarray(0, RGB.length - 20), /cut off or damaged/],
     ['16 bits', (): Uint8Array => encodePng({ data: new Uint16Array(4), width: 2, height: 2 }), /16 bits/],
-    ['more pixels than it says', (): Uint8Array => withPixels(deflateSync(new Uint8Array(1000))), /cut off or damaged/],
+    ['fewer pixels than it says', (): Uint8Array => withPixels(deflateSync(new Uint8Array(100))), /cut off or damaged/],
+    ['pixels that are not deflated', (): Uint8Array => withPixels(Buffer.alloc(400, 7)), /cut off or damaged/],
   ])('refuses %s', (_what, file, message) => {
     expect(() => decodePng(file())).toThrow(message)
   })
