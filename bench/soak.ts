@@ -4,8 +4,10 @@
  * step, resident set size in MB, live tensors. See docs/performance.md.
  */
 import { parseArgs } from 'node:util'
-import { buildParts, buildTrainer, evaluationEnvOf } from '../src/cli/build.ts'
-import { resolveConfig } from '../src/cli/config.ts'
+import { resolveConfig } from '../src/compose/config.ts'
+import { evaluationEnvOf } from '../src/compose/evaluation-env.ts'
+import { buildParts } from '../src/compose/parts.ts'
+import { buildTrainer } from '../src/compose/trainer.ts'
 import { evaluatePolicy, summarize } from '../src/evaluate/policy.ts'
 import { agentPolicy } from '../src/run/policies.ts'
 import { startEngine } from '../src/tensor/engine.ts'

@@ -7,7 +7,7 @@ import type { GoalView, Policy } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { bound } from '../core/spaces.ts'
 import { agentPolicy } from '../run/policies.ts'
-import { loadRun } from './eval.ts'
+import { loadRun } from '../compose/load-run.ts'
 import type { Player } from './render-scene.ts'
 import { scenePlayer } from './render-scene.ts'
 

@@ -13,10 +13,10 @@ import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import { runVersions } from '../io/run-folder.ts'
 import type { Behaviour } from './behaviours.ts'
 import { behaviourOf } from './behaviours.ts'
-import { isAddress } from './config.ts'
+import { isAddress } from '../compose/config.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
-import type { Bridge } from './remote.ts'
+import type { RobotConnections } from './remote.ts'
 import { checkedCameras, defaultPolicy } from './render-scene.ts'
 
 /** Objects are looked for in a picture of this size, in which small ones still take a pixel. */
@@ -38,7 +38,7 @@ export interface CollectOptions {
   /** `--set` assignments of env options, in order. */
   readonly set: readonly string[]
   /** Connects the robot, where an address stands for the scene. */
-  readonly bridge?: Bridge
+  readonly robots?: RobotConnections
 }
 
 /** A class of behaviour or a run folder, and its share relative to the others'. */
@@ -112,7 +112,7 @@ async function makeScene(
 async function connectRobot(
   robot: string,
   options: Readonly<Record<string, unknown>>,
-  { cameras, bridge }: CollectOptions,
+  { cameras, robots }: CollectOptions,
 ): Promise<Recorded> {
   if (cameras !== undefined) {
     throw new ArmatureError('bad-argument', '--cameras', {
@@ -120,7 +120,7 @@ async function connectRobot(
       fix: 'leave it out, or start the robot with other cameras',
     })
   }
-  const env = await bridge!.connect({ id: await bridge!.nameOf(robot), robot, options })
+  const env = await robots!.connect({ id: await robots!.nameOf(robot), robot, options })
   return { env, entry: envs[env.spec.id] }
 }
 

@@ -1,20 +1,13 @@
-import { ArmatureError } from '../core/errors.ts'
+import type { RunContext } from '../compose/run-context.ts'
 import { Progress } from '../log/progress.ts'
 
+export { throwIfInterrupted } from '../compose/run-context.ts'
+
 /** What every command gets from the command line. */
-export interface CliContext {
-  /** The words after `armature`, for the run's record. */
-  readonly command: readonly string[]
+export interface CliContext extends RunContext {
   /** Print one JSON object as the last line of stdout, and nothing else there. */
   readonly json: boolean
   readonly quiet: boolean
-  readonly progress: Progress
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number
-  /** Aborts at Ctrl-C. */
-  readonly signal: AbortSignal
-  /** A command to copy, as it is typed where this process was started: `armature <words>`. */
-  invocation(words: string): string
   /** Text for people, on stdout; nothing under `--json` or `--quiet`. */
   print(text: string): void
 }
@@ -38,13 +31,4 @@ export function createContext(
       if (!json && !quiet) process.stdout.write(`${text}\n`)
     },
   }
-}
-
-/**
- * Called between two pieces of long work.
- * @param fix how to go on.
- * @throws ArmatureError `interrupted` after Ctrl-C.
- */
-export function throwIfInterrupted({ signal }: CliContext, fix?: string): void {
-  if (signal.aborted) throw new ArmatureError('interrupted', 'stopped', fix === undefined ? {} : { fix })
 }

@@ -4,8 +4,8 @@ import type { EpisodeResult } from '../evaluate/policy.ts'
 import { agentPolicy } from '../run/policies.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
-import { loadRun } from './eval.ts'
-import type { Bridge } from './remote.ts'
+import { loadRun } from '../compose/load-run.ts'
+import type { RobotConnections } from './remote.ts'
 import type { PolicyReport } from './report.ts'
 import { reportPolicy, reportTable } from './report.ts'
 
@@ -30,9 +30,9 @@ export async function driveRun(
   context: CliContext,
   path: string,
   options: DriveOptions,
-  bridge: Bridge,
+  robots: RobotConnections,
 ): Promise<PolicyReport & { step: number }> {
-  const { folder, parts, step } = await loadRun(path, { env: options.to, bridge })
+  const { folder, parts, step } = await loadRun(path, { env: options.to, robots })
   const robot = parts.robot!
   const maxSteps = stepsOf(robot, options)
   const name = `${parts.config.preset}-step${step}-driven`

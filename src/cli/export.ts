@@ -7,10 +7,10 @@ import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
 import { exportOnnx } from '../tensor/compile/program.ts'
 import { tf } from '../tensor/tf.ts'
-import type { Parts } from './build.ts'
+import type { Parts } from '../compose/parts.ts'
 import type { CliContext } from './context.ts'
-import { loadRun } from './eval.ts'
-import { isExportableEncoder } from './scaled-encoder.ts'
+import { loadRun } from '../compose/load-run.ts'
+import { isExportableEncoder } from '../compose/scaled-encoder.ts'
 
 /** An agent that can say its deterministic policy as a pure function [B, observationSize] -> [B, actionSize]. */
 interface ExportableAgent extends Agent {

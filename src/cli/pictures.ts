@@ -12,7 +12,7 @@ import type { Panel, RgbImage } from '../io/image.ts'
 import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
 import { imaginedLatents } from '../run/goal-sources.ts'
-import type { Parts } from './build.ts'
+import type { Parts } from '../compose/parts.ts'
 
 const VIDEO_EPISODES = 5
 const VIDEO_SCALE = 4

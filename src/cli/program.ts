@@ -12,10 +12,10 @@ import type { CollectOptions, PolicyShare } from './collect.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { KeygenOptions } from './keygen.ts'
 import type { McapFlags } from './mcap.ts'
-import type { PretrainOptions } from './pretrain.ts'
+import type { PretrainOptions } from '../compose/encoder-training.ts'
 import type { RecordOptions } from './record.ts'
 import type { DriveOptions } from './drive.ts'
-import type { Bridge, RobotFlags } from './remote.ts'
+import type { RobotConnections, RobotFlags } from './remote.ts'
 import type { OperatorCommand } from './operator.ts'
 import type { RenderOptions } from './render.ts'
 import type { RewardsOptions } from './rewards.ts'
@@ -77,13 +77,17 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
   const finish = ({ json }: CliContext, result: unknown): void => {
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
   }
-  const withBridge = async <T>(at: CliContext, flags: RobotFlags, work: (bridge: Bridge) => Promise<T>): Promise<T> => {
-    const { Bridge } = await import('./remote.ts')
-    const bridge = new Bridge(at, flags)
+  const withRobots = async <T>(
+    at: CliContext,
+    flags: RobotFlags,
+    work: (robots: RobotConnections) => Promise<T>,
+  ): Promise<T> => {
+    const { RobotConnections } = await import('./remote.ts')
+    const robots = new RobotConnections(at, flags)
     try {
-      return await work(bridge)
+      return await work(robots)
     } finally {
-      await bridge.close()
+      await robots.close()
     }
   }
   const command = (usage: string, description: string): Command =>
@@ -106,8 +110,8 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .option('--resume', 'go on from the last checkpoint of the run folder')
     .action(async (preset: string | undefined, options: TrainFlags) => {
       const at = await withEngine()
-      const { trainAndReport } = await import('./train-report.ts')
-      finish(at, await withBridge(at, options, (bridge) => trainAndReport(at, preset, { ...options, bridge })))
+      const { trainAndReport } = await import('./train.ts')
+      finish(at, await withRobots(at, options, (robots) => trainAndReport(at, preset, { ...options, robots })))
     })
 
   command('pretrain [encoder]', 'train an encoder on a recorded dataset, into a run folder; see "armature list"')
@@ -136,7 +140,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .action(async (run: string, options: RobotFlags & { episodes: number; video?: string; env?: string }) => {
       const at = await withEngine()
       const { evaluateRun } = await import('./eval.ts')
-      finish(at, await withBridge(at, options, (bridge) => evaluateRun(at, run, { ...options, bridge })))
+      finish(at, await withRobots(at, options, (robots) => evaluateRun(at, run, { ...options, robots })))
     })
 
   command('export <run>', 'write the policy as a self-contained .onnx file with a policy.json beside it')
@@ -270,7 +274,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
       const { requireNewFile } = await import('./pictures.ts')
       const file = mcapBeside(options.out)
       if (alsoMcap === true) await requireNewFile(file)
-      const report = await withBridge(at, options, (bridge) => collectDataset(at, env, { ...options, bridge }))
+      const report = await withRobots(at, options, (robots) => collectDataset(at, env, { ...options, robots }))
       finish(at, alsoMcap === true ? { ...report, mcap: await mcap(at, options.out, { out: file }) } : report)
     })
 
@@ -356,7 +360,7 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .action(async (run: string, options: DriveOptions & RobotFlags) => {
       const at = await withEngine()
       const { driveRun } = await import('./drive.ts')
-      finish(at, await withBridge(at, options, (bridge) => driveRun(at, run, options, bridge)))
+      finish(at, await withRobots(at, options, (robots) => driveRun(at, run, options, robots)))
     })
 
   withRobotFlags(command('serve <run>', 'be there for a robot: play episodes while an operator has it armed'))
@@ -366,8 +370,8 @@ export function buildProgram(signal: AbortSignal, version: string): Command {
     .action(async (run: string, options: ServeOptions & RobotFlags) => {
       const at = await withEngine()
       const { serveRun } = await import('./serve.ts')
-      const { Bridge } = await import('./remote.ts')
-      finish(at, await serveRun(at, run, options, () => new Bridge(at, { ...options, arms: false })))
+      const { RobotConnections } = await import('./remote.ts')
+      finish(at, await serveRun(at, run, options, () => new RobotConnections(at, { ...options, arms: false })))
     })
 
   for (const [name, description] of Object.entries(OPERATOR_COMMANDS)) {

@@ -7,7 +7,7 @@ import { schemaOf } from '../../bridges/protocol/schema.ts'
 import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
 import { connectRemoteEnv } from '../../bridges/client/remote-env.ts'
 import { envs, makeEnv } from '../../envs/index.ts'
-import type { TrainConfig } from '../config/train-config.ts'
+import type { RobotConnector, RobotPlace } from '../compose/parts.ts'
 import type { Env, GoalEnv } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -27,17 +27,14 @@ export interface RobotFlags extends BridgeKeyFlags {
   readonly arms?: boolean
 }
 
-/** A robot's place in a configuration. */
-export type RobotPlace = TrainConfig['env'] & { readonly robot: string }
-
 /** For each answer of a robot: a busy machine is no reason to give up. */
 const TIMEOUT_MS = 10_000
 
 /**
- * The robots that one command uses. All are let go, and their sockets closed, by {@link Bridge.close}: a socket left open would keep the
+ * The robots that one command uses. All are let go, and their sockets closed, by {@link RobotConnections.close}: a socket left open would keep the
  * process alive, and a robot left alone in motion would latch its stop.
  */
-export class Bridge {
+export class RobotConnections implements RobotConnector {
   readonly #context: CliContext
   readonly #flags: RobotFlags
   readonly #opened: Env[] = []

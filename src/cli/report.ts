@@ -8,12 +8,12 @@ import { bootstrapInterval, interquartileMean } from '../evaluate/statistics.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
 import { agentPolicy, randomPolicy, stillPolicy } from '../run/policies.ts'
-import { evaluationEnvOf } from './build.ts'
+import { evaluationEnvOf } from '../compose/evaluation-env.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
-import type { TrainedRun } from './train.ts'
-import { resumeCommand } from './train.ts'
+import type { TrainedRun } from '../compose/load-run.ts'
+import { resumeCommand } from '../compose/run-context.ts'
 
 /** Interquartile mean and its 95 % bootstrap interval over episodes. */
 export interface Estimate {

@@ -12,8 +12,8 @@ import type { EncoderRole } from '../evaluate/report/model.ts'
 import type { Participant } from '../evaluate/report/rewards-report.ts'
 import { makeEncoder } from '../index.ts'
 import { openRunFolder } from '../io/run-folder.ts'
-import { loadEncoderRun } from './encoder-run.ts'
-import { loadRun } from './eval.ts'
+import { loadEncoderRun } from '../compose/encoder-run.ts'
+import { loadRun } from '../compose/load-run.ts'
 
 /** What every encoder is compared with: a network that has learned nothing. */
 export const BASELINE = 'random'

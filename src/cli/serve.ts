@@ -6,13 +6,13 @@ import { ArmatureError } from '../core/errors.ts'
 import type { Policy } from '../core/policy.ts'
 import { evaluatePolicy } from '../evaluate/policy.ts'
 import { agentPolicy } from '../run/policies.ts'
-import type { Parts } from './build.ts'
+import type { Parts } from '../compose/parts.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import type { DriveOptions } from './drive.ts'
 import { movingRobot, stepsOf, textOfEpisode } from './drive.ts'
-import { loadRun } from './eval.ts'
-import type { Bridge } from './remote.ts'
+import { loadRun } from '../compose/load-run.ts'
+import type { RobotConnections } from './remote.ts'
 
 export interface ServeOptions extends Pick<DriveOptions, 'to' | 'maxSeconds'> {
   /** Episodes after which it ends; default: never. */
@@ -50,16 +50,16 @@ export async function serveRun(
   context: CliContext,
   path: string,
   options: ServeOptions,
-  makeBridge: () => Bridge,
+  makeConnections: () => RobotConnections,
 ): Promise<ServeReport> {
   const waiting = new Waiting(context)
   const left = { episodes: options.episodes ?? Infinity }
   let step = 0
   while (left.episodes > 0) {
     throwIfInterrupted(context)
-    const bridge = makeBridge()
+    const robots = makeConnections()
     try {
-      const { parts, step: newest } = await loadRun(path, { env: options.to, bridge })
+      const { parts, step: newest } = await loadRun(path, { env: options.to, robots })
       step = newest
       await serveRobot(context, parts, options, { waiting, left })
     } catch (error) {
@@ -68,7 +68,7 @@ export async function serveRun(
       if (error instanceof RobotRefusal && FINAL.has(error.reason)) throw error
       waiting.say(error.message)
     } finally {
-      await bridge.close()
+      await robots.close()
     }
     if (left.episodes > 0) await sleep(RETRY_MS, undefined, { signal: context.signal }).catch(() => undefined)
   }

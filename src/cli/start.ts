@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { CliContext } from './context.ts'
-import type { TrainReport } from './train-report.ts'
-import { trainAndReport } from './train-report.ts'
+import type { TrainReport } from './train.ts'
+import { trainAndReport } from './train.ts'
 
 /** What `npm start` runs. */
 const PRESET = 'rig-push-quick'

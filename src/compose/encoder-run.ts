@@ -6,11 +6,11 @@ import { encoderRunSchema } from '../config/pretrain-config.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { Rng } from '../core/rng.ts'
-import { makeEncoder } from '../index.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import { openRunFolder } from '../io/run-folder.ts'
-import type { Parts } from './build.ts'
+import { makeEncoder } from './make.ts'
+import type { Parts } from './parts.ts'
 
 /** An encoder that `armature pretrain` made. */
 export interface EncoderRun {

@@ -1,3 +1,5 @@
+import { agents } from '../../agents/index.ts'
+import { encoders } from '../../encoders/index.ts'
 import { parse as parsePath } from 'node:path'
 import { applyOverrides, parseConfig } from '../config/overrides.ts'
 import { presets } from '../config/presets.ts'
@@ -5,7 +7,6 @@ import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { lookUp } from '../core/registry.ts'
-import { resolveComponents } from './build.ts'
 
 export interface ConfigOptions {
   readonly seed?: number
@@ -43,4 +44,20 @@ export function isAddress(text: string): boolean {
 /** Where a run goes when nobody says: `runs/<preset>-seed<seed>`. */
 export function defaultRunFolder({ preset, seed }: TrainConfig): string {
   return `runs/${parsePath(preset).base}-seed${seed}`
+}
+
+/** @throws ArmatureError `bad-config` for settings that the chosen agent or encoder does not take. */
+export function resolveComponents(config: TrainConfig): TrainConfig {
+  const { representation, agent } = config
+  const agentConfig = parseConfig(
+    lookUp('agent', agents, agent.name).configSchema,
+    agent.config,
+    'config',
+    'agent.config',
+  )
+  const resolved = { ...config, agent: { ...agent, config: agentConfig as Record<string, unknown> } }
+  if (representation.kind !== 'encoder') return resolved
+  const { configSchema } = lookUp('encoder', encoders, representation.encoder)
+  const encoderConfig = parseConfig(configSchema, representation.config, 'config', 'representation.config')
+  return { ...resolved, representation: { ...representation, config: encoderConfig as Record<string, unknown> } }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isExportableEncoder, scaledEncoder } from '../../src/cli/scaled-encoder.ts'
+import { isExportableEncoder, scaledEncoder } from '../../src/compose/scaled-encoder.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { makeEncoder } from '../../src/index.ts'
 import { startEngine } from '../../src/tensor/engine.ts'

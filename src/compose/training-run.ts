@@ -1,0 +1,189 @@
+import type { TrainConfig } from '../config/train-config.ts'
+import { trainConfigSchema } from '../config/train-config.ts'
+import { parseConfig } from '../config/overrides.ts'
+import { ArmatureError } from '../core/errors.ts'
+import type { Metrics } from '../core/ndarray.ts'
+import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.ts'
+import type { Checkpoint } from '../io/checkpoints.ts'
+import { CheckpointStore } from '../io/checkpoints.ts'
+import { lockFolder } from '../io/lock.ts'
+import type { RunFolder } from '../io/run-folder.ts'
+import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
+import type { LogPosition, RunLogger } from '../log/run-logger.ts'
+import { openRunLogger } from '../log/run-logger.ts'
+import { agentPolicy } from '../run/policies.ts'
+import type { Trainer, TrainerState } from '../run/trainer.ts'
+import type { ConfigOptions } from './config.ts'
+import { defaultRunFolder, isAddress, resolveComponents, resolveConfig } from './config.ts'
+import { pretrainInRun } from './encoder-pretraining.ts'
+import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
+import { evaluationEnvOf } from './evaluation-env.ts'
+import type { TrainedRun } from './load-run.ts'
+import { modelOf, restoreModel } from './load-run.ts'
+import type { Parts, RobotConnector } from './parts.ts'
+import { buildParts } from './parts.ts'
+import type { RunContext } from './run-context.ts'
+import { resumeCommand, throwIfInterrupted } from './run-context.ts'
+import { buildTrainer } from './trainer.ts'
+
+export interface TrainOptions extends ConfigOptions {
+  readonly out?: string
+  readonly resume?: boolean
+  /** Connects the robot of a run that has one. */
+  readonly robots?: RobotConnector
+}
+
+/**
+ * Trains `preset` into a run folder, or goes on with one. After Ctrl-C the state is saved and `interrupted` is thrown.
+ * @throws ArmatureError `not-found`, `bad-config`, `run-exists`, `unwritable`, `corrupt-file`, `interrupted`.
+ */
+export async function train(
+  context: RunContext,
+  preset: string | undefined,
+  options: TrainOptions,
+): Promise<TrainedRun> {
+  const { folder, parts, checkpoint } = options.resume
+    ? await openForResume(preset, options)
+    : await createRun(context, preset, options)
+  const { config } = parts
+  const unlock = await lockFolder(folder.path)
+  const checkpoints = new CheckpointStore(folder.checkpoints, { config })
+  const logger = openLogger(context, folder, config, checkpoint)
+  try {
+    if (checkpoint) restoreModel(parts, checkpoint.model)
+    else await pretrainInRun(context, parts, folder, logger)
+    const trainer = await buildTrainer(parts)
+    const state = checkpoint && trainerStateOf(checkpoint)
+    if (state) await trainer.restore(state)
+    const save = async (): Promise<void> => saveCheckpoint(checkpoints, parts, trainer, logger)
+    if (!checkpoint) await save()
+    await runTrainer(context, { parts, folder, logger, trainer, save })
+  } finally {
+    logger.close()
+    await unlock()
+  }
+  return { folder, parts }
+}
+
+interface OpenedRun extends TrainedRun {
+  readonly checkpoint?: Checkpoint | undefined
+}
+
+async function createRun(context: RunContext, preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
+  if (preset === undefined)
+    throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
+  const config = await withEncoderRun(resolveConfig(preset, options), options.set)
+  const path = options.out ?? defaultRunFolder(config)
+  // Parts that do not go together are found before there is a folder in the way of the next try.
+  const parts = await buildParts(config, options.robots)
+  await adoptEncoder(parts)
+  return { parts, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
+}
+
+async function openForResume(preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
+  const path = options.out ?? (preset === undefined ? undefined : defaultRunFolder(resolveConfig(preset, options)))
+  if (path === undefined) throw new ArmatureError('bad-argument', '--resume', { expected: 'a preset or --out DIR' })
+  const folder = await openRunFolder(path)
+  const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
+  requireSame(path, recorded, preset, options)
+  const steps = options.steps ?? recorded.training.steps
+  const env = options.env === undefined ? recorded.env : { ...recorded.env, robot: options.env }
+  const parts = await buildParts({ ...recorded, env, training: { ...recorded.training, steps } }, options.robots)
+  const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
+  if (checkpoint === undefined) await adoptEncoder(parts)
+  return { folder, parts, checkpoint }
+}
+
+/** A run goes on with its own configuration; only its length may change. */
+function requireSame(path: string, recorded: TrainConfig, preset: string | undefined, options: TrainOptions): void {
+  const refuse = (expected: string, got: string): ArmatureError =>
+    new ArmatureError('bad-argument', `--resume of ${path}`, {
+      expected,
+      got,
+      fix: 'a run goes on with its own config',
+    })
+  if ((options.set?.length ?? 0) > 0) throw refuse('no --set', options.set!.join(' '))
+  if (preset !== undefined && preset !== recorded.preset) throw refuse(`preset ${recorded.preset}`, preset)
+  if (options.seed !== undefined && options.seed !== recorded.seed) {
+    throw refuse(`seed ${recorded.seed}`, String(options.seed))
+  }
+  const { robot } = recorded.env
+  if (options.env !== undefined && (robot === undefined || !isAddress(options.env))) {
+    throw refuse(robot === undefined ? `env ${recorded.env.id}` : 'the address of its robot', options.env)
+  }
+}
+
+/** The logger goes on where the checkpoint was saved: what was logged after it will be logged again. */
+function openLogger(context: RunContext, folder: RunFolder, config: TrainConfig, checkpoint?: Checkpoint): RunLogger {
+  const position = checkpoint?.json.log as LogPosition | undefined
+  return openRunLogger(folder.path, { clock: context.clock, envId: config.env.id, ...(position ? { position } : {}) })
+}
+
+function trainerStateOf({ json, trainingState }: Checkpoint): TrainerState {
+  return { arrays: trainingState, json: json.trainer as TrainerState['json'] }
+}
+
+async function saveCheckpoint(
+  store: CheckpointStore,
+  parts: Parts,
+  trainer: Trainer,
+  logger: RunLogger,
+): Promise<void> {
+  const log = logger.flush()
+  const { arrays, json } = await trainer.save()
+  const model = modelOf(parts)
+  await store.save(trainer.step, { model, trainingState: arrays, json: { trainer: json, log } })
+}
+
+interface RunningTraining {
+  readonly parts: Parts
+  readonly folder: RunFolder
+  readonly logger: RunLogger
+  readonly trainer: Trainer
+  readonly save: () => Promise<void>
+}
+
+async function runTrainer(context: RunContext, running: RunningTraining): Promise<void> {
+  const { parts, folder, logger, trainer, save } = running
+  const { config } = parts
+  const evaluation = await evaluationEnvOf(parts)
+  const policy = agentPolicy(parts.representation, parts.agent)
+  const phase = context.progress.phase(`train ${config.preset}`, config.training.steps, {
+    unit: 'steps',
+    done: trainer.step,
+  })
+  let note = ''
+  let lastLog = { step: trainer.step, ms: context.clock() }
+  const finished = await trainer.run(
+    {
+      log: (step, metrics) => {
+        const ms = context.clock()
+        const fps =
+          step > lastLog.step ? { 'time/fps': ((step - lastLog.step) * 1000) / Math.max(1, ms - lastLog.ms) } : {}
+        lastLog = { step, ms }
+        logger.log(step, { ...metrics, ...fps })
+      },
+      evaluate: async () => {
+        const episodes = config.training.evalEpisodes
+        const options = { episodes, firstSeed: EVALUATION_SEED }
+        const summary = summarize(await evaluation.use(() => evaluatePolicy(evaluation.env, policy, options)))
+        note = evaluationNote(summary)
+        return summary
+      },
+      checkpoint: save,
+      progress: (step) => phase.update(step, note),
+      episode: (episode) => logger.episode(episode),
+    },
+    context.signal,
+  )
+  await evaluation.close()
+  phase.finish()
+  if (finished) return
+  await save()
+  throwIfInterrupted(context, `saved at step ${trainer.step}: go on with ${resumeCommand(context, folder)}`)
+}
+
+function evaluationNote(summary: Metrics): string {
+  const key = 'eval/distance' in summary ? 'eval/distance' : 'eval/mean_reward'
+  return `${key} ${summary[key]!.toFixed(key === 'eval/distance' ? 3 : 1)}`
+}
