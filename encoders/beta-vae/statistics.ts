@@ -1,3 +1,4 @@
+import { choleskyFactor } from '../../src/core/linalg.ts'
 import type { NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -60,7 +61,8 @@ export class Statistics implements Stateful {
       }
     }
     this.priorMean.data.set(mean)
-    this.priorFactor.data.set(choleskyFactor(covariance, size))
+    choleskyFactor(covariance, size)
+    this.priorFactor.data.set(covariance)
     const kept = Math.min(count, MAX_POINTS)
     for (let row = 0; row < kept; row++) {
       const from = Math.floor((row * count) / kept) * size
@@ -103,19 +105,4 @@ export class Statistics implements Stateful {
     const values = own.map(([name, { shape }]) => floatsOf(name, arrays, shape))
     return () => own.forEach(([, { data }], i) => data.set(values[i]!))
   }
-}
-
-/** Lower factor L of a positive semi-definite matrix given by its lower triangle; a direction without variance becomes a zero row. */
-function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
-  const factor = new Float64Array(size * size)
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = matrix[i * size + j]!
-      for (let k = 0; k < j; k++) sum -= factor[i * size + k]! * factor[j * size + k]!
-      const pivot = factor[j * size + j]!
-      if (i === j) factor[i * size + i] = Math.sqrt(Math.max(sum, 0))
-      else factor[i * size + j] = pivot > 0 ? sum / pivot : 0
-    }
-  }
-  return factor
 }

@@ -1,4 +1,5 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
+import { dot, orthogonalize } from '../../src/core/linalg.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import { tf } from '../../src/tensor/tf.ts'
 
@@ -146,10 +147,7 @@ function leadingEigenvectors(
     basis = basis.map((vector) => times(matrix, n, vector))
     const before = values.slice()
     basis.forEach((vector, j) => {
-      for (let other = 0; other < j; other++) {
-        const projection = dot(vector, basis[other]!)
-        for (let i = 0; i < n; i++) vector[i]! -= projection * basis[other]![i]!
-      }
+      orthogonalize(vector, basis.slice(0, j))
       const norm = Math.sqrt(dot(vector, vector))
       values[j] = norm
       if (norm > 0) for (let i = 0; i < n; i++) vector[i]! /= norm
@@ -170,10 +168,4 @@ function times(matrix: ArrayLike<number>, n: number, vector: Float64Array): Floa
     product[i] = sum
   }
   return product
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!
-  return sum
 }

@@ -1,3 +1,4 @@
+import { solveCholesky } from '../../src/core/linalg.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { Kinematics } from './kinematics.ts'
 
@@ -157,10 +158,10 @@ export class InverseKinematics {
       for (let b = 0; b <= a; b++) {
         let sum = a === b ? dampingSquared : 0
         for (let j = 0; j < n; j++) sum += jacobian[a * n + j]! * jacobian[b * n + j]!
-        this.#gram[a * ROWS + b] = sum
+        this.#gram[a * rows + b] = sum
       }
     }
-    solveCholesky(this.#gram, this.#right, rows)
+    solveCholesky(this.#gram, rows, this.#right)
     for (let j = 0; j < n; j++) {
       let step = this.#pull[j]!
       for (let row = 0; row < rows; row++) step += jacobian[row * n + j]! * this.#right[row]!
@@ -194,25 +195,4 @@ function rotationError(
   out[3] = x * factor
   out[4] = y * factor
   out[5] = z * factor
-}
-
-/** Solves a x = b for a positive definite `a` (lower triangle, rows of ROWS) in place: `b` becomes x. */
-function solveCholesky(a: Float64Array, b: Float64Array, n: number): void {
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = a[i * ROWS + j]!
-      for (let k = 0; k < j; k++) sum -= a[i * ROWS + k]! * a[j * ROWS + k]!
-      a[i * ROWS + j] = i === j ? Math.sqrt(sum) : sum / a[j * ROWS + j]!
-    }
-  }
-  for (let i = 0; i < n; i++) {
-    let sum = b[i]!
-    for (let k = 0; k < i; k++) sum -= a[i * ROWS + k]! * b[k]!
-    b[i] = sum / a[i * ROWS + i]!
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    let sum = b[i]!
-    for (let k = i + 1; k < n; k++) sum -= a[k * ROWS + i]! * b[k]!
-    b[i] = sum / a[i * ROWS + i]!
-  }
 }

@@ -1,6 +1,7 @@
 import type { Metrics } from '../core/ndarray.ts'
-import type { Rows } from './probes.ts'
-import { collapseMeasures } from './probes.ts'
+import { orthogonalize, symmetricEigen } from '../core/linalg.ts'
+import type { Rows } from './rows.ts'
+import { effectiveRank, momentsOf, scatterMatrix, sumsOfDirections } from './rows.ts'
 import { quantile } from './statistics.ts'
 
 /** Latents of more dimensions are first written in a basis of the space that they span, so that small or dependent sets stay cheap. */
@@ -9,21 +10,32 @@ const WIDE = 64
 const ROUNDING = 1e-6
 
 /**
- * Whether an embedding is alive, from latents [count, size] of a varied set of frames: standard deviations, effective rank and mean
- * cosine of {@link collapseMeasures} and the spread around the mean, under their names in `docs/metrics.md`.
+ * Whether an embedding is alive, from latents [count, size] of a varied set of frames, under the names in `docs/metrics.md`: smallest
+ * and median standard deviation of a dimension; effective rank; mean cosine of all pairs of different latents, as they are (not
+ * centred), which is 1 when all point the same way; and the spread, the root mean square distance from the mean.
  */
-export function embeddingHealth(latents: Float32Array, count: number): Metrics {
+export function embeddingHealth(latents: Float32Array | Float64Array, count: number): Metrics {
   const rows = { data: latents, count, size: latents.length / count }
-  const isWide = rows.size > WIDE
-  const { effectiveRank, meanCosine } = collapseMeasures(isWide ? inSpan(rows) : rows)
-  const { minStd, medianStd, spread } = spreadOf(rows)
+  const std = [...momentsOf(rows).std]
+  const narrow = rows.size > WIDE ? inSpan(rows) : rows
   return {
-    'embed/min_std': minStd,
-    'embed/median_std': medianStd,
-    'embed/effective_rank': effectiveRank,
-    'embed/mean_cosine': meanCosine,
-    'embed/spread': spread,
+    'embed/min_std': Math.min(...std),
+    'embed/median_std': quantile(std, 0.5),
+    'embed/effective_rank': rankOf(narrow),
+    'embed/mean_cosine': meanCosine(narrow),
+    'embed/spread': Math.hypot(...std),
   }
+}
+
+function rankOf(rows: Rows): number {
+  return effectiveRank(symmetricEigen(scatterMatrix(rows, momentsOf(rows).mean), rows.size).values)
+}
+
+function meanCosine(rows: Rows): number {
+  const { count } = rows
+  const { sums } = sumsOfDirections(rows, new Int32Array(count), 1)
+  // The diagonal of all pairs adds 1 for each row.
+  return (sums.reduce((sum, v) => sum + v * v, 0) - count) / (count * (count - 1))
 }
 
 /** The rows in an orthonormal basis of their span (modified Gram-Schmidt): all inner products stay, so do rank and cosines. */
@@ -32,11 +44,7 @@ function inSpan({ data, count, size }: Rows): Rows {
   const coordinates = Array.from({ length: count }, (_, row) => {
     const rest = Float64Array.from(data.subarray(row * size, (row + 1) * size))
     const norm = Math.hypot(...rest)
-    const own = basis.map((direction) => {
-      const along = direction.reduce((sum, x, i) => sum + x * rest[i]!, 0)
-      for (let i = 0; i < size; i++) rest[i]! -= along * direction[i]!
-      return along
-    })
+    const own = orthogonalize(rest, basis)
     const left = Math.hypot(...rest)
     if (left > ROUNDING * norm) {
       basis.push(rest.map((x) => x / left))
@@ -48,22 +56,4 @@ function inSpan({ data, count, size }: Rows): Rows {
   const result = new Float64Array(count * width)
   coordinates.forEach((own, row) => result.set(own, row * width))
   return { data: result, count, size: width }
-}
-
-interface Spread {
-  readonly minStd: number
-  readonly medianStd: number
-  /** Root mean square distance from the mean. */
-  readonly spread: number
-}
-
-function spreadOf({ data, count, size }: Rows): Spread {
-  const std = Array.from({ length: size }, (_, k) => {
-    let mean = 0
-    let square = 0
-    for (let i = k; i < data.length; i += size) mean += data[i]! / count
-    for (let i = k; i < data.length; i += size) square += (data[i]! - mean) ** 2 / count
-    return Math.sqrt(square)
-  })
-  return { minStd: Math.min(...std), medianStd: quantile(std, 0.5), spread: Math.hypot(...std) }
 }

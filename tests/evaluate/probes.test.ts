@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ArmatureError } from '../../src/core/errors.ts'
 import { Rng } from '../../src/core/rng.ts'
-import type { Rows } from '../../src/evaluate/probes.ts'
-import { collapseMeasures, ridgeProbe } from '../../src/evaluate/probes.ts'
+import { ridgeProbe } from '../../src/evaluate/probes.ts'
+import type { Rows } from '../../src/evaluate/rows.ts'
 
 function rows(...values: number[][]): Rows {
   return { data: Float64Array.from(values.flat()), count: values.length, size: values[0]!.length }
@@ -94,57 +94,5 @@ describe('ridge probe', () => {
     expect(() => ridgeProbe(corners, corners, { train: [0], test: [4] })).toThrow(ArmatureError)
     expect(() => ridgeProbe(corners, corners, all, 0)).toThrow(ArmatureError)
     expect(() => ridgeProbe(rows([NaN], [1]), short, { train: [0], test: [1] })).toThrow(/NaN/)
-  })
-})
-
-describe('collapse measures', () => {
-  const cross = (a: number, b: number): Rows => rows([a, 0], [-a, 0], [0, b], [0, -b])
-
-  it('has the rank of the spread of singular values', () => {
-    expect(collapseMeasures(cross(1, 1)).effectiveRank).toBeCloseTo(2, 12)
-    // Singular values 3 : 1.
-    const expected = Math.exp(-(0.75 * Math.log(0.75) + 0.25 * Math.log(0.25)))
-    expect(collapseMeasures(cross(3, 1)).effectiveRank).toBeCloseTo(expected, 12)
-    expect(collapseMeasures(rows([1, 2, 3], [2, 4, 6], [5, 10, 15])).effectiveRank).toBeCloseTo(1, 5)
-    expect(collapseMeasures(rows([1, 2], [1, 2])).effectiveRank).toBe(0)
-  })
-
-  it('does not depend on rotation, offset or scale', () => {
-    const rng = new Rng(3)
-    const z = linear(normalRows(rng, 200, 4), [
-      [1, 0, 0, 0],
-      [0, 2, 0, 0],
-      [0, 0, 3, 0],
-      [0, 0, 0, 0.1],
-    ])
-    // A Hadamard matrix is twice a rotation.
-    const turned = linear(z, [
-      [1, 1, 1, 1],
-      [1, -1, 1, -1],
-      [1, 1, -1, -1],
-      [1, -1, -1, 1],
-    ])
-    const moved = { ...turned, data: turned.data.map((v) => 7 * v + 3) }
-    expect(collapseMeasures(moved).effectiveRank).toBeCloseTo(collapseMeasures(z).effectiveRank, 8)
-  })
-
-  it('is nearly the size for isotropic embeddings of many dimensions', () => {
-    const { effectiveRank, medianStd } = collapseMeasures(normalRows(new Rng(4), 2000, 32))
-    expect(effectiveRank).toBeGreaterThan(31.8)
-    expect(effectiveRank).toBeLessThanOrEqual(32)
-    expect(medianStd).toBeCloseTo(1, 1)
-  })
-
-  it('gives the spread of each dimension', () => {
-    const { std, minStd, medianStd } = collapseMeasures(rows([0, 5, 1], [4, 5, 3]))
-    expect([...std]).toEqual([2, 0, 1])
-    expect([minStd, medianStd]).toEqual([0, 1])
-    expect(collapseMeasures(cross(2, 4)).medianStd).toBeCloseTo((Math.SQRT2 + Math.sqrt(8)) / 2, 12)
-  })
-
-  it('gives the mean cosine of pairs', () => {
-    expect(collapseMeasures(rows([1, 0], [0, 5])).meanCosine).toBeCloseTo(0, 12)
-    expect(collapseMeasures(rows([1, 1], [2, 2], [9, 9])).meanCosine).toBeCloseTo(1, 12)
-    expect(collapseMeasures(rows([1, 0], [-3, 0])).meanCosine).toBeCloseTo(-1, 12)
   })
 })

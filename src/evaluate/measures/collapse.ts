@@ -1,6 +1,7 @@
+import { symmetricEigen } from '../../core/linalg.ts'
 import type { Rng } from '../../core/rng.ts'
-import type { Rows } from '../probes.ts'
-import { entropyRank, symmetricEigen } from '../probes.ts'
+import type { Rows } from '../rows.ts'
+import { effectiveRank, momentsOf, scatterMatrix, sumsOfDirections } from '../rows.ts'
 import type { EmbeddedEpisodes } from './embedded-episodes.ts'
 import { ratioStatistic, undefinedStatistic } from './episode-statistics.ts'
 import type { FrameList } from './frames.ts'
@@ -35,7 +36,7 @@ interface Spread {
 export function collapseVerdict(data: EmbeddedEpisodes, rng: Rng): CollapseVerdict {
   const spread = spreadOf(data, rng)
   if (!isAlive(spread)) return 'collapsed'
-  return entropyRank(spread.variances) < LINE_RANK ? 'line' : 'varied'
+  return effectiveRank(spread.variances) < LINE_RANK ? 'line' : 'varied'
 }
 
 function isAlive({ std, center }: Spread): boolean {
@@ -50,16 +51,8 @@ function spreadOf(data: EmbeddedEpisodes, rng: Rng): Spread {
     rng,
   )
   const { size, count } = rows
-  const center = new Float64Array(size)
-  for (let row = 0; row < count; row++) for (let i = 0; i < size; i++) center[i]! += rows.data[row * size + i]! / count
-  const covariance = new Float64Array(size * size)
-  for (let row = 0; row < count; row++) {
-    for (let i = 0; i < size; i++) {
-      const x = (rows.data[row * size + i]! - center[i]!) / count
-      for (let j = 0; j <= i; j++) covariance[i * size + j]! += x * (rows.data[row * size + j]! - center[j]!)
-    }
-  }
-  for (let i = 0; i < size; i++) for (let j = 0; j < i; j++) covariance[j * size + i] = covariance[i * size + j]!
+  const center = momentsOf(rows).mean
+  const covariance = scatterMatrix(rows, center, count)
   const std = Float64Array.from({ length: size }, (_, i) => Math.sqrt(covariance[i * size + i]!))
   const { values, vectors } = symmetricEigen(covariance, size)
   return { frames, rows, episodes, std, center, variances: values, axes: vectors }
@@ -98,7 +91,7 @@ function rankStatistic(name: string, spread: Spread): EpisodeStatistic {
         }
         variances[axis] = Math.max(0, square / n - (sum / n) ** 2)
       }
-      return entropyRank(variances)
+      return effectiveRank(variances)
     },
   }
 }
@@ -110,7 +103,7 @@ const POINT = 'collapsed: all frames have the same embedding'
  * line, D = as wide in all directions. No best value: more than the state has is nuisance. NaN for a point, which is collapsed.
  * Embeddings wider than 256 are sketched, which caps it there.
  */
-const effectiveRank: Measure = {
+const effectiveRankFigure: Measure = {
   name: 'collapse/effective_rank',
   title: 'Effective rank',
   direction: 'none',
@@ -176,17 +169,11 @@ const meanCosine: Measure = {
     const episodes = data.episodes.map((_, position) => position)
     const frames = spacedFrames(data, episodes, FRAMES)
     const rows = gatherRows(data, frames, (episode) => episode.embeddings)
-    const directions = new Float64Array(episodes.length * size)
+    const { sums, hasZero } = sumsOfDirections(rows, frames.episode, episodes.length)
+    if (hasZero) return [undefinedStatistic('collapse/mean_cosine', 'some embedding is 0: it has no direction')]
     const counts = new Float64Array(episodes.length)
-    for (let row = 0; row < rows.count; row++) {
-      let norm = 0
-      for (let i = 0; i < size; i++) norm += rows.data[row * size + i]! ** 2
-      if (norm === 0) return [undefinedStatistic('collapse/mean_cosine', 'some embedding is 0: it has no direction')]
-      counts[frames.episode[row]!]!++
-      for (let i = 0; i < size; i++)
-        directions[frames.episode[row]! * size + i]! += rows.data[row * size + i]! / Math.sqrt(norm)
-    }
-    return [cosineStatistic(episodes, directions, counts, size)]
+    for (const episode of frames.episode) counts[episode]!++
+    return [cosineStatistic(episodes, sums, counts, size)]
   },
 }
 
@@ -225,4 +212,4 @@ function cosineStatistic(
 }
 
 /** Signs of a collapsed embedding. */
-export const collapseFigures: readonly Measure[] = [effectiveRank, deadDimensions, meanCosine]
+export const collapseFigures: readonly Measure[] = [effectiveRankFigure, deadDimensions, meanCosine]

@@ -1,6 +1,7 @@
+import { solveCholesky } from '../../core/linalg.ts'
 import type { Rng } from '../../core/rng.ts'
-import { solveCholesky } from '../probes.ts'
-import type { Rows } from '../probes.ts'
+import type { Rows } from '../rows.ts'
+import { momentsOf } from '../rows.ts'
 
 /** Penalties that the inner validation fold chooses from, relative to the variance of standardised inputs. */
 const RIDGES = [1e-5, 1e-3, 1e-1, 10]
@@ -9,7 +10,7 @@ const FOLDS = 5
 const NOISE = 1e-13
 
 /** Sums over the rows of one fold, enough to fit any ridge regression and to know its error. */
-interface Moments {
+interface FoldSums {
   n: number
   readonly x: Float64Array
   readonly y: Float64Array
@@ -54,15 +55,15 @@ export function dealFolds(labels: readonly string[], rng: Rng): Int32Array {
  */
 export function crossFit(inputs: Rows, targets: Rows, folds: Int32Array): Float64Array {
   const count = folds.reduce((most, fold) => Math.max(most, fold), 0) + 1
-  const shift = firstMoments(inputs)
-  const targetShift = firstMoments(targets)
-  const moments = Array.from({ length: count }, () => emptyMoments(inputs.size, targets.size))
-  for (let row = 0; row < inputs.count; row++) addRow(moments[folds[row]!]!, inputs, targets, row, shift, targetShift)
-  const others = (...without: number[]): Moments => sumMoments(moments.filter((_, fold) => !without.includes(fold)))
-  const fits = moments.map((_, fold) => {
+  const shift = momentsOf(inputs).mean
+  const targetShift = momentsOf(targets).mean
+  const sums = Array.from({ length: count }, () => emptySums(inputs.size, targets.size))
+  for (let row = 0; row < inputs.count; row++) addRow(sums[folds[row]!]!, inputs, targets, row, shift, targetShift)
+  const others = (...without: number[]): FoldSums => addSums(sums.filter((_, fold) => !without.includes(fold)))
+  const fits = sums.map((_, fold) => {
     const validation = (fold + 1) % count
     const inner = others(fold, validation)
-    const errors = RIDGES.map((ridge) => squaredError(solve(inner, ridge), moments[validation]!))
+    const errors = RIDGES.map((ridge) => squaredError(solve(inner, ridge), sums[validation]!))
     return solve(others(fold), RIDGES[errors.indexOf(Math.min(...errors))]!)
   })
   const k = targets.size
@@ -84,11 +85,7 @@ export function crossFit(inputs: Rows, targets: Rows, folds: Int32Array): Float6
  */
 export function randomFeatures(inputs: Rows, rng: Rng, features = 256): Rows {
   const { data, count, size } = inputs
-  const mean = firstMoments(inputs)
-  const std = new Float64Array(size)
-  for (let row = 0; row < count; row++)
-    for (let i = 0; i < size; i++) std[i]! += (data[row * size + i]! - mean[i]!) ** 2 / count
-  for (let i = 0; i < size; i++) std[i] = Math.sqrt(std[i]!) || 1
+  const { mean, std } = momentsOf(inputs)
   const weights = rng.fillNormal(new Float32Array(size * features))
   const biases = rng.fillNormal(new Float32Array(features))
   const width = size + features
@@ -98,7 +95,7 @@ export function randomFeatures(inputs: Rows, rng: Rng, features = 256): Rows {
     const hidden = out.subarray(row * width + size, (row + 1) * width)
     hidden.set(biases)
     for (let i = 0; i < size; i++) {
-      const x = (data[row * size + i]! - mean[i]!) / std[i]!
+      const x = (data[row * size + i]! - mean[i]!) / (std[i]! || 1)
       out[row * width + i] = x
       for (let j = 0; j < features; j++) hidden[j]! += x * scale * weights[i * features + j]!
     }
@@ -107,13 +104,7 @@ export function randomFeatures(inputs: Rows, rng: Rng, features = 256): Rows {
   return { data: out, count, size: width }
 }
 
-function firstMoments({ data, count, size }: Rows): Float64Array {
-  const mean = new Float64Array(size)
-  for (let row = 0; row < count; row++) for (let i = 0; i < size; i++) mean[i]! += data[row * size + i]! / count
-  return mean
-}
-
-function emptyMoments(d: number, k: number): Moments {
+function emptySums(d: number, k: number): FoldSums {
   return {
     n: 0,
     x: new Float64Array(d),
@@ -124,7 +115,14 @@ function emptyMoments(d: number, k: number): Moments {
   }
 }
 
-function addRow(m: Moments, inputs: Rows, targets: Rows, row: number, shift: Float64Array, shiftY: Float64Array): void {
+function addRow(
+  m: FoldSums,
+  inputs: Rows,
+  targets: Rows,
+  row: number,
+  shift: Float64Array,
+  shiftY: Float64Array,
+): void {
   const d = inputs.size
   const k = targets.size
   m.n++
@@ -144,9 +142,9 @@ function addRow(m: Moments, inputs: Rows, targets: Rows, row: number, shift: Flo
   }
 }
 
-function sumMoments(parts: readonly Moments[]): Moments {
+function addSums(parts: readonly FoldSums[]): FoldSums {
   const first = parts[0]!
-  const sum = emptyMoments(first.x.length, first.y.length)
+  const sum = emptySums(first.x.length, first.y.length)
   for (const part of parts) {
     sum.n += part.n
     for (const key of ['x', 'y', 'xx', 'xy', 'yy'] as const) {
@@ -157,7 +155,7 @@ function sumMoments(parts: readonly Moments[]): Moments {
 }
 
 /** min |X W - Y|^2 / n + ridge |W|^2 for standardised inputs; the lower triangle of `xx` is all that is read. */
-function solve({ n, x, y, xx, xy }: Moments, ridge: number): Fit {
+function solve({ n, x, y, xx, xy }: FoldSums, ridge: number): Fit {
   const d = x.length
   const k = y.length
   const scale = Float64Array.from({ length: d }, (_, i) => {
@@ -173,7 +171,8 @@ function solve({ n, x, y, xx, xy }: Moments, ridge: number): Fit {
     gram[i * d + i]! += ridge
     for (let j = 0; j < k; j++) cross[i * k + j] = (xy[i * k + j]! / n - (x[i]! * y[j]!) / (n * n)) * scale[i]!
   }
-  const weights = solveCholesky(gram, d, cross, k)
+  solveCholesky(gram, d, cross, k)
+  const weights = cross
   const intercept = Float64Array.from(y, (sum) => sum / n)
   for (let i = 0; i < d; i++) {
     for (let j = 0; j < k; j++) {
@@ -185,7 +184,7 @@ function solve({ n, x, y, xx, xy }: Moments, ridge: number): Fit {
 }
 
 /** Squared error of the fit on those rows, summed over targets, each relative to the target's own second moment there. */
-function squaredError({ weights, intercept }: Fit, { n, x, y, xx, xy, yy }: Moments): number {
+function squaredError({ weights, intercept }: Fit, { n, x, y, xx, xy, yy }: FoldSums): number {
   const d = x.length
   const k = y.length
   let total = 0

@@ -1,5 +1,5 @@
 import type { Rng } from '../../core/rng.ts'
-import type { Rows } from '../probes.ts'
+import type { Rows } from '../rows.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from './embedded-episodes.ts'
 
 /** Wider embeddings are sketched to this size where a measure needs their covariance. */

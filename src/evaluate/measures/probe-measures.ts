@@ -1,5 +1,6 @@
 import type { Rng } from '../../core/rng.ts'
-import type { Rows } from '../probes.ts'
+import type { Rows } from '../rows.ts'
+import { rSquared } from '../rows.ts'
 import { crossFit, dealFolds, randomFeatures } from './cross-fit.ts'
 import type { EmbeddedEpisodes } from './embedded-episodes.ts'
 import { positionsWhere, undefinedStatistic } from './episode-statistics.ts'
@@ -48,23 +49,28 @@ function probeStatistics(
     return { n, sum, square, error }
   })
   const ones = new Float64Array(slots).fill(1)
-  const varying = all.filter((errors) => !Number.isNaN(r2(errors, episodes, ones)))
+  const varying = all.filter((errors) => !Number.isNaN(resampledR2(errors, episodes, ones)))
   const mean: EpisodeStatistic = {
     name,
     episodes,
-    evaluate: (counts) => varying.reduce((sum, errors) => sum + r2(errors, episodes, counts), 0) / varying.length,
+    evaluate: (counts) =>
+      varying.reduce((sum, errors) => sum + resampledR2(errors, episodes, counts), 0) / varying.length,
     ...(varying.length === 0 ? { undefinedBecause: 'nothing that the probe should read varies' } : {}),
   }
   const each = all.map((errors, target): EpisodeStatistic => ({
     name: `${name}/${targetNames[target]}`,
     episodes,
-    evaluate: (counts) => r2(errors, episodes, counts),
+    evaluate: (counts) => resampledR2(errors, episodes, counts),
     ...(varying.includes(errors) ? {} : { undefinedBecause: 'the variable is constant' }),
   }))
   return [mean, ...each]
 }
 
-function r2({ n, sum, square, error }: TargetErrors, episodes: readonly number[], counts: Float64Array): number {
+function resampledR2(
+  { n, sum, square, error }: TargetErrors,
+  episodes: readonly number[],
+  counts: Float64Array,
+): number {
   let count = 0
   let total = 0
   let squares = 0
@@ -77,7 +83,8 @@ function r2({ n, sum, square, error }: TargetErrors, episodes: readonly number[]
     errors += weight * error[episode]!
   }
   const variance = squares - (total * total) / count
-  return variance > 1e-13 * squares ? 1 - errors / variance : NaN
+  // Below that, rounding is all that varies.
+  return rSquared(errors, variance > 1e-13 * squares ? variance : 0)
 }
 
 function foldsOfFrames(data: EmbeddedEpisodes, positions: readonly number[], frames: FrameList, rng: Rng): Int32Array {

@@ -1,5 +1,6 @@
+import { dot, symmetricEigen } from '../../core/linalg.ts'
 import type { EmbeddedEpisodes } from '../measures/embedded-episodes.ts'
-import { symmetricEigen } from '../probes.ts'
+import { scatterMatrix } from '../rows.ts'
 import type { Figures } from './model.ts'
 
 /** Frames, evenly spaced, that the principal axes are found from, where the embedding has more dimensions than this. */
@@ -33,14 +34,9 @@ function largest(values: Float64Array): number[] {
 
 function covarianceEigenvalues(rows: readonly Float32Array[], mean: Float64Array): Float64Array {
   const size = mean.length
-  const covariance = new Float64Array(size * size)
-  for (const row of rows) {
-    for (let i = 0; i < size; i++) {
-      const x = row[i]! - mean[i]!
-      for (let j = 0; j < size; j++) covariance[i * size + j]! += x * (row[j]! - mean[j]!)
-    }
-  }
-  return symmetricEigen(covariance, size).values
+  const data = new Float32Array(rows.length * size)
+  rows.forEach((row, i) => data.set(row, i * size))
+  return symmetricEigen(scatterMatrix({ data, count: rows.length, size }, mean), size).values
 }
 
 /** Inner products of a few centred rows have the same eigenvalues but for zeros, up to the choice of the rows. */
@@ -52,11 +48,7 @@ function gramEigenvalues(rows: readonly Float32Array[], mean: Float64Array): Flo
   })
   const gram = new Float64Array(count * count)
   for (let a = 0; a < count; a++) {
-    for (let b = 0; b <= a; b++) {
-      let sum = 0
-      for (let i = 0; i < mean.length; i++) sum += chosen[a]![i]! * chosen[b]![i]!
-      gram[a * count + b] = gram[b * count + a] = sum
-    }
+    for (let b = 0; b <= a; b++) gram[a * count + b] = gram[b * count + a] = dot(chosen[a]!, chosen[b]!)
   }
   return symmetricEigen(gram, count).values
 }
