@@ -13,7 +13,7 @@ export interface CheckFlags {
   /** Random steps of each case. */
   readonly steps: number
   /** `--set` assignments of env options, in order. */
-  readonly set: readonly string[]
+  readonly set?: readonly string[]
 }
 
 /** How one env kept the contract. */
@@ -38,7 +38,7 @@ export interface CheckReport {
 export async function check(
   context: CliContext,
   which: string,
-  { seed, steps, set }: CheckFlags,
+  { seed, steps, set = [] }: CheckFlags,
 ): Promise<CheckReport> {
   const options = applyOverrides({}, set)
   const ids = which === 'all' ? Object.keys(envs) : [which]

@@ -36,7 +36,7 @@ export interface CollectOptions {
   readonly out: string
   readonly format: 'png' | 'mp4'
   /** `--set` assignments of env options, in order. */
-  readonly set: readonly string[]
+  readonly set?: readonly string[]
   /** Connects the robot, where an address stands for the scene. */
   readonly robots?: RobotConnections
 }
@@ -67,7 +67,7 @@ export interface CollectReport {
  *   written; `unwritable`; `interrupted`.
  */
 export async function collectDataset(context: CliContext, id: string, options: CollectOptions): Promise<CollectReport> {
-  const settings = applyOverrides({}, options.set)
+  const settings = applyOverrides({}, options.set ?? [])
   const { env, entry } = isAddress(id)
     ? await connectRobot(id, settings, options)
     : await makeScene(lookUp('env', envs, id), settings, options.cameras)

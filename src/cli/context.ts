@@ -1,13 +1,21 @@
 import type { RunContext } from '../compose/run-context.ts'
+import type { ProgressStream } from '../log/progress.ts'
 import { Progress } from '../log/progress.ts'
 
 export { throwIfInterrupted } from '../compose/run-context.ts'
+
+/** Where a command writes: results and text on `stdout`, progress and errors on `stderr`. */
+export interface CliStreams {
+  readonly stdout: ProgressStream
+  readonly stderr: ProgressStream
+}
 
 /** What every command gets from the command line. */
 export interface CliContext extends RunContext {
   /** Print one JSON object as the last line of stdout, and nothing else there. */
   readonly json: boolean
   readonly quiet: boolean
+  readonly stdout: ProgressStream
   /** Text for people, on stdout; nothing under `--json` or `--quiet`. */
   print(text: string): void
 }
@@ -16,6 +24,7 @@ export function createContext(
   command: readonly string[],
   options: { readonly json?: boolean; readonly quiet?: boolean },
   signal: AbortSignal,
+  { stdout, stderr }: CliStreams = process,
 ): CliContext {
   const json = options.json === true
   const quiet = options.quiet === true
@@ -23,12 +32,13 @@ export function createContext(
     command,
     json,
     quiet,
-    progress: new Progress({ stream: process.stderr, clock: Date.now, isSilent: json || quiet }),
+    stdout,
+    progress: new Progress({ stream: stderr, clock: Date.now, isSilent: json || quiet }),
     clock: Date.now,
     signal,
     invocation: (words) => `"${process.env.npm_lifecycle_event ? 'npm run armature --' : 'armature'} ${words}"`,
     print: (text) => {
-      if (!json && !quiet) process.stdout.write(`${text}\n`)
+      if (!json && !quiet) stdout.write(`${text}\n`)
     },
   }
 }

@@ -1,62 +1,71 @@
 #!/usr/bin/env node
+import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CommanderError } from 'commander'
-import { ArmatureError } from '../core/errors.ts'
-import { runVersions } from '../io/run-folder.ts'
-import { buildProgram } from './program.ts'
+
+// Signals are heard before anything else is loaded: nothing but Node's own modules may be imported above.
 
 /** Launchers such as npm and tsx can pass one Ctrl-C on twice within some 40 ms: that is not a second one. */
 const SAME_KEY_PRESS_MS = 500
-/** 128 + the number of the signal, as shells say it. */
-const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const
-/** Errors of a run that was asked for properly. */
-const FAILURES: readonly string[] = ['bad-value', 'bad-shape', 'closed', 'needs-reset', 'unsupported-op']
+/** For so long after a signal the work may take to save and to end. */
+const GRACE_MS = 10_000
+/** Ctrl-C, an end that is asked for, a terminal that closes, and what schedulers send before they end a job. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
+type Signal = (typeof SIGNALS)[number]
 
 const abort = new AbortController()
-let interruption: { readonly exitCode: number; readonly ms: number } | undefined
-for (const [signal, exitCode] of Object.entries(INTERRUPTED)) {
+let interruption: { readonly signal: Signal; readonly ms: number } | undefined
+/** Whether files are being written. */
+let isWriting = (): boolean => false
+
+for (const signal of SIGNALS) {
   process.on(signal, () => {
     // The second Ctrl-C does not wait for a checkpoint.
-    if (interruption !== undefined && performance.now() - interruption.ms > SAME_KEY_PRESS_MS) process.exit(exitCode)
-    interruption ??= { exitCode, ms: performance.now() }
-    abort.abort()
+    if (interruption !== undefined && performance.now() - interruption.ms > SAME_KEY_PRESS_MS) end(signal)
+    if (interruption !== undefined) return
+    interruption = { signal, ms: performance.now() }
+    abort.abort(signal)
+    setTimeout(endWhenWritten, GRACE_MS, signal).unref()
   })
 }
-// A reader that has seen enough, e.g. `armature list | head`, is no error.
+
+/** Ends the process as the signal would have done. `process.exit` would wait for native work that may never end. */
+function end(signal: Signal): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+}
+
+function endWhenWritten(signal: Signal): void {
+  if (isWriting()) {
+    setTimeout(endWhenWritten, 200, signal).unref()
+    return
+  }
+  process.stderr.write(`armature: did not stop within ${GRACE_MS / 1000} s of ${signal}, so it was ended\n`)
+  end(signal)
+}
+
+let lostOutput: NodeJS.ErrnoException | undefined
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+  lostOutput ??= error
+  // Whoever wanted the output has gone: what can be saved is saved.
+  abort.abort(error)
 })
+// Progress that nobody can see is no reason to stop.
+process.stderr.on('error', () => undefined)
 
-/** Exit codes: 2 for input that cannot be used, 1 for a run that failed, 130 after Ctrl-C. */
-function exitCodeOf(error: unknown): number {
-  if (error instanceof ArmatureError) {
-    if (error.code === 'interrupted') return interruption?.exitCode ?? INTERRUPTED.SIGINT
-    return FAILURES.includes(error.code) ? 1 : 2
-  }
-  return isFromSystem(error) ? 2 : 1
-}
-
-/** The file system's own refusals, e.g. EACCES, whose message names the file: a stack would add nothing. */
-function isFromSystem(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && 'syscall' in error
-}
-
-/** One line for what a user can mend, the whole stack for a bug. */
-function textOf(error: unknown): string {
-  if (error instanceof ArmatureError || isFromSystem(error)) return error.message.replaceAll(/\s*\n\s*/g, ' ')
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
-}
-
-try {
-  const { armature: version = 'unknown' } = await runVersions()
-  await buildProgram(abort.signal, version).parseAsync(process.argv)
-} catch (error) {
-  const hasShownHelp = error instanceof CommanderError && error.exitCode === 0
-  if (!hasShownHelp) {
-    process.stderr.write(`armature: ${textOf(error)}\n`)
-    process.exitCode = exitCodeOf(error)
-  }
+const { runProgram } = await import('./run-program.ts')
+const { isWritingFiles } = await import('../io/atomic.ts')
+isWriting = isWritingFiles
+const { stdout, stderr } = process
+const exitCode = await runProgram(process.argv.slice(2), { stdout, stderr, signal: abort.signal })
+process.exitCode =
+  interruption !== undefined && exitCode !== 0 ? 128 + constants.signals[interruption.signal] : exitCode
+// Errors of a stream come a moment after the write.
+await sleep(0)
+if (lostOutput !== undefined) {
+  // A reader that has seen enough, e.g. `armature list | head`, is no error.
+  const isReaderGone = lostOutput.code === 'EPIPE'
+  if (!isReaderGone) process.stderr.write(`armature: cannot write to stdout: ${lostOutput.message}\n`)
+  process.exitCode = isReaderGone ? 0 : 2
 }
 // Its second copy would end a process that is about to exit by the signal, not by its exit code: it is waited for.
 if (interruption !== undefined) await sleep(Math.max(0, interruption.ms + SAME_KEY_PRESS_MS - performance.now()))

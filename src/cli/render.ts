@@ -31,7 +31,7 @@ export interface RenderOptions {
   readonly steps?: number
   readonly size?: Size
   /** `--set` assignments of env options, in order. */
-  readonly set: readonly string[]
+  readonly set?: readonly string[]
   readonly overwrite?: boolean
 }
 
@@ -59,7 +59,7 @@ export async function render(context: CliContext, id: string, options: RenderOpt
   const format = formatOf(options.out)
   await requireNewFile(options.out, options.overwrite)
   const entry = lookUp('env', envs, id)
-  const env = await entry.make(applyOverrides({}, options.set))
+  const env = await entry.make(applyOverrides({}, options.set ?? []))
   try {
     const shot = await shoot(context, env, entry.expert, options, format)
     const file = { file: options.out, env: id, ...shot.report }

@@ -31,7 +31,7 @@ export interface RobotOptions extends ListenFlags {
   /** Of the scene's random stream until the first reset with a seed. */
   readonly seed?: number
   /** `--set` assignments of env options, in order. */
-  readonly set: readonly string[]
+  readonly set?: readonly string[]
 }
 
 export interface RobotReport {
@@ -85,7 +85,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
   return { robot: robot.spec.name, mode, endpoints: server.endpoints, counters: server.counters }
 }
 
-async function makeRobot(id: string, { set, seed }: RobotOptions): Promise<Robot> {
+async function makeRobot(id: string, { set = [], seed }: RobotOptions): Promise<Robot> {
   if (id !== MOCK) {
     const env = await makeEnv(id, applyOverrides({}, set))
     if (seed !== undefined) await env.reset({ seed })
@@ -127,7 +127,7 @@ function announce(context: CliContext, { spec }: Robot, { mode, endpoints, limit
   const publicKey = security?.keys.publicKey
   if (context.json) {
     const line = { event: 'listening', robot: spec.name, mode, endpoints, ...(publicKey && { publicKey }) }
-    process.stdout.write(`${JSON.stringify(line)}\n`)
+    context.stdout.write(`${JSON.stringify(line)}\n`)
   }
   const rate = mode === 'lockstep' ? 'in lock-step' : `in real time, ${spec.controlHz} Hz`
   context.print(`${spec.name} ${spec.serial} ${rate}, limits ${limits?.name ?? 'none but its action space'}`)
@@ -138,7 +138,7 @@ function announce(context: CliContext, { spec }: Robot, { mode, endpoints, limit
 function tell(context: CliContext, event: EventContent): void {
   const time = new Date(context.clock()).toISOString()
   if (context.json) {
-    process.stdout.write(`${JSON.stringify({ time, ...event })}\n`)
+    context.stdout.write(`${JSON.stringify({ time, ...event })}\n`)
     return
   }
   const { fromState, toState, event: kind, code, text } = event

@@ -25,7 +25,7 @@ const CLEAR_BELOW = '\u001b[J'
  */
 export async function watch(context: CliContext, endpoint: string, options: WatchOptions): Promise<BridgeSnapshot> {
   const { json, quiet, signal } = context
-  const isTable = !json && !quiet && process.stdout.isTTY
+  const isTable = !json && !quiet && context.stdout.isTTY === true
   const monitor = new BridgeMonitor()
   let connection = 'connected'
   const { observer, replaced } = await observeRobot(endpoint, options, {
@@ -41,7 +41,7 @@ export async function watch(context: CliContext, endpoint: string, options: Watc
   })
   const show = (): void => {
     const snapshot = monitor.snapshot(monotonicUs())
-    if (isTable) process.stdout.write(redraw(watchTable(endpoint, snapshot, connection)))
+    if (isTable) context.stdout.write(redraw(watchTable(endpoint, snapshot, connection)))
     else context.print(watchLine(snapshot))
   }
   const timer = setInterval(show, isTable ? TERMINAL_MS : LINES_MS)

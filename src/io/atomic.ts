@@ -132,12 +132,22 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+let writesUnderWay = 0
+
+/** Whether a file or folder is being written that would be lost if the process ended now. */
+export function isWritingFiles(): boolean {
+  return writesUnderWay > 0
+}
+
 async function orUnwritable(path: string, temporary: string, write: () => Promise<void>): Promise<void> {
+  writesUnderWay++
   try {
     await write()
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
     const isOfFiles = error instanceof Error && 'code' in error && !(error instanceof ArmatureError)
     throw isOfFiles ? unwritable(path, error) : error
+  } finally {
+    writesUnderWay--
   }
 }

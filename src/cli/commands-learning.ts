@@ -1,0 +1,145 @@
+import type { Command } from 'commander'
+import type { CommandLine } from './command-line.ts'
+import { withRobotFlags } from './commands-bridge.ts'
+import type { PretrainOptions } from '../compose/encoder-training.ts'
+import type { RobotFlags } from './remote.ts'
+import type { RewardsOptions } from './rewards.ts'
+import { episodes, settings, repetitions, rows, seed, share, steps, stepsOrNone } from './options.ts'
+
+interface TrainFlags extends RobotFlags {
+  readonly env?: string
+  readonly seed?: number
+  readonly steps?: number
+  readonly set?: readonly string[]
+  readonly out?: string
+  readonly resume?: boolean
+}
+
+/** `start`, `train`, `pretrain`, `eval`, `rewards` and `export`. */
+export async function addLearningCommands(line: CommandLine): Promise<void> {
+  line
+    .command('start', 'learn to push a puck to imagined goals in a few minutes, and show it', {
+      start: 'into the first free runs/start-<n>',
+      'start --out runs/first': 'into this folder',
+    })
+    .option('--out <dir>', 'run folder (default: the first free runs/start-<n>)')
+    .action(async (options: { out?: string }) => {
+      const at = await line.withEngine()
+      const { start } = await import('./start.ts')
+      line.finish(at, await start(at, options))
+    })
+  await addTrain(line)
+  await addPretrain(line)
+  addEval(line)
+  addRewards(line)
+  line
+    .command('export <run>', 'write the policy as a self-contained .onnx file with a policy.json beside it', {
+      'export runs/rig-push-seed0': 'into runs/rig-push-seed0/export',
+      'export runs/rig-push-seed0 --out robot/policy': 'into this folder',
+    })
+    .option('--out <dir>', 'folder to write to (default: <run>/export)')
+    .action(async (run: string, options: { out?: string }) => {
+      const at = await line.withEngine()
+      const { exportRun } = await import('./export.ts')
+      line.finish(at, await exportRun(at, run, options))
+    })
+}
+
+async function addTrain(line: CommandLine): Promise<void> {
+  const command = line.command('train [preset]', 'train a preset into a run folder; see "armature list"', {
+    'train rig-push': 'into runs/rig-push-seed0',
+    'train rig-push --steps 60000 --set agent.config.learningRate=3e-4 --out runs/longer': 'with changes',
+    'train --resume --out runs/longer': 'go on with a run that was stopped',
+  })
+  withRobotFlags(command)
+    .option('--env <id|address>', "a scene instead of the preset's, or a robot such as tcp://127.0.0.1:5600 for it")
+    .option('--seed <n>', 'master seed (default: 0)', seed)
+    .option('--steps <n>', "env steps (default: the preset's)", steps)
+    .addOption(settings('change a setting'))
+    .option('--out <dir>', 'run folder (default: runs/<preset>-seed<n>)')
+    .option('--resume', 'go on from the last checkpoint of the run folder')
+    .action(async (preset: string | undefined, options: TrainFlags) => {
+      const at = await line.withEngine()
+      const { trainAndReport } = await import('./train.ts')
+      line.finish(
+        at,
+        await line.withRobots(at, options, (robots) => trainAndReport(at, preset, { ...options, robots })),
+      )
+    })
+  await addSettings(line, command, 'train')
+}
+
+async function addPretrain(line: CommandLine): Promise<void> {
+  const command = line
+    .command('pretrain [encoder]', 'train an encoder on a recorded dataset, into a run folder; see "armature list"', {
+      'pretrain beta-vae --data data/push': 'into runs/beta-vae-seed0',
+      'pretrain beta-vae --data data/push --updates 500 --set config.latentSize=4 --out runs/vae-4': 'with changes',
+      'pretrain --resume --out runs/vae-4': 'go on with a run that was stopped',
+    })
+    .option('--data <dir>', 'dataset, see "armature collect"')
+    .option('--out <dir>', 'run folder (default: runs/<encoder>-seed<n>)')
+    .option('--updates <n>', 'gradient steps (default: 6000)', stepsOrNone)
+    .option('--batch <n>', 'rows of a batch (default: 64)', rows)
+    .option('--camera <name>', 'camera whose frames are learned from (default: front)')
+    .option('--seed <n>', 'master seed (default: 0)', seed)
+    .option('--validation <share>', 'share of the episodes that is held out (default: 0.1)', share)
+    .addOption(settings('change a setting'))
+    .option('--resume', 'go on from the last checkpoint of the run folder')
+    .action(async (encoder: string | undefined, options: PretrainOptions) => {
+      const at = await line.withEngine()
+      const { pretrain } = await import('./pretrain.ts')
+      line.finish(at, await pretrain(at, encoder, options))
+    })
+  await addSettings(line, command, 'pretrain')
+}
+
+/** What `--set` can change, with its defaults: only where help is asked for, since the schemas take a while to load. */
+async function addSettings(line: CommandLine, command: Command, what: 'train' | 'pretrain'): Promise<void> {
+  if (!line.asksForHelp) return
+  const { settingsText } = await import('./settings-text.ts')
+  command.addHelpText('after', settingsText(what))
+}
+
+function addEval(line: CommandLine): void {
+  const command = line.command('eval <run>', 'evaluate a run on fixed seeds, without exploration', {
+    'eval runs/rig-push-seed0': 'the newest checkpoint, on 100 episodes',
+    'eval runs/rig-push-seed0 --episodes 20 --video pushed.gif': 'and show the first episodes',
+  })
+  withRobotFlags(command)
+    .option(
+      '--env <id|address>',
+      'another scene, or a robot such as tcp://127.0.0.1:5600 (default: the scene of the run)',
+    )
+    .option('--episodes <n>', 'episodes', episodes, 100)
+    .option('--video <file.gif>', 'also write the first episodes as an animation')
+    .action(async (run: string, options: RobotFlags & { episodes: number; video?: string; env?: string }) => {
+      const at = await line.withEngine()
+      const { evaluateRun } = await import('./eval.ts')
+      line.finish(at, await line.withRobots(at, options, (robots) => evaluateRun(at, run, { ...options, robots })))
+    })
+}
+
+function addRewards(line: CommandLine): void {
+  line
+    .command(
+      'rewards <encoders...>',
+      'how far embeddings can be trusted as a reward, on recorded episodes, beside controls',
+      {
+        'rewards runs/beta-vae-seed0 --data data/push --report rewards.html': 'a page, with rewards.json beside it',
+        'rewards pixels state --data data/push --no-baselines': 'two of the controls alone',
+      },
+    )
+    .requiredOption('--data <dir>', 'dataset, as "armature collect" records it')
+    .option('--report <file.html>', 'page to write; the same as JSON goes beside it')
+    .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
+    .option('--camera <name>', "camera of the controls (default: the first encoder's)")
+    .option('--seed <n>', 'of split, controls and intervals', seed, 0)
+    .option('--repetitions <n>', 'bootstrap resamples', repetitions, 1000)
+    .option('--no-baselines', 'leave out the controls that were not named')
+    .option('--overwrite', 'replace files that are there')
+    .action(async (names: readonly string[], options: RewardsOptions) => {
+      const at = await line.withEngine()
+      const { rewards } = await import('./rewards.ts')
+      line.finish(at, await rewards(at, names, options))
+    })
+}
