@@ -1,47 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { presets } from '../../src/config/presets.ts'
 import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
 
 const cwd = temporaryFolder()
-const COMMANDS = [
-  'start',
-  'train',
-  'eval',
-  'export',
-  'list',
-  'render',
-  'mcap',
-  'contact-sheet',
-  'check',
-  'doctor',
-  'bench',
-]
-
 async function succeed(...args: string[]): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const { code, stdout, stderr } = await runCli(cwd, args)
   expect(code, stderr).toBe(0)
   return { stdout, stderr }
 }
-
-describe.concurrent('help', { timeout: SLOW_MS }, () => {
-  test.each([[], ['--help'], ['help']])('armature %s lists the commands', async (...args) => {
-    const { stdout, stderr } = await succeed(...args)
-    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
-    expect(stderr).toBe('')
-  })
-
-  test.each(COMMANDS)('armature %s --help', async (command) => {
-    const { stdout, stderr } = await succeed(command, '--help')
-    expect(stdout).toContain(`Usage: armature ${command}`)
-    expect(stderr).toBe('')
-  })
-
-  test('--version is that of the package', async () => {
-    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-    expect((await succeed('--version')).stdout).toBe(`${version}\n`)
-  })
-})
 
 describe('list', { timeout: SLOW_MS }, () => {
   test('names every preset, env, encoder and agent, for people and as JSON', async () => {
