@@ -32,6 +32,7 @@ const NUMERIC_PACKAGES = [
   '@dimforge/rapier3d-compat',
   '@dimforge/rapier3d-simd-compat',
   '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-node',
   '@tensorflow/tfjs-node-gpu',
   'onnxruntime-node',
   'pure-rand',

@@ -118,7 +118,7 @@ async function startOnnx(threads: number, providers: readonly string[] = ['cpu']
   const { env, InferenceSession, listSupportedBackends } = await import('onnxruntime-node').catch((cause: unknown) => {
     throw new ArmatureError('engine-unavailable', 'engine onnx: onnxruntime-node did not load', {
       got: firstLine(cause),
-      fix: 'reinstall with "npm install onnxruntime-node", or choose the engine js',
+      fix: 'run "npm install --ignore-scripts", which leaves its download of GPU libraries out, or choose the engine js',
       cause,
     })
   })

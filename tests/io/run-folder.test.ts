@@ -19,7 +19,7 @@ describe('run folder', () => {
       versions: {
         armature: own.version,
         node: process.versions.node,
-        'onnxruntime-node': (own.dependencies as Record<string, string>)['onnxruntime-node'],
+        'onnxruntime-node': (own.optionalDependencies as Record<string, string>)['onnxruntime-node'],
         '@dimforge/rapier3d-compat': (own.dependencies as Record<string, string>)['@dimforge/rapier3d-compat'],
       },
     })
