@@ -1,4 +1,5 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
@@ -11,7 +12,7 @@ import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { centred, checkFrames, decodeLatents, encodeFrames } from '../shared/frames.ts'
+import { centred, checkFrames, decodeLatents, encodeFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import { meanOf } from '../shared/spectrum.ts'
 import type { AutoencoderConfig } from './config.ts'
@@ -41,7 +42,7 @@ export class Autoencoder implements Encoder<'frames'> {
 
   constructor(frameShape: readonly [number, number, number], config: AutoencoderConfig, rng: Rng) {
     const { latentSize, architecture, learningRate, noiseStd } = config
-    this.spec = { name: 'autoencoder', frameShape, latentSize, batchKind: 'frames' }
+    this.spec = { name: 'autoencoder', frameShape, latentSize, ...LEARNS_FROM_FRAMES }
     this.#noiseStd = noiseStd
     this.#rng = rng
     this.#encoder = encoderNetwork(frameShape, architecture, { name: 'encoder/latent', size: latentSize })
@@ -96,8 +97,8 @@ export class Autoencoder implements Encoder<'frames'> {
     return metricsOf((await this.#evaluate.run({ ...this.#inputs(batch), noise: NO_NOISE })).loss)
   }
 
-  async encode(batch: FrameBatch): Promise<Float32Array> {
-    return encodeFrames(this.spec, batch, async (frames) => {
+  async encode(input: EncoderInput): Promise<Float32Array> {
+    return encodeFrames(this.spec, input, async (frames) => {
       return (await this.#encode.run({ frames, ...this.#constants.arrays })).latents
     })
   }

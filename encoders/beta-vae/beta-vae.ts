@@ -1,4 +1,5 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
@@ -10,7 +11,7 @@ import type { Layer } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { centred, checkFrames, decodeLatents, encodeFrames } from '../shared/frames.ts'
+import { centred, checkFrames, decodeLatents, encodeFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import { frameStatistics } from '../shared/spectrum.ts'
 import { chooseBeta } from './choose-beta.ts'
@@ -61,7 +62,7 @@ export class BetaVae implements Encoder<'frames'> {
   readonly #decode: Program<'latents' | 'meanFrame', 'images'>
 
   constructor(frameShape: readonly [number, number, number], config: BetaVaeConfig, rng: Rng) {
-    this.spec = { name: 'beta-vae', frameShape, latentSize: config.latentSize, batchKind: 'frames' }
+    this.spec = { name: 'beta-vae', frameShape, latentSize: config.latentSize, ...LEARNS_FROM_FRAMES }
     this.#config = config
     this.#rng = rng
     const { latentSize, architecture } = config
@@ -137,8 +138,8 @@ export class BetaVae implements Encoder<'frames'> {
     return metricsOf(await this.#evaluate.run(this.#lossInputs(batch, 'evaluate')))
   }
 
-  async encode(batch: FrameBatch): Promise<Float32Array> {
-    return encodeFrames(this.spec, batch, async (frames) => {
+  async encode(input: EncoderInput): Promise<Float32Array> {
+    return encodeFrames(this.spec, input, async (frames) => {
       return (await this.#encode.run({ frames, meanFrame: this.#statistics.meanFrame })).latents
     })
   }
@@ -154,8 +155,8 @@ export class BetaVae implements Encoder<'frames'> {
     return this.#statistics.samplePrior(rng)
   }
 
-  async fitPrior(batch: FrameBatch): Promise<void> {
-    if (this.#config.prior === 'fitted') this.#statistics.fitPrior(await this.encode(batch), batch.count)
+  async fitPrior(input: EncoderInput): Promise<void> {
+    if (this.#config.prior === 'fitted') this.#statistics.fitPrior(await this.encode(input), input.count)
   }
 
   save(): NamedArrays {

@@ -1,4 +1,5 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
@@ -7,7 +8,7 @@ import { compile } from '../../src/tensor/compile/program.ts'
 import { restoreParts, saveParts } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { centred, checkFrames, decodeLatents, encodeFrames } from '../shared/frames.ts'
+import { centred, checkFrames, decodeLatents, encodeFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
 import { principalComponents } from '../shared/spectrum.ts'
 import type { PcaConfig } from './config.ts'
 
@@ -31,7 +32,7 @@ export class Pca implements Encoder<'frames'> {
   readonly #evaluate: Program<'frames' | Constant, 'loss'>
 
   constructor(frameShape: readonly [number, number, number], { latentSize }: PcaConfig) {
-    this.spec = { name: 'pca', frameShape, latentSize, batchKind: 'frames' }
+    this.spec = { name: 'pca', frameShape, latentSize, ...LEARNS_FROM_FRAMES }
     const pixels = sizeOf(frameShape)
     this.#constants = new Constants({
       meanFrame: ndarray(new Float32Array(pixels), frameShape),
@@ -82,8 +83,8 @@ export class Pca implements Encoder<'frames'> {
     return { loss, reconstruction: loss }
   }
 
-  async encode(batch: FrameBatch): Promise<Float32Array> {
-    return encodeFrames(this.spec, batch, async (frames) => {
+  async encode(input: EncoderInput): Promise<Float32Array> {
+    return encodeFrames(this.spec, input, async (frames) => {
       return (await this.#encode.run({ frames, ...this.#constants.arrays })).latents
     })
   }

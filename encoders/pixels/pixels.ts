@@ -1,11 +1,11 @@
-import type { FrameBatch } from '../../src/core/batches.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NamedArrays } from '../../src/core/ndarray.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
 import { restoreParts } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { checkFrames } from '../shared/frames.ts'
+import { checkFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
 import type { PixelsConfig } from './config.ts'
 
 /**
@@ -29,7 +29,7 @@ export class Pixels implements Encoder<'frames'> {
       })
     }
     const latentSize = (height / block) * (width / block) * channels
-    this.spec = { name: 'pixels', frameShape, latentSize, batchKind: 'frames' }
+    this.spec = { name: 'pixels', frameShape, latentSize, ...LEARNS_FROM_FRAMES }
     this.#block = block
   }
 
@@ -42,21 +42,21 @@ export class Pixels implements Encoder<'frames'> {
     return tf.mul(tf.reshape(means, [-1, rows * columns * channels]), this.#factor())
   }
 
-  async encode(batch: FrameBatch): Promise<Float32Array> {
-    checkFrames(this.spec, batch)
+  async encode(input: EncoderInput): Promise<Float32Array> {
+    checkFrames(this.spec, input)
     const { frameShape, latentSize } = this.spec
     const [, width, channels] = frameShape
     const frameSize = sizeOf(frameShape)
-    const latents = new Float32Array(batch.count * latentSize)
+    const latents = new Float32Array(input.count * latentSize)
     const factor = this.#factor() / this.#block ** 2
     const columns = width / this.#block
-    for (let i = 0; i < batch.frames.length; i++) {
+    for (let i = 0; i < input.frames.length; i++) {
       const at = i % frameSize
       const channel = at % channels
       const column = Math.floor(at / channels) % width
       const row = Math.floor(at / (channels * width))
       const cell = Math.floor(row / this.#block) * columns + Math.floor(column / this.#block)
-      latents[((i - at) / frameSize) * latentSize + cell * channels + channel]! += batch.frames[i]!
+      latents[((i - at) / frameSize) * latentSize + cell * channels + channel]! += input.frames[i]!
     }
     return latents.map((sum) => sum * factor)
   }

@@ -1,4 +1,5 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
@@ -10,7 +11,7 @@ import type { Stateful } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { centred, checkFrames, encodeFrames } from '../shared/frames.ts'
+import { centred, checkFrames, encodeFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
 import { encoderNetwork } from '../shared/networks.ts'
 import { meanOf, spread } from '../shared/spectrum.ts'
 import type { RandomConvConfig } from './config.ts'
@@ -36,7 +37,7 @@ export class RandomConv implements Encoder<'frames'> {
 
   constructor(frameShape: readonly [number, number, number], config: RandomConvConfig, rng: Rng) {
     const { latentSize, architecture } = config
-    this.spec = { name: 'random', frameShape, latentSize, batchKind: 'frames' }
+    this.spec = { name: 'random', frameShape, latentSize, ...LEARNS_FROM_FRAMES }
     this.#network = encoderNetwork(frameShape, architecture, { name: 'encoder/latent', size: latentSize })
     this.#weights = new Parameters(this.#network.parameters, rng.split('weights'))
     this.#constants = new Constants({
@@ -73,10 +74,10 @@ export class RandomConv implements Encoder<'frames'> {
     return { latent_scale: scale }
   }
 
-  async encode(batch: FrameBatch): Promise<Float32Array> {
+  async encode(input: EncoderInput): Promise<Float32Array> {
     const { latentSize } = this.spec
     const { meanFrame, centre, scale } = this.#constants.arrays
-    const latents = await encodeFrames(this.spec, batch, async (frames) => {
+    const latents = await encodeFrames(this.spec, input, async (frames) => {
       return (await this.#encode.run({ frames, meanFrame })).features
     })
     return latents.map((x, i) => (x - centre.data[i % latentSize]!) / scale.data[0]!)

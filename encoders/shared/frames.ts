@@ -1,9 +1,18 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
+import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import { tf } from '../../src/tensor/tf.ts'
+
+/** The part of the spec that encoders of single frames, learning from single frames, have in common. */
+export const LEARNS_FROM_FRAMES = {
+  batch: { kind: 'frames', options: {} },
+  window: SINGLE_FRAME,
+  takesContext: false,
+} as const
 
 /** Frames per program run of `encode` and `decode`; a shorter rest is padded, so that only two shapes are ever compiled. */
 const CHUNK = 64
@@ -29,14 +38,14 @@ export function checkFrames({ name, frameShape }: EncoderSpec, { frames, count }
  */
 export async function encodeFrames(
   spec: EncoderSpec,
-  batch: FrameBatch,
+  input: EncoderInput,
   encode: (frames: NdArray) => Promise<NdArray>,
 ): Promise<Float32Array> {
-  checkFrames(spec, batch)
+  checkFrames(spec, input)
   const { latentSize, frameShape } = spec
-  const latents = new Float32Array(batch.count * latentSize)
-  await inChunks(batch.frames, batch.count, async (data, rows, from) => {
-    latents.set(valid(await encode(ndarray(data, [rows, ...frameShape])), batch.count - from), from * latentSize)
+  const latents = new Float32Array(input.count * latentSize)
+  await inChunks(input.frames, input.count, async (data, rows, from) => {
+    latents.set(valid(await encode(ndarray(data, [rows, ...frameShape])), input.count - from), from * latentSize)
   })
   return latents
 }

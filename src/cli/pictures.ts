@@ -23,29 +23,30 @@ export async function writeEpisodeVideo(
   file: string,
   env: SimulatedEnv,
   policy: Policy,
-  { config, encoder }: Parts,
+  { config, encoder, representation }: Parts,
 ): Promise<void> {
   const camera =
     config.representation.kind === 'encoder' ? config.representation.camera : Object.keys(env.spec.imageSpaces)[0]!
   const [height, width] = env.spec.imageSpaces[camera]!.shape as [number, number]
   const image = (pixels: Uint8Array): RgbImage => rgbImage(Uint8Array.from(pixels), width, height)
   const frames: RgbImage[] = []
+  let current = -1
+  let features = representation.begin()
   await evaluatePolicy(env, policy, {
     episodes: VIDEO_EPISODES,
     firstSeed: EVALUATION_SEED,
-    onObservation: async (_episode, { images }, goal) => {
+    onObservation: async (episode, observation, goal) => {
+      if (episode !== current) features = representation.begin()
+      current = episode
+      const { images } = observation
       const panels: Panel[] = [{ label: 'camera', image: image(images[camera]!) }]
       if (goal) panels.push({ label: 'goal', image: image(goal.images[camera]!) })
-      const decoded = encoder && (await reconstruct(encoder, images[camera]!))
+      const decoded = encoder?.decode && (await encoder.decode(await features.observe(observation), 1))
       if (decoded) panels.push({ label: 'decoded', image: image(decoded) })
       frames.push(labelledRow(panels, VIDEO_SCALE))
     },
   })
   await writePicture(file, encodeGif(frames, env.spec.controlHz))
-}
-
-async function reconstruct(encoder: Encoder, frame: Uint8Array): Promise<Uint8Array | undefined> {
-  return encoder.decode?.(await encoder.encode({ frames: frame, count: 1 }), 1)
 }
 
 /** A sheet of decoded samples of the encoder's prior: the goals that exploration imagines. */

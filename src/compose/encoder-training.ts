@@ -61,7 +61,7 @@ interface Running {
   readonly folder: RunFolder
   readonly config: EncoderRunConfig
   readonly encoder: Encoder
-  readonly batches: DatasetBatches<Encoder['spec']['batchKind']>
+  readonly batches: DatasetBatches<Encoder['spec']['batch']['kind']>
   readonly logger: RunLogger
   readonly save: (update: number) => Promise<void>
 }
@@ -216,7 +216,14 @@ async function openBatches(
   const { camera, batch, batchSize, memoryMb, data, seed } = config
   return DatasetBatches.open(
     dataset,
-    { kind: spec.batchKind, camera, sampler: batch, batchSize, memoryBytes: memoryMb * 1e6, split: data },
+    {
+      kind: spec.batch.kind,
+      camera,
+      sampler: { ...spec.batch.options, ...batch },
+      batchSize,
+      memoryBytes: memoryMb * 1e6,
+      split: data,
+    },
     new Rng(seed).split('batches'),
     streams,
   )
@@ -257,7 +264,7 @@ async function learn(running: Running, done: number): Promise<void> {
 }
 
 async function healthOf({ config, encoder, batches }: Running): Promise<Metrics> {
-  const heldOut = batches.frames('validation', config.healthFrames)
+  const heldOut = batches.inputs(encoder.spec, 'validation', config.healthFrames)
   return embeddingHealth(await encoder.encode(heldOut), heldOut.count)
 }
 
@@ -265,7 +272,7 @@ async function healthOf({ config, encoder, batches }: Running): Promise<Metrics>
 async function finish(running: Running, problems: readonly string[]): Promise<PretrainReport> {
   const { folder, config, encoder, batches, logger, save } = running
   const { updates, priorFrames, statisticsFrames, data } = config
-  await encoder.fitPrior?.(batches.frames('training', statisticsFrames, priorFrames === 'starts'))
+  await encoder.fitPrior?.(batches.inputs(encoder.spec, 'training', statisticsFrames, priorFrames === 'starts'))
   const health = await healthOf(running)
   const terms = (await encoder.evaluate?.(batches.validation())) ?? {}
   const done = isLearning(encoder) ? updates : 0

@@ -94,10 +94,10 @@ function checkEncoder({ representation, goals }: TrainConfig, encoder: Encoder):
   if (refresh.everySteps > 0 && !isLearning(encoder)) {
     throw refuse('representation.refresh', 'learns nothing', 'set representation.refresh.everySteps=0')
   }
-  const { batchKind } = encoder.spec
-  if (batchKind !== 'frames' && (from === undefined || refresh.everySteps > 0)) {
+  const { kind } = encoder.spec.batch
+  if (kind !== 'frames' && (from === undefined || refresh.everySteps > 0)) {
     const fix = 'train it with "armature pretrain" and set representation.from, without refreshes'
-    throw refuse('representation.encoder', `learns from ${batchKind}`, fix)
+    throw refuse('representation.encoder', `learns from ${kind}`, fix)
   }
 }
 

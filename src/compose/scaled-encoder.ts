@@ -16,16 +16,25 @@ export function scaledEncoder(encoder: Encoder, factor: number): Encoder {
     tf.mul(isExportableEncoder(encoder) ? encoder.latentFunction(frames) : frames, factor)
   return {
     spec: encoder.spec,
-    encode: async (batch) => scaled(await encoder.encode(batch), factor),
+    encode: async (input) => scaled(await encoder.encode(input), factor),
     save: () => encoder.save(),
     restore: (arrays) => encoder.restore(arrays),
     dispose: () => encoder.dispose(),
     ...('fitStatistics' in encoder && { fitStatistics: (batch) => encoder.fitStatistics!(batch) }),
     ...('update' in encoder && { update: (batch) => encoder.update!(batch) }),
     ...('evaluate' in encoder && { evaluate: (batch) => encoder.evaluate!(batch) }),
+    ...('encodeGoal' in encoder && { encodeGoal: async (input) => scaled(await encoder.encodeGoal!(input), factor) }),
+    ...('spatialMap' in encoder && {
+      spatialMap: async (input) => {
+        const { data, shape } = await encoder.spatialMap!(input)
+        return { data: scaled(data, factor), shape }
+      },
+    }),
     ...('decode' in encoder && { decode: (latents, count) => encoder.decode!(scaled(latents, 1 / factor), count) }),
-    ...('imagine' in encoder && { imagine: (rng) => scaled(encoder.imagine!(rng), factor) }),
-    ...('fitPrior' in encoder && { fitPrior: (batch) => encoder.fitPrior!(batch) }),
+    ...('imagine' in encoder && {
+      imagine: (rng, start) => scaled(encoder.imagine!(rng, start && scaled(start, 1 / factor)), factor),
+    }),
+    ...('fitPrior' in encoder && { fitPrior: (input) => encoder.fitPrior!(input) }),
     ...(isExportableEncoder(encoder) && { latentFunction }),
   }
 }

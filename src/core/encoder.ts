@@ -1,16 +1,20 @@
 import type { BatchKind, Batches, FrameBatch } from './batches.ts'
-import type { Metrics, NamedArrays } from './ndarray.ts'
+import type { EncoderInput, InputSpec } from './encoder-input.ts'
+import type { Metrics, NamedArrays, NdArray } from './ndarray.ts'
 import type { Rng } from './rng.ts'
 
 /** What is known of an encoder before it runs. */
-export interface EncoderSpec<K extends BatchKind = BatchKind> {
-  /** Registered name, e.g. `beta-vae`. */
-  readonly name: string
-  /** [height, width, channels] of the frames that it takes. */
-  readonly frameShape: readonly [number, number, number]
+export interface EncoderSpec<K extends BatchKind = BatchKind> extends InputSpec {
   readonly latentSize: number
   /** What `update` and `evaluate` take. */
-  readonly batchKind: K
+  readonly batch: BatchRequest<K>
+}
+
+/** The batches that an encoder learns from: a kind, and what its sampler is told beside the camera. */
+export interface BatchRequest<K extends BatchKind = BatchKind> {
+  readonly kind: K
+  /** Options of `makeSampler` for that kind, e.g. `{ augment: [{ kind: 'shift', maxPixels: 4 }] }`. */
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 /** An encoder that learns by gradient steps. */
@@ -23,10 +27,15 @@ export function isLearning<K extends BatchKind>(encoder: Encoder<K>): encoder is
 }
 
 /**
- * A state representation: frames in, latents out. It never sees an env. It learns from batches of one kind; whoever feeds it asks
- * `spec.batchKind` which.
+ * A state representation: frames in, latents out. It never sees an env. It states what it learns from (`spec.batch`) and what it looks
+ * at (`spec.window`, `spec.takesContext`); whoever calls it puts that together, see `encoderInput`.
  *
- * Errors: `bad-shape` when frames do not match `spec.frameShape`; `bad-value` for a batch with NaN, before any weight changes.
+ * Errors: `bad-shape` when frames do not match `spec`; `bad-argument` where context is missing; `bad-value` for a batch with NaN, before
+ * any weight changes.
+ *
+ * @example
+ * const input = encoderInput(encoder.spec, [0, 1, 2], (_row, time) => episode.frame(time))
+ * const latents = await encoder.encode(input) // [3, latentSize]
  */
 export interface Encoder<K extends BatchKind = BatchKind> {
   readonly spec: EncoderSpec<K>
@@ -34,18 +43,34 @@ export interface Encoder<K extends BatchKind = BatchKind> {
   fitStatistics?(batch: FrameBatch): Promise<Metrics>
   /** One gradient step; returns scalars (always `loss`). Absent where there is nothing to learn, see {@link isLearning}. */
   update?(batch: Batches[K]): Promise<Metrics>
-  /** Loss terms on held-out frames, without learning; absent where nothing is minimised. */
+  /** Loss terms on held-out data, without learning; absent where nothing is minimised. */
   evaluate?(batch: Batches[K]): Promise<Metrics>
   /** Latents float32 [count, latentSize]; deterministic (the mean where the encoder is a distribution). */
-  encode(batch: FrameBatch): Promise<Float32Array>
+  encode(input: EncoderInput): Promise<Float32Array>
+  /** The same for pictures of goals, where those go through a network of their own; absent: a goal is encoded as what is seen. */
+  encodeGoal?(input: EncoderInput): Promise<Float32Array>
+  /**
+   * Features by place, float32 [count, rows, columns, latentSize], in the space of the latents: the inner product of a place with a goal
+   * says whether the goal is there.
+   */
+  spatialMap?(input: EncoderInput): Promise<NdArray<Float32Array>>
   /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */
   decode?(latents: Float32Array, count: number): Promise<Uint8Array>
-  /** A latent [latentSize] of a scene that could be, where the encoder has a prior: what goals are imagined from. */
-  imagine?(rng: Rng): Float32Array
+  /**
+   * A latent [latentSize] of a scene that could be, where the encoder has a prior: what goals are imagined from.
+   * @param start latent of the first observation of an episode: the scene could then come about in that episode. An encoder that takes
+   * context needs it; others may leave it unread.
+   */
+  imagine?(rng: Rng, start?: Float32Array): Float32Array
   /** Adapts the prior behind `imagine` to the data; called after each stretch of learning. */
-  fitPrior?(batch: FrameBatch): Promise<void>
+  fitPrior?(input: EncoderInput): Promise<void>
   /** Weights and optimiser state by name; `restore` takes what `save` gave. */
   save(): NamedArrays
   restore(arrays: NamedArrays): void
   dispose(): void
+}
+
+/** Latents of pictures of goals: by the tower that an encoder has for goals, else as what is seen. */
+export function encodeGoal(encoder: Encoder, input: EncoderInput): Promise<Float32Array> {
+  return encoder.encodeGoal === undefined ? encoder.encode(input) : encoder.encodeGoal(input)
 }

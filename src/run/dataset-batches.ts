@@ -1,7 +1,8 @@
 import type { BatchKind, FrameBatch } from '../core/batches.ts'
+import type { EncoderInput, InputSpec } from '../core/encoder-input.ts'
+import { encoderInput, SINGLE_FRAME } from '../core/encoder-input.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
-import { sizeOf } from '../core/ndarray.ts'
 import type { RngState } from '../core/rng.ts'
 import { Rng } from '../core/rng.ts'
 import { splitByEpisode } from '../io/lerobot/splits.ts'
@@ -13,6 +14,9 @@ import type { PretrainData } from './pretrain.ts'
 
 /** Updates between two episodes that come into memory, where not all fit. */
 const REFRESH_EVERY = 16
+
+/** Observations that are single frames. */
+const ALONE = { window: SINGLE_FRAME, takesContext: false } as const
 
 /** Indices of episodes: no episode is on both sides. */
 export interface EpisodeSplit {
@@ -129,22 +133,27 @@ export class DatasetBatches<K extends BatchKind> implements PretrainData<K> {
 
   /** Up to `limit` frames of one side, evenly spread over the episodes in memory; `firstOnly`: the first of each episode. */
   frames(side: keyof EpisodeSplit, limit: number, firstOnly = false): FrameBatch {
-    return evenFrames(this.#windows[side], this.#camera, limit, firstOnly)
+    const frameShape = this.#windows[side].cameras[this.#camera]!
+    return this.inputs({ name: 'frames', frameShape, ...ALONE }, side, limit, firstOnly)
+  }
+
+  /** The same observations as inputs of an encoder. */
+  inputs(spec: InputSpec, side: keyof EpisodeSplit, limit: number, firstOnly = false): EncoderInput {
+    const source = this.#windows[side]
+    const places = evenPlaces(source, limit, firstOnly)
+    const times = places.map(([, time]) => time)
+    return encoderInput(spec, times, (row, time) => source.frameAt(places[row]![0], time, this.#camera))
   }
 }
 
-function evenFrames(source: EpisodeSource, camera: string, limit: number, firstOnly: boolean): FrameBatch {
-  const places: (readonly [episode: number, time: number])[] = []
+type Place = readonly [episode: number, time: number]
+
+function evenPlaces(source: EpisodeSource, limit: number, firstOnly: boolean): readonly Place[] {
+  const places: Place[] = []
   for (let episode = 0; episode < source.episodeCount; episode++) {
     const length = firstOnly ? 1 : source.lengthOf(episode)
     for (let time = 0; time < length; time++) places.push([episode, time])
   }
   const count = Math.min(limit, places.length)
-  const frameSize = sizeOf(source.cameras[camera]!)
-  const frames = new Uint8Array(count * frameSize)
-  for (let row = 0; row < count; row++) {
-    const [episode, time] = places[Math.floor((row * places.length) / count)]!
-    frames.set(source.frameAt(episode, time, camera), row * frameSize)
-  }
-  return { frames, count }
+  return Array.from({ length: count }, (_, row) => places[Math.floor((row * places.length) / count)]!)
 }

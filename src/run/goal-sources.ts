@@ -62,7 +62,7 @@ export async function goalBank(
     for (let i = 0; i < size; i++) {
       const state = env.sampleGoal(rng)
       const images = await env.renderGoal(state)
-      const features = await representation.goal({ images, state })
+      const features = await representation.begin().goal({ images, state })
       goals.push({ features, frame: Uint8Array.from(images[representation.camera!]!) })
     }
     return goals

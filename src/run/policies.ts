@@ -1,7 +1,7 @@
 import type { ActMode, Agent } from '../core/agent.ts'
 import { agentInput } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
-import type { Policy } from '../core/policy.ts'
+import type { GoalView, Policy } from '../core/policy.ts'
 import type { Rng } from '../core/rng.ts'
 import type { BoxSpace } from '../core/spaces.ts'
 import { sampleSpace } from '../core/spaces.ts'
@@ -9,13 +9,21 @@ import type { Representation } from './representation.ts'
 
 /** A trained agent behind its representation. The goal is encoded once, at the start of the episode. */
 export function agentPolicy(representation: Representation, agent: Agent, mode: ActMode = 'mean'): Policy {
+  let episode = representation.begin()
+  let view: GoalView | undefined
   let goal: Float32Array | undefined
   return {
     name: `${representation.name}+${agent.spec.name}`,
-    begin: async (view) => {
-      goal = view && (await representation.goal(view))
+    begin: async (given) => {
+      episode = representation.begin()
+      view = given
+      goal = given && !representation.takesContext ? await episode.goal(given) : undefined
     },
-    act: async (observation) => agent.act(agentInput(await representation.observe(observation), goal), 1, mode),
+    act: async (observation) => {
+      const features = await episode.observe(observation)
+      if (view !== undefined) goal ??= await episode.goal(view)
+      return agent.act(agentInput(features, goal), 1, mode)
+    },
   }
 }
 

@@ -14,7 +14,7 @@ import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
 import { sampleTransitions } from '../replay/sampler.ts'
 import { MetricMeans } from './metric-means.ts'
 import { sampleFrames } from './pretrain.ts'
-import type { Representation } from './representation.ts'
+import type { EpisodeFeatures, Representation } from './representation.ts'
 
 /** What the loop is made of; it knows contracts only. */
 export interface TrainerParts {
@@ -86,6 +86,7 @@ export class Trainer {
   readonly #means = new MetricMeans()
   #rngs: Record<StreamName, Rng>
   #step = 0
+  #episode: EpisodeFeatures | undefined
   #features: Float32Array | undefined
   #goal: Goal | undefined
   #episodeReturn = 0
@@ -149,7 +150,11 @@ export class Trainer {
     return {
       arrays: {
         replay: store.save(),
-        episode: { snapshot: ndarray(snapshot, [snapshot.length]), goalFrame: ndarray(goalFrame, [goalFrame.length]) },
+        episode: {
+          snapshot: ndarray(snapshot, [snapshot.length]),
+          goalFrame: ndarray(goalFrame, [goalFrame.length]),
+          ...(this.#features && this.#episode?.save()),
+        },
       },
       json: {
         step: this.#step,
@@ -164,9 +169,9 @@ export class Trainer {
   }
 
   async restore({ arrays, json }: TrainerState): Promise<void> {
-    const { env, store } = this.#parts
+    const { env, store, representation } = this.#parts
     store.restore(arrays.replay!)
-    const { snapshot, goalFrame } = arrays.episode!
+    const { snapshot, goalFrame, ...seen } = arrays.episode!
     this.#step = json.step
     this.#rngs = Object.fromEntries(STREAMS.map((name) => [name, Rng.fromState(json.rngs[name])])) as Record<
       StreamName,
@@ -180,6 +185,8 @@ export class Trainer {
       ? { features: Float32Array.from(json.goal), ...(frame.length > 0 ? { frame } : {}) }
       : undefined
     this.#features = json.env ? Float32Array.from(store.featuresAt(store.end - 1)) : undefined
+    this.#episode = representation.begin()
+    this.#episode.restore(seen)
     if (json.env) await env.restoreState({ ...json.env, snapshot: snapshot!.data as Uint8Array })
   }
 
@@ -193,7 +200,7 @@ export class Trainer {
         ? sampleSpace(actionSpace, this.#rngs.exploration, new Float32Array(sizeOf(actionSpace.shape)))
         : await agent.act(agentInput(this.#features, this.#goal?.features), 1, 'sample')
     const { observation, reward: envReward, terminated, truncated, appliedAction } = await env.step(action)
-    const features = await this.#parts.representation.observe(observation)
+    const features = await this.#episode!.observe(observation)
     const frame = this.#frameOf(observation)
     const reward = goals && this.#goal ? this.#goalReward(goals.sampling, this.#goal, features, frame) : envReward
     store.append({ action: appliedAction ?? action, reward, terminated, truncated }, features, frame)
@@ -218,7 +225,8 @@ export class Trainer {
   async #beginEpisode(): Promise<Float32Array> {
     const { env, representation, store, goals } = this.#parts
     const { observation } = await env.reset({ seed: this.#rngs.env.nextSeed() })
-    const features = await representation.observe(observation)
+    this.#episode = representation.begin()
+    const features = await this.#episode.observe(observation)
     this.#goal = goals?.exploration.sample(this.#rngs.goals)
     this.#episodeReturn = 0
     this.#episodeLength = 0
@@ -266,7 +274,7 @@ export class Trainer {
     await this.#parts.goals?.exploration.refresh?.()
     if (this.#features) this.#features = Float32Array.from(store.featuresAt(store.end - 1))
     if (this.#goal?.frame) {
-      const features = await representation.goal({
+      const features = await this.#episode!.goal({
         images: { [representation.camera!]: this.#goal.frame },
         state: new Float32Array(0),
       })

@@ -39,7 +39,7 @@ export function encoderCases(name: string, entry: EncoderEntry, config: Record<s
   describe(`encoder contract: ${name}`, () => {
     it('knows its name and sizes', () => {
       const encoder = make()
-      expect(encoder.spec).toMatchObject({ name, frameShape: [SIDE, SIDE, 3], batchKind: 'frames' })
+      expect(encoder.spec).toMatchObject({ name, frameShape: [SIDE, SIDE, 3], batch: { kind: 'frames' } })
       encoder.dispose()
     })
 

@@ -9,8 +9,13 @@ const representation: Representation = {
   name: 'state',
   size: 2,
   camera: undefined,
-  observe: async ({ state }) => Float32Array.from(state),
-  goal: async ({ state }) => Float32Array.from(state),
+  takesContext: false,
+  begin: () => ({
+    observe: async ({ state }) => Float32Array.from(state),
+    goal: async ({ state }) => Float32Array.from(state),
+    save: () => ({}),
+    restore: () => {},
+  }),
 }
 const mirror = { spec: { name: 'mirror' }, act: async (input: Float32Array) => input } as unknown as Agent
 const at = (...state: number[]): Observation =>

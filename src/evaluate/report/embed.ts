@@ -1,6 +1,9 @@
 import type { Dataset, EpisodeData } from '../../core/dataset.ts'
+import { encoderInput, goalInput } from '../../core/encoder-input.ts'
 import type { Encoder } from '../../core/encoder.ts'
+import { encodeGoal } from '../../core/encoder.ts'
 import { ArmatureError } from '../../core/errors.ts'
+import { sizeOf } from '../../core/ndarray.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
 
 /** Frames that an encoder is given at once. */
@@ -35,24 +38,26 @@ export interface TaskGeometry {
 export function encoderEmbedder(name: string, encoder: Encoder, camera: string, dataset: Dataset): Embedder {
   const { frameShape, latentSize } = encoder.spec
   requireFrames(name, frameShape, camera, dataset)
-  const encode = async (frames: Uint8Array, count: number): Promise<Float32Array> => {
-    const size = frames.length / count
-    const latents = new Float32Array(count * latentSize)
-    for (let start = 0; start < count; start += BATCH) {
-      const end = Math.min(count, start + BATCH)
-      const part = await encoder.encode({ frames: frames.subarray(start * size, end * size), count: end - start })
-      latents.set(part, start * latentSize)
-    }
-    return latents
-  }
+  const size = sizeOf(frameShape)
+  const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
+    images[camera]!.subarray(time * size, (time + 1) * size)
   return {
     name,
     camera,
     latentSize,
-    embed: ({ images, info }) => encode(images[camera]!, info.length),
+    embed: async (episode) => {
+      const { length } = episode.info
+      const latents = new Float32Array(length * latentSize)
+      for (let start = 0; start < length; start += BATCH) {
+        const times = Array.from({ length: Math.min(BATCH, length - start) }, (_, i) => start + i)
+        const input = encoderInput(encoder.spec, times, (_row, time) => frameOf(episode, time))
+        latents.set(await encoder.encode(input), start * latentSize)
+      }
+      return latents
+    },
     embedGoals: async (episode) => {
       const frame = goalFrame(episode, camera)
-      return frame && encode(frame, 1)
+      return frame && encodeGoal(encoder, goalInput(encoder.spec, frame, frameOf(episode, 0)))
     },
   }
 }

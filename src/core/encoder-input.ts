@@ -1,0 +1,102 @@
+import { ArmatureError } from './errors.ts'
+import { sizeOf } from './ndarray.ts'
+
+/** What an encoder is given to encode: `count` observations, row by row. */
+export interface EncoderInput {
+  readonly count: number
+  /**
+   * uint8 [count, height, width, channels]; for an encoder whose window has F > 1 frames [count, F, height, width, channels], the oldest
+   * frame first.
+   */
+  readonly frames: Uint8Array
+  /** First frame of the episode of each row, uint8 [count, height, width, channels]: where `spec.takesContext`. */
+  readonly context?: Uint8Array
+}
+
+/** How many frames an encoder looks at to place one moment: those at t, t - stride, t - 2 stride, ... */
+export interface FrameWindow {
+  /** 1: the moment's own frame alone. */
+  readonly frames: number
+  /** Control steps from one to the next. */
+  readonly stride: number
+}
+
+/** The window of an encoder that looks at single frames. */
+export const SINGLE_FRAME: FrameWindow = { frames: 1, stride: 1 }
+
+/** What one input of an encoder is. */
+export interface InputSpec {
+  /** Registered name of the encoder, e.g. `beta-vae`. */
+  readonly name: string
+  /** [height, width, channels] of each frame. */
+  readonly frameShape: readonly [height: number, width: number, channels: number]
+  readonly window: FrameWindow
+  /** Whether the first frame of its episode stands beside each input. */
+  readonly takesContext: boolean
+}
+
+/**
+ * The input of an encoder for observations `times`, one row each: the window that ends there and, where the encoder takes it, the first
+ * frame of the episode. A window that reaches back beyond the start of its episode repeats the first frame.
+ * @param frameAt frame [height, width, channels] of observation `time` in the episode of `row`; it is copied
+ */
+export function encoderInput(
+  { frameShape, window, takesContext }: InputSpec,
+  times: ArrayLike<number>,
+  frameAt: (row: number, time: number) => Uint8Array,
+): EncoderInput {
+  const count = times.length
+  const size = sizeOf(frameShape)
+  const frames = new Uint8Array(count * window.frames * size)
+  const context = new Uint8Array(takesContext ? count * size : 0)
+  for (let row = 0, at = 0; row < count; row++) {
+    for (let back = window.frames - 1; back >= 0; back--, at += size) {
+      frames.set(frameAt(row, Math.max(0, times[row]! - back * window.stride)), at)
+    }
+    if (takesContext) context.set(frameAt(row, 0), row * size)
+  }
+  return takesContext ? { count, frames, context } : { count, frames }
+}
+
+/**
+ * The input for a picture of a goal [height, width, channels]: a window in which nothing moves.
+ * @param start first frame of the episode that the goal is for
+ * @throws ArmatureError `bad-argument` where the encoder takes context and there is no `start`.
+ */
+export function goalInput(spec: InputSpec, goal: Uint8Array, start: Uint8Array | undefined): EncoderInput {
+  const frames = new Uint8Array(spec.window.frames * goal.length)
+  for (let at = 0; at < frames.length; at += goal.length) frames.set(goal, at)
+  if (!spec.takesContext) return { count: 1, frames }
+  if (start === undefined) {
+    throw new ArmatureError('bad-argument', `goal for encoder ${spec.name}`, {
+      expected: 'the first frame of the episode beside it',
+      fix: 'ask for the goal after the first observation of the episode',
+    })
+  }
+  return { count: 1, frames, context: start }
+}
+
+/**
+ * What every encoder asks of its input.
+ * @throws ArmatureError `bad-shape` for frames or context of another size, `bad-argument` where context is missing.
+ */
+export function checkInput(spec: InputSpec, { count, frames, context }: EncoderInput): void {
+  const { name, frameShape, window, takesContext } = spec
+  requireBytes(`${name} frames`, frames, [count, ...(window.frames === 1 ? [] : [window.frames]), ...frameShape])
+  if (!takesContext) return
+  if (context === undefined) {
+    throw new ArmatureError('bad-argument', `${name} context`, {
+      expected: 'the first frame of the episode of each row',
+    })
+  }
+  requireBytes(`${name} context`, context, [count, ...frameShape])
+}
+
+/** @throws ArmatureError `bad-shape` unless `data` holds `shape`. */
+export function requireBytes(what: string, data: Uint8Array, shape: readonly number[]): void {
+  if (data.length === sizeOf(shape)) return
+  throw new ArmatureError('bad-shape', what, {
+    expected: `uint8 [${shape.join(', ')}]`,
+    got: `${data.length} bytes`,
+  })
+}
