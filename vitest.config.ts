@@ -8,6 +8,8 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for processes of their own or for native code; without this, two cores would mean one worker.
     maxWorkers: '100%',
+    // A test whose expectations never run does not pass.
+    expect: { requireAssertions: true },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -16,7 +16,7 @@ function expectRefusal({ code, stdout, stderr }: Finished, ...texts: readonly st
 
 const train = ['train', 'rig-push', '--out', 'made']
 
-describe.concurrent('refused before anything is made', { timeout: SLOW_MS }, () => {
+describe('refused before anything is made', { timeout: SLOW_MS }, () => {
   test.each<[what: string, args: string[], texts: string[], env?: Record<string, string>]>([
     ['an unknown command', ['trian', 'rig-push'], ["unknown command 'trian'", 'Did you mean train?']],
     ['an unknown option', [...train, '--ressume'], ["unknown option '--ressume'", 'Did you mean --resume?']],
@@ -73,7 +73,7 @@ describe.concurrent('refused before anything is made', { timeout: SLOW_MS }, () 
   })
 })
 
-describe.concurrent('what is there stays as it is', { timeout: SLOW_MS }, () => {
+describe('what is there stays as it is', { timeout: SLOW_MS }, () => {
   test.each<[what: string, args: (folder: string) => string[], texts: string[]]>([
     ['train into a folder that is not empty', (folder) => ['train', 'rig-push', '--out', folder], ['is not empty']],
     [

@@ -4,7 +4,7 @@ import { envs } from '../../envs/index.ts'
 import { benchmarks } from '../../src/bench/benchmarks.ts'
 import { bridgeSections } from '../../src/cli/bridge-benchmarks.ts'
 import { sceneBenchmarks } from '../../src/bench/env-benchmarks.ts'
-import { runCli, SLOW_MS } from './helpers.ts'
+import { runCli, SLOW_MS, spawnCli } from './helpers.ts'
 
 test('bench times what it is asked for and prints one flat JSON object', { timeout: SLOW_MS }, async () => {
   const args = ['bench', '--only', 'replay_sample_ms', '--repetitions', '3', '--threads', '1', '--json']
@@ -61,7 +61,7 @@ test('bench env times registered scenes part by part and says which are missing'
 
 test('bench bridge measures across two processes and leaves none behind', { timeout: SLOW_MS }, async () => {
   const args = ['bench', 'bridge', '--only', 'round_trip,decode,tick', '--seconds', '1', '--json']
-  const { code, stdout, stderr } = await runCli(tmpdir(), args)
+  const { code, stdout, stderr } = await spawnCli(tmpdir(), args)
   expect(stderr).toBe('')
   expect(code).toBe(0)
   const report = JSON.parse(stdout) as Record<string, number>

@@ -8,7 +8,9 @@ import type { Finished } from './helpers.ts'
 import { runCli, sets, SLOW_MS, startCli, temporaryFolder, TINY_PUSH, until } from './helpers.ts'
 
 const cwd = temporaryFolder()
-const PUSH = ['armature/PushPuck-v0']
+const PUSH = 'armature/PushPuck-v0'
+/** As TINY_PUSH has it. */
+const SHORT = ['--set', 'maxEpisodeSteps=25']
 const TRAIN = ['train', 'rig-push', ...TINY_PUSH, ...sets({ 'training.evalEvery': 70 }), '--steps', '120', '--quiet']
 const HERE = join(cwd, 'here')
 
@@ -35,7 +37,7 @@ async function withRobot(args: readonly string[], work: (robot: RobotProcess) =>
 
 describe('in lock-step', { timeout: SLOW_MS }, () => {
   test('train, eval and collect across the bridge do what they do in process', async () => {
-    const stopped = await withRobot([...PUSH, '--lockstep'], async ({ address }) => {
+    const stopped = await withRobot([PUSH, ...SHORT, '--lockstep'], async ({ address }) => {
       const there = join(cwd, 'there')
       const trained = await runCli(cwd, [...TRAIN, '--out', there, '--env', address])
       expect(trained, trained.stderr).toMatchObject({ code: 0 })
@@ -51,22 +53,18 @@ describe('in lock-step', { timeout: SLOW_MS }, () => {
       )
       expect(driven.means).toEqual(json(local).means)
       const [a, b] = [join(cwd, 'data here'), join(cwd, 'data there')]
-      for (const [env, out] of [
-        [PUSH[0]!, a],
-        [address, b],
-      ] as const) {
-        json(await runCli(cwd, ['collect', env, '--out', out, '--episodes', '1', '--json']))
-      }
+      json(await runCli(cwd, ['collect', PUSH, ...SHORT, '--out', a, '--episodes', '1', '--json']))
+      json(await runCli(cwd, ['collect', address, '--out', b, '--episodes', '1', '--json']))
       const [first, second] = [await openDataset(a), await openDataset(b)]
       expect(await second.readEpisode(0)).toEqual(await first.readEpisode(0))
     })
-    expect(json(stopped)).toMatchObject({ robot: PUSH[0], mode: 'lockstep' })
+    expect(json(stopped)).toMatchObject({ robot: PUSH, mode: 'lockstep' })
   })
 })
 
 describe('in real time', { timeout: SLOW_MS }, () => {
   test('drive plays episodes and lets go; killed in motion, the robot stops for good until an operator clears it', async () => {
-    await withRobot(PUSH, async (robot) => {
+    await withRobot([PUSH], async (robot) => {
       const { address } = robot
       const report = json(await runCli(cwd, ['drive', HERE, '--to', address, '--max-seconds', '0.5', '--json']))
       expect(report).toMatchObject({
@@ -92,7 +90,7 @@ describe('in real time', { timeout: SLOW_MS }, () => {
   })
 
   test('serve waits for a robot, and for an operator to arm it', async () => {
-    await withRobot([...PUSH, '--operator-arms'], async (robot) => {
+    await withRobot([PUSH, '--operator-arms'], async (robot) => {
       const server = startCli(cwd, [
         'serve',
         HERE,

@@ -28,7 +28,7 @@ async function episodesOf(dataset: Dataset): Promise<EpisodeData[]> {
   return Promise.all(dataset.episodes.map(({ index }) => dataset.readEpisode(index)))
 }
 
-describe.concurrent('collect', { timeout: SLOW_MS }, () => {
+describe('collect', { timeout: SLOW_MS }, () => {
   test('records each class of behaviour, and a reset and the actions of an episode give it again', async () => {
     const classes = ['scripted', 'random', 'partial', 'noisy', 'adversarial']
     const report = await collect(PUSH, '--episodes', '5', '--policy', classes.join(','), '--out', 'all', '--seed', '3')

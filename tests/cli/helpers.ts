@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 import { BIN } from '../built.ts'
+import { runHere } from './in-process.ts'
 
 /** A process that the tests wait for may share its core with many others. */
 export const SLOW_MS = 600_000
@@ -34,8 +35,7 @@ export function startCli(cwd: string, args: readonly string[], env: Readonly<Rec
 
 /** Starts `node <args>`; `built` names the script of a `.ts` file. */
 export function startNode(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running {
-  const { npm_lifecycle_event: _event, ARMATURE_ENGINE: _engine, ...inherited } = process.env
-  const child = spawn(process.execPath, args, { cwd, env: { ...inherited, ...env } })
+  const child = spawn(process.execPath, args, { cwd, env: environment(env) })
   started.push(child)
   const text = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
@@ -49,12 +49,45 @@ export function startNode(args: readonly string[], cwd: string, env: Readonly<Re
   return { child, finished }
 }
 
+/** {@link startCli}, waited for: for tests of what a process alone shows, such as its exit code or that a robot is served beside it. */
+export async function spawnCli(cwd: string, args: readonly string[]): Promise<Finished> {
+  return startCli(cwd, args).finished
+}
+
+/** The working directory and the environment are those of the whole process: calls wait for each other. */
+let previous: Promise<unknown> = Promise.resolve()
+
+/** Runs `armature <args>` in this process as if it were started in `cwd`. */
 export async function runCli(
   cwd: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Finished> {
-  return startCli(cwd, args, env).finished
+  const run = previous.then(() => runInside(cwd, args, env))
+  previous = run.catch(() => undefined)
+  return run
+}
+
+async function runInside(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Finished> {
+  const before = { cwd: process.cwd(), env: process.env }
+  process.chdir(cwd)
+  process.env = environment(env)
+  try {
+    return { ...(await runHere(args)), signal: null }
+  } finally {
+    process.chdir(before.cwd)
+    process.env = before.env
+  }
+}
+
+/** This process's environment without what npm and this shell say to `armature`, and with `own`. */
+function environment(own: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { npm_lifecycle_event: _event, ARMATURE_ENGINE: _engine, ...inherited } = process.env
+  return { ...inherited, ...own }
 }
 
 /** A folder for the tests of one file, removed after them. */
@@ -102,6 +135,7 @@ const TINY = {
 
 /** `--set` flags that make a push run small: seconds from start to end, every part of the run exercised. */
 export const TINY_PUSH: readonly string[] = sets({
+  'env.options.maxEpisodeSteps': 25,
   'representation.pretrain.frames': 200,
   'representation.pretrain.resetEvery': 5,
   'representation.pretrain.extraStarts': 10,

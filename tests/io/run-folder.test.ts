@@ -13,7 +13,11 @@ describe('run folder', () => {
     const created = await createRunFolder(path, run)
     expect((await readdir(path)).toSorted()).toEqual(['checkpoints', 'config.json', 'eval', 'videos'])
     const record = JSON.parse(await readFile(join(path, 'config.json'), 'utf8')) as Record<string, unknown>
-    const own = JSON.parse(await readFile('package.json', 'utf8')) as { version: string; dependencies: object }
+    const own = JSON.parse(await readFile('package.json', 'utf8')) as {
+      version: string
+      dependencies: object
+      optionalDependencies: object
+    }
     expect(record).toMatchObject({
       ...run,
       versions: {
