@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Agent, AgentSpec } from '../src/core/agent.ts'
+import { PLAIN_NAME, register } from '../src/core/registry.ts'
 import type { Rng } from '../src/core/rng.ts'
 import { RandomAgent } from './random/random.ts'
 import type { SacConfig } from './sac/config.ts'
@@ -13,8 +14,7 @@ export interface AgentEntry {
   create(spec: Omit<AgentSpec, 'name'>, config: unknown, rng: Rng): Agent
 }
 
-/** The catalogue of agents: a new one is a folder here and a line below. */
-export const agents: Readonly<Record<string, AgentEntry>> = {
+const catalogue: Record<string, AgentEntry> = {
   sac: {
     summary: 'soft actor-critic with a learned entropy weight',
     configSchema: sacConfigSchema,
@@ -25,4 +25,15 @@ export const agents: Readonly<Record<string, AgentEntry>> = {
     configSchema: z.strictObject({}),
     create: (spec, _config, rng) => new RandomAgent(spec, rng),
   },
+}
+
+/** The catalogue of agents: a new one is a folder here and a line above. */
+export const agents: Readonly<Record<string, AgentEntry>> = catalogue
+
+/**
+ * Makes an agent of your own known by its name, to everything that takes one.
+ * @throws ArmatureError `bad-argument` for a name that is none or is taken.
+ */
+export function registerAgent(name: string, entry: AgentEntry): void {
+  register('agent', catalogue, PLAIN_NAME, name, entry, { configSchema: 'object', create: 'function' })
 }

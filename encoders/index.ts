@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Encoder } from '../src/core/encoder.ts'
+import { PLAIN_NAME, register } from '../src/core/registry.ts'
 import type { Rng } from '../src/core/rng.ts'
 import { Autoencoder } from './autoencoder/autoencoder.ts'
 import type { AutoencoderConfig } from './autoencoder/config.ts'
@@ -24,8 +25,7 @@ export interface EncoderEntry {
   create(frameShape: readonly [height: number, width: number, channels: number], config: unknown, rng: Rng): Encoder
 }
 
-/** The catalogue of representations: a new one is a folder here and an entry below. */
-export const encoders: Readonly<Record<string, EncoderEntry>> = {
+const catalogue: Record<string, EncoderEntry> = {
   'beta-vae': {
     summary: 'beta-VAE of RIG: latents that reconstruct the image, with a prior to imagine goals from',
     configSchema: betaVaeConfigSchema,
@@ -51,4 +51,15 @@ export const encoders: Readonly<Record<string, EncoderEntry>> = {
     configSchema: pixelsConfigSchema,
     create: (frameShape, config) => new Pixels(frameShape, config as PixelsConfig),
   },
+}
+
+/** The catalogue of representations: a new one is a folder here and an entry above. */
+export const encoders: Readonly<Record<string, EncoderEntry>> = catalogue
+
+/**
+ * Makes an encoder of your own known by its name, to everything that takes one.
+ * @throws ArmatureError `bad-argument` for a name that is none or is taken.
+ */
+export function registerEncoder(name: string, entry: EncoderEntry): void {
+  register('encoder', catalogue, PLAIN_NAME, name, entry, { configSchema: 'object', create: 'function' })
 }

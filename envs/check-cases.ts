@@ -152,6 +152,8 @@ export const cases: Readonly<Record<string, CheckCase>> = {
   'an unknown reset option is refused': ({ env, seed }) =>
     whyNotRefused('bad-argument', () => env.reset({ seed, options: { noSuchOption: 1 } })),
   'render leaves the observation alone': async ({ env, seed }) => {
+    const { cameras, imageSpaces } = env.spec
+    if ((cameras ?? Object.keys(imageSpaces)).length === 0) return undefined
     const { observation, info } = await env.reset({ seed })
     const before = momentOf(env, observation, info)
     const image = await env.render(undefined, { width: 20, height: 12 })

@@ -1,5 +1,6 @@
 import type { Env } from '../src/core/env.ts'
-import { lookUp } from '../src/core/registry.ts'
+import { ArmatureError } from '../src/core/errors.ts'
+import { ENV_ID, lookUp, register } from '../src/core/registry.ts'
 import { armLiftExpert } from './experts/arm-lift.ts'
 import { armPushExpert } from './experts/arm-push.ts'
 import { armReachExpert } from './experts/arm-reach.ts'
@@ -40,8 +41,13 @@ export interface EnvEntry {
   readonly expert?: ExpertFactory
 }
 
-/** All scenes by id. */
-export const envs: Readonly<Record<string, EnvEntry>> = {
+/** An env of your own, for {@link registerEnv}. */
+export interface OwnEnv extends Omit<EnvEntry, 'make'> {
+  /** A new env: training makes one and evaluation another. `options` is what a configuration or `makeEnv` is given for it. */
+  make(options?: Readonly<Record<string, unknown>>): Env | Promise<Env>
+}
+
+const catalogue: Record<string, EnvEntry> = {
   [PUSH_PUCK_ID]: {
     summary: 'push a puck to its goal and the hand to another: the Sawyer push task with a mocap hand',
     make: makePushPuck,
@@ -116,6 +122,24 @@ export const envs: Readonly<Record<string, EnvEntry>> = {
     make: makeFingerSpin,
     expert: fingerSpinExpert,
   },
+}
+
+/** All scenes by id. */
+export const envs: Readonly<Record<string, EnvEntry>> = catalogue
+
+/**
+ * Makes an env of your own known by its id, to everything that takes one.
+ * @throws ArmatureError `bad-argument` for an id that is none or is taken.
+ * @example registerEnv('mine/Cart-v0', { summary: 'a cart on rails', make: () => simpleEnv(spec, new Cart()) })
+ */
+export function registerEnv(id: string, own: OwnEnv): void {
+  const make: EnvEntry['make'] = async (options) => {
+    const env: Partial<Env> | null | undefined = await own.make(options)
+    if (typeof env?.reset === 'function' && typeof env.step === 'function' && env.spec !== undefined) return env as Env
+    const got = env === null ? 'null' : typeof env
+    throw new ArmatureError('bad-argument', `env ${id}`, { expected: 'its make to return an env', got })
+  }
+  register('env', catalogue, ENV_ID, id, typeof own.make === 'function' ? { ...own, make } : own, { make: 'function' })
 }
 
 /** Ids and one-line summaries, in the order of the catalogue. */

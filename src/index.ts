@@ -8,10 +8,12 @@
  * const { observation } = await env.reset({ seed: 0 })
  * const action = await agent.act(observation.state, 1, 'sample')
  */
-export { agents } from '../agents/index.ts'
-export { encoders } from '../encoders/index.ts'
+export { agents, registerAgent } from '../agents/index.ts'
+export { encoders, registerEncoder } from '../encoders/index.ts'
 export { checkEnv } from '../envs/check.ts'
-export { envList, makeEnv } from '../envs/index.ts'
+export { envList, makeEnv, registerEnv } from '../envs/index.ts'
+export { simpleEnv } from '../envs/simple-env.ts'
+export { presets, registerPreset } from './config/presets.ts'
 export type { VectorEnvOptions } from '../envs/vector/index.ts'
 export { makeVectorEnv } from '../envs/vector/index.ts'
 export {

@@ -27,6 +27,11 @@ export async function buildProgram(line: CommandLine, version: string): Promise<
       ),
     )
     .option('--threads <n>', 'threads of the engine (default: half the cores, at most 4)', threads)
+    .option(
+      '--module <file>',
+      'run this .js or .ts file first: it registers envs, encoders or agents of yours; may be repeated',
+      (file: string, others: readonly string[] = []) => [...others, file],
+    )
     .showSuggestionAfterError()
     .exitOverride((error) => {
       if (error.code !== 'commander.help' || error.exitCode === 0) refuse(error)
@@ -38,7 +43,11 @@ export async function buildProgram(line: CommandLine, version: string): Promise<
       writeErr: () => {},
       getOutHelpWidth: () => stdout.columns ?? 100,
     })
-    .hook('preAction', (_program, command) => requireNoBlanks(command))
+    .hook('preAction', async (_program, command) => {
+      requireNoBlanks(command)
+      const { module: files = [] } = program.opts<{ module?: readonly string[] }>()
+      if (files.length > 0) await (await import('./modules.ts')).loadModules(files)
+    })
     .addHelpText(
       'after',
       `

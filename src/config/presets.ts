@@ -1,3 +1,4 @@
+import { PLAIN_NAME, register } from '../core/registry.ts'
 import type { TrainConfigInput } from './train-config.ts'
 
 export interface Preset {
@@ -29,8 +30,7 @@ const rigPush = {
   training: pushTraining,
 } satisfies Preset['config']
 
-/** Known-good configurations: what `armature train <preset>` takes. */
-export const presets: readonly Preset[] = [
+const catalogue: Preset[] = [
   { name: 'rig-push', summary: 'RIG: push a puck to imagined goals, from 48x48 pixels', config: rigPush },
   {
     name: 'rig-push-quick',
@@ -72,4 +72,27 @@ export const presets: readonly Preset[] = [
       training: { steps: 10_000, learningStarts: 500 },
     },
   },
+  {
+    name: 'sac',
+    summary: 'SAC on any env, from what the robot measures of itself: name the env with --env',
+    config: {
+      env: { id: 'armature/Pendulum-v1' },
+      representation: { kind: 'proprio' },
+      agent: { name: 'sac' },
+      training: { steps: 50_000 },
+    },
+  },
 ]
+
+/** Known-good configurations: what `armature train <preset>` takes. */
+export const presets: readonly Preset[] = catalogue
+
+/**
+ * Makes a preset of your own known by its name.
+ * @throws ArmatureError `bad-argument` for a name that is none or is taken.
+ */
+export function registerPreset(preset: Preset): void {
+  const byName: Record<string, Preset> = Object.fromEntries(catalogue.map((known) => [known.name, known]))
+  register('preset', byName, PLAIN_NAME, preset.name, preset, { config: 'object' })
+  catalogue.push(preset)
+}
