@@ -12,8 +12,9 @@ import '@tensorflow/tfjs-backend-cpu'
 // tfjs-core's Node bundle leaves the gradient registrations out; those of tfjs-layers go to the same global registry.
 import '@tensorflow/tfjs-layers'
 import { registerMissingGradients } from './gradients.ts'
+import { mendKernels } from './kernels.ts'
 
-export * as tf from '@tensorflow/tfjs-core'
+export * as tf from './ops.ts'
 
 /** The checks of `util` that Node 23 removed and that tfjs-node calls. */
 const REMOVED_FROM_UTIL: Record<string, (value: unknown) => boolean> = {
@@ -41,5 +42,6 @@ async function startCpuBackend(): Promise<void> {
   env().set('IS_TEST', false)
 }
 
+mendKernels()
 registerMissingGradients()
 await startCpuBackend()

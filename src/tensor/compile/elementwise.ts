@@ -2,6 +2,7 @@ import type { Graph, Value } from './graph.ts'
 import { broadcastShape, inputsOf, sameShape, splatOf } from './graph.ts'
 import { expand, reshape, unexpanded } from './movement.ts'
 import type { Attribute, ValueType } from './onnx-model.ts'
+import { DATA_TYPE } from './onnx-model.ts'
 import { belowMovement } from './sink.ts'
 
 /** What an ONNX operator does to numbers, where that is worth knowing at compile time. */
@@ -59,17 +60,22 @@ export function binary(g: Graph, op: string, a: Value, b: Value): Value {
   }
   const neutral = withoutNeutralOperand(op, a, b)
   if (neutral !== undefined) return expand(g, neutral, shape)
-  if (op === 'Div' && y !== undefined && y !== 0 && a.type === 'float32') {
+  if (op === 'Div' && y !== undefined && isPowerOfTwo(y) && a.type === 'float32') {
     return binary(g, 'Mul', a, g.splat(1 / y, b.shape))
   }
   const biased = op === 'Add' ? (addBelow(g, a, b) ?? addBelow(g, b, a)) : undefined
   if (biased !== undefined) return biased
-  const flat = belowReshape(g, a, b)
-  if (flat !== undefined) return reshape(g, binary(g, op, ...flat), shape)
+  const flat = belowReshape(g, op, a, b)
+  if (flat !== undefined) return expand(g, flat, shape)
   const [left, right] = [unexpanded(g, a), unexpanded(g, b)]
   const type = COMPARISONS.has(op) ? 'bool' : a.type
   const result = g.op(op, [left, right], { type, shape: broadcastShape(left.shape, right.shape) })
   return expand(g, result, shape)
+}
+
+/** Multiplying by the reciprocal of such a number gives the very quotient, bit by bit. */
+function isPowerOfTwo(y: number): boolean {
+  return Number.isInteger(Math.log2(Math.abs(y))) && Math.abs(y) >= 2 ** -126 && Math.abs(y) <= 2 ** 126
 }
 
 /** x + bias, with the bias added before the elements of `x` were moved to their places. */
@@ -79,14 +85,19 @@ function addBelow(g: Graph, x: Value, bias: Value): Value | undefined {
   return belowMovement(g, x, bias, (source, vector) => binary(g, 'Add', source, vector!))
 }
 
-/** Operands that give the same elements before the reshape that `a` or `b` (or both) went through. */
-function belowReshape(g: Graph, a: Value, b: Value): readonly [Value, Value] | undefined {
+/** The result in the shape of the reshaped operand (`a` or `b`, or both), computed before the reshape. */
+function belowReshape(g: Graph, op: string, a: Value, b: Value): Value | undefined {
   const [left, right] = [inputsOf(a, 'Reshape')?.[0], inputsOf(b, 'Reshape')?.[0]]
   if (left !== undefined && right !== undefined && sameShape(a.shape, b.shape) && sameShape(left.shape, right.shape)) {
-    return [left, right]
+    return reshape(g, binary(g, op, left, right), a.shape)
   }
-  if (left !== undefined && broadcastsAlongLastAxis(unexpanded(g, b), a, left)) return [left, unexpanded(g, b)]
-  if (right !== undefined && broadcastsAlongLastAxis(unexpanded(g, a), b, right)) return [unexpanded(g, a), right]
+  const [narrowA, narrowB] = [unexpanded(g, a), unexpanded(g, b)]
+  if (left !== undefined && broadcastsAlongLastAxis(narrowB, a, left)) {
+    return reshape(g, binary(g, op, left, narrowB), a.shape)
+  }
+  if (right !== undefined && broadcastsAlongLastAxis(narrowA, b, right)) {
+    return reshape(g, binary(g, op, narrowA, right), b.shape)
+  }
   return undefined
 }
 
@@ -108,38 +119,50 @@ function withoutNeutralOperand(op: string, a: Value, b: Value): Value | undefine
 
 /** `condition ? a : b`, element by element with broadcasting. */
 export function where(g: Graph, condition: Value, a: Value, b: Value): Value {
+  // ONNX Runtime has no Where for booleans.
+  if (a.type === 'bool') return cast(g, where(g, condition, cast(g, a, 'uint8'), cast(g, b, 'uint8')), 'bool')
   const shape = broadcastShape(condition.shape, broadcastShape(a.shape, b.shape))
   const operands = [condition, a, b].map((operand) => unexpanded(g, operand))
   const narrow = operands.map((operand) => operand.shape).reduce(broadcastShape)
   return expand(g, g.op('Where', operands, { type: a.type, shape: narrow }), shape)
 }
 
-/** `TensorProto.DataType` numbers, as Cast's attribute wants them. */
-const DATA_TYPE: Readonly<Record<ValueType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 }
-
-/** Converts the element type; conversions that lose nothing on the way are skipped (uint8 -> int32 -> float32). */
+/**
+ * Converts the element type; conversions that lose nothing on the way are skipped (uint8 -> int32 -> float32). Floats become
+ * int32 as in typed arrays: cut off, NaN and infinities as 0, beyond 32 bits modulo 2^32.
+ */
 export function cast(g: Graph, x: Value, type: ValueType): Value {
   if (x.type === type) return x
   const number = splatOf(x)
   if (number !== undefined && type !== 'bool')
-    return g.splat(type === 'float32' ? number : Math.trunc(number), x.shape, type)
+    return g.splat(isFloat(type) ? number : Math.trunc(number), x.shape, type)
   if (number !== undefined) return g.splat(number === 0 ? 0 : 1, x.shape, type)
   const source = inputsOf(x, 'Cast')?.[0]
   if (source !== undefined && isLossless(source.type, x.type)) return cast(g, source, type)
   const flat = inputsOf(x, 'Reshape')?.[0]
   if (flat !== undefined) return reshape(g, cast(g, flat, type), x.shape)
+  if (isFloat(x.type) && type === 'int32') return wrapped(g, x)
   const narrow = unexpanded(g, x)
   return expand(g, g.op('Cast', [narrow], { type, shape: narrow.shape }, { to: DATA_TYPE[type] }), x.shape)
+}
+
+/**
+ * Floats as int32, via int64: that takes NaN and what is out of its range to -2^63, whose lower half is 0. Without the mask ONNX
+ * Runtime would make one cast of the two.
+ */
+function wrapped(g: Graph, x: Value): Value {
+  const wide = cast(g, x, 'int64')
+  const lower = binary(g, 'BitwiseAnd', wide, g.splat(2 ** 32 - 1, [], 'int64'))
+  return cast(g, lower, 'int32')
+}
+
+function isFloat(type: ValueType): boolean {
+  return type === 'float32' || type === 'float64'
 }
 
 function isLossless(from: ValueType, to: ValueType): boolean {
   if (from === 'bool') return true
   if (from === 'uint8') return to !== 'bool'
-  return from === 'int32' && to === 'int64'
-}
-
-/** 1 where x > 0, else 0, as float32: taken from relu(x), which is there already, so that x itself may be fused away. */
-export function positiveMask(g: Graph, x: Value): Value {
-  const isRelu = inputsOf(inputsOf(x, 'Reshape')?.[0] ?? x, 'Relu') !== undefined
-  return cast(g, cast(g, isRelu ? x : unary(g, 'Relu', x), 'bool'), 'float32')
+  if (from === 'float32') return to === 'float64'
+  return from === 'int32' && (to === 'int64' || to === 'float64')
 }

@@ -63,7 +63,7 @@ export class Graph {
   }
 
   splat(value: number, shape: Shape = [], type: ValueType = 'float32'): Value {
-    const rounded = type === 'float32' ? Math.fround(value) : value
+    const rounded = roundedTo(type, value)
     return this.#shared(`${type} ${shape.join()} ${Object.is(rounded, -0) ? '-0' : rounded}`, () => ({
       id: this.#nextId++,
       type,
@@ -112,6 +112,9 @@ export class Graph {
     const key = `${domain} ${op} ${inputs.map((input) => input?.id ?? '').join()} ${JSON.stringify(attributes)}`
     const known = this.#nodes.get(key)
     if (known !== undefined) return known.outputs
+    // Nothing has to be computed for tensors without elements.
+    if (op !== 'Identity' && outputs.every(({ shape }) => shape.includes(0)))
+      return outputs.map(({ type, shape }) => this.splat(0, shape, type))
     const results: Value[] = []
     const node: GraphNode = { op, domain, inputs, attributes, outputs: results }
     for (const { type, shape } of outputs) results.push({ id: this.#nextId++, type, shape, node })
@@ -138,6 +141,12 @@ export class Graph {
     }
     return value
   }
+}
+
+/** `value` as an element of that type: int32 wraps around, as in typed arrays. */
+function roundedTo(type: ValueType, value: number): number {
+  if (type === 'float32') return Math.fround(value)
+  return type === 'int32' ? value | 0 : value
 }
 
 /** The number that `value` repeats, or undefined. */
@@ -170,6 +179,7 @@ export function constantData(value: Value): NdData | BigInt64Array {
   if ('data' in constant) return constant.data
   const size = sizeOf(value.shape)
   if (value.type === 'float32') return new Float32Array(size).fill(constant.splat)
+  if (value.type === 'float64') return new Float64Array(size).fill(constant.splat)
   if (value.type === 'int32') return new Int32Array(size).fill(constant.splat)
   if (value.type === 'int64') return new BigInt64Array(size).fill(BigInt(constant.splat))
   return new Uint8Array(size).fill(constant.splat)

@@ -1,5 +1,6 @@
 import type { Block, Graph, GraphNode, Shape, Value } from './graph.ts'
 import { constantData, sameShape } from './graph.ts'
+import { sharpenSigmoids } from './tails.ts'
 import type { Attribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-model.ts'
 
 export interface Named {
@@ -32,7 +33,8 @@ export function lower(graph: Graph, name: string, inputs: readonly Named[], outp
   for (const output of results) names.set(output.value, output.name)
   const nameOf = (value: Value): string => names.get(value) ?? `v${value.id}`
 
-  const emitted = fuse(nodes, new Set(results.map(({ value }) => value)))
+  const ends = new Set(results.map(({ value }) => value))
+  const emitted = fuse(sharpenSigmoids(graph, nodes, ends), ends)
   const used = new Set(emitted.flatMap((node) => node.inputs.filter((input) => input !== undefined)))
   const blocks = [...used].filter((value) => value.block !== undefined)
   const fed = [

@@ -127,6 +127,7 @@ export function concat(g: Graph, parts: readonly Value[], axis: number): Value {
     axis,
     parts.reduce((sum, part) => sum + part.shape[axis]!, 0),
   )
+  if (shape.includes(0)) return g.splat(0, shape, first.type)
   const whole = unsplit(parts, axis)
   if (whole !== undefined && sameShape(whole.shape, shape)) return whole
   return g.op('Concat', parts, { type: first.type, shape }, { axis })

@@ -1,10 +1,17 @@
 import type { NdData } from '../../core/ndarray.ts'
 
 /** Element types of values inside a graph. */
-export type ValueType = 'float32' | 'uint8' | 'int32' | 'int64' | 'bool'
+export type ValueType = 'float32' | 'float64' | 'uint8' | 'int32' | 'int64' | 'bool'
 
-/** `TensorProto.DataType` of the ONNX format. */
-const DATA_TYPE: Readonly<Record<ValueType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 }
+/** `TensorProto.DataType` of the ONNX format; the attribute of Cast too. */
+export const DATA_TYPE: Readonly<Record<ValueType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+}
 
 /** A whole number becomes an `int` attribute; for a float wrap it as `{ float: x }`. */
 export type Attribute = number | string | readonly number[] | { readonly float: number }

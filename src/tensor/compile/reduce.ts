@@ -1,14 +1,25 @@
-import { gemm } from './contract.ts'
+import { sizeOf } from '../../core/ndarray.ts'
+import { gemm } from './matmul.ts'
 import { binary } from './elementwise.ts'
 import type { Graph, Value } from './graph.ts'
 import { expand, reshape, unexpanded } from './movement.ts'
 
 export type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin' | 'ReduceProd'
 
+/** What TF.js makes of an empty tensor. */
+const OF_NOTHING: Readonly<Record<Reduction, number>> = {
+  ReduceSum: 0,
+  ReduceMean: 0,
+  ReduceProd: 1,
+  ReduceMax: NaN,
+  ReduceMin: NaN,
+}
+
 /** Reduces `x` over `axes`. */
 export function reduce(g: Graph, kind: Reduction, x: Value, axes: readonly number[], keepDims = false): Value {
   const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size))
   const shape = keepDims ? kept : x.shape.filter((_, axis) => !axes.includes(axis))
+  if (sizeOf(x.shape) === 0) return g.splat(OF_NOTHING[kind], shape, x.type)
   const inner = axes.filter((axis) => x.shape[axis] !== 1)
   if (inner.length === 0) return reshape(g, x, shape)
   const ofBroadcast = reduceBroadcast(g, kind, x, inner)

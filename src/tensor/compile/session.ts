@@ -93,8 +93,10 @@ async function load(program: string, model: Uint8Array): Promise<InferenceSessio
   try {
     return await InferenceSession.create(model, sessionOptions())
   } catch (cause) {
-    throw new ArmatureError('unsupported-op', `program ${program}: ONNX Runtime refused the graph`, {
-      got: cause instanceof Error ? cause.message : String(cause),
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new ArmatureError('unsupported-op', `program ${program} does not load on the onnx engine`, {
+      got: `${operatorIn(message)} with operands that it does not take`,
+      fix: 'convert them with tf.cast, write it in other ops, or choose the engine js',
       cause,
     })
   }
@@ -107,7 +109,8 @@ function sessionOptions(): InferenceSession.SessionOptions {
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    // Failed runs throw, in words of our own; ONNX Runtime would print them as well.
+    logSeverityLevel: 4,
     // Threads that spin while they wait take the cores from the simulator: with both cores of a machine in use, a training step on two
     // threads took twice as long with it.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
@@ -125,8 +128,35 @@ async function runSession(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     if (message.includes(SENTINEL_ERROR)) return
-    throw new ArmatureError('bad-value', `program ${program}: ONNX Runtime failed`, { got: message, cause: error })
+    throw explainRun(program, message, error)
   }
+}
+
+/** Which of its operators ONNX Runtime complains of, as far as it says. */
+function operatorIn(message: string): string {
+  const name = /(?:for|running|operator|Op|Optype) \(?(\w+)(?:\(\d+\))?\)?(?: node| in|\)| bound|$)/.exec(message)?.[1]
+  return name === undefined ? 'an operator' : `operator ${name}`
+}
+
+/** What a user can make of a failed run: in a graph whose shapes were checked, an index out of range as a rule. */
+function explainRun(program: string, message: string, cause: unknown): ArmatureError {
+  if (/out of data bounds|invalid index/.test(message)) {
+    return new ArmatureError(
+      'bad-value',
+      `program ${program}: an index lies outside of the tensor that it picks from`,
+      {
+        expected: 'indices from 0 to the size of the axis - 1',
+        got: `the failing operator ${operatorIn(message).replace('operator ', '')}`,
+        fix: 'check the indices of gather, gatherND and scatterND',
+        cause,
+      },
+    )
+  }
+  return new ArmatureError('bad-value', `program ${program} failed on the onnx engine`, {
+    got: operatorIn(message),
+    fix: 'run it on the engine js to see which values it was given',
+    cause,
+  })
 }
 
 function toTensor({ data, shape }: NdArray): Tensor {

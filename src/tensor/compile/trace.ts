@@ -6,7 +6,6 @@ import { Graph } from './graph.ts'
 import { cast } from './elementwise.ts'
 import type { Named } from './lower.ts'
 import { reshape } from './movement.ts'
-import type { ValueType } from './onnx-model.ts'
 import { LOWERINGS } from './ops/index.ts'
 import type { Lowering, Operands } from './ops/lowering.ts'
 import { valueType } from './ops/shapes.ts'
@@ -177,8 +176,9 @@ class Tracer {
 }
 
 function dtypeOfValue(value: Value): tf.DataType {
-  if (value.type === 'uint8' || value.type === 'int64') throw new Error(`a traced tensor of type ${value.type}`)
-  return value.type satisfies ValueType
+  const { type } = value
+  if (type === 'float32' || type === 'int32' || type === 'bool') return type
+  throw new Error(`a traced tensor of type ${type}`)
 }
 
 /** Ops of TF.js that draw from its own, unseeded generator: their numbers would be frozen into the graph. */

@@ -3,7 +3,7 @@ import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import { tf } from '../tf.ts'
 
-type Buffer = Float32Array | Int32Array
+type Buffer = Float32Array | Int32Array | Uint8Array
 
 /** The two buffers that a variable alternates between: programs read one and write the other. */
 interface Pair {
@@ -72,14 +72,14 @@ function adopt(variable: tf.Variable, values: Buffer, known: Pair | undefined): 
   const tensor = tf.tensor(own, variable.shape, variable.dtype)
   variable.assign(tensor)
   tensor.dispose()
-  const empty = own instanceof Int32Array ? new Int32Array(own.length) : new Float32Array(own.length)
-  const spare = known?.spare ?? toTensor(empty, variable.shape)
+  const spare = known?.spare ?? toTensor(own.slice(), variable.shape)
   const pair = { live: toTensor(own, variable.shape), spare }
   pairs.set(variable, pair)
   return pair
 }
 
 function toTensor(data: Buffer, shape: readonly number[]): Tensor {
+  if (data instanceof Uint8Array) return new Tensor('bool', data as unknown as boolean[], shape)
   return data instanceof Int32Array ? new Tensor('int32', data, shape) : new Tensor('float32', data, shape)
 }
 

@@ -1,4 +1,4 @@
-import { matMul } from './contract.ts'
+import { matMul } from './matmul.ts'
 import { binary, cast } from './elementwise.ts'
 import type { Graph, Shape, Value } from './graph.ts'
 import { inputsOf, splatOf } from './graph.ts'

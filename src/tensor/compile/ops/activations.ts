@@ -1,7 +1,8 @@
 import { tf } from '../../tf.ts'
-import { binary, positiveMask, unary, where } from '../elementwise.ts'
+import { binary, unary, where } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
+import { countingBooleans, mapLowerings, throughFloat } from './lowering.ts'
 
 const { SELU_SCALE, SELU_SCALEALPHA } = tf.backend_util
 
@@ -11,11 +12,12 @@ function clip(g: Graph, x: Value, low: number, high: number): Value {
   return g.op('Clip', [x, g.splat(low), g.splat(high)], { type: x.type, shape: x.shape })
 }
 
-/** TF.js: 1 where x > 0, else `alpha` (0, or -1 in the gradient of abs). */
+/** TF.js: 1 where x > 0, else `alpha` (0, or -1 in the gradient of abs); NaN stays. */
 const step: Lowering<{ alpha: number }> = (g, { x }, { alpha }) => {
-  if (alpha === 0) return positiveMask(g, x!)
-  const positive = binary(g, 'Greater', x!, g.splat(0))
-  return where(g, positive, g.splat(1), g.splat(alpha))
+  const [one, rest] = [g.splat(1, [], x!.type), g.splat(alpha, [], x!.type)]
+  const positive = binary(g, 'Greater', x!, g.splat(0, [], x!.type))
+  if (x!.type !== 'float32') return where(g, positive, one, rest)
+  return where(g, positive, one, where(g, binary(g, 'Equal', x!, x!), rest, x!))
 }
 
 /** dy (y + 1) where y < 0, dy elsewhere. */
@@ -35,7 +37,7 @@ const leakyRelu: Lowering<{ alpha: number }> = (g, { x }, { alpha }) =>
   unary(g, 'LeakyRelu', x!, { alpha: { float: alpha } })
 
 const prelu: Lowering = (g, { x, alpha }) =>
-  where(g, binary(g, 'Greater', x!, g.splat(0)), x!, binary(g, 'Mul', x!, alpha!))
+  where(g, binary(g, 'Less', x!, g.splat(0)), binary(g, 'Mul', x!, alpha!), x!)
 
 const softmax: Lowering<{ dim: number }> = (g, { logits }, { dim }) =>
   g.op('Softmax', [logits!], { type: 'float32', shape: logits!.shape }, { axis: dim })
@@ -53,16 +55,16 @@ const batchNorm: Lowering<{ varianceEpsilon: number }> = (g, operands, { varianc
   return offset === undefined ? normalised : binary(g, 'Add', normalised, offset)
 }
 
-export const ACTIVATIONS: Lowerings = {
+const COUNTING: Lowerings = {
   Relu: (g, { x }) => unary(g, 'Relu', x!),
   Relu6: (g, { x }) => clip(g, x!, 0, 6),
-  LeakyRelu: leakyRelu,
-  Prelu: prelu,
+  LeakyRelu: throughFloat(leakyRelu as Lowering, false),
+  Prelu: throughFloat(prelu, false),
   Elu: (g, { x }) => unary(g, 'Elu', x!),
   EluGrad: eluGrad,
-  Selu: selu,
+  Selu: throughFloat(selu, true),
   Sigmoid: (g, { x }) => unary(g, 'Sigmoid', x!),
-  Softplus: (g, { x }) => unary(g, 'Softplus', x!),
+  Softplus: throughFloat((g, { x }) => unary(g, 'Softplus', x!), true),
   Tanh: (g, { x }) => unary(g, 'Tanh', x!),
   Step: step,
   ClipByValue: (g, { x }, attributes: { clipValueMin: number; clipValueMax: number }) =>
@@ -71,3 +73,5 @@ export const ACTIVATIONS: Lowerings = {
   LogSoftmax: logSoftmax,
   FusedBatchNorm: batchNorm,
 }
+
+export const ACTIVATIONS: Lowerings = mapLowerings(COUNTING, countingBooleans)

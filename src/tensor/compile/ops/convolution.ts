@@ -1,5 +1,5 @@
 import { tf } from '../../tf.ts'
-import { matMul } from '../contract.ts'
+import { matMul } from '../matmul.ts'
 import type { Graph, Value } from '../graph.ts'
 import { reshape } from '../movement.ts'
 import type { Window } from '../windows.ts'

@@ -1,8 +1,10 @@
+import { ArmatureError } from '../../../core/errors.ts'
 import { sizeOf } from '../../../core/ndarray.ts'
 import { tf } from '../../tf.ts'
-import { matMul } from '../contract.ts'
-import { binary, cast } from '../elementwise.ts'
+import { matMul } from '../matmul.ts'
+import { binary, cast, where } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
+import { constantData } from '../graph.ts'
 import { gather, reshape, transpose } from '../movement.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
 import { valueType } from './shapes.ts'
@@ -23,10 +25,34 @@ const oneHotOp: Lowering<tf.OneHotAttrs> = (g, { indices }, { depth, onValue, of
   return cast(g, binary(g, 'Add', scaled, g.splat(offValue)), valueType(dtype ?? 'int32'))
 }
 
+/**
+ * `indices` for an axis of `size` elements. ONNX counts negative ones from the end; TF.js refuses them, so they are moved past
+ * the end, where ONNX Runtime refuses them too.
+ */
+function checkedIndices(g: Graph, indices: Value, size: number): Value {
+  const rows = cast(g, indices, 'int32')
+  if (rows.constant === undefined) {
+    if (isNeverNegative(rows)) return rows
+    return where(g, binary(g, 'Less', rows, g.splat(0, [], 'int32')), g.splat(size, [], 'int32'), rows)
+  }
+  const wrong = [...(constantData(rows) as Int32Array)].find((index) => index < 0 || index >= size)
+  if (wrong === undefined) return rows
+  throw new ArmatureError('bad-value', 'gather', { expected: `indices from 0 to ${size - 1}`, got: String(wrong) })
+}
+
+/** Whether `indices` were found by the graph itself, as places of largest elements are. */
+function isNeverNegative(indices: Value): boolean {
+  if (indices.constant !== undefined) return constantData(indices).every((index: number | bigint) => index >= 0)
+  const { op, inputs } = indices.node ?? { op: '', inputs: [] }
+  if (op === 'ArgMax' || op === 'ArgMin' || op === 'TopK') return true
+  if (op === 'Where') return isNeverNegative(inputs[1]!) && isNeverNegative(inputs[2]!)
+  return ['Cast', 'Reshape', 'Expand', 'Slice', 'Transpose'].includes(op) && isNeverNegative(inputs[0]!)
+}
+
 /** Without batch axes ONNX's Gather is the same; with them, the batches are laid end to end and the indices shifted. */
 const gatherV2: Lowering<{ axis: number; batchDims?: number }> = (g, { x, indices }, { axis, batchDims = 0 }) => {
   const at = axis < 0 ? axis + x!.shape.length : axis
-  const rows = cast(g, indices!, 'int32')
+  const rows = checkedIndices(g, indices!, x!.shape[at]!)
   if (batchDims === 0) return gather(g, x!, rows, at)
   const batch = x!.shape.slice(0, batchDims)
   const moved = transpose(g, x!, bringForward(at, batchDims, x!.shape.length))
@@ -61,7 +87,10 @@ function putBack(to: number, from: number, count: number, rank: number): number[
 const gatherNd: Lowering = (g, { params, indices }) => {
   const depth = indices!.shape.at(-1)!
   const shape = [...indices!.shape.slice(0, -1), ...params!.shape.slice(depth)]
-  return g.op('GatherND', [params!, cast(g, indices!, 'int64')], { type: params!.type, shape })
+  const sizes = g.int32s(Int32Array.from(params!.shape.slice(0, depth)), [depth])
+  const negative = binary(g, 'Less', indices!, g.splat(0, [], 'int32'))
+  const checked = isNeverNegative(indices!) ? indices! : where(g, negative, sizes, indices!)
+  return g.op('GatherND', [params!, cast(g, checked, 'int64')], { type: params!.type, shape })
 }
 
 /** Sum of the rows of `x` with the same id, as a product with the one-hot matrix of the ids: the gradient of a gather. */
@@ -71,7 +100,7 @@ const unsortedSegmentSum: Lowering<{ numSegments: number }> = (g, { x, segmentId
   const rows = reshape(g, x!, [sizeOf(segmentIds!.shape), sizeOf(rest)])
   const ids = reshape(g, segmentIds!, [sizeOf(segmentIds!.shape)])
   const sums = matMul(g, oneHot(g, ids, numSegments), cast(g, rows, 'float32'), true, false)
-  return cast(g, reshape(g, sums, [numSegments, ...rest]), x!.type)
+  return reshape(g, sums, [numSegments, ...rest])
 }
 
 export const INDEXING: Lowerings = {

@@ -1,6 +1,6 @@
 import { tf } from '../../tf.ts'
 import { reduce } from '../reduce.ts'
-import { binary, cast } from '../elementwise.ts'
+import { binary, cast, where } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
 import { expand, gather, reshape } from '../movement.ts'
 import type { Window } from '../windows.ts'
@@ -25,15 +25,20 @@ function poolInfo(shape: readonly number[], attributes: PoolAttributes): tf.back
 
 const maxPool: Lowering<PoolAttributes> = (g, { x }, attributes) => {
   const info = poolInfo(x!.shape, attributes)
-  const rows = patches(g, x!, windowOf(info), -Infinity) // [B, positions, taps, C]
+  const rows = patches(g, numbersOf(g, x!), windowOf(info), -Infinity) // [B, positions, taps, C]
   return reshape(g, reduce(g, 'ReduceMax', rows, [2]), info.outShape)
+}
+
+/** TF.js passes over NaN where it looks for the largest. */
+function numbersOf(g: Graph, x: Value): Value {
+  return where(g, binary(g, 'Equal', x, x), x, g.splat(-Infinity))
 }
 
 /** The gradient goes to the first of the largest elements under the window. */
 const maxPoolGrad: Lowering<PoolAttributes> = (g, { dy, input }, attributes) => {
   const info = poolInfo(input!.shape, attributes)
   const window = windowOf(info)
-  const rows = patches(g, input!, window, -Infinity) // [B, positions, taps, C]
+  const rows = patches(g, numbersOf(g, input!), window, -Infinity) // [B, positions, taps, C]
   const [batch, positions, taps, channels] = rows.shape as readonly [number, number, number, number]
   const spec = { type: 'int64', shape: [batch, positions, 1, channels] } as const
   const winner = cast(g, g.op('ArgMax', [rows], spec, { axis: 2, keepdims: 1 }), 'int32')

@@ -1,10 +1,12 @@
 import type { Reduction } from '../reduce.ts'
 import { reduce } from '../reduce.ts'
-import { binary, cast } from '../elementwise.ts'
+import { sizeOf } from '../../../core/ndarray.ts'
+import { binary, cast, where } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
-import { concat, reshape, slice, split } from '../movement.ts'
+import { splatOf } from '../graph.ts'
+import { concat, expand, reshape, slice, split, unexpanded } from '../movement.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
-import { axesOf, unsupported } from './lowering.ts'
+import { axesOf, countingBooleans, unsupported } from './lowering.ts'
 
 interface AxisAttributes {
   readonly axis: number | readonly number[] | null
@@ -21,25 +23,45 @@ function reduction(kind: Reduction): Lowering<AxisAttributes> {
 const mean: Lowering<AxisAttributes> = (g, { x }, { axis, keepDims }) =>
   reduce(g, 'ReduceMean', cast(g, x!, 'float32'), axesOf(axis, x!.shape.length), keepDims)
 
-/** TF.js names this attribute of Max alone differently. */
-const max: Lowering<AxisAttributes & { reductionIndices?: number | readonly number[] }> = (g, { x }, attributes) => {
-  const axes = axesOf(attributes.reductionIndices ?? attributes.axis, x!.shape.length)
-  return reduce(g, 'ReduceMax', x!, axes, attributes.keepDims)
+/** TF.js names the axes of Max alone differently. */
+type ExtremumAttributes = AxisAttributes & { readonly reductionIndices?: number | readonly number[] }
+
+/** The largest or smallest element, of booleans too; NaN where there is one, which ONNX Runtime's reductions may miss. */
+function extremum(kind: 'ReduceMax' | 'ReduceMin'): Lowering<ExtremumAttributes> {
+  return (g, { x }, { axis, reductionIndices, keepDims }) => {
+    const axes = axesOf(reductionIndices ?? axis, x!.shape.length)
+    if (x!.type === 'bool') return cast(g, reduce(g, kind, cast(g, x!, 'int32'), axes, keepDims), 'bool')
+    const result = reduce(g, kind, x!, axes, keepDims)
+    if (x!.type !== 'float32' || splatOf(result) !== undefined) return result
+    const source = unexpanded(g, x!)
+    const isNumber = cast(g, expand(g, binary(g, 'Equal', source, source), x!.shape), 'float32')
+    const allNumbers = cast(g, reduce(g, 'ReduceMin', isNumber, axes, keepDims), 'bool')
+    return where(g, allNumbers, result, g.splat(NaN))
+  }
 }
 
 /** Logical reductions as those of 0 and 1. */
 function logicalReduction(kind: Reduction): Lowering<AxisAttributes> {
   return (g, { x }, { axis, keepDims }) => {
     const axes = axesOf(axis, x!.shape.length)
+    if (sizeOf(x!.shape) === 0) return g.splat(0, reduce(g, kind, x!, axes, keepDims).shape, 'bool')
     return cast(g, reduce(g, kind, cast(g, x!, 'int32'), axes, keepDims), 'bool')
   }
 }
 
-function argReduction(op: string): Lowering<AxisAttributes> {
+/** The first of the largest or smallest elements. As in TF.js, NaN never wins, but for one that comes first. */
+function argExtremum(op: 'ArgMax' | 'ArgMin'): Lowering<AxisAttributes> {
   return (g, { x }, { axis }) => {
-    const [reduced] = axesOf(axis ?? 0, x!.shape.length)
-    const shape = x!.shape.toSpliced(reduced!, 1)
-    return cast(g, g.op(op, [x!], { type: 'int64', shape }, { axis: reduced!, keepdims: 0 }), 'int32')
+    const reduced = axesOf(axis ?? 0, x!.shape.length)[0]!
+    const shape = x!.shape.toSpliced(reduced, 1)
+    const indexOf = (values: Value): Value =>
+      cast(g, g.op(op, [values], { type: 'int64', shape }, { axis: reduced, keepdims: 0 }), 'int32')
+    if (x!.type !== 'float32') return indexOf(cast(g, x!, 'int32'))
+    const isNumber = binary(g, 'Equal', x!, x!)
+    const worst = g.splat(op === 'ArgMax' ? -Infinity : Infinity)
+    const begin = shape.map(() => 0)
+    const first = slice(g, isNumber, [...begin, 0], x!.shape.with(reduced, 1))
+    return where(g, reshape(g, first, shape), indexOf(where(g, isNumber, x!, worst)), g.splat(0, [], 'int32'))
   }
 }
 
@@ -59,11 +81,13 @@ const cumsum: Lowering<ScanAttributes> = (g, { x }, { axis, exclusive, reverse }
 const CUMPROD_LIMIT = 64
 
 const cumprod: Lowering<ScanAttributes> = (g, { x }, { axis, exclusive, reverse }) => {
-  const count = x!.shape[axis]!
+  if (sizeOf(x!.shape) === 0) return x!
+  const at = axis < 0 ? axis + x!.shape.length : axis
+  const count = x!.shape[at]!
   if (count > CUMPROD_LIMIT) throw unsupported('Cumprod', `axes longer than ${CUMPROD_LIMIT}`)
-  const parts = split(g, x!, Array<number>(count).fill(1), axis)
+  const parts = split(g, x!, Array<number>(count).fill(1), at)
   const products = runningProducts(g, reverse ? parts.toReversed() : parts, exclusive)
-  return concat(g, reverse ? products.toReversed() : products, axis)
+  return concat(g, reverse ? products.toReversed() : products, at)
 }
 
 function runningProducts(g: Graph, parts: readonly Value[], exclusive: boolean): Value[] {
@@ -87,14 +111,14 @@ const reverse: Lowering<{ dims: number | readonly number[] }> = (g, { x }, { dim
 export const REDUCTIONS: Lowerings = {
   Sum: reduction('ReduceSum'),
   Mean: mean,
-  Max: max,
-  Min: reduction('ReduceMin'),
+  Max: extremum('ReduceMax') as Lowering,
+  Min: extremum('ReduceMin') as Lowering,
   Prod: reduction('ReduceProd'),
   All: logicalReduction('ReduceMin'),
   Any: logicalReduction('ReduceMax'),
-  ArgMax: argReduction('ArgMax'),
-  ArgMin: argReduction('ArgMin'),
-  Cumsum: cumsum,
-  Cumprod: cumprod,
+  ArgMax: argExtremum('ArgMax'),
+  ArgMin: argExtremum('ArgMin'),
+  Cumsum: countingBooleans(cumsum as Lowering),
+  Cumprod: countingBooleans(cumprod as Lowering),
   Reverse: reverse,
 }

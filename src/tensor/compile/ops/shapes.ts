@@ -51,12 +51,10 @@ const stridedSlice: Lowering<tf.StridedSliceAttrs> = (g, { x }, attributes) => {
 
 const concatOp: Lowering<{ axis: number }> = (g, operands, { axis }) => {
   const parts = listOf(operands)
-  const at = positiveAxis(axis, parts[0]!.shape.length)
-  return concat(
-    g,
-    parts.filter((part) => part.shape[at] !== 0),
-    at,
-  )
+  const first = parts[0]!
+  const at = positiveAxis(axis, first.shape.length)
+  const filled = parts.filter((part) => part.shape[at] !== 0).map((part) => cast(g, part, first.type))
+  return filled.length === 0 ? first : concat(g, filled, at)
 }
 
 const pack: Lowering<{ axis: number }> = (g, operands, { axis }) => {
