@@ -498,10 +498,8 @@ export class PolicyClient {
   }
 
   #onControl(message: Message): void {
-    if (!('bridgeState' in message)) {
-      if (message.kind === 'bye') this.#tell({ source: 'connection', code: 'bye', text: message.reason })
-      return
-    }
+    if (message.kind === 'bye') return this.#tell({ source: 'connection', code: 'bye', text: message.reason })
+    if (!('bridgeState' in message)) return
     this.#hear(message)
     const isStranger = message.kind === 'error' && message.code === 'unauthorized' && message.session === ''
     if (isStranger && this.#session !== '' && !this.#isGreeting) return void this.#greetAgain()

@@ -15,12 +15,14 @@ import {
   oneOf,
   optional,
   pixelArray,
+  positive,
   recordOf,
   struct,
   text,
 } from './fields.ts'
 import type {
   AppliedContent,
+  Blending,
   CommandName,
   BridgeMode,
   BridgeState,
@@ -88,7 +90,7 @@ const camera: Field<CameraSchema> = struct<CameraSchema>({
 const schema: Field<RobotSchema> = struct<RobotSchema>({
   name: text,
   serial: text,
-  controlHz: finite,
+  controlHz: positive,
   maxEpisodeSteps: natural,
   isSimulated: flag,
   actionKind: oneOf('position', 'velocity'),
@@ -120,6 +122,8 @@ const observation: Fields<ObservationContent> = {
   episode: struct<EpisodeContent>({ id: natural, step: natural }),
   applied: optional(
     struct<AppliedContent>({
+      client: optional(text),
+      clientId: optional(natural),
       seq: natural,
       observationSeq: natural,
       action: float32Vector,
@@ -150,6 +154,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     refSeq: natural,
     protocol: text,
     arrayCodec: text,
+    clientId: optional(natural),
     role,
     run: text,
     mode,
@@ -157,7 +162,14 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     observationDigest: text,
     actionDigest: text,
     limits: json,
-    watchdogs: struct<Watchdogs>({ softUs: natural, hardUs: natural, leaseUs: natural, maxLeadUs: natural }),
+    watchdogs: struct<Watchdogs>({
+      softUs: natural,
+      hardUs: natural,
+      leaseUs: natural,
+      maxLeadUs: natural,
+      maxObservationAgeUs: optional(natural),
+    }),
+    blending: optional(struct<Blending>({ defaultUs: natural, maxUs: natural })),
     endpoints: struct<Endpoints>({ action: text, observation: text, telemetry: text }),
     maxMessageBytes: natural,
     insecure: flag,
@@ -204,6 +216,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     startUs: natural,
     stepUs: natural,
     ttlUs: natural,
+    blendUs: optional(natural),
     actions: float32Matrix,
     policy,
   },
@@ -220,7 +233,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
   metrics: { ...robotHeader, counters: recordOf(natural), values: recordOf(float) },
   ping: { ...header, t1Us: natural, lease: optional(text) },
   pong: { ...robotHeader, refSeq: natural, t1Us: natural, t2Us: natural, t3Us: natural },
-  bye: { ...header, reason: text },
+  bye: { ...header, bridgeState: optional(state), armed: optional(flag), wallMs: optional(natural), reason: text },
 }
 
 const KINDS = Object.keys(KIND_LETTERS) as MessageKind[]

@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   'epoch_stale',
   'seq_replay',
   'late',
+  'stale_observation',
   'too_early',
   'bad_shape',
   'bad_dtype',
@@ -26,6 +27,7 @@ export const ERROR_CODES = [
   'not_armed',
   'fault_latched',
   'busy',
+  'bad_reading',
   'internal',
 ] as const
 

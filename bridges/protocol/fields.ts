@@ -89,6 +89,16 @@ export const finite: Field<number> = {
   },
 }
 
+/** A finite float64 above 0: rates. */
+export const positive: Field<number> = {
+  ...finite,
+  read(from) {
+    const value = finite.read(from)
+    if (value <= 0) throw wrong('a number above 0')
+    return value
+  },
+}
+
 /** One of `values`. */
 export function oneOf<T extends string>(...values: readonly T[]): Field<T> {
   return {

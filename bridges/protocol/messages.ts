@@ -69,6 +69,16 @@ export interface Watchdogs {
   readonly leaseUs: number
   /** An action due later than that from now is `too_early`. */
   readonly maxLeadUs: number
+  /** An action that answers an observation captured before that is a `stale_observation`. */
+  readonly maxObservationAgeUs?: number
+}
+
+/** How chunks fade into each other, microseconds. */
+export interface Blending {
+  /** Where a chunk does not say. */
+  readonly defaultUs: number
+  /** No chunk fades in for longer. */
+  readonly maxUs: number
 }
 
 /** Addresses of the other sockets. A client takes the host from the address that it reached the control socket by, the port from here. */
@@ -84,6 +94,8 @@ export interface WelcomeMessage extends RobotHeader {
   readonly refSeq: number
   readonly protocol: string
   readonly arrayCodec: string
+  /** Of this client in `applied`, among those of one run. */
+  readonly clientId?: number
   /** As granted; the keys decide, not the wish. */
   readonly role: Role
   /** Of the robot's process, new at every start: the `session` of what it publishes. */
@@ -95,6 +107,7 @@ export interface WelcomeMessage extends RobotHeader {
   /** The limits profile, as in the limits file. */
   readonly limits: Json
   readonly watchdogs: Watchdogs
+  readonly blending?: Blending
   readonly endpoints: Endpoints
   /** Largest message that the control and action sockets take, bytes. */
   readonly maxMessageBytes: number
@@ -189,6 +202,8 @@ export interface ChunkMessage extends Header {
   readonly stepUs: number
   /** As in {@link ActionMessage}, of each step. */
   readonly ttlUs: number
+  /** What is replaced fades into this for so long; absent: the robot's default. Never longer than the robot's limit. */
+  readonly blendUs?: number
   /** [steps, action size] */
   readonly actions: NdArray<Float32Array>
   readonly policy?: PolicyTag
@@ -212,6 +227,9 @@ export interface GoalContent {
 
 /** The action that the robot really executed, after the limits: what replay must store. */
 export interface AppliedContent {
+  /** Who sent it: the name as in events, and the `clientId` of its `welcome`; '' and 0 where the robot acted by itself. */
+  readonly client?: string
+  readonly clientId?: number
   /** `seq` of the action message; 0 where the robot acted by itself (hold, brake). */
   readonly seq: number
   readonly observationSeq: number
@@ -307,8 +325,8 @@ export interface PongMessage extends RobotHeader {
   readonly t3Us: number
 }
 
-/** Either side leaves. From a controller: stop. */
-export interface ByeMessage extends Header {
+/** Either side leaves. From a controller: stop. A robot's has what its other messages have, too. */
+export interface ByeMessage extends Header, Partial<Omit<RobotHeader, keyof Header>> {
   readonly kind: 'bye'
   readonly reason: string
 }

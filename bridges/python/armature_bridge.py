@@ -6,8 +6,8 @@ the wire.
 
     with RobotClient("tcp://127.0.0.1:5600") as robot:
         robot.lease()
-        observation = robot.reset(seed=7)
         robot.arm()
+        observation = robot.reset(seed=7)
         robot.start()
         while observation is not None and not observation["terminated"]:
             robot.act(policy(observation["proprio"]), observation)
@@ -1202,10 +1202,10 @@ else:
             super().reset(seed=seed)
             if self.robot.bridge_state == "IDLE":
                 self.robot.lease(ttl_ms=10_000)
-            self._last = self.robot.reset(seed, options)
-            self._goal = (self._last["goal"] or {}).get("state")
             if not self.robot.armed:
                 self.robot.arm()
+            self._last = self.robot.reset(seed, options)
+            self._goal = (self._last["goal"] or {}).get("state")
             self.robot.start()
             return self._content(), dict(self._last["info"])
 

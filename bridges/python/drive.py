@@ -22,8 +22,8 @@ def main() -> None:
         action = robot.schema["action"]
         middle = (np.array(action["low"]) + np.array(action["high"])) / 2
         robot.lease()
-        robot.reset()
         robot.arm()
+        robot.reset()
         robot.start()
         applied, end = 0, time.monotonic() + arguments.seconds
         while time.monotonic() < end:

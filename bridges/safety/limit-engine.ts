@@ -4,7 +4,7 @@ import type { StopLine } from './axis.ts'
 import { Axis, rampTimeS } from './axis.ts'
 import type { ElementLimits, LimitProfile } from './limits.ts'
 import { needsPose } from './limits.ts'
-import type { ActionProblem } from './supervisor.ts'
+import type { ActionProblem } from './outcomes.ts'
 
 /** Bits of {@link LimitedAction.clamped}: which limits the request would have broken. */
 export const CLAMPED: {

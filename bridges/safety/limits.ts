@@ -4,14 +4,22 @@ import type { ActionKind, RobotSpec } from '../../src/core/robot.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { bound } from '../../src/core/spaces.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
+import type { Json } from '../protocol/schema.ts'
 
 const positive = z.number().positive()
 
 const elementSchema = z.strictObject({
   /** Of the element in the robot's action space, with its unit, e.g. `panda_joint1_rad`; all limits are in that unit and seconds. */
   name: z.string().min(1),
-  min: z.number(),
-  max: z.number(),
+  /** null: without a bound. */
+  min: z
+    .number()
+    .nullable()
+    .transform((min) => min ?? -Infinity),
+  max: z
+    .number()
+    .nullable()
+    .transform((max) => max ?? Infinity),
   /** Actions between the margin and `min` or `max` are clamped to the margin; those beyond `min` and `max` are refused. */
   softMargin: z.number().nonnegative().default(0),
   /** Per second; of position actions only. */
@@ -104,6 +112,16 @@ export function unlimited({ shape, low, high, names }: BoxSpace, actionKind: Act
     isGripper: false,
   }))
   return { name: 'unlimited', actionKind, mode: 'per-joint', elements }
+}
+
+/** A profile as JSON, which has no infinity: what {@link loadLimits} reads. */
+export function limitsJson({ elements, ...rest }: LimitProfile): Json {
+  const bounds = ({ min, max }: ElementLimits): Json => ({
+    min: Number.isFinite(min) ? min : null,
+    max: Number.isFinite(max) ? max : null,
+  })
+  const plain = elements.map((element) => ({ ...element, ...(bounds(element) as object) }))
+  return JSON.parse(JSON.stringify({ ...rest, elements: plain })) as Json
 }
 
 /** Whether the limits start from where the robot is: such a robot must show what its actions set. */

@@ -12,6 +12,8 @@ export interface TimedSteps {
   readonly stepUs: number
   /** No step is executed, first or again, when it is due for longer than this; absent: no such limit. */
   readonly ttlUs?: number
+  /** From the first due time on, what is replaced fades into these steps for so long; absent or 0: they begin at once. */
+  readonly blendUs?: number
 }
 
 /** What is due at one control tick. */
@@ -59,10 +61,24 @@ interface Step {
   readonly lastUs: number
 }
 
+/** What was replaced, and until when it still counts for a share. */
+interface Fade {
+  readonly fromUs: number
+  readonly untilUs: number
+  /** In order of their due times; the last one counts on. */
+  readonly steps: readonly Step[]
+  /** What these steps were fading in from themselves. */
+  readonly before: Fade | undefined
+}
+
+/** Fades within fades: each new one ends the oldest beyond so many. */
+const MAX_FADES = 4
+
 /**
  * Which action is due at a control tick. A step counts from its due time until the next step's, at most for `stepUs` and `ttlUs`. Steps that
- * arrive replace all that wait at or after their first due time; those before stay. A step whose time has passed is never executed, and where no
- * step covers the present there is none: the robot holds. Nothing is averaged.
+ * arrive replace all that wait at or after their first due time; those before stay. Where steps with `blendUs` replace others that have not come
+ * to their end, the action goes over from these to those in that time, linearly. A step whose time has passed is never executed, and where no
+ * step covers the present there is none: the robot holds.
  *
  * @example
  * const scheduler = new ActionScheduler({ size: 7, kind: 'position', interpolates: true })
@@ -78,6 +94,7 @@ export class ActionScheduler {
   /** In order of their due times. */
   #waiting: Step[] = []
   #current: Step | undefined
+  #fade: Fade | undefined
   #received = 0
   #applied = 0
   #late = 0
@@ -125,6 +142,7 @@ export class ActionScheduler {
     if (verdict === 'too_early') this.#tooEarly += count
     if (verdict !== undefined) return verdict
     const kept = this.#waiting.filter((step) => step.dueUs < firstUs)
+    this.#fade = this.#fadeInto(steps, firstUs, nowUs)
     this.#superseded += this.#waiting.length - kept.length
     this.#waiting = kept
     for (let k = 0; k < count; k++) {
@@ -138,6 +156,11 @@ export class ActionScheduler {
       }
     }
     return undefined
+  }
+
+  /** When the last step that waits or is executed ends; undefined where there is none. */
+  get endUs(): number | undefined {
+    return (this.#waiting.at(-1) ?? this.#current)?.untilUs
   }
 
   /** What to execute at `nowUs`, or undefined: hold. `nowUs` must not go back. */
@@ -175,6 +198,7 @@ export class ActionScheduler {
     this.#superseded += this.#waiting.length
     this.#waiting = []
     this.#current = undefined
+    this.#fade = undefined
   }
 
   #count({ actions }: TimedSteps): number {
@@ -186,15 +210,53 @@ export class ActionScheduler {
     else this.#superseded++
   }
 
+  /** What new steps from `firstUs` on fade in from: all that would have been executed then without them. */
+  #fadeInto({ blendUs = 0 }: TimedSteps, firstUs: number, nowUs: number): Fade | undefined {
+    const fromUs = Math.max(firstUs, nowUs)
+    const untilUs = fromUs + blendUs
+    const steps = [...(this.#current === undefined ? [] : [this.#current]), ...this.#waiting]
+    const goesOn = steps.some((step) => step.dueUs < untilUs && Math.min(step.untilUs, step.lastUs) > fromUs)
+    if (blendUs > 0 && goesOn) return { fromUs, untilUs, steps, before: shortened(this.#fade, MAX_FADES - 1) }
+    return firstUs > nowUs ? this.#fade : undefined
+  }
+
   #at(step: Step, nowUs: number): Float32Array {
     const out = this.#out
-    out.set(step.action)
-    const next = this.#waiting[0]
-    if (!this.#interpolates || next === undefined || next.dueUs > step.untilUs) return out
-    const share = (nowUs - step.dueUs) / (next.dueUs - step.dueUs)
-    for (let i = 0; i < out.length; i++) out[i] = step.action[i]! + (next.action[i]! - step.action[i]!) * share
+    out.set(this.#between(step, this.#waiting[0], nowUs))
+    mix(out, this.#fade, nowUs, (fade) => this.#sample(fade.steps, nowUs))
+    if (this.#fade !== undefined && nowUs >= this.#fade.untilUs) this.#fade = undefined
     return out
   }
+
+  /** What `steps` would have said at `nowUs`; after their end what they said last. */
+  #sample(steps: readonly Step[], nowUs: number): Float32Array {
+    const last = Math.max(
+      0,
+      steps.findLastIndex(({ dueUs }) => dueUs <= nowUs),
+    )
+    return this.#between(steps[last]!, steps[last + 1], nowUs)
+  }
+
+  #between(step: Step, next: Step | undefined, nowUs: number): Float32Array {
+    const { action, dueUs, untilUs } = step
+    if (!this.#interpolates || next === undefined || next.dueUs > untilUs || nowUs < dueUs) return action
+    const share = (nowUs - dueUs) / (next.dueUs - dueUs)
+    return action.map((x, i) => x + (next.action[i]! - x) * share)
+  }
+}
+
+/** Moves `out` back towards what it fades in from. */
+function mix(out: Float32Array, fade: Fade | undefined, nowUs: number, sample: (fade: Fade) => Float32Array): void {
+  if (fade === undefined || nowUs >= fade.untilUs || nowUs < fade.fromUs) return
+  const share = (nowUs - fade.fromUs) / (fade.untilUs - fade.fromUs)
+  const old = sample(fade).slice()
+  mix(old, fade.before, nowUs, sample)
+  for (let i = 0; i < out.length; i++) out[i] = old[i]! + (out[i]! - old[i]!) * share
+}
+
+function shortened(fade: Fade | undefined, depth: number): Fade | undefined {
+  if (fade === undefined || depth === 0) return undefined
+  return { ...fade, before: shortened(fade.before, depth - 1) }
 }
 
 type Times = Pick<Step, 'dueUs' | 'untilUs' | 'lastUs'>

@@ -1,129 +1,24 @@
 import type { StopCategory } from '../../src/core/robot.ts'
-import type { BridgeState, Role } from '../protocol/messages.ts'
-
-/** Why a request or an action was refused; a part of the bridge's list of error codes. */
-export type RefusalCode =
-  | 'role_forbidden'
-  | 'lease_denied'
-  | 'lease_expired'
-  | 'epoch_stale'
-  | 'seq_replay'
-  | 'not_armed'
-  | 'fault_latched'
-  | 'busy'
-
-/** What may be wrong with an action in itself. `late` and `too_early` count neither as an error nor as a sign of life. */
-export type ActionProblem =
-  'late' | 'too_early' | 'bad_shape' | 'bad_dtype' | 'not_finite' | 'out_of_hard_limits' | 'too_far'
-
-/** Nothing has changed, and why not. */
-export interface Refusal {
-  readonly ok: false
-  readonly code: RefusalCode
-  readonly text: string
-}
-
-/** Where the supervisor is after a request, or why that was refused. */
-export type Outcome = { readonly ok: true; readonly state: BridgeState; readonly epoch: number } | Refusal
-
-/** Proof that its holder, one connection, may move the robot until it expires. */
-export interface Lease {
-  readonly token: string
-  /** The connection that holds it. */
-  readonly peer: string
-  readonly ttlUs: number
-  readonly expiresAtUs: number
-}
-
-/** A refused request for the lease tells who holds it and for how long yet. */
-export type LeaseOutcome =
-  | { readonly ok: true; readonly lease: Lease; readonly state: BridgeState; readonly epoch: number }
-  | (Refusal & { readonly holder?: string; readonly expiresInUs?: number })
-
-/** Who asks. `lease` is the token that came with the message, if any. */
-export interface Caller {
-  readonly peer: string
-  readonly role: Role
-  readonly lease?: string | undefined
-}
-
-/** What is known of an action before it may be executed. */
-export interface ActionFacts {
-  readonly peer: string
-  readonly lease: string
-  readonly epoch: number
-  readonly seq: number
-  /** What the limits and the scheduler say of it. */
-  readonly problem?: ActionProblem | undefined
-}
-
-/** Whether an action may be executed, else the code under which to count it. */
-export type ActionVerdict =
-  { readonly accepted: true } | { readonly accepted: false; readonly code: RefusalCode | ActionProblem }
-
-/** Something that observers and logs should know. */
-export interface SupervisorEvent {
-  readonly kind: 'state' | 'lease' | 'reject'
-  readonly code: EventCode
-  readonly text: string
-  readonly fromState: BridgeState
-  readonly toState: BridgeState
-  readonly epoch: number
-  readonly atUs: number
-}
-
-/** All that a supervisor reports. */
-export type EventCode =
-  | 'lease_granted'
-  | 'lease_released'
-  | 'lease_conflict'
-  | 'lease_expired'
-  | 'lease_preempted'
-  | 'heartbeat_lost'
-  | 'controller_lost'
-  | 'armed'
-  | 'started'
-  | 'paused'
-  | 'stopped'
-  | 'reset'
-  | 'cleared'
-  | 'soft_watchdog'
-  | 'resumed'
-  | 'hard_watchdog'
-  | 'action_refused'
-  | 'too_many_rejects'
-  | 'overrun'
-  | 'estop'
-
-/** Times in microseconds of the monotonic clock that every call brings. */
-export interface SupervisorOptions {
-  readonly controlPeriodUs: number
-  /** A source of unguessable tokens. */
-  readonly newToken: () => string
-  readonly onEvent?: (event: SupervisorEvent) => void
-  /** Gap between actions after which the robot holds; default max(2 control periods, 100 ms). Infinity: in lock-step. */
-  readonly softWatchdogUs?: number
-  /** Gap between actions after which it stops for good; default 500 ms. */
-  readonly hardWatchdogUs?: number
-  /** A holder of the lease who is silent for longer loses it; default 1 s. */
-  readonly heartbeatUs?: number
-  /** Leases are granted for no longer than this; default 10 s. */
-  readonly maxLeaseUs?: number
-  /** So many faulty actions in a row stop the robot; default 5. */
-  readonly maxRejects?: number
-  /** A control tick later than this is an overrun; default 50 ms. Infinity: in lock-step. */
-  readonly overrunUs?: number
-  /** So many overruns in a row stop the robot; default 3. */
-  readonly maxOverruns?: number
-  /** Whether only an operator may arm; default false: the holder of the lease may, too. */
-  readonly operatorArms?: boolean
-  /** Default 1; another at each start of a robot lets no action of before a restart fit. */
-  readonly firstEpoch?: number
-}
+import type { BridgeState } from '../protocol/messages.ts'
+import { firstLineOf } from '../time.ts'
+import type {
+  ActionFacts,
+  ActionProblem,
+  ActionVerdict,
+  Caller,
+  EventCode,
+  Lease,
+  LeaseOutcome,
+  Outcome,
+  Refusal,
+  RefusalCode,
+  SupervisorEvent,
+  SupervisorOptions,
+} from './outcomes.ts'
 
 const LATCHED: ReadonlySet<BridgeState> = new Set(['SAFE_STOP', 'ESTOP'])
 const MOVING: ReadonlySet<BridgeState> = new Set(['ACTIVE', 'HOLD'])
-const HARMLESS: ReadonlySet<ActionProblem> = new Set(['late', 'too_early'])
+const HARMLESS: ReadonlySet<ActionProblem> = new Set(['late', 'too_early', 'stale_observation'])
 
 /**
  * Who may move the robot, and when it must stop: the state machine of the bridge. It reads no clock and owns no timer: every call brings the
@@ -141,7 +36,12 @@ export class Supervisor {
   #lease: Lease | undefined
   #lastSeq = -1
   #lastActionUs = 0
-  #lastExecutedUs = 0
+  /** End of what was accepted: until then actions need not come. */
+  #coveredUntilUs = 0
+  /** Undefined before the first one: then readings are not watched. */
+  #lastReadingUs: number | undefined
+  /** In which epoch the robot is being reset, if it is. */
+  #resetEpoch: number | undefined
   #lastSeenUs = 0
   #rejects = 0
   #overruns = 0
@@ -150,6 +50,7 @@ export class Supervisor {
   constructor({ controlPeriodUs, ...given }: SupervisorOptions) {
     this.#options = {
       onEvent: () => {},
+      nameOf: (peer) => peer,
       softWatchdogUs: Math.max(2 * controlPeriodUs, 100_000),
       hardWatchdogUs: 500_000,
       heartbeatUs: 1_000_000,
@@ -180,6 +81,11 @@ export class Supervisor {
     return this.#lease
   }
 
+  /** Whether a reset is under way that nothing has ended yet. */
+  get isResetting(): boolean {
+    return this.#resetEpoch === this.#epoch
+  }
+
   /** Grants the lease to one controller at a time; its holder is given the same one again, renewed. */
   requestLease({ peer, role }: Caller, ttlUs: number, nowUs: number): LeaseOutcome {
     this.#expire(nowUs)
@@ -187,9 +93,15 @@ export class Supervisor {
     if (LATCHED.has(this.#state)) return this.#latched()
     const held = this.#lease
     if (held !== undefined && held.peer !== peer) {
-      this.#emit('lease', 'lease_conflict', `${peer} asked for the lease that ${held.peer} holds`, this.#state, nowUs)
+      this.#emit(
+        'lease',
+        'lease_conflict',
+        `${this.#name(peer)} asked for the lease that ${this.#name(held.peer)} holds`,
+        this.#state,
+        nowUs,
+      )
       const expiresInUs = held.expiresAtUs - nowUs
-      return { ...refusal('lease_denied', `${held.peer} holds the lease`), holder: held.peer, expiresInUs }
+      return { ...refusal('lease_denied', `${this.#name(held.peer)} holds the lease`), holder: held.peer, expiresInUs }
     }
     return this.#grant(peer, held?.token, ttlUs, nowUs)
   }
@@ -199,14 +111,15 @@ export class Supervisor {
     this.#expire(nowUs)
     if (role !== 'operator') return refusal('role_forbidden', 'only an operator can take the lease away')
     if (LATCHED.has(this.#state)) return this.#latched()
-    this.#drop('IDLE', 'lease_preempted', `${peer} took the lease`, nowUs)
+    this.#drop('IDLE', 'lease_preempted', `${this.#name(peer)} took the lease`, nowUs)
     return this.#grant(peer, undefined, ttlUs, nowUs)
   }
 
   /** Gives the lease back; in motion the robot comes to rest first. */
   release(caller: Caller, nowUs: number): Outcome {
     return (
-      this.#held(caller, nowUs) ?? this.#drop('IDLE', 'lease_released', `${caller.peer} gave the lease back`, nowUs)
+      this.#held(caller, nowUs) ??
+      this.#drop('IDLE', 'lease_released', `${this.#name(caller.peer)} gave the lease back`, nowUs)
     )
   }
 
@@ -228,20 +141,31 @@ export class Supervisor {
     if (this.#state !== 'READY')
       return refusal('busy', `cannot arm in ${this.#state}: a controller must hold the lease first`)
     this.#isArmed = true
-    this.#emit('state', 'armed', `${caller.peer} armed the robot`, this.#state, nowUs)
+    this.#emit('state', 'armed', `${this.#name(caller.peer)} armed the robot`, this.#state, nowUs)
     return this.#done()
   }
 
-  /** From now on actions are executed, and must come. */
-  start(caller: Caller, nowUs: number): Outcome {
+  /**
+   * From now on actions are executed, and must come.
+   * @param prepare what must succeed before; what it throws is the reason not to start
+   */
+  start(caller: Caller, nowUs: number, prepare: () => void = () => {}): Outcome {
     const refused = this.#held(caller, nowUs)
     if (refused !== undefined) return refused
     if (this.#state !== 'READY') return refusal('busy', `cannot start in ${this.#state}`)
     if (!this.#isArmed) return refusal('not_armed', 'the robot is not armed')
+    if (this.isResetting) return refusal('busy', 'the robot is being reset')
+    if (this.#isBlind(nowUs)) return refusal('bad_reading', 'the robot has shown nothing fresh of itself')
+    try {
+      prepare()
+    } catch (error) {
+      return refusal('bad_reading', firstLineOf(error))
+    }
     this.#lastActionUs = nowUs
+    this.#coveredUntilUs = nowUs
     this.#rejects = 0
     this.#overruns = 0
-    this.#go('ACTIVE', 'started', `${caller.peer} started`, nowUs)
+    this.#go('ACTIVE', 'started', `${this.#name(caller.peer)} started`, nowUs)
     return this.#done()
   }
 
@@ -251,7 +175,7 @@ export class Supervisor {
     if (refused !== undefined) return refused
     if (!MOVING.has(this.#state)) return refusal('busy', `cannot pause in ${this.#state}`)
     this.#raise()
-    this.#go('READY', 'paused', `${caller.peer} paused`, nowUs)
+    this.#go('READY', 'paused', `${this.#name(caller.peer)} paused`, nowUs)
     return this.#done()
   }
 
@@ -266,7 +190,7 @@ export class Supervisor {
       if (refused !== undefined) return refused
     }
     if (LATCHED.has(this.#state)) return this.#done()
-    const text = `${caller.peer} stopped the robot`
+    const text = `${this.#name(caller.peer)} stopped the robot`
     if (category === 'safe') return this.#drop('SAFE_STOP', 'stopped', text, nowUs)
     this.#raise()
     this.#isArmed = false
@@ -274,13 +198,24 @@ export class Supervisor {
     return this.#done()
   }
 
-  /** Ends the episode: at rest, as armed as before. The caller then brings the robot to where an episode can start. */
+  /**
+   * Ends the episode: at rest, as armed as before. The caller then brings the robot to where an episode can start, which moves it: so it must
+   * be armed. Whatever raises the epoch before {@link resetEnded} ends that, see {@link isResetting}.
+   */
   reset(caller: Caller, nowUs: number): Outcome {
     const refused = this.#held(caller, nowUs)
     if (refused !== undefined) return refused
+    if (!this.#isArmed) return refusal('not_armed', 'a reset moves the robot: arm it first')
+    if (this.isResetting) return refusal('busy', 'the robot is being reset already')
     this.#raise()
-    this.#go('READY', 'reset', `${caller.peer} reset the robot`, nowUs)
+    this.#resetEpoch = this.#epoch
+    this.#go('READY', 'reset', `${this.#name(caller.peer)} resets the robot`, nowUs)
     return this.#done()
+  }
+
+  /** The robot is where an episode can start, or will not get there. */
+  resetEnded(): void {
+    this.#resetEpoch = undefined
   }
 
   /** The one way out of a latched state, and only for an operator. */
@@ -289,7 +224,7 @@ export class Supervisor {
     if (role !== 'operator') return refusal('role_forbidden', 'only an operator can clear a stop')
     if (!LATCHED.has(this.#state)) return refusal('busy', `nothing to clear in ${this.#state}`)
     if (this.#isEstopPressed) return refusal('fault_latched', 'the emergency stop is still pressed')
-    return this.#drop('IDLE', 'cleared', `${peer} cleared the stop`, nowUs)
+    return this.#drop('IDLE', 'cleared', `${this.#name(peer)} cleared the stop`, nowUs)
   }
 
   /** Whether an action may be executed. Counts faulty ones, feeds the watchdog with the others and ends a hold. */
@@ -300,6 +235,7 @@ export class Supervisor {
     if (!(seq > this.#lastSeq)) return { accepted: false, code: 'seq_replay' }
     this.#lastSeq = seq
     if (!MOVING.has(this.#state)) return { accepted: false, code: 'not_armed' }
+    if (this.#isBlind(nowUs)) return { accepted: false, code: 'bad_reading' }
     if (problem !== undefined) {
       if (!HARMLESS.has(problem)) this.#rejected(problem, nowUs)
       return { accepted: false, code: problem }
@@ -311,23 +247,28 @@ export class Supervisor {
     return { accepted: true }
   }
 
-  /** A step of a chunk that was accepted before is executed now: no reason to hold yet. The hard watchdog wants messages all the same. */
-  stepExecuted(nowUs: number): void {
-    this.#lastExecutedUs = nowUs
+  /** What was accepted lasts until then: the watchdogs begin to count there. */
+  covered(untilUs: number): void {
+    this.#coveredUntilUs = untilUs
+  }
+
+  /** The robot has shown where it is, not long ago. */
+  readingArrived(nowUs: number): void {
+    this.#lastReadingUs = nowUs
   }
 
   /** The connection of `peer` is gone. */
   controllerLost(peer: string, nowUs: number): void {
     this.#expire(nowUs)
     if (this.#lease?.peer !== peer) return
-    this.#drop(MOVING.has(this.#state) ? 'SAFE_STOP' : 'IDLE', 'controller_lost', `${peer} is gone`, nowUs)
+    this.#drop(MOVING.has(this.#state) ? 'SAFE_STOP' : 'IDLE', 'controller_lost', `${this.#name(peer)} is gone`, nowUs)
   }
 
   /** The state of the wired emergency stop, at any rate: only changes count. Releasing it clears nothing. */
-  estop(isPressed: boolean, nowUs: number): void {
+  estop(isPressed: boolean, nowUs: number, text = 'the emergency stop is pressed'): void {
     const wasPressed = this.#isEstopPressed
     this.#isEstopPressed = isPressed
-    if (isPressed && !wasPressed) this.#drop('ESTOP', 'estop', 'the emergency stop is pressed', nowUs)
+    if (isPressed && !wasPressed) this.#drop('ESTOP', 'estop', text, nowUs)
   }
 
   /**
@@ -348,17 +289,31 @@ export class Supervisor {
     if (lease === undefined) return
     const { softWatchdogUs, hardWatchdogUs, heartbeatUs } = this.#options
     const isMoving = MOVING.has(this.#state)
-    const gapUs = nowUs - this.#lastActionUs
+    const gapUs = Math.min(nowUs - this.#lastActionUs, nowUs - this.#coveredUntilUs)
+    const blindUs = this.#lastReadingUs === undefined ? 0 : nowUs - this.#lastReadingUs
     const lost = isMoving ? 'SAFE_STOP' : 'IDLE'
     if (isMoving && gapUs > hardWatchdogUs) {
       this.#drop('SAFE_STOP', 'hard_watchdog', `no action for ${Math.round(gapUs / 1000)} ms`, nowUs)
+    } else if (isMoving && blindUs > hardWatchdogUs) {
+      this.#drop('SAFE_STOP', 'stale_readings', `no fresh reading for ${Math.round(blindUs / 1000)} ms`, nowUs)
     } else if (nowUs > lease.expiresAtUs) {
-      this.#drop(lost, 'lease_expired', `the lease of ${lease.peer} ran out`, nowUs)
+      this.#drop(lost, 'lease_expired', `the lease of ${this.#name(lease.peer)} ran out`, nowUs)
     } else if (!isMoving && nowUs - this.#lastSeenUs > heartbeatUs) {
-      this.#drop(lost, 'heartbeat_lost', `${lease.peer} is silent`, nowUs)
-    } else if (this.#state === 'ACTIVE' && Math.min(gapUs, nowUs - this.#lastExecutedUs) > softWatchdogUs) {
+      this.#drop(lost, 'heartbeat_lost', `${this.#name(lease.peer)} is silent`, nowUs)
+    } else if (this.#state === 'ACTIVE' && gapUs > softWatchdogUs) {
       this.#go('HOLD', 'soft_watchdog', `no action for ${Math.round(gapUs / 1000)} ms`, nowUs)
+    } else if (this.#state === 'ACTIVE' && blindUs > softWatchdogUs) {
+      this.#go('HOLD', 'stale_readings', `no fresh reading for ${Math.round(blindUs / 1000)} ms`, nowUs)
     }
+  }
+
+  /** Whether it is not known where the robot is. */
+  #isBlind(nowUs: number): boolean {
+    return this.#lastReadingUs !== undefined && nowUs - this.#lastReadingUs > this.#options.softWatchdogUs
+  }
+
+  #name(peer: string): string {
+    return this.#options.nameOf(peer)
   }
 
   /** Why `caller` may not do what takes the lease, or undefined where it may. */
@@ -368,7 +323,7 @@ export class Supervisor {
     if (role === 'observer') return refusal('role_forbidden', 'an observer cannot do this')
     if (this.#lease === undefined) return refusal('lease_expired', 'there is no lease: ask for one')
     const isHolder = lease === this.#lease.token && peer === this.#lease.peer
-    return isHolder ? undefined : refusal('lease_denied', `${this.#lease.peer} holds the lease`)
+    return isHolder ? undefined : refusal('lease_denied', `${this.#name(this.#lease.peer)} holds the lease`)
   }
 
   #latched(): Refusal {
@@ -383,7 +338,7 @@ export class Supervisor {
     this.#lastSeenUs = nowUs
     if (isNew) {
       this.#lastSeq = -1
-      this.#go('READY', 'lease_granted', `${peer} holds the lease`, nowUs)
+      this.#go('READY', 'lease_granted', `${this.#name(peer)} holds the lease`, nowUs)
     }
     return { ok: true, lease, state: this.#state, epoch: this.#epoch }
   }

@@ -18,12 +18,14 @@ import type { Publisher } from './publisher.ts'
 import type { Peer, Peers } from './peers.ts'
 import { TokenBucket } from './peers.ts'
 import type { Handshake } from './handshake.ts'
-import type { Caller, Outcome, Supervisor } from '../safety/supervisor.ts'
+import type { Caller, Outcome } from '../safety/outcomes.ts'
+import type { Supervisor } from '../safety/supervisor.ts'
+import { firstLineOf } from '../time.ts'
 
 export interface DispatcherParts {
   readonly mode: BridgeMode
   readonly clock: () => number
-  readonly endpoints: Endpoints
+  readonly endpoints: () => Endpoints
   readonly peers: Peers
   readonly handshake: Handshake
   readonly supervisor: Supervisor
@@ -33,10 +35,17 @@ export interface DispatcherParts {
   readonly onFault: (error: unknown) => void
   /** The client that holds the lease may be gone: find out. */
   readonly probeHolder: () => void
+  /** A client has been let in. */
+  readonly onAdmitted: (peer: Peer) => void
+  /** A client has gone. */
+  readonly onLeft: (peer: Peer) => void
 }
 
-/** Refusals per second that are told to clients without a session. */
-const STRANGERS_PER_SECOND = 50
+/** Messages per second that are heard of connections that have not been let in: of all of them, and of one. */
+const STRANGERS_PER_SECOND = 200
+const STRANGER_PER_SECOND = 10
+/** Of so many of these it is remembered how much they said. */
+const STRANGERS = 256
 
 /**
  * Takes what clients send. Of a client that has not said hello nothing else is decoded, and of one that sends too much nothing at all; what
@@ -44,12 +53,13 @@ const STRANGERS_PER_SECOND = 50
  */
 export class Dispatcher {
   readonly #parts: DispatcherParts
-  readonly #strangers: TokenBucket
+  readonly #allStrangers: TokenBucket
+  readonly #strangers = new Map<string, TokenBucket>()
   readonly #received = { control: 0, controlBytes: 0, action: 0, actionBytes: 0 }
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts
-    this.#strangers = new TokenBucket(STRANGERS_PER_SECOND, parts.clock())
+    this.#allStrangers = new TokenBucket(STRANGERS_PER_SECOND, parts.clock())
   }
 
   /** Messages and bytes that came in. */
@@ -66,7 +76,7 @@ export class Dispatcher {
     const topic = body.toString('latin1', 0, 4)
     if (peer === undefined && topic !== topicOf('hello')) {
       this.#refuseStranger(routingId, topic, nowUs)
-    } else if (peer === undefined ? !this.#strangers.take(nowUs) : !peer.buckets.control.take(nowUs)) {
+    } else if (peer === undefined ? !this.#hears(routingId, nowUs) : !peer.buckets.control.take(nowUs)) {
       this.#parts.publisher.event(reject('rate_limited', 'too many control messages'))
     } else {
       this.#settle(routingId, peer, body, nowUs)
@@ -111,7 +121,18 @@ export class Dispatcher {
     const code = isOld ? 'version_unsupported' : 'unauthorized'
     const text = isOld ? 'this robot speaks protocol 1' : 'say hello first'
     this.#parts.publisher.event({ event: 'security', code, text: `a connection was refused: ${text}` })
-    if (this.#strangers.take(nowUs)) this.#parts.publisher.reply(routingId, '', { kind: 'error', code, text })
+    if (this.#hears(routingId, nowUs)) this.#parts.publisher.reply(routingId, '', { kind: 'error', code, text })
+  }
+
+  /** Whether a stranger has not said too much yet: one that floods does not keep the others from being heard. */
+  #hears(routingId: Buffer, nowUs: number): boolean {
+    const name = routingId.toString('latin1')
+    const own = this.#strangers.get(name) ?? new TokenBucket(STRANGER_PER_SECOND, nowUs)
+    // The one that was heard last is forgotten last.
+    this.#strangers.delete(name)
+    this.#strangers.set(name, own)
+    if (this.#strangers.size > STRANGERS) this.#strangers.delete(this.#strangers.keys().next().value!)
+    return own.take(nowUs) && this.#allStrangers.take(nowUs)
   }
 
   #settle(routingId: Buffer, peer: Peer | undefined, body: Buffer, nowUs: number): void {
@@ -144,7 +165,8 @@ export class Dispatcher {
       return publisher.reply(routingId, '', { kind: 'error', ...admitted, refSeq: message.seq })
     }
     admitted.lastSeenUs = nowUs
-    publisher.tell(admitted, handshake.welcome(admitted.role, message.seq, endpoints))
+    this.#parts.onAdmitted(admitted)
+    publisher.tell(admitted, handshake.welcome(admitted, message.seq, endpoints()))
     publisher.event({ event: 'peer', code: 'hello', text: `${admitted.name} is here as ${admitted.role}` })
   }
 
@@ -157,9 +179,8 @@ export class Dispatcher {
       case 'command':
         return this.#command(peer, message, nowUs)
       case 'bye':
-        this.#parts.peers.remove(peer)
         this.#parts.publisher.event({ event: 'peer', code: 'bye', text: `${peer.name} left: ${message.reason}` })
-        return this.#parts.supervisor.controllerLost(peer.session, nowUs)
+        return this.#parts.onLeft(peer)
       default:
         throw new ProtocolError('unknown_kind', `the control socket takes no ${message.kind}`)
     }
@@ -182,10 +203,9 @@ export class Dispatcher {
       return publisher.tell(peer, { kind: 'lease', refSeq: seq, lease: token, ttlMs: Math.ceil(ttlUs / 1000) })
     }
     const { code, holder, expiresInUs } = outcome
-    const text = holder === undefined ? outcome.text : `${this.#nameOf(holder)} holds the lease`
     const retryAfterMs =
       expiresInUs === undefined ? {} : { retryAfterMs: Math.min(1000, Math.ceil(expiresInUs / 1000)) }
-    publisher.tell(peer, { kind: 'error', code, text, refSeq: seq, ...retryAfterMs })
+    publisher.tell(peer, { kind: 'error', code, text: outcome.text, refSeq: seq, ...retryAfterMs })
     if (holder !== undefined) this.#parts.probeHolder()
   }
 
@@ -200,20 +220,24 @@ export class Dispatcher {
       return publisher.tell(peer, { kind: 'error', code: outcome.code, text: outcome.text, refSeq: seq })
     }
     if (command === 'reset') return void this.#reset(peer, message)
-    if (command === 'start') motion.anchor()
-    else if (command !== 'arm') motion.forget()
+    if (command !== 'arm' && command !== 'start') motion.forget()
     publisher.tell(peer, { kind: 'ack', refSeq: seq, command })
   }
 
   #ask(peer: Peer, { command, lease, category }: CommandMessage, nowUs: number): Outcome {
-    const { supervisor } = this.#parts
+    const { supervisor, motion } = this.#parts
     const caller = callerOf(peer, lease)
-    return command === 'stop' ? supervisor.stop(category ?? 'hold', caller, nowUs) : supervisor[command](caller, nowUs)
+    if (command === 'stop') return supervisor.stop(category ?? 'hold', caller, nowUs)
+    if (command !== 'start') return supervisor[command](caller, nowUs)
+    // Limits begin where the robot is: without that nothing may begin.
+    return supervisor.start(caller, nowUs, () => motion.anchor())
   }
 
   async #reset(peer: Peer, { seq, seed, options, command }: CommandMessage): Promise<void> {
-    const { motion, publisher, onFault } = this.#parts
+    const { motion, publisher, supervisor, onFault } = this.#parts
+    const { epoch } = supervisor
     const answer = (observation: ObservationContent): void => {
+      supervisor.resetEnded()
       const { goal } = observation
       publisher.tell(peer, { kind: 'ack', refSeq: seq, command, observation, ...(goal === undefined ? {} : { goal }) })
     }
@@ -223,8 +247,11 @@ export class Dispatcher {
         answer,
       )
     } catch (error) {
-      publisher.tell(peer, { kind: 'error', code: 'internal', text: `reset failed: ${textOf(error)}`, refSeq: seq })
-      onFault(error)
+      // What stopped it has said so already: the robot did not fail.
+      const wasStopped = supervisor.epoch !== epoch
+      const code = wasStopped ? 'epoch_stale' : 'internal'
+      publisher.tell(peer, { kind: 'error', code, text: `reset failed: ${firstLineOf(error)}`, refSeq: seq })
+      if (!wasStopped) onFault(error)
     }
   }
 
@@ -240,8 +267,10 @@ export class Dispatcher {
     const { lease, epoch, seq } = message
     const verdict = supervisor.actionArrived({ peer: peer.session, lease, epoch, seq, problem }, nowUs)
     if (!verdict.accepted) return this.#refuseAction(peer, verdict.code, 'the action was refused', seq, steps)
-    if (mode === 'realtime' || message.kind === 'chunk') return motion.schedule(message, nowUs)
-    motion.lockstep(message, () => supervisor.state === 'ACTIVE' && supervisor.epoch === epoch).catch(onFault)
+    if (mode === 'realtime' || message.kind === 'chunk') {
+      return supervisor.covered(motion.schedule(message, peer, nowUs))
+    }
+    motion.lockstep(message, peer, () => supervisor.state === 'ACTIVE' && supervisor.epoch === epoch).catch(onFault)
   }
 
   /** Counts it, and tells those who look on and, unless that is too often, the client. */
@@ -251,10 +280,6 @@ export class Dispatcher {
     const isTold = publisher.event(reject(code, `${peer.name}: ${text}`))
     if (!isTold && mode === 'realtime') return
     publisher.tell(peer, { kind: 'error', code, text, ...about(refSeq) })
-  }
-
-  #nameOf(session: string): string {
-    return this.#parts.peers.bySession(session)?.name ?? 'a client that has left'
   }
 }
 
@@ -273,9 +298,4 @@ function reject(code: ErrorCode, text: string): { event: string; code: string; t
 function protocolError(error: unknown): ProtocolError {
   if (error instanceof ProtocolError) return error
   return new ProtocolError('internal', 'the message could not be handled')
-}
-
-/** The first line of an error, for a peer: no stack. */
-export function textOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!
 }

@@ -2,6 +2,7 @@ import type { Robot } from '../../src/core/robot.ts'
 import { isGoalRobot } from '../../src/core/robot.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type {
+  Blending,
   BridgeMode,
   Endpoints,
   HelloMessage,
@@ -16,7 +17,7 @@ import type { Peer, Peers } from './peers.ts'
 import type { Authorization } from '../zmq/authorization.ts'
 import { covers } from '../zmq/authorization.ts'
 import { isKeyProof } from '../zmq/key-proof.ts'
-import type { KeyPair, Role } from '../zmq/keys.ts'
+import type { KeyPair } from '../zmq/keys.ts'
 import { MAX_COMMAND_BYTES } from '../zmq/sockets.ts'
 
 /** How clients are checked where there are keys. */
@@ -30,10 +31,15 @@ export interface HandshakeOptions {
   readonly mode: BridgeMode
   readonly limits: Json
   readonly watchdogs: Watchdogs
+  readonly blending: Blending
   readonly isInsecure: boolean
   /** Let clients that say so drive although they were trained for another schema. */
   readonly allowsMismatch: boolean
   readonly security: HandshakeKeys | undefined
+  /** Whether a client holds the lease: it never has to make room. */
+  readonly isHolder: (peer: Peer) => boolean
+  /** Told of a client that has to. */
+  readonly onRemoved: (peer: Peer, why: string) => void
 }
 
 export interface Refusal {
@@ -67,17 +73,23 @@ export class Handshake {
     const name = this.#nameOf(hello)
     if (known !== undefined && known.role === role && known.publicKey === publicKey) return known
     if (known !== undefined) return { code: 'seq_replay', text: 'this connection has said hello as someone else' }
-    if (this.#peers.isFull) return { code: 'busy', text: `${this.#peers.size} clients are connected already` }
+    const crowd = this.#peers.crowd({ role, publicKey }, this.#options.isHolder)
+    if (crowd !== undefined) {
+      // Operators always get in: whoever has to stop the robot cannot wait for others to leave.
+      if (role !== 'operator' || crowd.longestSilent === undefined) return { code: 'busy', text: crowd.text }
+      this.#options.onRemoved(crowd.longestSilent, `another operator needed the place: ${crowd.text}`)
+    }
     return this.#peers.add(routingId, { name, role, publicKey }, nowUs)
   }
 
-  welcome(role: Role, refSeq: number, endpoints: Endpoints): Omit<WelcomeMessage, keyof RobotHeader> {
-    const { run, mode, limits, watchdogs, isInsecure } = this.#options
+  welcome({ role, id }: Peer, refSeq: number, endpoints: Endpoints): Omit<WelcomeMessage, keyof RobotHeader> {
+    const { run, mode, limits, watchdogs, blending, isInsecure } = this.#options
     return {
       kind: 'welcome',
       refSeq,
       protocol: PROTOCOL_VERSION,
       arrayCodec: 'openpi',
+      clientId: id,
       role,
       run,
       mode,
@@ -85,6 +97,7 @@ export class Handshake {
       ...this.#digests,
       limits,
       watchdogs,
+      blending,
       endpoints,
       maxMessageBytes: MAX_COMMAND_BYTES,
       insecure: isInsecure,

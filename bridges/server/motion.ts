@@ -1,43 +1,48 @@
-import { ndarray } from '../../src/core/ndarray.ts'
-import type { Robot, RobotReading, StopCategory } from '../../src/core/robot.ts'
-import { isGoalRobot } from '../../src/core/robot.ts'
+import type { RobotReading, RobotResetOptions } from '../../src/core/robot.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
 import { Counters } from '../protocol/counters.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import type {
-  ActionMessage,
-  AppliedContent,
-  ChunkMessage,
-  GoalContent,
-  ImageContent,
-  ObservationContent,
-} from '../protocol/messages.ts'
+import type { ActionMessage, AppliedContent, ChunkMessage, ObservationContent } from '../protocol/messages.ts'
+import type { Driver } from './driver.ts'
 import { LimitEngine } from '../safety/limit-engine.ts'
 import type { LimitProfile } from '../safety/limits.ts'
 import type { TimedSteps } from '../safety/scheduler.ts'
 import { ActionScheduler } from '../safety/scheduler.ts'
-import type { ActionProblem } from '../safety/supervisor.ts'
+import { goalContent, imageContents, picked } from './contents.ts'
+import type { ActionProblem } from '../safety/outcomes.ts'
+
+/** Who sent an action. */
+export interface Sender {
+  readonly id: number
+  readonly name: string
+}
 
 export interface MotionOptions {
-  readonly robot: Robot
+  readonly driver: Driver
   readonly limits: LimitProfile
   readonly clock: () => number
   /** How long a single action counts where no other follows. */
   readonly holdUs: number
   readonly maxLeadUs: number
+  /** An action that answers an observation captured before that is refused; Infinity: none is. */
+  readonly maxObservationAgeUs: number
+  /** Of chunks that say nothing of blending, and of those that say more than the limit. */
+  readonly blending: { readonly defaultUs: number; readonly maxUs: number }
   /** Position actions: in a straight line from each step to the next. */
   readonly interpolates: boolean
   /** Given each new observation before the robot can overwrite its arrays. */
   readonly publish: (content: ObservationContent) => void
-  /** Told when a step is executed for the first time. */
-  readonly onStep: (nowUs: number) => void
+  /** Told of each reading that is fresh. */
+  readonly onFreshReading: (nowUs: number) => void
 }
 
 /** What to do in a control period. */
 export type Motive = 'act' | 'hold' | 'rest'
 
-/** Source sequence numbers that are remembered for the feedback. */
+/** Messages and observations that are remembered: for the feedback, and to know how old what an action answers is. */
 const REMEMBERED = 1024
+/** Of nobody: the robot brakes. */
+const NOBODY: Sender = { id: 0, name: '' }
 
 /**
  * The robot, its limits and its queue of actions: the only code that moves it. Calls of the robot never overlap, whoever asks for them.
@@ -47,11 +52,14 @@ export class Motion {
   readonly #limits: LimitEngine
   readonly #scheduler: ActionScheduler
   readonly #counters = new Counters()
-  readonly #answers = new Map<number, number>()
+  readonly #answers = new Map<number, { readonly observationSeq: number; readonly sender: Sender }>()
+  /** When observation k was captured, at k modulo their number. */
+  readonly #capturesUs = new Float64Array(REMEMBERED)
   /** Where the elements of an action are in the proprioception, if all are. */
   readonly #poseIndices: readonly number[] | undefined
   #turn: Promise<unknown> = Promise.resolve()
-  #busySinceUs: number | undefined
+  #turns = 0
+  #interruption: AbortController | undefined
   #observationSeq = 0
   #answered = 0
   #episode = { id: 0, step: 0 }
@@ -62,7 +70,7 @@ export class Motion {
   #health = { dropped: 0, rejected: 0 }
 
   constructor(options: MotionOptions) {
-    const { actionSpace, actionKind, controlHz, proprioSpace } = options.robot.spec
+    const { actionSpace, actionKind, controlHz, proprioSpace } = options.driver.spec
     this.#options = options
     this.#limits = new LimitEngine(options.limits, actionKind, 1 / controlHz)
     this.#scheduler = new ActionScheduler({
@@ -84,13 +92,18 @@ export class Motion {
     return this.#isOver
   }
 
+  /** Whether the robot is called, or about to be. */
+  get isBusy(): boolean {
+    return this.#turns > 0
+  }
+
   get atRest(): boolean {
     return this.#limits.atRest
   }
 
-  /** For how long the robot has been busy with one call, microseconds. */
-  busyUs(nowUs: number): number {
-    return this.#busySinceUs === undefined ? 0 : nowUs - this.#busySinceUs
+  /** Longest time that it takes to come to rest, microseconds. */
+  get brakingUs(): number {
+    return this.#limits.brakingTimeS * 1e6
   }
 
   /** What became of all actions: received = applied + late + too_early + superseded + rejected + pending. */
@@ -120,6 +133,11 @@ export class Motion {
 
   /** What is wrong with an action in itself, before anyone asks who sent it. */
   problemOf(message: ActionMessage | ChunkMessage, nowUs: number): ActionProblem | undefined {
+    const { observationSeq } = message
+    if (observationSeq > this.#observationSeq) return 'too_early'
+    if (observationSeq > 0 && nowUs - this.#captureUs(observationSeq) > this.#options.maxObservationAgeUs) {
+      return 'stale_observation'
+    }
     for (const action of actionsOf(message, this.#size)) {
       const problem = this.#limits.validate(action)
       if (problem !== undefined) return problem
@@ -136,11 +154,19 @@ export class Motion {
     return this.#limits.validate(message.action)
   }
 
-  /** Queues an action that has passed all checks. */
-  schedule(message: ActionMessage | ChunkMessage, nowUs: number): void {
-    this.#answers.set(message.seq, message.observationSeq)
+  /**
+   * Queues an action that has passed all checks.
+   * @returns until when what is queued lasts
+   */
+  schedule(message: ActionMessage | ChunkMessage, sender: Sender, nowUs: number): number {
+    const { seq, observationSeq } = message
+    this.#answers.set(seq, { observationSeq, sender })
     if (this.#answers.size > REMEMBERED) this.#answers.delete(this.#answers.keys().next().value!)
-    this.#scheduler.add(this.#stepsOf(message, nowUs), nowUs)
+    const steps = this.#stepsOf(message, nowUs)
+    this.#scheduler.add(steps, nowUs)
+    // A single action counts only for want of another: it does not ask for time.
+    const endUs = message.kind === 'action' ? steps.dueUs : (this.#scheduler.endUs ?? nowUs)
+    return Math.min(endUs, nowUs + this.#options.maxLeadUs)
   }
 
   /** After a stop nothing of before it may move the robot. */
@@ -156,12 +182,12 @@ export class Motion {
       const nowUs = this.#options.clock()
       const action = this.#isOver ? undefined : this.#actionFor(motive(), nowUs)
       if (action !== undefined) await this.#apply(action)
-      this.#options.publish(this.#observe(await this.#options.robot.read()))
+      this.#options.publish(this.#observe(await this.#options.driver.read()))
     })
   }
 
   /** Executes the answer to the present observation; `stillWanted` is asked when its turn has come. */
-  lockstep(message: ActionMessage, stillWanted: () => boolean): Promise<void> {
+  lockstep(message: ActionMessage, sender: Sender, stillWanted: () => boolean): Promise<void> {
     this.#answered = message.observationSeq
     return this.#exclusive(async () => {
       if (!stillWanted() || this.#isOver) {
@@ -172,37 +198,52 @@ export class Motion {
       this.#counters.settle('applied')
       const { action, clamped } = this.#limits.limit(message.action, this.#pose)
       const { seq, observationSeq } = message
-      await this.#apply({ seq, observationSeq, action: action.slice(), clamped, lateUs: 0 })
-      this.#options.publish(this.#observe(await this.#options.robot.read()))
+      await this.#apply({ ...clientOf(sender), seq, observationSeq, action: action.slice(), clamped, lateUs: 0 })
+      this.#options.publish(this.#observe(await this.#options.driver.read()))
     })
   }
 
   /**
-   * Brings the robot to where an episode can start.
+   * Brings the robot to where an episode can start. {@link interrupt} ends that, and rejects at once.
    * @param answer given the first observation, before the robot can overwrite its arrays
    */
-  reset(options: Parameters<Robot['reset']>[0], answer: (content: ObservationContent) => void): Promise<void> {
+  async reset(
+    options: Omit<RobotResetOptions, 'signal'>,
+    answer: (content: ObservationContent) => void,
+  ): Promise<void> {
     this.forget()
-    return this.#exclusive(async () => {
-      const { robot } = this.#options
-      const reading = await robot.reset(options)
-      this.#episode = { id: this.#episode.id + 1, step: 0 }
-      this.#isOver = false
-      this.#hasCommanded = false
-      this.#applied = undefined
-      const observed = this.#observe(reading)
-      this.#limits.reset(this.#pose)
-      const goal = isGoalRobot(robot) ? { goal: await goalContent(robot.goal(), robot) } : {}
-      const content = { ...observed, ...goal }
-      answer(content)
-      this.#options.publish(content)
+    const interruption = (this.#interruption = new AbortController())
+    const { signal } = interruption
+    const interrupted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     })
+    const done = this.#exclusive(async () => {
+      try {
+        signal.throwIfAborted()
+        const reading = await this.#options.driver.reset({ ...options, signal })
+        await this.#begin(reading, signal, answer)
+      } finally {
+        if (this.#interruption === interruption) this.#interruption = undefined
+      }
+    })
+    await Promise.race([done, interrupted])
+  }
+
+  /**
+   * Ends a reset that is under way.
+   * @returns whether there was one
+   */
+  interrupt(): boolean {
+    const interruption = this.#interruption
+    this.#interruption = undefined
+    interruption?.abort(new Error('the robot was stopped while it was reset'))
+    return interruption !== undefined
   }
 
   /** Reads a robot that has not moved yet. */
   read(): Promise<void> {
     return this.#exclusive(async () => {
-      this.#options.publish(this.#observe(await this.#options.robot.read()))
+      this.#options.publish(this.#observe(await this.#options.driver.read()))
       this.#limits.reset(this.#pose)
     })
   }
@@ -220,45 +261,81 @@ export class Motion {
     this.#hasCommanded = false
   }
 
-  stop(category: StopCategory): Promise<void> {
-    return this.#exclusive(() => this.#options.robot.stop(category))
+  get #size(): number {
+    return sizeOf(this.#options.driver.spec.actionSpace.shape)
   }
 
-  get #size(): number {
-    return sizeOf(this.#options.robot.spec.actionSpace.shape)
+  async #begin(
+    reading: RobotReading,
+    signal: AbortSignal,
+    answer: (content: ObservationContent) => void,
+  ): Promise<void> {
+    const { driver, publish } = this.#options
+    signal.throwIfAborted()
+    this.#episode = { id: this.#episode.id + 1, step: 0 }
+    this.#isOver = false
+    this.#hasCommanded = false
+    this.#applied = undefined
+    const observed = this.#observe(reading)
+    this.#limits.reset(this.#pose)
+    const goal = await driver.goal()
+    const content = goal === undefined ? observed : { ...observed, goal: goalContent(goal, driver.spec) }
+    signal.throwIfAborted()
+    // Done: what the client does at once with the answer interrupts nothing.
+    this.#interruption = undefined
+    answer(content)
+    publish(content)
+  }
+
+  #captureUs(observationSeq: number): number {
+    const isKnown = this.#observationSeq - observationSeq < REMEMBERED
+    return isKnown ? this.#capturesUs[observationSeq % REMEMBERED]! : -Infinity
   }
 
   #actionFor(motive: Motive, nowUs: number): AppliedContent | undefined {
     const due = motive === 'act' ? this.#scheduler.next(nowUs) : undefined
     if (due !== undefined) {
-      if (due.isNew) this.#options.onStep(nowUs)
       const { action, clamped } = this.#limits.limit(due.action, this.#pose)
-      const observationSeq = this.#answers.get(due.seq) ?? 0
-      return { seq: due.seq, observationSeq, action: action.slice(), clamped, lateUs: Math.round(due.lateUs) }
+      const { observationSeq, sender } = this.#answers.get(due.seq) ?? { observationSeq: 0, sender: NOBODY }
+      const { seq, lateUs } = due
+      return {
+        ...clientOf(sender),
+        seq,
+        observationSeq,
+        action: action.slice(),
+        clamped,
+        lateUs: Math.round(lateUs),
+      }
     }
     if (!this.#hasCommanded || (motive === 'rest' && this.#limits.atRest)) return undefined
-    return { seq: 0, observationSeq: 0, action: this.#limits.brake().slice(), clamped: 0, lateUs: 0 }
+    const action = this.#limits.brake().slice()
+    return { ...clientOf(NOBODY), seq: 0, observationSeq: 0, action, clamped: 0, lateUs: 0 }
   }
 
   async #apply(applied: AppliedContent): Promise<void> {
     this.#hasCommanded = true
-    await this.#options.robot.apply(applied.action)
+    await this.#options.driver.apply(applied.action)
     this.#applied = applied
     this.#episode = { ...this.#episode, step: this.#episode.step + 1 }
   }
 
   #observe(reading: RobotReading): ObservationContent {
-    const { robot, clock } = this.#options
+    const { driver, clock, onFreshReading } = this.#options
     const { observation, ageUs } = reading
+    const nowUs = clock()
+    const stale = ageUs > 2e6 / driver.spec.controlHz
+    const captureUs = Math.max(0, Math.round(nowUs - ageUs))
     this.#isOver = reading.terminated || reading.truncated
     if (this.#poseIndices !== undefined) this.#pose = picked(observation.proprio, this.#poseIndices)
+    this.#capturesUs[++this.#observationSeq % REMEMBERED] = captureUs
+    if (!stale) onFreshReading(nowUs)
     return {
-      observationSeq: ++this.#observationSeq,
-      captureUs: Math.max(0, Math.round(clock() - ageUs)),
-      stale: ageUs > 2e6 / robot.spec.controlHz,
+      observationSeq: this.#observationSeq,
+      captureUs,
+      stale,
       proprio: observation.proprio,
       state: observation.state,
-      images: imageContents(observation.images, robot),
+      images: imageContents(observation.images, driver.spec),
       reward: reading.reward,
       terminated: reading.terminated,
       truncated: reading.truncated,
@@ -276,20 +353,15 @@ export class Motion {
       const dueUs = message.dueUs === 0 ? nowUs : message.dueUs
       return { seq, actions: message.action, dueUs, stepUs: this.#options.holdUs, ...limit }
     }
+    const { defaultUs, maxUs } = this.#options.blending
+    const blendUs = Math.min(message.blendUs ?? defaultUs, maxUs)
     const startUs = message.startUs === 0 ? nowUs : message.startUs
-    return { seq, actions: message.actions.data, dueUs: startUs, stepUs: message.stepUs, ...limit }
+    return { seq, actions: message.actions.data, dueUs: startUs, stepUs: message.stepUs, blendUs, ...limit }
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const run = async (): Promise<T> => {
-      this.#busySinceUs = this.#options.clock()
-      try {
-        return await work()
-      } finally {
-        this.#busySinceUs = undefined
-      }
-    }
-    const result = this.#turn.then(run, run)
+    this.#turns++
+    const result = this.#turn.then(work, work).finally(() => this.#turns--)
     this.#turn = result.catch(() => undefined)
     return result
   }
@@ -306,24 +378,6 @@ function* actionsOf(message: ActionMessage | ChunkMessage, size: number): Iterab
   for (let i = 0; i < data.length; i += width) yield data.subarray(i, i + width)
 }
 
-async function goalContent(
-  goal: Promise<{ readonly state: Float32Array; readonly images: Readonly<Record<string, Uint8Array>> }>,
-  robot: Robot,
-): Promise<GoalContent> {
-  const { state, images } = await goal
-  return { state, images: imageContents(images, robot) }
-}
-
-function imageContents(images: Readonly<Record<string, Uint8Array>>, robot: Robot): Record<string, ImageContent> {
-  const contents: Record<string, ImageContent> = {}
-  for (const name of Object.keys(images)) {
-    contents[name] = { encoding: 'raw', pixels: ndarray(images[name]!, robot.spec.imageSpaces[name]!.shape) }
-  }
-  return contents
-}
-
-function picked(values: Float32Array, indices: readonly number[]): Float32Array {
-  const picks = new Float32Array(indices.length)
-  for (let i = 0; i < indices.length; i++) picks[i] = values[indices[i]!]!
-  return picks
+function clientOf({ id, name }: Sender): Pick<AppliedContent, 'client' | 'clientId'> {
+  return { client: name, clientId: id }
 }

@@ -27,6 +27,8 @@ export class TokenBucket {
 export interface Peer {
   /** Of its control and action sockets; 16 random bytes that no other client knows. */
   readonly routingId: Buffer
+  /** Of this client, in `applied`. */
+  readonly id: number
   /** 128 random bits, hex: in every message that it sends from now on. */
   readonly session: string
   readonly name: string
@@ -40,16 +42,24 @@ export interface Peer {
 }
 
 export interface PeerLimits {
+  /** Of each role: those who look on cannot keep out one who drives. */
   readonly maxPeers: number
+  /** With one key. */
+  readonly maxPeersPerKey: number
   readonly messagesPerSecond: number
-  /** A peer that says nothing for so long is forgotten; Infinity: only when its connection is gone. */
-  readonly idleUs: number
+}
+
+/** Too many of a kind, and the one of them to give up if there must be room. */
+export interface Crowd {
+  readonly text: string
+  readonly longestSilent: Peer | undefined
 }
 
 /** The clients of a robot, by the routing id of their connections. */
 export class Peers {
   readonly #limits: PeerLimits
   readonly #peers = new Map<string, Peer>()
+  #ids = 0
 
   constructor(limits: PeerLimits) {
     this.#limits = limits
@@ -59,8 +69,19 @@ export class Peers {
     return this.#peers.size
   }
 
-  get isFull(): boolean {
-    return this.#peers.size >= this.#limits.maxPeers
+  /**
+   * Who has to go before another one of `role` and `publicKey` fits in: nobody, or those of its own role or key who have been silent longest.
+   * @param keeps whom not
+   */
+  crowd({ role, publicKey }: Pick<Peer, 'role' | 'publicKey'>, keeps: (peer: Peer) => boolean): Crowd | undefined {
+    const { maxPeers, maxPeersPerKey } = this.#limits
+    const ofRole = [...this].filter((peer) => peer.role === role)
+    const ofKey = publicKey === undefined ? [] : [...this].filter((peer) => peer.publicKey === publicKey)
+    const crowded = ofKey.length >= maxPeersPerKey ? ofKey : ofRole.length >= maxPeers ? ofRole : undefined
+    if (crowded === undefined) return undefined
+    const silent = crowded.filter((peer) => !keeps(peer)).toSorted((a, b) => a.lastSeenUs - b.lastSeenUs)
+    const text = `${crowded.length} ${crowded === ofKey ? 'clients with this key' : `${role}s`} are connected already`
+    return { text, longestSilent: silent[0] }
   }
 
   [Symbol.iterator](): Iterator<Peer> {
@@ -81,6 +102,7 @@ export class Peers {
     const peer: Peer = {
       ...who,
       routingId,
+      id: ++this.#ids,
       session: randomBytes(16).toString('hex'),
       buckets: {
         control: new TokenBucket(messagesPerSecond, nowUs),
@@ -100,12 +122,5 @@ export class Peers {
   /** Those that have said nothing for so long. */
   silent(nowUs: number, forUs: number): readonly Peer[] {
     return [...this].filter(({ lastSeenUs }) => nowUs - lastSeenUs > forUs)
-  }
-
-  /** Forgets the silent ones, and gives them back. */
-  prune(nowUs: number): readonly Peer[] {
-    const silent = this.silent(nowUs, this.#limits.idleUs)
-    for (const peer of silent) this.remove(peer)
-    return silent
   }
 }

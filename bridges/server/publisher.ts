@@ -9,8 +9,8 @@ import type {
   RobotHeader,
 } from '../protocol/messages.ts'
 import type { Peer } from './peers.ts'
-import { SendQueue } from '../zmq/queue.ts'
-import type { RobotSockets } from '../zmq/sockets.ts'
+import { notify } from '../time.ts'
+import type { RobotTransport } from './transport.ts'
 
 /** Any type of message of a robot without its header. */
 type WithoutHeader<M> = M extends RobotHeader ? Omit<M, keyof RobotHeader> : never
@@ -33,38 +33,29 @@ const EVENTS_PER_SECOND = 10
 /** All that a robot sends: numbers it, stamps it, and queues it for the one writer of each socket. */
 export class Publisher {
   readonly #source: PublisherSource
-  readonly #queues: Readonly<Record<'control' | 'observation' | 'telemetry', SendQueue>>
+  readonly #transport: RobotTransport
   readonly #seq = { control: 0, observation: 0, telemetry: 0 }
   readonly #causes = new Map<string, { sinceUs: number; sent: number; suppressed: number }>()
-  readonly #onEvent: ((event: EventContent) => void) | undefined
+  readonly #onEvent: ((event: EventContent) => unknown) | undefined
   #lastObservation: Buffer | undefined
+  #listenerErrors = 0
 
-  /** @param onUnreachable told of a routing id that has no connection any more */
-  constructor(
-    sockets: RobotSockets,
-    source: PublisherSource,
-    onUnreachable: (routingId: Buffer) => void,
-    onEvent?: (event: EventContent) => void,
-  ) {
+  /** @param onEvent whatever it throws is counted, and changes nothing */
+  constructor(transport: RobotTransport, source: PublisherSource, onEvent?: (event: EventContent) => unknown) {
+    this.#transport = transport
     this.#source = source
     this.#onEvent = onEvent
-    this.#queues = {
-      control: new SendQueue(sockets.control, 256, 'refuse', (id) => onUnreachable(Buffer.from(id))),
-      observation: new SendQueue(sockets.observation, 1, 'newest-wins'),
-      telemetry: new SendQueue(sockets.telemetry, 256, 'oldest-wins'),
-    }
   }
 
-  /** Cumulative, by socket. */
-  get counts(): Readonly<Record<'control' | 'observation' | 'telemetry', SendQueue['counts']>> {
-    const { control, observation, telemetry } = this.#queues
-    return { control: control.counts, observation: observation.counts, telemetry: telemetry.counts }
+  /** What listeners to events have thrown. */
+  get listenerErrors(): number {
+    return this.#listenerErrors
   }
 
   /** To one client; `session` is empty for one that has none. */
   reply(routingId: Buffer, session: string, content: RobotContent): void {
     const message = { ...content, ...this.#header('control', session) } as Message
-    this.#queues.control.push(routingId, encodeMessage(message))
+    this.#transport.reply(routingId, encodeMessage(message))
   }
 
   /** To one client that has said hello. */
@@ -75,16 +66,16 @@ export class Publisher {
   publishObservation(content: ObservationContent): void {
     const header = this.#header('observation', this.#source.run)
     this.#lastObservation = encodeMessage({ kind: 'observation', ...header, ...content })
-    this.#queues.observation.push(this.#lastObservation)
+    this.#transport.publishObservation(this.#lastObservation)
   }
 
   /** The same once more, for those who had not subscribed yet. */
   repeatObservation(): void {
-    if (this.#lastObservation !== undefined) this.#queues.observation.push(this.#lastObservation)
+    if (this.#lastObservation !== undefined) this.#transport.publishObservation(this.#lastObservation)
   }
 
   publishMetrics(content: Extract<RobotContent, { kind: 'metrics' }>): void {
-    this.#queues.telemetry.push(encodeMessage({ ...content, ...this.#header('telemetry', this.#source.run) }))
+    this.#transport.publishTelemetry(encodeMessage({ ...content, ...this.#header('telemetry', this.#source.run) }))
   }
 
   /**
@@ -102,13 +93,14 @@ export class Publisher {
     const suppressed = cause.suppressed > 0 ? { suppressed: cause.suppressed } : {}
     cause.suppressed = 0
     const header = this.#header('telemetry', this.#source.run)
-    this.#queues.telemetry.push(encodeMessage({ kind: 'event', ...content, ...suppressed, ...header }))
-    this.#onEvent?.(content)
+    this.#transport.publishTelemetry(encodeMessage({ kind: 'event', ...content, ...suppressed, ...header }))
+    const listener = this.#onEvent
+    if (listener !== undefined)
+      notify(
+        () => listener(content),
+        () => this.#listenerErrors++,
+      )
     return true
-  }
-
-  close(): void {
-    for (const queue of Object.values(this.#queues)) queue.close()
   }
 
   #cause(name: string, nowUs: number): { sinceUs: number; sent: number; suppressed: number } {
@@ -123,6 +115,17 @@ export class Publisher {
     const { clock, wallClock } = this.#source
     const { state, armed, epoch } = this.#source.status()
     const header = { session, seq: ++this.#seq[socket], timeUs: clock(), epoch, bridgeState: state, armed }
-    return wallClock === undefined ? header : { ...header, wallMs: wallClock() }
+    const wallMs = wallClock === undefined ? undefined : readWallMs(wallClock)
+    return wallMs === undefined ? header : { ...header, wallMs }
+  }
+}
+
+/** Undefined where the clock of the user fails: a log can do without. */
+function readWallMs(wallClock: () => number): number | undefined {
+  try {
+    const wallMs = Math.round(wallClock())
+    return Number.isSafeInteger(wallMs) && wallMs >= 0 ? wallMs : undefined
+  } catch {
+    return undefined
   }
 }

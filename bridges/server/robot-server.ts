@@ -1,157 +1,130 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Router } from 'zeromq'
 import { ArmatureError } from '../../src/core/errors.ts'
-import type { Robot } from '../../src/core/robot.ts'
-import { Histogram } from '../protocol/histogram.ts'
-import type { BridgeMode, BridgeState, ObservationContent, Watchdogs } from '../protocol/messages.ts'
-import type { Json } from '../protocol/schema.ts'
-import { Dispatcher, textOf } from './dispatcher.ts'
-import { Motion } from './motion.ts'
-import type { Motive } from './motion.ts'
-import type { EventContent } from './publisher.ts'
-import { Publisher } from './publisher.ts'
-import type { Peer } from './peers.ts'
-import { Peers } from './peers.ts'
+import type { Histogram } from '../protocol/histogram.ts'
+import type { BridgeMode, BridgeState, Watchdogs } from '../protocol/messages.ts'
+import type { SupervisorEvent } from '../safety/outcomes.ts'
+import { limitsJson, unlimited } from '../safety/limits.ts'
+import { Supervisor } from '../safety/supervisor.ts'
+import type { Time } from '../time.ts'
+import { attempt, every, firstLineOf, sleepReally, within } from '../time.ts'
+import type { Endpoints } from '../zmq/sockets.ts'
+import { endpointsBeside, isLoopback } from '../zmq/sockets.ts'
+import type { ZapRequest } from '../zmq/zap.ts'
+import { ControlLoop } from './control-loop.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Driver } from './driver.ts'
 import type { HandshakeKeys } from './handshake.ts'
 import { Handshake } from './handshake.ts'
-import type { LimitProfile } from '../safety/limits.ts'
-import { unlimited } from '../safety/limits.ts'
-import type { SupervisorEvent } from '../safety/supervisor.ts'
-import { Supervisor } from '../safety/supervisor.ts'
-import { readAll } from '../zmq/reader.ts'
-import type { Endpoints, RobotSockets } from '../zmq/sockets.ts'
-import type { ZapRequest } from '../zmq/zap.ts'
-import { bindRobotSockets, endpointsBeside, isLoopback } from '../zmq/sockets.ts'
+import { Motion } from './motion.ts'
+import type { RobotServerOptions } from './options.ts'
+import { defaultWatchdogs, supervisorTimes } from './options.ts'
+import type { Peer } from './peers.ts'
+import { Peers } from './peers.ts'
+import { Publisher } from './publisher.ts'
+import { checkSpec } from './spec.ts'
+import type { OpenTransport, RobotTransport, TransportHandlers } from './transport.ts'
+import { openZmqTransport } from './zmq-transport.ts'
 
-export interface RobotServerOptions {
-  readonly robot: Robot
-  /** Monotonic, whole microseconds: `() => Number(process.hrtime.bigint() / 1000n)`. */
-  readonly clock: () => number
-  /** Milliseconds since the epoch, for logs on the other side. */
-  readonly wallClock?: () => number
-  /** Of the control socket, and the others beside it (the next three ports), or of all four. Default `tcp://127.0.0.1:*`. */
-  readonly endpoint?: string | Endpoints
-  /** Default `realtime`; only a simulated robot can run in `lockstep`. */
-  readonly mode?: BridgeMode
-  /** Default: the action space, without limits on speed. */
-  readonly limits?: LimitProfile
-  /** CURVE keys, needed on addresses other than loopback. */
-  readonly security?: HandshakeKeys
-  /** The network is safe: let other addresses go without keys. */
-  readonly insecureLan?: boolean
-  readonly watchdogs?: Partial<Watchdogs>
-  /** Three control periods in a row that begin later than this stop the robot; default 50 ms, in lock-step never. */
-  readonly overrunUs?: number
-  /** Position actions: in a straight line from each step to the next. */
-  readonly interpolates?: boolean
-  /** Only an operator may arm. */
-  readonly operatorArms?: boolean
-  /** Let clients that say so drive although they were trained for another schema. */
-  readonly allowsMismatch?: boolean
-  /** Default 32. */
-  readonly maxPeers?: number
-  /** Of one client on one socket; default 400. */
-  readonly messagesPerSecond?: number
-  /** The wired emergency stop: whether it is pressed. Asked every 10 ms. */
-  readonly estop?: () => boolean
-  readonly onEvent?: (event: EventContent) => void
-}
-
-/** How often watchdogs are asked, besides at each control period. */
-const GUARD_MS = 10
 /** In real time a slow subscriber gets no old observation; in lock-step there is never more than one, and steps may be fast. */
 const BACKLOG: Readonly<Record<BridgeMode, number>> = { realtime: 4, lockstep: 64 }
 /** How often lock-step repeats an observation that nobody has answered. */
 const REPEAT_MS = 200
-/** A robot that is busy with one call for so long while it moves has failed, at least. */
-const STUCK_US = 150_000
 const IDLE_US = 5_000_000
 /** A client that was heard in this time is there. */
 const PRESENT_US = 500_000
 /** How often, a second apart, the silent ones are probed after a connection was lost: the first may come before its socket knows. */
 const PROBES = 2
+/** For a first reading. */
+const START_MS = 30_000
 /** For the robot to come to rest at closing. */
 const REST_MS = 500
 /** For `bye` to get out before the sockets close. */
 const FAREWELL_MS = 50
-
-const MOVING: ReadonlySet<BridgeState> = new Set(['ACTIVE', 'HOLD'])
-const LATCHED: ReadonlySet<BridgeState> = new Set(['SAFE_STOP', 'ESTOP'])
 
 /**
  * The robot's side of the bridge: the sockets, who may move the robot, its limits, and the one loop that moves it.
  *
  * @example
  * const server = new RobotServer({ robot, clock: () => Number(process.hrtime.bigint() / 1000n) })
- * await server.start()
- * console.log(server.endpoints.control)
- * await server.close()
+ * await runUntilSignal(server) // Ctrl-C, the end of its terminal or of its service stop the robot and tell the clients
  */
 export class RobotServer {
   readonly #options: RobotServerOptions
+  readonly #time: Time
   readonly #mode: BridgeMode
   readonly #run = randomBytes(16).toString('hex')
-  readonly #watchdogs: Watchdogs
-  readonly #supervisor: Supervisor
-  readonly #motion: Motion
+  readonly #watchdogs: Required<Watchdogs>
   readonly #peers: Peers
-  readonly #lateness = new Histogram()
-  readonly #timers: NodeJS.Timeout[] = []
+  readonly #supervisor: Supervisor
+  readonly #driver: Driver
+  readonly #motion: Motion
+  readonly #loop: ControlLoop
+  readonly #handshake: Handshake
+  readonly #closing = new AbortController()
   readonly #watchdogCounts = { soft: 0, hard: 0, leases: 0 }
-  #sockets: RobotSockets | undefined
+  #transport: RobotTransport | undefined
   #publisher: Publisher | undefined
   #dispatcher: Dispatcher | undefined
-  #loop: Promise<void> | undefined
-  #isClosing = false
   /** Rounds of probes that are still to be made. */
   #probes = 0
-  /** Set when motion has ended: the robot is told once it is at rest. */
-  #pendingStop: 'hold' | 'safe' | undefined
   #utilization = performance.eventLoopUtilization()
+  #closed: Promise<void> | undefined
 
-  /** @throws ArmatureError `bad-argument` for lock-step with hardware */
+  /** @throws ArmatureError `bad-argument` for lock-step with hardware, or a robot whose spec makes no sense */
   constructor(options: RobotServerOptions) {
-    const { robot, clock, mode = 'realtime', limits, maxPeers = 32, messagesPerSecond = 400 } = options
+    const { robot, clock, sleep = sleepReally, mode = 'realtime', limits, maxPeers = 32, maxPeersPerKey = 8 } = options
     const { spec } = robot
-    if (mode === 'lockstep' && !spec.isSimulated) {
-      throw new ArmatureError('bad-argument', `lock-step with ${spec.name}`, {
-        expected: 'a simulated robot: time does not wait for a policy',
-        got: 'hardware',
-        fix: 'use realtime',
-      })
-    }
+    checkSpec(spec, mode)
     this.#options = options
+    this.#time = { clock, sleep }
     this.#mode = mode
     this.#watchdogs = { ...defaultWatchdogs(1e6 / spec.controlHz), ...options.watchdogs }
-    this.#peers = new Peers({ maxPeers, messagesPerSecond, idleUs: mode === 'lockstep' ? Infinity : IDLE_US })
-    this.#supervisor = new Supervisor({
-      controlPeriodUs: 1e6 / spec.controlHz,
-      newToken: () => randomBytes(16).toString('hex'),
-      onEvent: (event) => this.#onSupervisorEvent(event),
-      // Another at every start: no action of before a restart can fit.
-      firstEpoch: randomInt(1, 2 ** 24),
-      operatorArms: options.operatorArms ?? false,
-      ...(options.overrunUs === undefined ? {} : { overrunUs: options.overrunUs }),
-      ...supervisorTimes(mode, this.#watchdogs),
-    })
+    const { messagesPerSecond = 400 } = options
+    this.#peers = new Peers({ maxPeers, maxPeersPerKey, messagesPerSecond })
+    this.#supervisor = this.#makeSupervisor()
+    this.#driver = new Driver({ robot, time: this.#time, onStopFailed: (error) => this.#onStopFailed(error) })
+    const profile = limits ?? unlimited(spec.actionSpace, spec.actionKind)
+    const blending = { defaultUs: 100_000, maxUs: 500_000, ...options.blending }
     this.#motion = new Motion({
-      robot,
+      driver: this.#driver,
       clock,
-      limits: limits ?? unlimited(spec.actionSpace, spec.actionKind),
+      limits: profile,
       holdUs: this.#watchdogs.softUs,
       maxLeadUs: this.#watchdogs.maxLeadUs,
+      maxObservationAgeUs: mode === 'lockstep' ? Infinity : this.#watchdogs.maxObservationAgeUs,
+      blending,
       interpolates: options.interpolates ?? false,
-      publish: (content) => this.#publish(content),
-      onStep: (nowUs) => this.#supervisor.stepExecuted(nowUs),
+      publish: (content) => this.#publisher?.publishObservation(content),
+      onFreshReading: (nowUs) => this.#supervisor.readingArrived(nowUs),
+    })
+    this.#loop = new ControlLoop({
+      mode,
+      time: this.#time,
+      driver: this.#driver,
+      motion: this.#motion,
+      supervisor: this.#supervisor,
+      estop: options.estop,
+      report: (event) => void this.#publisher?.event(event),
+    })
+    this.#handshake = new Handshake(robot, this.#peers, {
+      run: this.#run,
+      mode,
+      limits: limitsJson(profile),
+      watchdogs: this.#watchdogs,
+      blending,
+      isInsecure: options.security === undefined && !Object.values(this.#wanted).every(isLoopback),
+      allowsMismatch: options.allowsMismatch ?? false,
+      security: options.security,
+      isHolder: ({ session }) => this.#supervisor.lease?.peer === session,
+      onRemoved: (peer, why) => this.#shutOut(peer, 'busy', why),
     })
   }
 
   /** Where clients find it, once started. */
   get endpoints(): Endpoints {
-    if (this.#sockets === undefined) throw new ArmatureError('closed', 'robot server', { got: 'not started' })
-    return this.#sockets.endpoints
+    if (this.#transport === undefined) throw new ArmatureError('closed', 'robot server', { got: 'not started' })
+    return this.#transport.endpoints
   }
 
   get state(): BridgeState {
@@ -171,13 +144,15 @@ export class RobotServer {
   get counters(): Readonly<Record<string, number>> {
     const { soft, hard, leases } = this.#watchdogCounts
     const received = this.#dispatcher?.received
-    const sent = this.#publisher?.counts
+    const sent = this.#transport?.counts
     return {
       ...this.#motion.counts(),
       observations_sent: sent?.observation.sent ?? 0,
       observations_dropped: (sent?.observation.dropped ?? 0) + (sent?.observation.again ?? 0),
       watchdog_soft: soft,
       watchdog_hard: hard,
+      periods_skipped: this.#loop.skipped,
+      listener_errors: this.#publisher?.listenerErrors ?? 0,
       lease_changes: leases,
       peers: this.#peers.size,
       control_rx: received?.control ?? 0,
@@ -195,197 +170,198 @@ export class RobotServer {
 
   /** How late control periods began since the start, microseconds. */
   get tickLateness(): Histogram {
-    return this.#lateness
+    return this.#loop.lateness
   }
 
-  /** @throws ArmatureError `bad-argument` for an address that cannot be had, or that others could reach without keys */
+  /**
+   * Reads the robot, and opens the sockets.
+   * @throws ArmatureError `bad-argument` for an address that cannot be had, or that others could reach without keys; `env-failed` for a robot
+   *   that gives no reading to begin with; `closed` after {@link close}
+   */
   async start(): Promise<void> {
-    const { robot, endpoint = 'tcp://127.0.0.1:*', security, insecureLan, clock, wallClock, onEvent } = this.#options
-    const endpoints = typeof endpoint === 'string' ? endpointsBeside(endpoint) : endpoint
-    const sockets = await bindRobotSockets(
-      endpoints,
-      {
-        ...(security && { keys: security.keys, refusal: (request) => this.#keyRefusal(security, request) }),
-        ...(insecureLan === undefined ? {} : { insecureLan }),
-      },
-      (socket, event) => this.#onSocketEvent(socket, event),
-      BACKLOG[this.#mode],
-    )
-    this.#sockets = sockets
-    const source = { run: this.#run, clock, wallClock, status: () => this.#supervisor }
-    const publisher = new Publisher(sockets, source, (id) => this.#onUnreachable(id), onEvent)
-    this.#publisher = publisher
-    const handshake = new Handshake(robot, this.#peers, {
-      run: this.#run,
-      mode: this.#mode,
-      limits: (this.#options.limits ?? unlimited(robot.spec.actionSpace, robot.spec.actionKind)) as unknown as Json,
-      watchdogs: this.#watchdogs,
-      isInsecure: security === undefined && !Object.values(endpoints).every(isLoopback),
-      allowsMismatch: this.#options.allowsMismatch ?? false,
-      security,
-    })
-    this.#dispatcher = new Dispatcher({
-      mode: this.#mode,
-      clock,
-      endpoints: sockets.endpoints,
-      peers: this.#peers,
-      handshake,
-      supervisor: this.#supervisor,
-      motion: this.#motion,
-      publisher,
-      onFault: (error) => this.#fault(error),
-      probeHolder: () => this.#probeHolder(),
-    })
-    await this.#firstReading()
-    void this.#receive(sockets.control, (id, body) => this.#dispatcher!.control(id, body))
-    void this.#receive(sockets.action, (id, body) => this.#dispatcher!.action(id, body))
-    this.#timers.push(
-      setInterval(() => this.#guard(), GUARD_MS),
-      setInterval(() => this.#eachSecond(handshake), 1000),
-    )
-    if (this.#mode === 'lockstep') this.#timers.push(setInterval(() => publisher.repeatObservation(), REPEAT_MS))
-    else this.#loop = this.#runLoop()
+    const { robot, clock, wallClock, onEvent, transport = this.#openSockets } = this.#options
+    const { signal } = this.#closing
+    this.#requireOpen()
+    const opened = await transport(this.#handlers())
+    try {
+      this.#transport = opened
+      const source = { run: this.#run, clock, wallClock, status: () => this.#supervisor }
+      this.#publisher = new Publisher(opened, source, onEvent)
+      await this.#firstReading(robot.spec.isSimulated)
+      this.#requireOpen()
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
+    this.#dispatcher = this.#makeDispatcher(this.#publisher)
+    this.#loop.run(signal)
+    const report = (error: unknown): void => this.#loop.fault(error)
+    void every(this.#time, 1000, () => this.#eachSecond(), signal, report)
+    const repeat = (): void => this.#publisher?.repeatObservation()
+    if (this.#mode === 'lockstep') void every(this.#time, REPEAT_MS, repeat, signal, report)
   }
 
   /** Tells the clients, brings the robot to rest and closes everything, in less than a second even if the robot does not answer. */
-  async close(reason = 'the robot is being shut down'): Promise<void> {
-    if (this.#isClosing) return
-    this.#isClosing = true
-    for (const timer of this.#timers) clearInterval(timer)
-    this.#motion.forget()
+  close(reason = 'the robot is being shut down'): Promise<void> {
+    this.#closed ??= this.#close(reason)
+    return this.#closed
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#closing.abort()
+    this.#motion.interrupt()
+    // The robot first: nothing that follows may keep it from being told.
+    const stopped = this.#driver.stop('safe')
+    this.#supervisor.stop('safe', { peer: 'the robot', role: 'operator' }, this.#time.clock())
+    this.#motion.halt()
     for (const peer of this.#peers) this.#publisher?.tell(peer, { kind: 'bye', reason })
-    const robot = this.#options.robot
-    const rest = Promise.allSettled([robot.stop('safe'), this.#loop]).then(() => robot.close())
-    await Promise.race([rest.catch(() => undefined), sleep(REST_MS, undefined, { ref: false })])
-    if (this.#peers.size > 0) await sleep(FAREWELL_MS)
-    this.#publisher?.close()
-    this.#sockets?.close()
+    await within(this.#time, stopped, REST_MS, undefined)
+    const closed = this.#driver.close().catch((error: unknown) => this.#onStopFailed(error))
+    await within(this.#time, closed, REST_MS / 2, undefined)
+    if (this.#peers.size > 0) await this.#time.sleep(FAREWELL_MS)
+    await this.#transport?.close()
+  }
+
+  get #wanted(): Endpoints {
+    const { endpoint = 'tcp://127.0.0.1:*' } = this.#options
+    return typeof endpoint === 'string' ? endpointsBeside(endpoint) : endpoint
+  }
+
+  readonly #openSockets: OpenTransport = (handlers) => {
+    const { security, insecureLan } = this.#options
+    const options = {
+      endpoints: this.#wanted,
+      security: {
+        ...(security && { keys: security.keys, refusal: (request: ZapRequest) => this.#keyRefusal(security, request) }),
+        ...(insecureLan === undefined ? {} : { insecureLan }),
+      },
+      observationBacklog: BACKLOG[this.#mode],
+    }
+    return openZmqTransport(options, handlers)
+  }
+
+  #handlers(): TransportHandlers {
+    return {
+      control: (id, body) => this.#dispatcher?.control(id, body),
+      action: (id, body) => this.#dispatcher?.action(id, body),
+      unreachable: (id) => this.#onUnreachable(id),
+      disconnected: () => {
+        this.#probes = PROBES
+        this.#probeHolder()
+      },
+      refused: (code, text) =>
+        this.#publisher?.event({ event: code === 'unauthorized' ? 'security' : 'reject', code, text }),
+      failed: (error) => {
+        if (!this.#closing.signal.aborted) this.#loop.fault(error)
+      },
+    }
+  }
+
+  #makeSupervisor(): Supervisor {
+    const { robot, operatorArms = false, overrunUs } = this.#options
+    return new Supervisor({
+      controlPeriodUs: 1e6 / robot.spec.controlHz,
+      newToken: () => randomBytes(16).toString('hex'),
+      onEvent: (event) => this.#onSupervisorEvent(event),
+      // It knows clients by their sessions, which nobody else may learn.
+      nameOf: (peer) => this.#nameOf(peer),
+      // Another at every start: no action of before a restart can fit.
+      firstEpoch: randomInt(1, 2 ** 24),
+      operatorArms,
+      ...(overrunUs === undefined ? {} : { overrunUs }),
+      ...supervisorTimes(this.#mode, this.#watchdogs),
+    })
+  }
+
+  #makeDispatcher(publisher: Publisher): Dispatcher {
+    return new Dispatcher({
+      mode: this.#mode,
+      clock: this.#time.clock,
+      endpoints: () => this.endpoints,
+      peers: this.#peers,
+      handshake: this.#handshake,
+      supervisor: this.#supervisor,
+      motion: this.#motion,
+      publisher,
+      onFault: (error) => this.#loop.fault(error),
+      probeHolder: () => this.#probeHolder(),
+      onAdmitted: ({ routingId }) => this.#transport?.admit(routingId),
+      onLeft: (peer) => this.#remove(peer),
+    })
   }
 
   /** Simulated robots need a reset before they can be read; in lock-step the client does that, so that seeds count as in process. */
-  async #firstReading(): Promise<void> {
+  async #firstReading(isSimulated: boolean): Promise<void> {
     if (this.#mode === 'lockstep') return
-    if (this.#options.robot.spec.isSimulated) await this.#motion.reset({}, () => {})
-    else await this.#motion.read()
+    const { name } = this.#options.robot.spec
+    const reading = isSimulated ? this.#motion.reset({}, () => {}) : this.#motion.read()
+    const result = await within(
+      this.#time,
+      reading.then(
+        () => undefined,
+        (error: unknown) => firstLineOf(error),
+      ),
+      START_MS,
+      `no first reading for ${START_MS / 1000} s`,
+    )
+    if (result === undefined) return
+    this.#motion.interrupt()
+    void this.#driver.stop('safe')
+    throw new ArmatureError('env-failed', `robot ${name}`, { expected: 'a reading to begin with', got: result })
   }
 
-  async #receive(socket: Router, take: (routingId: Buffer, body: Buffer) => void): Promise<void> {
-    try {
-      await readAll(socket, (parts) => {
-        const [routingId, body] = parts
-        if (parts.length === 2) take(routingId!, body!)
-        else this.#publisher!.event({ event: 'reject', code: 'bad_header', text: 'a message of several parts' })
+  #eachSecond(): void {
+    const { security } = this.#options
+    if (security !== undefined) {
+      attempt(() => security.authorization.reload()).catch((error: unknown) => {
+        this.#publisher?.event({ event: 'security', code: 'unauthorized', text: firstLineOf(error) })
       })
-    } catch (error) {
-      if (!this.#isClosing) this.#fault(error)
     }
-  }
-
-  /** Control periods by absolute deadlines: one that begins late does not shift those after it. */
-  async #runLoop(): Promise<void> {
-    const { clock, robot } = this.#options
-    const periodUs = 1e6 / robot.spec.controlHz
-    let dueUs = clock() + periodUs
-    while (!this.#isClosing) {
-      await sleep(Math.max(0, (dueUs - clock()) / 1000))
-      if (this.#isClosing) return
-      const latenessUs = Math.max(0, clock() - dueUs)
-      this.#lateness.record(latenessUs)
-      this.#supervisor.tick(clock(), latenessUs)
-      try {
-        await this.#motion.tick(() => this.#motive())
-        await this.#comeToRest()
-      } catch (error) {
-        this.#fault(error)
-      }
-      // Periods that are over are left out.
-      dueUs += periodUs * Math.max(1, Math.ceil((clock() - dueUs) / periodUs))
-    }
-  }
-
-  #motive(): Motive {
-    this.#supervisor.tick(this.#options.clock())
-    const { state } = this.#supervisor
-    if (state === 'ACTIVE') return 'act'
-    return state === 'HOLD' ? 'hold' : 'rest'
-  }
-
-  /** Tells the robot that it has stopped, once the brake has done its work. */
-  async #comeToRest(): Promise<void> {
-    if (this.#pendingStop === undefined || MOVING.has(this.#supervisor.state) || !this.#motion.atRest) return
-    const category = this.#pendingStop
-    this.#pendingStop = undefined
-    await this.#motion.stop(category)
-  }
-
-  #publish(content: ObservationContent): void {
-    this.#publisher?.publishObservation(content)
-  }
-
-  #guard(): void {
-    const { clock, estop, robot } = this.#options
-    const nowUs = clock()
-    if (estop !== undefined) this.#supervisor.estop(estop(), nowUs)
-    this.#supervisor.tick(nowUs)
-    const stuckUs = Math.max(STUCK_US, 3e6 / robot.spec.controlHz)
-    if (this.#mode === 'realtime' && MOVING.has(this.#supervisor.state) && this.#motion.busyUs(nowUs) > stuckUs) {
-      this.#fault(new Error(`the robot has not answered for ${Math.round(stuckUs / 1000)} ms`))
-    }
-  }
-
-  #eachSecond(handshake: Handshake): void {
-    const { security, clock } = this.#options
-    security?.authorization.reload().catch((error: unknown) => {
-      this.#publisher!.event({ event: 'security', code: 'unauthorized', text: textOf(error) })
-    })
     for (const peer of this.#peers) {
-      const why = handshake.revocation(peer)
-      if (why === undefined) continue
-      this.#peers.remove(peer)
-      this.#supervisor.controllerLost(peer.session, clock())
-      this.#publisher!.event({ event: 'security', code: 'unauthorized', text: `${peer.name} was shut out: ${why}` })
-      this.#publisher!.reply(peer.routingId, '', { kind: 'error', code: 'unauthorized', text: why })
+      const why = this.#handshake.revocation(peer)
+      if (why !== undefined) this.#shutOut(peer, 'unauthorized', why)
     }
+    const nowUs = this.#time.clock()
     if (this.#probes > 0) {
       this.#probes--
-      for (const peer of this.#peers.silent(clock(), PRESENT_US)) this.#probe(peer)
+      for (const peer of this.#peers.silent(nowUs, PRESENT_US)) this.#probe(peer)
     }
-    for (const { session } of this.#peers.prune(clock())) this.#supervisor.controllerLost(session, clock())
+    for (const peer of this.#peers.silent(nowUs, this.#mode === 'lockstep' ? Infinity : IDLE_US)) this.#remove(peer)
     this.#publishMetrics()
   }
 
   #publishMetrics(): void {
     const before = this.#utilization
     this.#utilization = performance.eventLoopUtilization()
-    this.#publisher!.publishMetrics({
+    const { lateness } = this.#loop
+    this.#publisher?.publishMetrics({
       kind: 'metrics',
       counters: this.counters,
       values: {
-        tick_lateness_us_p50: this.#lateness.percentileUs(50),
-        tick_lateness_us_p99: this.#lateness.percentileUs(99),
-        tick_lateness_us_max: this.#lateness.maxUs,
+        tick_lateness_us_p50: lateness.percentileUs(50),
+        tick_lateness_us_p99: lateness.percentileUs(99),
+        tick_lateness_us_max: lateness.maxUs,
         loop_utilization: performance.eventLoopUtilization(this.#utilization, before).utilization,
         rss_bytes: process.memoryUsage.rss(),
       },
     })
   }
 
-  #onSupervisorEvent({ kind, code, text, fromState, toState }: SupervisorEvent): void {
+  #onSupervisorEvent(event: SupervisorEvent): void {
+    const { kind, code, text, fromState, toState } = event
     if (code === 'soft_watchdog') this.#watchdogCounts.soft++
     if (code === 'hard_watchdog') this.#watchdogCounts.hard++
     if (code === 'lease_granted') this.#watchdogCounts.leases++
-    if (MOVING.has(fromState) && !MOVING.has(toState)) {
-      this.#motion.forget()
-      this.#pendingStop = LATCHED.has(toState) ? 'safe' : 'hold'
-    }
-    // The wire is cut already: nothing is gained by braking along a ramp.
-    if (toState === 'ESTOP' && fromState !== 'ESTOP') this.#options.robot.stop('safe').catch(() => undefined)
-    this.#publisher?.event({ event: kind, code, text: this.#withNames(text), fromState, toState })
+    this.#loop.follow(event)
+    this.#publisher?.event({ event: kind, code, text, fromState, toState })
   }
 
-  /** The supervisor knows clients by their sessions, which nobody else may learn. */
-  #withNames(text: string): string {
-    return text.replaceAll(/[0-9a-f]{32}/g, (session) => this.#peers.bySession(session)?.name ?? 'a client')
+  #nameOf(peer: string): string {
+    return this.#peers.bySession(peer)?.name ?? (/^[0-9a-f]{32}$/.test(peer) ? 'a client that has left' : peer)
+  }
+
+  #onStopFailed(error: unknown): void {
+    this.#publisher?.event({ event: 'fault', code: 'internal', text: `stop: ${firstLineOf(error)}` })
   }
 
   #keyRefusal({ authorization }: HandshakeKeys, { publicKey, address }: ZapRequest): string | undefined {
@@ -394,19 +370,6 @@ export class RobotServer {
     const text = `a connection from ${address} was refused: ${key} (${publicKey})`
     this.#publisher?.event({ event: 'security', code: 'unauthorized', text })
     return key
-  }
-
-  #onSocketEvent(socket: keyof Endpoints, event: { readonly type: string; readonly error?: Error }): void {
-    if (this.#isClosing) return
-    if (event.type === 'disconnect') {
-      if (socket !== 'control') return
-      this.#probes = PROBES
-      this.#probeHolder()
-      return
-    }
-    const why = event.error?.message ?? event.type
-    const text = `a connection to the ${socket} socket failed: ${why}`
-    this.#publisher?.event({ event: 'security', code: 'unauthorized', text })
   }
 
   #probeHolder(): void {
@@ -422,42 +385,24 @@ export class RobotServer {
   #onUnreachable(routingId: Buffer): void {
     const peer = this.#peers.of(routingId)
     if (peer === undefined) return
-    this.#peers.remove(peer)
     this.#publisher?.event({ event: 'peer', code: 'gone', text: `the connection of ${peer.name} is gone` })
-    this.#supervisor.controllerLost(peer.session, this.#options.clock())
+    this.#remove(peer)
   }
 
-  /** The robot failed: nothing moves it until an operator has looked. */
-  #fault(error: unknown): void {
-    const { clock, robot } = this.#options
-    this.#publisher?.event({ event: 'fault', code: 'internal', text: textOf(error) })
-    this.#supervisor.stop('safe', { peer: 'the robot', role: 'operator' }, clock())
-    this.#motion.halt()
-    this.#pendingStop = undefined
-    robot.stop('safe').catch(() => undefined)
+  #shutOut(peer: Peer, code: 'unauthorized' | 'busy', why: string): void {
+    this.#publisher?.event({ event: 'security', code, text: `${peer.name} was shut out: ${why}` })
+    this.#publisher?.reply(peer.routingId, '', { kind: 'error', code, text: why })
+    this.#remove(peer)
   }
-}
 
-function defaultWatchdogs(periodUs: number): Watchdogs {
-  return {
-    softUs: Math.round(Math.max(2 * periodUs, 100_000)),
-    hardUs: 500_000,
-    leaseUs: 1_000_000,
-    maxLeadUs: 2_000_000,
+  /** While it still has a name: the robot says who is gone. */
+  #remove(peer: Peer): void {
+    this.#supervisor.controllerLost(peer.session, this.#time.clock())
+    this.#peers.remove(peer)
+    this.#transport?.forget(peer.routingId)
   }
-}
 
-/** In lock-step time stands still while a policy thinks or learns. */
-function supervisorTimes(
-  mode: BridgeMode,
-  { softUs, hardUs, leaseUs }: Watchdogs,
-): Partial<ConstructorParameters<typeof Supervisor>[0]> {
-  if (mode === 'realtime') return { softWatchdogUs: softUs, hardWatchdogUs: hardUs, heartbeatUs: leaseUs }
-  return {
-    softWatchdogUs: Infinity,
-    hardWatchdogUs: Infinity,
-    heartbeatUs: Infinity,
-    overrunUs: Infinity,
-    maxLeaseUs: Infinity,
+  #requireOpen(): void {
+    if (this.#closing.signal.aborted) throw new ArmatureError('closed', 'robot server')
   }
 }

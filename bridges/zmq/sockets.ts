@@ -58,10 +58,15 @@ export interface RobotSockets {
   close(): void
 }
 
-/** The endpoints beside a control address: with a port, the next three; with port `*`, any; otherwise names that begin like it. */
+/** Highest port of TCP. */
+const MAX_PORT = 65_535
+
+/**
+ * The endpoints beside a control address: with a port, the next three; with port `*`, any; otherwise names that begin like it.
+ * @throws ArmatureError `bad-argument` for an address that the bridge cannot listen on
+ */
 export function endpointsBeside(control: string): Endpoints {
-  const tcp = /^(tcp:\/\/.+):(\d+|\*)$/.exec(control)
-  if (tcp === null) {
+  if (/^(ipc|inproc):\/\/./.test(control)) {
     return {
       control,
       action: `${control}-action`,
@@ -69,7 +74,13 @@ export function endpointsBeside(control: string): Endpoints {
       telemetry: `${control}-telemetry`,
     }
   }
-  const [, host, port] = tcp
+  const [, host, port] = /^(tcp:\/\/.+):(\d+|\*)$/.exec(control) ?? []
+  if (host === undefined || Number(port) + 3 > MAX_PORT) {
+    throw new ArmatureError('bad-argument', 'address to listen on', {
+      expected: `tcp://host:port, with a port up to ${MAX_PORT - 3}, or * for any; or ipc://path`,
+      got: control,
+    })
+  }
   const at = (offset: number): string => `${host}:${port === '*' || port === '0' ? '*' : Number(port) + offset}`
   return { control: at(0), action: at(1), observation: at(2), telemetry: at(3) }
 }
@@ -90,11 +101,11 @@ export function endpointsSeenFrom(control: string, bound: Omit<Endpoints, 'contr
   }
 }
 
-/** Whether only this machine can reach `endpoint`. */
+/** Whether only this machine can reach `endpoint`, as far as is known: of any other kind of address that is not. */
 export function isLoopback(endpoint: string): boolean {
-  if (!endpoint.startsWith('tcp://')) return true
-  const host = endpoint.slice('tcp://'.length).replace(/:[^:]*$/, '')
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+  if (/^(ipc|inproc):\/\//.test(endpoint)) return true
+  const host = /^tcp:\/\/(.+):[^:]*$/.exec(endpoint)?.[1]
+  return host === 'localhost' || host === '[::1]' || (host !== undefined && /^127(\.\d{1,3}){3}$/.test(host))
 }
 
 /**

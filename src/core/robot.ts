@@ -39,17 +39,25 @@ export interface RobotReading {
 /** How to come to rest: stay powered and hold, or whatever is safest for this machine. */
 export type StopCategory = 'hold' | 'safe'
 
+export interface RobotResetOptions {
+  readonly seed?: number
+  readonly options?: Readonly<Record<string, unknown>>
+  /** Aborted when someone stops the robot meanwhile, or its client is gone: end the motion, and reject. `stop` is called right after. */
+  readonly signal?: AbortSignal
+}
+
 /**
- * The adapter on the robot's side of the bridge: a simulated arm, a mock, or a driver of real hardware. The bridge calls it from one loop,
- * never twice at a time, and only with actions that have passed the limits.
+ * The adapter on the robot's side of the bridge: a simulated arm, a mock, or a driver of real hardware. The bridge calls `reset`, `read` and
+ * `apply` from one loop, never two of them at a time, and `apply` only with actions that have passed the limits. Only `stop` may come at any
+ * time, also while one of the others is under way, whose motion it then ends.
+ *
+ * A method may throw, reject or never answer: the bridge then stops the robot for good, as it does for a reading that is not finite or has
+ * other sizes than `spec` says.
  */
 export interface Robot {
   readonly spec: RobotSpec
-  /** Brings it to where an episode can start. */
-  reset(options?: {
-    readonly seed?: number
-    readonly options?: Readonly<Record<string, unknown>>
-  }): Promise<RobotReading>
+  /** Brings it to where an episode can start. It moves: see {@link RobotResetOptions.signal}. */
+  reset(options?: RobotResetOptions): Promise<RobotReading>
   /** The newest reading. */
   read(): Promise<RobotReading>
   /** Executes `action` for one control period. A simulated robot advances by it. */

@@ -1,7 +1,7 @@
 import type { ClientEvent, PolicyClientOptions } from '../../bridges/client/policy-client.ts'
 import { PolicyClient } from '../../bridges/client/policy-client.ts'
 import type { EventContent } from '../../bridges/server/publisher.ts'
-import type { RobotServerOptions } from '../../bridges/server/robot-server.ts'
+import type { RobotServerOptions } from '../../bridges/server/options.ts'
 import { RobotServer } from '../../bridges/server/robot-server.ts'
 import { clock, SimpleRobot } from './simple-robot.ts'
 
@@ -9,7 +9,7 @@ type Watching = Pick<RobotServerOptions, 'watchdogs' | 'overrunUs'>
 
 /** Watchdogs that a busy machine does not wake, for tests whose subject they are not. */
 export const PATIENT: Watching = {
-  watchdogs: { softUs: 60e6, hardUs: 60e6, leaseUs: 60e6 },
+  watchdogs: { softUs: 60e6, hardUs: 60e6, leaseUs: 60e6, maxObservationAgeUs: 60e6 },
   overrunUs: 60e6,
 }
 

@@ -32,5 +32,15 @@ export function observationOf(
 
 /** What was applied before an observation; `seq` 0: by the robot itself. */
 export function appliedOf(seq: number, clamped = 0): Pick<ObservationContent, 'applied'> {
-  return { applied: { seq, observationSeq: seq, action: Float32Array.of(seq, -seq), clamped, lateUs: 0 } }
+  return {
+    applied: {
+      client: 'policy',
+      clientId: 1,
+      seq,
+      observationSeq: seq,
+      action: Float32Array.of(seq, -seq),
+      clamped,
+      lateUs: 0,
+    },
+  }
 }

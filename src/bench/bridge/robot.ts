@@ -144,7 +144,15 @@ export function sampleObservation({ spec }: BenchRobot): ObservationMessage {
     truncated: false,
     info: {},
     episode: { id: 1, step: 1000 },
-    applied: { seq: 1000, observationSeq: 999, action: new Float32Array(JOINTS.length), clamped: 0, lateUs: 0 },
+    applied: {
+      client: 'bench',
+      clientId: 1,
+      seq: 1000,
+      observationSeq: 999,
+      action: new Float32Array(JOINTS.length),
+      clamped: 0,
+      lateUs: 0,
+    },
     health: { dropped: 0, rejected: 0, queueLength: 0 },
   }
 }

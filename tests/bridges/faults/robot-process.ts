@@ -1,4 +1,4 @@
-import type { RobotServerOptions } from '../../../bridges/server/robot-server.ts'
+import type { RobotServerOptions } from '../../../bridges/server/options.ts'
 import { RobotServer } from '../../../bridges/server/robot-server.ts'
 import { clock, SimpleRobot } from '../simple-robot.ts'
 

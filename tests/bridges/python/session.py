@@ -19,8 +19,8 @@ def drive(address, keys):
         while len(robot._clock) < 8:
             robot.service()
             time.sleep(0.02)
-        observation = robot.reset(seed=3)
         robot.arm()
+        observation = robot.reset(seed=3)
         robot.start()
         applied, states, end = [], [robot.bridge_state], time.monotonic() + 0.5
         while time.monotonic() < end or len(applied) < 3:
@@ -40,9 +40,9 @@ def lockstep(address, keys):
     with bridge.RobotClient(address, keys=keys) as robot:
         robot.lease()
         for episode in range(2):
-            observation = robot.reset(seed=episode)
             if not robot.armed:
                 robot.arm()
+            observation = robot.reset(seed=episode)
             robot.start()
             for step in range(10):
                 observation = robot.step([0.1 * step, -0.05 * step], observation)
@@ -103,8 +103,8 @@ def rules(address, keys):
 
     def begin():
         robot.lease()
-        first = robot.reset(seed=0)
         robot.arm()
+        first = robot.reset(seed=0)
         robot.start()
         return first
 

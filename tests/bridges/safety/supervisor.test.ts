@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { BridgeState, Role } from '../../../bridges/protocol/messages.ts'
-import type { ActionProblem, Caller, SupervisorEvent } from '../../../bridges/safety/supervisor.ts'
+import type { ActionProblem, Caller, SupervisorEvent } from '../../../bridges/safety/outcomes.ts'
 import { Supervisor } from '../../../bridges/safety/supervisor.ts'
 import { Rng } from '../../../src/core/rng.ts'
 
@@ -255,6 +255,7 @@ describe('a soft stop', () => {
     const stop = (): unknown => (how === 'stop' ? supervisor.stop('hold', caller, 1) : supervisor[how](caller, 1))
     expect(stop()).toMatchObject({ ok: true, state: 'READY', epoch: 2 })
     expect(supervisor.armed).toBe(isArmed)
+    supervisor.resetEnded()
     supervisor.arm(caller, 2)
     supervisor.start(caller, 2)
     expect(supervisor.actionArrived({ peer: 'a', lease: caller.lease!, epoch: 1, seq: 1 }, 3)).toEqual({

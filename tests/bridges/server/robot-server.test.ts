@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { RobotServerOptions } from '../../../bridges/server/robot-server.ts'
+import type { RobotServerOptions } from '../../../bridges/server/options.ts'
 import { endpointsSeenFrom } from '../../../bridges/zmq/sockets.ts'
 import type { TestBridge } from '../helpers.ts'
 import { openActive, openBridge, until, wait } from '../helpers.ts'

@@ -201,6 +201,6 @@ describe('a robot without keys', () => {
     bridge = await openBridge({ maxPeers: 2 })
     await bridge.connect({ role: 'observer' })
     await bridge.connect({ role: 'observer' })
-    await expect(bridge.connect({ role: 'observer' })).rejects.toThrow(/busy.*2 clients/)
+    await expect(bridge.connect({ role: 'observer' })).rejects.toThrow(/busy.*2 observers/)
   })
 })
