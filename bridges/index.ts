@@ -11,3 +11,37 @@ export type { RobotServerOptions } from './server/options.ts'
 export { Authorization } from './zmq/authorization.ts'
 export { authorizeKey, createKeyFile, isKey, readAuthorizedKeys, readKeyFile, ROLES } from './zmq/keys.ts'
 export type { AuthorizedKey, KeyPair, Role } from './zmq/keys.ts'
+export { envRobot } from './adapters/env-robot.ts'
+export type { EnvRobotOptions } from './adapters/env-robot.ts'
+export { mockRobot } from './adapters/mock-robot.ts'
+export type { MockFaults, MockRecord, MockRobot, MockRobotOptions } from './adapters/mock-robot.ts'
+export { ObserverClient } from './client/observer-client.ts'
+export type { Arrival, ObservedMessage, ObserverChange, ObserverClientOptions } from './client/observer-client.ts'
+export { EpisodeCutter } from './recording/episode-cutter.ts'
+export { LogReader } from './recording/log-reader.ts'
+export { LogWriter } from './recording/log-writer.ts'
+export type { LogWriterOptions } from './recording/log-writer.ts'
+export { loadLimits, unlimited } from './safety/limits.ts'
+export type { ElementLimits, LimitProfile } from './safety/limits.ts'
+export type { ActionKind, GoalRobot, Robot, RobotReading, RobotSpec, StopCategory } from '../src/core/robot.ts'
+export { isGoalRobot } from '../src/core/robot.ts'
+export type {
+  BridgeMode,
+  BridgeState,
+  ErrorMessage,
+  EventMessage,
+  GoalContent,
+  MetricsMessage,
+  ObservationContent,
+  ObservationMessage,
+  PolicyTag,
+  Watchdogs,
+  WelcomeMessage,
+} from './protocol/messages.ts'
+export type { ClientSecurity, Endpoints } from './zmq/sockets.ts'
+export type { ClockSync } from './protocol/clock-sync.ts'
+export type { EventContent } from './server/publisher.ts'
+export type { HandshakeKeys } from './server/handshake.ts'
+export type { Histogram } from './protocol/histogram.ts'
+export type { Json, RobotSchema } from './protocol/schema.ts'
+export type { Recorded } from './recording/log-format.ts'

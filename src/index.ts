@@ -1,5 +1,9 @@
+/// <reference types="node" preserve="true" />
 /**
  * Armature as a library: contracts, what makes the registered scenes, encoders and agents, and the loops over them.
+ *
+ * The package has three more doors: `armature/bridge` (robots and policies over ZeroMQ alone), `armature/scenes` (what scenes of your own
+ * are built from) and `armature/tensor` (TensorFlow.js, layers and the compiler, for encoders and agents of your own).
  *
  * @example
  * await startEngine()
@@ -8,12 +12,24 @@
  * const { observation } = await env.reset({ seed: 0 })
  * const action = await agent.act(observation.state, 1, 'sample')
  */
+export type { AgentEntry } from '../agents/index.ts'
 export { agents, registerAgent } from '../agents/index.ts'
+export * from '../bridges/index.ts'
+export type { EncoderEntry } from '../encoders/index.ts'
 export { encoders, registerEncoder } from '../encoders/index.ts'
+export type { CameraSpec, ImageSize } from '../envs/camera/camera.ts'
+export type { Scene } from '../envs/camera/scene.ts'
+export type { CheckOptions, CheckResult } from '../envs/check.ts'
 export { checkEnv } from '../envs/check.ts'
+export type { Expert, ExpertFactory } from '../envs/experts/expert.ts'
+export type { EnvEntry, OwnEnv } from '../envs/index.ts'
 export { envList, makeEnv, registerEnv } from '../envs/index.ts'
+export type { OptionReader, Values } from '../envs/options.ts'
+export type { SceneOptions } from '../envs/scene-env.ts'
+export { readSceneOptions, sceneEnv } from '../envs/scene-env.ts'
+export type { Dynamics, SimpleEnvSpec, SimpleStep } from '../envs/simple-env.ts'
 export { simpleEnv } from '../envs/simple-env.ts'
-export { presets, registerPreset } from './config/presets.ts'
+export type { GoalTask, Task, TaskSpec, TaskState } from '../envs/task.ts'
 export type { VectorEnvOptions } from '../envs/vector/index.ts'
 export { makeVectorEnv } from '../envs/vector/index.ts'
 export {
@@ -25,14 +41,30 @@ export {
   timeLimit,
 } from '../envs/wrappers/index.ts'
 export { makeAgent, makeEncoder } from './compose/make.ts'
+export type { Preset } from './config/presets.ts'
+export { presets, registerPreset } from './config/presets.ts'
+export type { TrainConfig, TrainConfigInput } from './config/train-config.ts'
 export type { Agent, AgentSpec, ActMode, TransitionBatch } from './core/agent.ts'
-export type { FrameBatch } from './core/batches.ts'
+export type {
+  AugmentedPairBatch,
+  Batches,
+  BatchKind,
+  ContextBatch,
+  EpisodeBatch,
+  FrameBatch,
+  FrameTupleBatch,
+  GraspTripletBatch,
+  MultiViewBatch,
+  PixelTransitionBatch,
+} from './core/batches.ts'
 export type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from './core/dataset.ts'
 export type { BatchRequest, Encoder, EncoderSpec, LearningEncoder } from './core/encoder.ts'
 export { encodeGoal, isLearning } from './core/encoder.ts'
 export type { EncoderInput, FrameWindow, InputSpec } from './core/encoder-input.ts'
 export { encoderInput, goalInput, SINGLE_FRAME } from './core/encoder-input.ts'
 export type {
+  CameraEnv,
+  CameraMatrices,
   Env,
   EnvSpec,
   EnvState,
@@ -44,17 +76,17 @@ export type {
   SimulatedEnv,
   StepResult,
 } from './core/env.ts'
-export { isGoalEnv, isSimulatedEnv } from './core/env.ts'
-export type { ErrorCode } from './core/errors.ts'
+export { isCameraEnv, isGoalEnv, isSimulatedEnv } from './core/env.ts'
+export type { ErrorCode, ErrorParts } from './core/errors.ts'
 export { ArmatureError } from './core/errors.ts'
 export type { Goal, GoalOutcomes, GoalReward, GoalSource } from './core/goals.ts'
-export type { DType, Metrics, NamedArrays, NdArray } from './core/ndarray.ts'
-export { ndarray } from './core/ndarray.ts'
+export type { DType, Metrics, NamedArrays, NdArray, NdData } from './core/ndarray.ts'
+export { ndarray, sizeOf } from './core/ndarray.ts'
 export type { GoalView, Policy } from './core/policy.ts'
 export type { RngState } from './core/rng.ts'
 export { Rng } from './core/rng.ts'
 export type { BoxSpace } from './core/spaces.ts'
-export { boxSpace, imageSpace } from './core/spaces.ts'
+export { boxSpace, imageSpace, sampleSpace, symmetricSpace } from './core/spaces.ts'
 export type {
   AutoresetMode,
   FinalStep,
@@ -64,30 +96,51 @@ export type {
   VectorResetResult,
   VectorStepResult,
 } from './core/vector-env.ts'
+export type { EmbeddingData } from './evaluate/embedding.ts'
 export { embeddingMeasures } from './evaluate/embedding.ts'
+export type { CollapseVerdict } from './evaluate/measures/collapse.ts'
 export { collapseVerdict } from './evaluate/measures/collapse.ts'
+export type { PairedComparison } from './evaluate/measures/compare.ts'
 export { comparePaired } from './evaluate/measures/compare.ts'
-export type { EmbeddedEpisode, EmbeddedEpisodes } from './evaluate/measures/embedded-episodes.ts'
-export type { Measurement } from './evaluate/measures/measurement.ts'
-export type { MeasureTable } from './evaluate/measures/measures.ts'
+export type {
+  EmbeddedEpisode,
+  EmbeddedEpisodes,
+  FeasibleNext,
+  TrueDistance,
+} from './evaluate/measures/embedded-episodes.ts'
+export type { Direction, Measure, Measurement } from './evaluate/measures/measurement.ts'
+export type { MeasureOptions, MeasureTable, Resamples } from './evaluate/measures/measures.ts'
 export { measureEpisodes, measures } from './evaluate/measures/measures.ts'
+export type { NextStep, RewardSample, StepReward } from './evaluate/measures/reward-distance.ts'
 export { dardDistance, epicDistance } from './evaluate/measures/reward-distance.ts'
-export { evaluatePolicy, summarize } from './evaluate/policy.ts'
+export type { EpisodeResult, EvaluationOptions } from './evaluate/policy.ts'
+export { EVALUATION_SEED, evaluatePolicy, summarize } from './evaluate/policy.ts'
+export type { BootstrapOptions, Interval } from './evaluate/statistics.ts'
 export { bootstrapInterval, interquartileMean, performanceProfile } from './evaluate/statistics.ts'
 export { openDataset } from './io/lerobot/reader.ts'
+export type { ObjectSplit } from './io/lerobot/splits.ts'
 export { heldOutObjects, splitByEpisode, splitByObject } from './io/lerobot/splits.ts'
+export type { LeRobotWriterOptions } from './io/lerobot/writer.ts'
 export { LeRobotWriter } from './io/lerobot/writer.ts'
+export type { BatchOptions, BatchSampler } from './replay/batch-sampler.ts'
+export { makeSampler } from './replay/batch-sampler.ts'
+export type { EpisodeSource, FrameShape } from './replay/episode-source.ts'
+export type { EpisodeStoreOptions } from './replay/episode-store.ts'
 export { EpisodeStore } from './replay/episode-store.ts'
 export { latentDistanceReward, pixelMseReward } from './replay/rewards.ts'
+export type { RelabelMix } from './replay/relabel.ts'
+export type { GoalSampling, SamplerOptions } from './replay/sampler.ts'
 export { sampleTransitions } from './replay/sampler.ts'
+export type { CollectedFrames, CollectOptions } from './run/collect.ts'
 export { collectFrames } from './run/collect.ts'
 export { goalBank, priorGoals, stateGoals } from './run/goal-sources.ts'
 export { agentPolicy, randomPolicy, stillPolicy } from './run/policies.ts'
+export type { PretrainData, PretrainOptions } from './run/pretrain.ts'
 export { pretrainEncoder } from './run/pretrain.ts'
 export type { EpisodeFeatures, Representation } from './run/representation.ts'
 export { encoderRepresentation, proprioRepresentation, stateRepresentation } from './run/representation.ts'
+export type { TrainerHooks, TrainerParts, TrainerSchedule, TrainerState } from './run/trainer.ts'
 export { Trainer } from './run/trainer.ts'
-export type { Program } from './tensor/compile/program.ts'
-export { compile, exportOnnx } from './tensor/compile/program.ts'
-export type { EngineInfo, EngineOptions } from './tensor/engine.ts'
+export type { EngineInfo, EngineName, EngineOptions } from './tensor/engine.ts'
 export { engineInfo, startEngine } from './tensor/engine.ts'
+export { z } from 'zod'

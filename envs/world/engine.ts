@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { OptionReader } from '../options.ts'
 import { oneOf } from '../options.ts'

@@ -1,3 +1,4 @@
+/// <reference types="long" preserve="true" />
 /**
  * TensorFlow.js for everybody: the one module that imports it. Importing this registers the `cpu` backend (where variables
  * live, whatever engine runs) and the gradients of all ops, and silences the start-up banner.
@@ -9,8 +10,6 @@
 import * as util from 'node:util'
 import { env, ready, scalar, setBackend } from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
-// tfjs-core's Node bundle leaves the gradient registrations out; those of tfjs-layers go to the same global registry.
-import '@tensorflow/tfjs-layers'
 import { registerMissingGradients } from './gradients.ts'
 import { mendKernels } from './kernels.ts'
 
@@ -42,6 +41,9 @@ async function startCpuBackend(): Promise<void> {
   env().set('IS_TEST', false)
 }
 
+// tfjs-core's Node bundle leaves the gradient registrations out; those of tfjs-layers go to the same global registry. Imported here, its
+// types, which strict compilers refuse, stay out of what this module declares.
+await import('@tensorflow/tfjs-layers')
 mendKernels()
 registerMissingGradients()
 await startCpuBackend()

@@ -1,0 +1,13 @@
+/** What networks are written in and compiled with, for encoders and agents of your own. Importing it loads TensorFlow.js. */
+export type { AdamOptions } from './adam.ts'
+export { Adam } from './adam.ts'
+export type { Program } from './compile/program.ts'
+export { compile, exportOnnx } from './compile/program.ts'
+export type { EngineInfo, EngineName, EngineOptions, EngineProbe } from './engine.ts'
+export { engineInfo, probeEngines, startEngine } from './engine.ts'
+export * from './gaussian.ts'
+export * from './init.ts'
+export * from './layers.ts'
+export * from './losses.ts'
+export * from './parameters.ts'
+export { tf } from './tf.ts'
