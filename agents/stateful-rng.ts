@@ -22,7 +22,7 @@ export class StatefulRng implements Stateful {
     return { state: { data, shape: [STATE_SIZE] } }
   }
 
-  prepare(arrays: NamedArrays): () => void {
+  restorer(arrays: NamedArrays): () => void {
     checkNames('random stream', ['state'], arrays)
     const { data } = arrays['state']!
     if (!(data instanceof Float64Array) || data.length !== STATE_SIZE) {

@@ -14,9 +14,9 @@ import { Pca } from './pca/pca.ts'
 import type { PixelsConfig } from './pixels/config.ts'
 import { pixelsConfigSchema } from './pixels/config.ts'
 import { Pixels } from './pixels/pixels.ts'
-import type { RandomConvConfig } from './random-conv/config.ts'
-import { randomConvConfigSchema } from './random-conv/config.ts'
-import { RandomConv } from './random-conv/random-conv.ts'
+import type { RandomNetworkConfig } from './random/config.ts'
+import { randomNetworkConfigSchema } from './random/config.ts'
+import { RandomNetwork } from './random/random.ts'
 
 /** How the catalogue makes an encoder. `config` has gone through `configSchema`. */
 export interface EncoderEntry {
@@ -43,8 +43,8 @@ const catalogue: Record<string, EncoderEntry> = {
   },
   random: {
     summary: 'control: the same network, untrained',
-    configSchema: randomConvConfigSchema,
-    create: (frameShape, config, rng) => new RandomConv(frameShape, config as RandomConvConfig, rng),
+    configSchema: randomNetworkConfigSchema,
+    create: (frameShape, config, rng) => new RandomNetwork(frameShape, config as RandomNetworkConfig, rng),
   },
   pixels: {
     summary: 'control: the pixels themselves, downsampled',

@@ -189,8 +189,7 @@ export class Sac implements Agent {
 
   /** Q' <- Q' + tau (Q - Q')  (algorithm 1, last line). */
   #targetStep(): void {
-    const targets = this.#targetCritics.variable
-    targets.assign(tf.add(targets, tf.mul(tf.sub(this.#critics.variable, targets), this.#config.tau)))
+    this.#targetCritics.follow(this.#critics, this.#config.tau)
   }
 
   /** Mean and log std [B, A] of the Gaussian before the tanh. */

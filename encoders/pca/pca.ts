@@ -1,19 +1,15 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
-import type { EncoderInput } from '../../src/core/encoder-input.ts'
-import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
-import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
+import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { Metrics } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
-import { compile } from '../../src/tensor/compile/program.ts'
-import { restoreParts, saveParts } from '../../src/tensor/parameters.ts'
+import type { FrameTensors } from '../../src/tensor/features.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { centred, checkFrames, decodeLatents, encodeFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
+import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '../shared/frames.ts'
 import { principalComponents } from '../shared/spectrum.ts'
+import { TensorEncoder } from '../shared/tensor-encoder.ts'
 import type { PcaConfig } from './config.ts'
-
-type Constant = 'meanFrame' | 'components' | 'scale'
-type Arrays<N extends string> = Record<N, tf.Tensor>
 
 /**
  * Principal components of frames (Pearson 1901): the linear code with the least squared error of pixels.
@@ -24,47 +20,48 @@ type Arrays<N extends string> = Record<N, tf.Tensor>
  * latents is 1: not whitened, distances of latents are Euclidean distances of frames along V, divided by s. Before
  * `fitStatistics` every frame is 0.
  */
-export class Pca implements Encoder<'frames'> {
-  readonly spec: EncoderSpec<'frames'>
-  readonly #constants: Constants<Constant>
-  readonly #encode: Program<'frames' | Constant, 'latents'>
-  readonly #decode: Program<'latents' | Constant, 'images'>
-  readonly #evaluate: Program<'frames' | Constant, 'loss'>
+export class Pca extends TensorEncoder {
+  readonly #constants: Constants<'meanFrame' | 'components' | 'scale'>
+  readonly #decode: Program<'latents', 'images'>
+  readonly #evaluate: Program<'frames', 'loss'>
 
-  constructor(frameShape: readonly [number, number, number], { latentSize }: PcaConfig) {
-    this.spec = { name: 'pca', frameShape, latentSize, ...LEARNS_FROM_FRAMES }
+  constructor(frameShape: EncoderSpec['frameShape'], { latentSize }: PcaConfig) {
+    super(singleFrameSpec('pca', frameShape, latentSize))
     const pixels = sizeOf(frameShape)
-    this.#constants = new Constants({
+    const constants = new Constants({
       meanFrame: ndarray(new Float32Array(pixels), frameShape),
       components: ndarray(new Float32Array(latentSize * pixels), [latentSize, pixels]),
       scale: ndarray(Float32Array.of(1), [1]),
     })
-    this.#encode = compile('pca encode', (inputs) => ({ latents: latentsOf(inputs) }))
-    this.#decode = compile('pca decode', (inputs) => ({
-      images: tf.mul(tf.clipByValue(framesOf(inputs), 0, 1), 255), // [B, H, W, C]
+    this.#constants = this.own(this.saved('constants', constants))
+    this.#decode = this.program('decode', ({ latents }) => ({
+      images: toImages(this.#offsets(latents), constants.tensor('meanFrame')),
     }))
-    this.#evaluate = compile('pca evaluate', (inputs) => {
-      const reconstruction = framesOf({ ...inputs, latents: latentsOf(inputs) })
-      const error = tf.sub(centred(inputs.frames, inputs.meanFrame), tf.sub(reconstruction, inputs.meanFrame))
-      return { loss: tf.div(tf.sum(tf.square(error)), inputs.frames.shape[0]!) }
+    this.#evaluate = this.program('evaluate', ({ frames }) => {
+      const error = tf.sub(this.#centred(frames), this.#offsets(this.latentFunction({ frames })))
+      return { loss: tf.div(tf.sum(tf.square(error)), frames.shape[0]!) }
     })
   }
 
-  /** The latents as a pure function of uint8 frames [B, H, W, C] -> [B, D], with the components baked in: what is exported. */
-  latentFunction(frames: tf.Tensor): tf.Tensor {
-    const constant = ({ data, shape }: NdArray): tf.Tensor => tf.tensor(data as Float32Array, [...shape])
-    const { meanFrame, components, scale } = this.#constants.arrays
-    return latentsOf({
-      frames,
-      meanFrame: constant(meanFrame),
-      components: constant(components),
-      scale: constant(scale),
-    })
+  latentFunction({ frames }: FrameTensors): tf.Tensor {
+    const x = tf.reshape(this.#centred(frames), [frames.shape[0]!, sizeOf(this.spec.frameShape)]) // [B, P]
+    const projected = tf.matMul(x, this.#constants.tensor('components'), false, true)
+    return tf.div(projected, this.#constants.tensor('scale')) // [B, D]
+  }
+
+  /** s V^T z: what a latent adds to the mean frame, [B, H, W, C]. */
+  #offsets(latents: tf.Tensor): tf.Tensor {
+    const scaled = tf.mul(latents, this.#constants.tensor('scale'))
+    return tf.reshape(tf.matMul(scaled, this.#constants.tensor('components')), [-1, ...this.spec.frameShape])
+  }
+
+  #centred(frames: tf.Tensor): tf.Tensor {
+    return centred(frames, this.#constants.tensor('meanFrame')) // [B, H, W, C]
   }
 
   /** Finds the components; `explained_variance` is the share of the variance of pixels that lies along them. */
   async fitStatistics(batch: FrameBatch): Promise<Metrics> {
-    checkFrames(this.spec, batch)
+    batchFrames(this.spec, batch)
     const { latentSize } = this.spec
     const { meanFrame, components, variances, totalVariance } = await principalComponents(batch, latentSize)
     const explained = variances.reduce((sum, variance) => sum + variance, 0)
@@ -77,43 +74,11 @@ export class Pca implements Encoder<'frames'> {
 
   /** Squared error of an image, summed over pixels in [0, 1], as the autoencoders report it. */
   async evaluate(batch: FrameBatch): Promise<Metrics> {
-    checkFrames(this.spec, batch)
-    const frames = ndarray(batch.frames, [batch.count, ...this.spec.frameShape])
-    const loss = (await this.#evaluate.run({ frames, ...this.#constants.arrays })).loss.data[0]!
+    const loss = (await this.#evaluate.run({ frames: batchFrames(this.spec, batch) })).loss.data[0]!
     return { loss, reconstruction: loss }
   }
 
-  async encode(input: EncoderInput): Promise<Float32Array> {
-    return encodeFrames(this.spec, input, async (frames) => {
-      return (await this.#encode.run({ frames, ...this.#constants.arrays })).latents
-    })
+  decode(latents: Float32Array, count: number): Promise<Uint8Array> {
+    return decodeLatents(this.spec, latents, count, async (rows) => (await this.#decode.run(rows)).images)
   }
-
-  async decode(latents: Float32Array, count: number): Promise<Uint8Array> {
-    return decodeLatents(this.spec, latents, count, async (rows) => {
-      return (await this.#decode.run({ latents: rows, ...this.#constants.arrays })).images
-    })
-  }
-
-  save(): NamedArrays {
-    return saveParts({ constants: this.#constants })
-  }
-
-  restore(arrays: NamedArrays): void {
-    restoreParts('pca', { constants: this.#constants }, arrays)
-  }
-
-  dispose(): void {
-    for (const program of [this.#encode, this.#decode, this.#evaluate]) program.dispose()
-  }
-}
-
-function latentsOf({ frames, meanFrame, components, scale }: Arrays<'frames' | Constant>): tf.Tensor {
-  const x = tf.reshape(centred(frames, meanFrame), [frames.shape[0]!, components.shape[1]!]) // [B, P]
-  return tf.div(tf.matMul(x, components, false, true), scale) // [B, D]
-}
-
-function framesOf({ latents, meanFrame, components, scale }: Arrays<'latents' | Constant>): tf.Tensor {
-  const x = tf.matMul(tf.mul(latents, scale), components) // [B, P]
-  return tf.add(tf.reshape(x, [latents.shape[0]!, ...meanFrame.shape]), meanFrame) // [B, H, W, C]
 }

@@ -1,11 +1,12 @@
 import type { EncoderInput } from '../../src/core/encoder-input.ts'
-import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
+import { checkInput } from '../../src/core/encoder-input.ts'
+import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
-import type { NamedArrays } from '../../src/core/ndarray.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
-import { restoreParts } from '../../src/tensor/parameters.ts'
+import type { FrameTensors } from '../../src/tensor/features.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { checkFrames, LEARNS_FROM_FRAMES } from '../shared/frames.ts'
+import { singleFrameSpec } from '../shared/frames.ts'
+import { TensorEncoder } from '../shared/tensor-encoder.ts'
 import type { PixelsConfig } from './config.ts'
 
 /**
@@ -15,12 +16,11 @@ import type { PixelsConfig } from './config.ts'
  *
  * so that the distance of two latents is the root-mean-square difference of the two downsampled images, 0 to 1.
  */
-export class Pixels implements Encoder<'frames'> {
-  readonly spec: EncoderSpec<'frames'>
+export class Pixels extends TensorEncoder {
   readonly #block: number
 
   /** @throws ArmatureError `bad-config` when `block` does not divide the frame. */
-  constructor(frameShape: readonly [number, number, number], { block }: PixelsConfig) {
+  constructor(frameShape: EncoderSpec['frameShape'], { block }: PixelsConfig) {
     const [height, width, channels] = frameShape
     if (height % block !== 0 || width % block !== 0) {
       throw new ArmatureError('bad-config', 'pixels block', {
@@ -28,13 +28,11 @@ export class Pixels implements Encoder<'frames'> {
         got: String(block),
       })
     }
-    const latentSize = (height / block) * (width / block) * channels
-    this.spec = { name: 'pixels', frameShape, latentSize, ...LEARNS_FROM_FRAMES }
+    super(singleFrameSpec('pixels', frameShape, (height / block) * (width / block) * channels))
     this.#block = block
   }
 
-  /** The latents as a pure function of uint8 frames [B, H, W, C] -> [B, D]: what is exported. */
-  latentFunction(frames: tf.Tensor): tf.Tensor {
+  latentFunction({ frames }: FrameTensors): tf.Tensor {
     const [height, width, channels] = this.spec.frameShape
     const [rows, columns] = [height / this.#block, width / this.#block]
     const blocks = tf.reshape(tf.cast(frames, 'float32'), [-1, this.#block, columns, this.#block * channels])
@@ -42,8 +40,8 @@ export class Pixels implements Encoder<'frames'> {
     return tf.mul(tf.reshape(means, [-1, rows * columns * channels]), this.#factor())
   }
 
-  async encode(input: EncoderInput): Promise<Float32Array> {
-    checkFrames(this.spec, input)
+  override async encode(input: EncoderInput): Promise<Float32Array> {
+    checkInput(this.spec, input)
     const { frameShape, latentSize } = this.spec
     const [, width, channels] = frameShape
     const frameSize = sizeOf(frameShape)
@@ -81,16 +79,6 @@ export class Pixels implements Encoder<'frames'> {
     }
     return images
   }
-
-  save(): NamedArrays {
-    return {}
-  }
-
-  restore(arrays: NamedArrays): void {
-    restoreParts('pixels', {}, arrays)
-  }
-
-  dispose(): void {}
 
   #factor(): number {
     return 1 / (255 * Math.sqrt(this.spec.latentSize))

@@ -1,36 +1,54 @@
 import type { NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import type { Stateful } from '../../src/tensor/parameters.ts'
-import { checkNames, floatsOf } from '../../src/tensor/parameters.ts'
+import { assignFlat, checkNames, floatsOf } from '../../src/tensor/parameters.ts'
+import { tf } from '../../src/tensor/tf.ts'
 
-/** Arrays that an encoder takes from its data instead of learning them, e.g. the mean frame: part of its state. */
+/**
+ * Numbers that an encoder takes from its data instead of learning them, e.g. the mean frame. Compiled functions read them as
+ * tensors and see what they are at the time of the run.
+ */
 export class Constants<N extends string> implements Stateful {
-  /** The arrays themselves; their data is overwritten by {@link set} and on restoring. */
-  readonly arrays: Readonly<Record<N, NdArray<Float32Array>>>
+  readonly #shapes: Readonly<Record<N, readonly number[]>>
+  readonly #flat: Readonly<Record<N, tf.Variable>>
 
-  constructor(arrays: Record<N, NdArray<Float32Array>>) {
-    this.arrays = arrays
+  /** @param initial values until {@link set} or a restore */
+  constructor(initial: Readonly<Record<N, NdArray<Float32Array>>>) {
+    const names = Object.keys(initial) as N[]
+    const each = <T>(make: (name: N) => T): Record<N, T> =>
+      Object.fromEntries(names.map((name) => [name, make(name)])) as Record<N, T>
+    this.#shapes = each((name) => initial[name].shape)
+    this.#flat = each((name) => tf.tidy(() => tf.variable(tf.tensor1d(initial[name].data), false)))
   }
 
-  set(values: Readonly<Record<N, ArrayLike<number>>>): void {
-    for (const [name, { data }] of this.#entries()) data.set(values[name])
+  /** One of them in its shape; belongs in a compiled function. */
+  tensor(name: N): tf.Tensor {
+    return tf.reshape(this.#flat[name], [...this.#shapes[name]])
+  }
+
+  /** The present values of one of them; read only. */
+  values(name: N): Float32Array {
+    return this.#flat[name].dataSync<'float32'>()
+  }
+
+  set(values: Readonly<Partial<Record<N, ArrayLike<number>>>>): void {
+    for (const name of Object.keys(values) as N[]) assignFlat(this.#flat[name], Float32Array.from(values[name]!))
   }
 
   toArrays(): NamedArrays {
-    return Object.fromEntries(this.#entries().map(([name, { data, shape }]) => [name, { data: data.slice(), shape }]))
+    return Object.fromEntries(this.#names().map((n) => [n, { data: this.values(n).slice(), shape: this.#shapes[n] }]))
   }
 
-  prepare(arrays: NamedArrays): () => void {
-    const own = this.#entries()
-    checkNames(
-      'constants',
-      own.map(([name]) => name),
-      arrays,
-    )
-    const values = own.map(([name, { shape }]) => floatsOf(name, arrays, shape))
-    return () => own.forEach(([, { data }], i) => data.set(values[i]!))
+  restorer(arrays: NamedArrays): () => void {
+    checkNames('constants', this.#names(), arrays)
+    const values = this.#names().map((name) => [name, floatsOf(name, arrays, this.#shapes[name])] as const)
+    return () => this.set(Object.fromEntries(values) as Record<N, Float32Array>)
   }
 
-  #entries(): [N, NdArray<Float32Array>][] {
-    return Object.entries(this.arrays) as [N, NdArray<Float32Array>][]
+  dispose(): void {
+    for (const name of this.#names()) this.#flat[name].dispose()
+  }
+
+  #names(): N[] {
+    return Object.keys(this.#flat) as N[]
   }
 }

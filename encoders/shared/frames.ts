@@ -1,51 +1,73 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
-import type { EncoderInput } from '../../src/core/encoder-input.ts'
-import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
+import type { EncoderInput, InputSpec } from '../../src/core/encoder-input.ts'
+import { checkInput, requireBytes, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
-import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import { tf } from '../../src/tensor/tf.ts'
 
-/** The part of the spec that encoders of single frames, learning from single frames, have in common. */
-export const LEARNS_FROM_FRAMES = {
-  batch: { kind: 'frames', options: {} },
-  window: SINGLE_FRAME,
-  takesContext: false,
-} as const
-
-/** Frames per program run of `encode` and `decode`; a shorter rest is padded, so that only two shapes are ever compiled. */
+/** Rows per program run of `encode` and `decode`; a shorter rest is padded, so that only two shapes are ever compiled. */
 const CHUNK = 64
+
+/** The spec of an encoder that looks at single frames and learns from them. */
+export function singleFrameSpec(
+  name: string,
+  frameShape: EncoderSpec['frameShape'],
+  latentSize: number,
+): EncoderSpec<'frames'> {
+  const batch = { kind: 'frames', options: {} } as const
+  return { name, frameShape, latentSize, batch, window: SINGLE_FRAME, takesContext: false }
+}
 
 /** uint8 frames in [0, 1], minus the mean frame: what networks see, so that a static background costs them nothing. */
 export function centred(frames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
   return tf.sub(tf.mul(tf.cast(frames, 'float32'), 1 / 255), meanFrame)
 }
 
-/** @throws ArmatureError `bad-shape` for frames that `spec` does not take. */
-export function checkFrames({ name, frameShape }: EncoderSpec, { frames, count }: FrameBatch): void {
-  const expected = count * sizeOf(frameShape)
-  if (frames.length === expected) return
-  throw new ArmatureError('bad-shape', `${name} frames`, {
-    expected: `uint8 [${[count, ...frameShape].join(', ')}]`,
-    got: `${frames.length} bytes`,
-  })
+/** The way back: images in [0, 255] of what a network says of frames minus the mean frame. */
+export function toImages(centredFrames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.clipByValue(tf.add(centredFrames, meanFrame), 0, 1), 255)
 }
 
 /**
- * Latents [count, latentSize] of a batch, by a program from frames [rows, height, width, channels] to latents [rows, latentSize].
- * @throws ArmatureError `bad-shape` for frames that `spec` does not take.
+ * `count` frames as an array [count, height, width, channels] for a program.
+ * @throws ArmatureError `bad-shape` for frames that the encoder does not take.
  */
-export async function encodeFrames(
+export function frameArray({ name, frameShape }: InputSpec, frames: Uint8Array, count: number): NdArray<Uint8Array> {
+  const shape = [count, ...frameShape]
+  requireBytes(`${name} frames`, frames, shape)
+  return ndarray(frames, shape)
+}
+
+/** The same for a batch of single frames. */
+export function batchFrames(spec: InputSpec, { frames, count }: FrameBatch): NdArray<Uint8Array> {
+  return frameArray(spec, frames, count)
+}
+
+/** Rows of what a program is given, by input. */
+export type RowInputs = Readonly<Record<string, NdArray>>
+
+/**
+ * Latents [count, latentSize] of an input, by a program from frames [rows, ...] and, where the encoder takes it, `context`, to latents
+ * [rows, latentSize].
+ * @throws ArmatureError `bad-shape` or `bad-argument` for an input that `spec` does not take.
+ */
+export async function encodeInput(
   spec: EncoderSpec,
   input: EncoderInput,
-  encode: (frames: NdArray) => Promise<NdArray>,
+  encode: (rows: RowInputs) => Promise<NdArray>,
 ): Promise<Float32Array> {
-  checkFrames(spec, input)
-  const { latentSize, frameShape } = spec
-  const latents = new Float32Array(input.count * latentSize)
-  await inChunks(input.frames, input.count, async (data, rows, from) => {
-    latents.set(valid(await encode(ndarray(data, [rows, ...frameShape])), input.count - from), from * latentSize)
+  checkInput(spec, input)
+  const { count, frames, context } = input
+  const { latentSize, frameShape, window, takesContext } = spec
+  const shape = [count, ...(window.frames === 1 ? [] : [window.frames]), ...frameShape]
+  const inputs = {
+    frames: ndarray(frames, shape),
+    ...(takesContext && { context: ndarray(context!, [count, ...frameShape]) }),
+  }
+  const latents = new Float32Array(count * latentSize)
+  await inChunks(inputs, count, async (rows, from) => {
+    latents.set(valid(await encode(rows), count - from), from * latentSize)
   })
   return latents
 }
@@ -55,35 +77,38 @@ export async function decodeLatents(
   { latentSize, frameShape }: EncoderSpec,
   latents: Float32Array,
   count: number,
-  decode: (latents: NdArray) => Promise<NdArray>,
+  decode: (rows: { readonly latents: NdArray }) => Promise<NdArray>,
 ): Promise<Uint8Array> {
   const imageSize = sizeOf(frameShape)
   const images = new Uint8Array(count * imageSize)
-  await inChunks(latents, count, async (data, rows, from) => {
-    const values = valid(await decode(ndarray(data, [rows, latentSize])), count - from)
+  await inChunks({ latents: ndarray(latents, [count, latentSize]) }, count, async (rows, from) => {
+    const values = valid(await decode(rows), count - from)
     for (let i = 0, to = from * imageSize; i < values.length; i++) images[to++] = Math.round(values[i]!)
   })
   return images
 }
 
-/** Gives `run` the `rows` rows of `data`, `CHUNK` at a time from row `from` on; one row alone goes as it is, for acting. */
-async function inChunks<T extends Uint8Array | Float32Array>(
-  data: T,
-  rows: number,
-  run: (data: T, rows: number, from: number) => Promise<void>,
+/** Gives `run` the `count` rows of all `inputs`, `CHUNK` at a time from row `from` on; one row alone goes as it is, for acting. */
+async function inChunks<I extends RowInputs>(
+  inputs: I,
+  count: number,
+  run: (rows: I, from: number) => Promise<void>,
 ): Promise<void> {
-  if (rows === 1) return run(data, 1, 0)
-  const rowSize = data.length / rows
-  for (let from = 0; from < rows; from += CHUNK) {
-    const chunk = data.subarray(from * rowSize, (from + CHUNK) * rowSize) as T
-    await run(rows - from < CHUNK ? padded(chunk, CHUNK * rowSize) : chunk, CHUNK, from)
+  if (count === 1) return run(inputs, 0)
+  for (let from = 0; from < count; from += CHUNK) {
+    const rows = Object.entries(inputs).map(([name, array]) => [name, chunk(array, from)])
+    await run(Object.fromEntries(rows) as I, from)
   }
 }
 
-function padded<T extends Uint8Array | Float32Array>(data: T, length: number): T {
-  const all = data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length)
-  all.set(data)
-  return all as T
+/** `CHUNK` rows of an array, padded with zeros beyond its end. */
+function chunk({ data, shape: [count, ...rest] }: NdArray, from: number): NdArray {
+  const rowSize = sizeOf(rest)
+  const rows = data.subarray(from * rowSize, (from + CHUNK) * rowSize)
+  if (count! - from >= CHUNK) return ndarray(rows, [CHUNK, ...rest])
+  const padded = data instanceof Uint8Array ? new Uint8Array(CHUNK * rowSize) : new Float32Array(CHUNK * rowSize)
+  padded.set(rows)
+  return ndarray(padded, [CHUNK, ...rest])
 }
 
 /** The first `count` rows of a program's output, or all where there are not so many: what comes after them is of padding. */

@@ -20,7 +20,7 @@ export type Architecture = 'spatial' | 'rig'
 export const architectureSchema: z.ZodDefault<z.ZodEnum<{ spatial: 'spatial'; rig: 'rig' }>> = z
   .enum(['spatial', 'rig'])
   .default('spatial')
-  .describe('networks between 15x15 maps and latent: by positions, or the flattened ones of RIG')
+  .describe('networks between the first maps and the latent: by positions, or the flattened ones of RIG')
 
 /** The last layer of an encoder. */
 export interface Head {
@@ -29,76 +29,109 @@ export interface Head {
   readonly size: number
 }
 
-const SIDE = 48
-/** Side and channels of the map next to the image, in encoder and decoder. */
-const [MAP_SIDE, MAP_CHANNELS] = [15, 16]
+type Size = readonly [height: number, width: number]
+
+/** Channels of the maps next to the image. */
+const MAP_CHANNELS = 16
+/** What the first convolution, and RIG's two that follow it, do to a side. */
+const firstSide = (side: number): number => Math.floor((side - 5) / 3) + 1
+const halved = (side: number): number => Math.floor((side - 3) / 2) + 1
+/** The smallest map that a transposed convolution, 6x6 s3 or 3x3 s2, makes no smaller than `side`. */
+const mapFor = (side: number): number => Math.ceil((side - 6) / 3) + 1
+const halfFor = (side: number): number => Math.ceil((side - 3) / 2) + 1
+
+/** Smallest side: `spatial` needs two positions to tell apart, `rig` something left after its three convolutions. */
+const MIN_SIDE = { spatial: 8, rig: 23 } as const
+const MAX_SIDE = 512
+const MAX_CHANNELS = 64
 
 /**
- * Encoder [B, 48, 48, C] -> [B, head.size].
+ * Encoder [B, H, W, C] -> [B, head.size], for frames of any height and width from {@link MIN_SIDE} to 512.
  *
- * Both architectures have the first convolution of RIG's 48x48 network (5x5 s3 16), without padding, and differ between those
- * 15x15 maps and the latent; {@link decoderNetwork} is the other half.
+ * Both architectures have the first convolution of RIG's 48x48 network (5x5 s3 16), without padding, and differ between those maps
+ * (15x15 of 48x48; up to two rows and columns at the far border go unseen where 3 does not divide what is left) and the latent;
+ * {@link decoderNetwork} is the other half.
  *
  * `rig` is that network: conv 3x3 s2 32, 3x3 s2 64, a dense layer.
  *
  * `spatial` speaks of positions on both sides. The encoder reads them off (conv 3x3 32, spatial soft-arg-max), the decoder paints
  * a map by a function of latent and position (spatial broadcast, 1x1 convolutions of 64). Latents are then close to linear in
  * where things are, and stay so where few frames were seen; README.md of the beta-VAE has the numbers.
- * @throws ArmatureError `bad-shape` for other sizes.
+ * @throws ArmatureError `bad-shape` for frames that are too small or too large.
  */
 export function encoderNetwork(
-  frameShape: readonly [number, number, number],
+  frameShape: readonly [height: number, width: number, channels: number],
   architecture: Architecture,
   head: Head,
 ): Layer {
+  requireSize(frameShape, architecture)
   const [height, width, channels] = frameShape
-  if (height !== SIDE || width !== SIDE) {
-    throw new ArmatureError('bad-shape', 'frames of a convolutional encoder', {
-      expected: `${SIDE}x${SIDE} pixels`,
-      got: `${height}x${width}`,
-      fix: `set env.options so that the camera renders ${SIDE}x${SIDE}`,
-    })
-  }
+  const map: Size = [firstSide(height), firstSide(width)]
   return sequential([
     ...conv('encoder/conv0', { inputChannels: channels, outputChannels: MAP_CHANNELS, kernelSize: 5, stride: 3 }),
-    architecture === 'rig' ? flattenedEncoder(head) : spatialEncoder(head), // [B, 15, 15, 16] -> [B, head.size]
+    architecture === 'rig' ? flattenedEncoder(map, head) : spatialEncoder(map, head), // [B, *map, 16] -> [B, head.size]
   ])
 }
 
-/** The mirror image: decoder [B, latentSize] -> [B, 48, 48, C], its last layer RIG's transposed convolution (6x6 s3). */
-export function decoderNetwork(channels: number, architecture: Architecture, latentSize: number): Layer {
+/**
+ * The mirror image: decoder [B, latentSize] -> [B, H, W, C], its last layer RIG's transposed convolution (6x6 s3). What it paints beyond
+ * the frame is cut off, as much on either side; nothing of 48x48.
+ */
+export function decoderNetwork(
+  [height, width, channels]: readonly [height: number, width: number, channels: number],
+  architecture: Architecture,
+  latentSize: number,
+): Layer {
+  const map: Size = [mapFor(height), mapFor(width)]
+  const image = { inputChannels: MAP_CHANNELS, outputChannels: channels, kernelSize: 6, stride: 3 } as const
   return sequential([
-    architecture === 'rig' ? flattenedDecoder(latentSize) : spatialDecoder(latentSize), // [B, D] -> [B, 15, 15, 16]
-    conv2dTranspose('decoder/image', {
-      inputChannels: MAP_CHANNELS,
-      outputChannels: channels,
-      kernelSize: 6,
-      stride: 3,
-      padding: 'valid',
-    }), // [B, 48, 48, C]
+    architecture === 'rig' ? flattenedDecoder(map, latentSize) : spatialDecoder(map, latentSize), // [B, D] -> [B, >= map, 16]
+    conv2dTranspose('decoder/image', { ...image, padding: 'valid' }),
+    activation((x) => middle(x, height, width)), // [B, H, W, C]
   ])
 }
 
-/** Side and channels of the smallest map of `rig`. */
-const [FLAT_SIDE, FLAT_CHANNELS] = [3, 64]
-const FLAT_SIZE = FLAT_SIDE * FLAT_SIDE * FLAT_CHANNELS
+function requireSize([height, width, channels]: readonly number[], architecture: Architecture): void {
+  const min = MIN_SIDE[architecture]
+  const isSide = (side: number): boolean => Number.isInteger(side) && side >= min && side <= MAX_SIDE
+  const isChannels = Number.isInteger(channels) && channels! >= 1 && channels! <= MAX_CHANNELS
+  if (isSide(height!) && isSide(width!) && isChannels) return
+  throw new ArmatureError('bad-shape', `frames of a convolutional encoder (${architecture})`, {
+    expected: `${min} to ${MAX_SIDE} pixels a side, 1 to ${MAX_CHANNELS} channels`,
+    got: `${height}x${width}x${channels}`,
+    fix: 'let the camera render another size (env.options), or choose another encoder',
+  })
+}
 
-function flattenedEncoder({ name, size }: Head): Layer {
+/** The middle [B, height, width, C] of maps that are at least as large. */
+function middle(x: tf.Tensor, height: number, width: number): tf.Tensor {
+  const [batch, rows, columns, channels] = x.shape as [number, number, number, number]
+  if (rows === height && columns === width) return x
+  const start = [0, Math.floor((rows - height) / 2), Math.floor((columns - width) / 2), 0]
+  return tf.slice(x, start, [batch, height, width, channels])
+}
+
+/** Channels of the smallest map of `rig`, 3x3 of 48x48. */
+const FLAT_CHANNELS = 64
+
+function flattenedEncoder([height, width]: Size, { name, size }: Head): Layer {
+  const flatSize = halved(halved(height)) * halved(halved(width)) * FLAT_CHANNELS
   return sequential([
-    ...conv('encoder/conv1', { inputChannels: MAP_CHANNELS, outputChannels: 32, kernelSize: 3, stride: 2 }), // [B, 7, 7, 32]
-    ...conv('encoder/conv2', { inputChannels: 32, outputChannels: FLAT_CHANNELS, kernelSize: 3, stride: 2 }), // [B, 3, 3, 64]
-    activation((x) => tf.reshape(x, [x.shape[0]!, FLAT_SIZE])),
+    ...conv('encoder/conv1', { inputChannels: MAP_CHANNELS, outputChannels: 32, kernelSize: 3, stride: 2 }), // 7x7 of 48x48
+    ...conv('encoder/conv2', { inputChannels: 32, outputChannels: FLAT_CHANNELS, kernelSize: 3, stride: 2 }), // 3x3
+    activation((x) => tf.reshape(x, [x.shape[0]!, flatSize])),
     // RIG's initialisation: the posterior starts as the same small ball for every image.
-    dense(name, { inputSize: FLAT_SIZE, outputSize: size, kernelInit: uniform(1e-3) }),
+    dense(name, { inputSize: flatSize, outputSize: size, kernelInit: uniform(1e-3) }),
   ])
 }
 
-function flattenedDecoder(latentSize: number): Layer {
+function flattenedDecoder([height, width]: Size, latentSize: number): Layer {
+  const [rows, columns] = [halfFor(halfFor(height)), halfFor(halfFor(width))]
   return sequential([
-    dense('decoder/latent', { inputSize: latentSize, outputSize: FLAT_SIZE }),
+    dense('decoder/latent', { inputSize: latentSize, outputSize: rows * columns * FLAT_CHANNELS }),
     relu,
-    activation((x) => tf.reshape(x, [-1, FLAT_SIDE, FLAT_SIDE, FLAT_CHANNELS])),
-    ...deconv('decoder/deconv0', { inputChannels: FLAT_CHANNELS, outputChannels: 32, kernelSize: 3, stride: 2 }), // [B, 7, 7, 32]
+    activation((x) => tf.reshape(x, [-1, rows, columns, FLAT_CHANNELS])), // 3x3 of 48x48
+    ...deconv('decoder/deconv0', { inputChannels: FLAT_CHANNELS, outputChannels: 32, kernelSize: 3, stride: 2 }), // 7x7
     ...deconv('decoder/deconv1', { inputChannels: 32, outputChannels: MAP_CHANNELS, kernelSize: 3, stride: 2 }),
   ])
 }
@@ -108,24 +141,19 @@ const POSITIONS = 32
 /** Channels of the maps that `spatial` paints. */
 const PAINTED = 64
 
-function spatialEncoder({ name, size }: Head): Layer {
+function spatialEncoder([height, width]: Size, { name, size }: Head): Layer {
   return sequential([
     conv2d('encoder/conv1', { inputChannels: MAP_CHANNELS, outputChannels: POSITIONS, kernelSize: 3 }),
-    relu, // [B, 15, 15, 32]
-    spatialSoftArgmax('encoder/positions', MAP_SIDE, MAP_SIDE), // [B, 64]
+    relu, // [B, height, width, 32]
+    spatialSoftArgmax('encoder/positions', height, width), // [B, 64]
     // From a smaller start (1e-3, as in `rig`), one of two things in the scene was at times not found before beta had risen.
     dense(name, { inputSize: 2 * POSITIONS, outputSize: size, kernelInit: uniform(0.05) }),
   ])
 }
 
-function spatialDecoder(latentSize: number): Layer {
+function spatialDecoder([height, width]: Size, latentSize: number): Layer {
   return sequential([
-    spatialBroadcast('decoder/broadcast', {
-      inputSize: latentSize,
-      outputChannels: PAINTED,
-      height: MAP_SIDE,
-      width: MAP_SIDE,
-    }),
+    spatialBroadcast('decoder/broadcast', { inputSize: latentSize, outputChannels: PAINTED, height, width }),
     relu,
     ...conv('decoder/conv0', { inputChannels: PAINTED, outputChannels: PAINTED, kernelSize: 1 }),
     ...conv('decoder/conv1', { inputChannels: PAINTED, outputChannels: PAINTED, kernelSize: 1 }),

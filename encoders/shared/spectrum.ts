@@ -33,7 +33,7 @@ export interface PrincipalComponents extends FrameStatistics {
 /** Mean of all frames, and the leading `directions` eigenvalues of the covariance of up to 512 of them. */
 export async function frameStatistics(batch: FrameBatch, directions: number): Promise<FrameStatistics> {
   const meanFrame = meanOf(batch)
-  const sample = spread(batch, SAMPLE_SIZE)
+  const sample = evenlySpaced(batch, SAMPLE_SIZE)
   const gram = await gramOf(sample, meanFrame)
   const { values } = leadingEigenvectors(gram, sample.count, Math.min(directions, sample.count), POWER_ITERATIONS, 0)
   return { meanFrame, variances: values.toSorted((a, b) => b - a) }
@@ -46,7 +46,7 @@ export async function frameStatistics(batch: FrameBatch, directions: number): Pr
  */
 export async function principalComponents(batch: FrameBatch, count: number): Promise<PrincipalComponents> {
   const meanFrame = meanOf(batch)
-  const sample = spread(batch, SAMPLE_SIZE)
+  const sample = evenlySpaced(batch, SAMPLE_SIZE)
   const n = sample.count
   const gram = await gramOf(sample, meanFrame)
   const wanted = Math.min(count + EXTRA_DIRECTIONS, n)
@@ -66,7 +66,7 @@ export async function principalComponents(batch: FrameBatch, count: number): Pro
 }
 
 /** Up to `size` of the frames, evenly spaced. */
-export function spread({ frames, count }: FrameBatch, size: number): FrameBatch {
+export function evenlySpaced({ frames, count }: FrameBatch, size: number): FrameBatch {
   if (count <= size) return { frames, count }
   const frameSize = frames.length / count
   const sample = new Uint8Array(size * frameSize)

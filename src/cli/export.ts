@@ -87,10 +87,20 @@ function inputsOf({ config, env, encoder }: Parts): Record<string, PortSpec> {
     const port: PortSpec = { dtype: 'float32', shape: [1, ...shape], meaning: 'proprioception, raw' }
     return { proprio: names === undefined ? port : { ...port, names } }
   }
-  const shape = [1, ...encoder.spec.frameShape]
+  const { frameShape, window, takesContext } = encoder.spec
   const camera = config.representation.kind === 'encoder' ? config.representation.camera : ''
-  const frame: PortSpec = { dtype: 'uint8', shape, meaning: `RGB frame of camera ${camera}, row-major` }
-  return config.goals ? { frame, goal: { ...frame, meaning: 'RGB frame of the goal' } } : { frame }
+  const port = (meaning: string, ...rows: number[]): PortSpec => ({
+    dtype: 'uint8',
+    shape: [1, ...rows, ...frameShape],
+    meaning,
+  })
+  const seen = `RGB frame of camera ${camera}, row-major`
+  const steps = `frames of camera ${camera}, ${window.stride} control steps apart, the newest last; the first of the episode stands for those before it`
+  return {
+    frame: window.frames === 1 ? port(seen) : port(`RGB ${steps}`, window.frames),
+    ...(takesContext && { start: port(`RGB frame of camera ${camera} that the episode began with`) }),
+    ...(config.goals && { goal: port('RGB frame of the goal') }),
+  }
 }
 
 function actionPort({ env }: Parts): PolicyDescription['outputs']['action'] {
@@ -106,10 +116,19 @@ function actionOf({ encoder, agent }: Parts, inputs: Readonly<Record<string, tf.
   if (!isExportableEncoder(encoder)) {
     throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
   }
-  const latent = encoder.latentFunction(inputs.frame!)
-  if (inputs.goal === undefined) return agent.policyFunction(latent)
+  const { frame, start, goal } = inputs
+  const context = start === undefined ? {} : { context: start }
+  const latent = encoder.latentFunction({ frames: frame!, ...context })
+  if (goal === undefined) return agent.policyFunction(latent)
+  const goalInputs = { frames: still(goal, encoder.spec.window.frames), ...context }
+  const goalLatent = encoder.goalFunction?.(goalInputs) ?? encoder.latentFunction(goalInputs)
   // As agentInput has it.
-  return agent.policyFunction(tf.concat([latent, tf.sub(encoder.latentFunction(inputs.goal), latent)], 1))
+  return agent.policyFunction(tf.concat([latent, tf.sub(goalLatent, latent)], 1))
+}
+
+/** A window in which nothing moves: [1, H, W, C] -> [1, frames, H, W, C]; a single frame as it is. */
+function still(frame: tf.Tensor, frames: number): tf.Tensor {
+  return frames === 1 ? frame : tf.tile(tf.expandDims(frame, 1), [1, frames, 1, 1, 1])
 }
 
 function isExportableAgent(agent: Agent): agent is ExportableAgent {

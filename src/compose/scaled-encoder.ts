@@ -1,9 +1,14 @@
 import type { Encoder } from '../core/encoder.ts'
+import type { FeatureNetwork, FrameTensors } from '../tensor/features.ts'
 import { tf } from '../tensor/tf.ts'
 
-/** An encoder that can say its latents as a pure function of uint8 frames [B, H, W, C] -> [B, D]. */
+/** An encoder that can say its latents as a pure function of tensors, [B, ...] -> [B, latentSize]. */
 export interface ExportableEncoder extends Encoder {
-  latentFunction(frames: tf.Tensor): tf.Tensor
+  latentFunction(inputs: FrameTensors): tf.Tensor
+  /** The same for pictures of goals, where the encoder has `encodeGoal`. */
+  goalFunction?(inputs: FrameTensors): tf.Tensor
+  /** Where it has a network that an agent can share. */
+  readonly features?: FeatureNetwork
 }
 
 /**
@@ -11,31 +16,40 @@ export interface ExportableEncoder extends Encoder {
  * unit. Order and ratios of distances stay.
  */
 export function scaledEncoder(encoder: Encoder, factor: number): Encoder {
-  const scaled = (latents: Float32Array, by: number): Float32Array => latents.map((x) => x * by)
-  const latentFunction = (frames: tf.Tensor): tf.Tensor =>
-    tf.mul(isExportableEncoder(encoder) ? encoder.latentFunction(frames) : frames, factor)
+  const scaled = (latents: Float32Array, by = factor): Float32Array => latents.map((x) => x * by)
   return {
     spec: encoder.spec,
-    encode: async (input) => scaled(await encoder.encode(input), factor),
+    encode: async (input) => scaled(await encoder.encode(input)),
     save: () => encoder.save(),
     restore: (arrays) => encoder.restore(arrays),
     dispose: () => encoder.dispose(),
-    ...('fitStatistics' in encoder && { fitStatistics: (batch) => encoder.fitStatistics!(batch) }),
-    ...('update' in encoder && { update: (batch) => encoder.update!(batch) }),
-    ...('evaluate' in encoder && { evaluate: (batch) => encoder.evaluate!(batch) }),
-    ...('encodeGoal' in encoder && { encodeGoal: async (input) => scaled(await encoder.encodeGoal!(input), factor) }),
-    ...('spatialMap' in encoder && {
+    ...(encoder.fitStatistics && { fitStatistics: (batch) => encoder.fitStatistics!(batch) }),
+    ...(encoder.update && { update: (batch) => encoder.update!(batch) }),
+    ...(encoder.evaluate && { evaluate: (batch) => encoder.evaluate!(batch) }),
+    ...(encoder.encodeGoal && { encodeGoal: async (input) => scaled(await encoder.encodeGoal!(input)) }),
+    ...(encoder.spatialMap && {
       spatialMap: async (input) => {
         const { data, shape } = await encoder.spatialMap!(input)
-        return { data: scaled(data, factor), shape }
+        return { data: scaled(data), shape }
       },
     }),
-    ...('decode' in encoder && { decode: (latents, count) => encoder.decode!(scaled(latents, 1 / factor), count) }),
-    ...('imagine' in encoder && {
-      imagine: (rng, start) => scaled(encoder.imagine!(rng, start && scaled(start, 1 / factor)), factor),
+    ...(encoder.decode && { decode: (latents, count) => encoder.decode!(scaled(latents, 1 / factor), count) }),
+    ...(encoder.imagine && {
+      imagine: (rng, start) => scaled(encoder.imagine!(rng, start && scaled(start, 1 / factor))),
     }),
-    ...('fitPrior' in encoder && { fitPrior: (input) => encoder.fitPrior!(input) }),
-    ...(isExportableEncoder(encoder) && { latentFunction }),
+    ...(encoder.fitPrior && { fitPrior: (input) => encoder.fitPrior!(input) }),
+    ...(isExportableEncoder(encoder) && scaledTensors(encoder, factor)),
+  }
+}
+
+function scaledTensors(encoder: ExportableEncoder, factor: number): Omit<ExportableEncoder, keyof Encoder> {
+  const { features } = encoder
+  return {
+    latentFunction: (inputs) => tf.mul(encoder.latentFunction(inputs), factor),
+    ...(encoder.goalFunction && { goalFunction: (inputs) => tf.mul(encoder.goalFunction!(inputs), factor) }),
+    ...(features && {
+      features: { ...features, apply: (weights, frames) => tf.mul(features.apply(weights, frames), factor) },
+    }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { ArmatureError } from '../core/errors.ts'
 import type { NamedArrays, NdArray } from '../core/ndarray.ts'
-import type { Parameters, Stateful } from './parameters.ts'
+import type { Stateful, Trainable } from './parameters.ts'
 import { assignFlat, checkNames, floatsOf } from './parameters.ts'
 import { tf } from './tf.ts'
 
@@ -19,7 +19,7 @@ export interface AdamOptions {
 }
 
 /**
- * Adam (Kingma & Ba 2015, algorithm 1) on the flat vector of a {@link Parameters}.
+ * Adam (Kingma & Ba 2015, algorithm 1) on the flat vector of a {@link Trainable}.
  *
  * With the moments kept as plain sums, M = m / (1 - beta1) and V = v / (1 - beta2), a step is
  *   M <- beta1 M + g,   V <- beta2 V + g^2,   w <- w - stepSize M / (sqrt(V) + epsilonHat):
@@ -36,14 +36,14 @@ export interface AdamOptions {
  * optimizer.advance()
  */
 export class Adam implements Stateful {
-  readonly #parameters: Parameters
+  readonly #parameters: Trainable
   readonly #options: Required<Omit<AdamOptions, 'clipNorm'>> & Pick<AdamOptions, 'clipNorm'>
   /** Sums [N]: M and V above. */
   readonly #firstMoment: tf.Variable
   readonly #secondMoment: tf.Variable
   #step = 0
 
-  constructor(parameters: Parameters, options: AdamOptions) {
+  constructor(parameters: Trainable, options: AdamOptions) {
     this.#parameters = parameters
     this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0, ...options }
     const zeros = (): tf.Variable => tf.tidy(() => tf.variable(tf.zeros([parameters.size])))
@@ -71,7 +71,8 @@ export class Adam implements Stateful {
    */
   apply(flatGradient: tf.Tensor, stepScalars: tf.Tensor): { readonly gradientNorm: tf.Tensor } {
     const { beta1, beta2, clipNorm, l2 } = this.#options
-    const weights = this.#parameters.variable
+    const { variables } = this.#parameters
+    const weights = variables.length === 1 ? variables[0]! : tf.concat([...variables]) // [N]
     const gradientNorm = tf.sqrt(tf.sum(tf.square(flatGradient))) // []
     let gradient = flatGradient // [N]
     if (clipNorm !== undefined) {
@@ -84,7 +85,10 @@ export class Adam implements Stateful {
     const direction = tf.div(first, tf.add(tf.sqrt(second), epsilonHat)) // [N]
     this.#firstMoment.assign(first)
     this.#secondMoment.assign(second)
-    weights.assign(tf.sub(weights, tf.mul(direction, stepSize)))
+    const moved = tf.sub(weights, tf.mul(direction, stepSize)) // [N]
+    const sizes = variables.map(({ size }) => size)
+    const pieces = variables.length === 1 ? [moved] : tf.split(moved, sizes)
+    variables.forEach((variable, i) => variable.assign(pieces[i]!))
     return { gradientNorm }
   }
 
@@ -102,7 +106,7 @@ export class Adam implements Stateful {
     }
   }
 
-  prepare(arrays: NamedArrays): () => void {
+  restorer(arrays: NamedArrays): () => void {
     checkNames('Adam', ['step', 'firstMoment', 'secondMoment'], arrays)
     const shape = [this.#parameters.size]
     const first = floatsOf('firstMoment', arrays, shape).slice()
@@ -120,7 +124,7 @@ export class Adam implements Stateful {
 
   /** @throws ArmatureError `bad-shape` or `bad-value` that names the array; nothing has changed then. */
   fromArrays(arrays: NamedArrays): void {
-    this.prepare(arrays)()
+    this.restorer(arrays)()
   }
 
   dispose(): void {

@@ -21,10 +21,20 @@ export interface Stateful {
   /** Copies of the whole state. */
   toArrays(): NamedArrays
   /**
-   * Checks `arrays` and returns what puts them in place, so that nothing changes unless all parts of a checkpoint fit.
+   * Checks `arrays` and returns the function that puts them in place, so that nothing changes unless all parts of a checkpoint fit.
    * @throws ArmatureError `bad-shape` or `bad-value` that names the array.
    */
-  prepare(arrays: NamedArrays): () => void
+  restorer(arrays: NamedArrays): () => void
+}
+
+/** Weights that one optimiser moves: those of one {@link Parameters}, or of several as one. */
+export interface Trainable {
+  /** Number of scalars. */
+  readonly size: number
+  /** The flat variables that hold them, one after the other. */
+  readonly variables: readonly tf.Variable[]
+  /** The weights in their shapes; the tensors belong to the caller (a `tidy` or a compiled function). */
+  split(): Weights
 }
 
 /**
@@ -36,9 +46,8 @@ export interface Stateful {
  * const parameters = new Parameters(net.parameters, rng)
  * const y = net.apply(parameters.split(), x)
  */
-export class Parameters implements Stateful {
+export class Parameters implements Trainable, Stateful {
   readonly specs: readonly ParameterSpec[]
-  /** Number of scalars. */
   readonly size: number
   readonly variable: tf.Variable
 
@@ -63,7 +72,10 @@ export class Parameters implements Stateful {
     this.variable = tf.tidy(() => tf.variable(tf.tensor1d(flat)))
   }
 
-  /** The weights in their shapes; the tensors belong to the caller (a `tidy` or a compiled function). */
+  get variables(): readonly tf.Variable[] {
+    return [this.variable]
+  }
+
   split(): Weights {
     const sizes = this.specs.map(({ shape }) => sizeOf(shape))
     const pieces = sizes.length === 1 ? [this.variable] : tf.split(this.variable, sizes)
@@ -83,7 +95,7 @@ export class Parameters implements Stateful {
     return Object.fromEntries(entries)
   }
 
-  prepare(arrays: NamedArrays): () => void {
+  restorer(arrays: NamedArrays): () => void {
     checkNames(
       'weights',
       this.specs.map(({ name }) => name),
@@ -103,7 +115,7 @@ export class Parameters implements Stateful {
    * @throws ArmatureError `bad-shape` or `bad-value` that names the weight; nothing has changed then.
    */
   fromArrays(arrays: NamedArrays): void {
-    this.prepare(arrays)()
+    this.restorer(arrays)()
   }
 
   /** Takes over the values of a network of the same shape, e.g. for its target network. */
@@ -117,8 +129,43 @@ export class Parameters implements Stateful {
     assignFlat(this.variable, other.variable.dataSync<'float32'>().slice())
   }
 
+  /** w <- w + share (source - w), for use inside a compiled function: how a target network or a momentum copy follows `source`. */
+  follow(source: Parameters, share: number): void {
+    this.variable.assign(tf.add(this.variable, tf.mul(tf.sub(source.variable, this.variable), share)))
+  }
+
   dispose(): void {
     this.variable.dispose()
+  }
+}
+
+/**
+ * Several {@link Parameters} as one, e.g. a network that others share and the heads of a method: one optimiser moves them, and a
+ * checkpoint holds them under one name. The parts stay with whoever made them.
+ */
+export class ParameterGroup implements Trainable, Stateful {
+  readonly size: number
+  readonly variables: readonly tf.Variable[]
+  readonly #parts: readonly Parameters[]
+  readonly #state: Stateful
+
+  constructor(parts: readonly Parameters[]) {
+    this.#parts = parts
+    this.size = parts.reduce((size, part) => size + part.size, 0)
+    this.variables = parts.map(({ variable }) => variable)
+    this.#state = joinStates('weights', parts)
+  }
+
+  split(): Weights {
+    return Object.assign({}, ...this.#parts.map((part) => part.split())) as Weights
+  }
+
+  toArrays(): NamedArrays {
+    return this.#state.toArrays()
+  }
+
+  restorer(arrays: NamedArrays): () => void {
+    return this.#state.restorer(arrays)
   }
 }
 
@@ -130,7 +177,7 @@ export class Parameters implements Stateful {
  * a later loss needs) comes back as plain values, without gradient.
  */
 export function valueAndFlatGradient<T extends Record<string, tf.Tensor>>(
-  parameters: Parameters,
+  parameters: Trainable,
   lossFn: (weights: Weights) => T & { readonly loss: tf.Tensor },
 ): { readonly values: T & { readonly loss: tf.Tensor }; readonly flatGradient: tf.Tensor } {
   const weights = parameters.split()
@@ -163,6 +210,25 @@ function mapValues<T extends Record<string, tf.Tensor>>(record: T, map: (tensor:
   return Object.fromEntries(Object.entries(record).map(([name, tensor]) => [name, map(tensor)])) as T
 }
 
+/** Several states as one, with the names of all: `what` in errors. @throws ArmatureError `bad-argument` for a name that two of them have. */
+export function joinStates(what: string, parts: readonly Stateful[]): Stateful {
+  const names = parts.map((part) => Object.keys(part.toArrays()))
+  const twice = names.flat().find((name, index, all) => all.indexOf(name) !== index)
+  if (twice !== undefined) {
+    throw new ArmatureError('bad-argument', what, { expected: 'different names', got: `"${twice}" twice` })
+  }
+  return {
+    toArrays: () => Object.assign({}, ...parts.map((part) => part.toArrays())) as NamedArrays,
+    restorer: (arrays) => {
+      checkNames(what, names.flat(), arrays)
+      const commits = parts.map((part, i) =>
+        part.restorer(Object.fromEntries(names[i]!.map((name) => [name, arrays[name]!]))),
+      )
+      return () => commits.forEach((commit) => commit())
+    },
+  }
+}
+
 /** The state of all `parts`, under `part/name`. */
 export function saveParts(parts: Readonly<Record<string, Stateful>>): NamedArrays {
   const arrays: Record<string, NdArray> = {}
@@ -191,7 +257,7 @@ export function restoreParts(what: string, parts: Readonly<Record<string, Statef
   }
   const commits = Object.entries(parts).map(([part, stateful]) => {
     try {
-      return stateful.prepare(byPart.get(part)!)
+      return stateful.restorer(byPart.get(part)!)
     } catch (error) {
       if (!(error instanceof ArmatureError)) throw error
       throw new ArmatureError(error.code, `${what}: ${part}: ${error.message}`, { cause: error })

@@ -1,11 +1,30 @@
-import { beforeAll } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { encoders } from '../../encoders/index.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
+import type { EncoderTraits } from '../contracts/encoder-cases.ts'
 import { encoderCases } from '../contracts/encoder-cases.ts'
 
 beforeAll(async () => {
   await startEngine({ threads: 1 })
 })
 
-for (const [name, entry] of Object.entries(encoders)) encoderCases(name, entry)
-encoderCases('beta-vae', encoders['beta-vae']!, { architecture: 'rig' })
+const learned = { learns: true, decodes: true, imagines: false, isSeeded: true, isFitted: true }
+const control = { learns: false, decodes: true, imagines: false, isSeeded: false, isFitted: true }
+
+const TRAITS: Readonly<Record<string, EncoderTraits>> = {
+  'beta-vae': { ...learned, imagines: true },
+  autoencoder: learned,
+  pca: control,
+  random: { ...control, decodes: false, isSeeded: true },
+  pixels: { ...control, isFitted: false },
+}
+
+test('of every registered encoder it is said what it can do', () => {
+  expect(Object.keys(TRAITS).toSorted()).toEqual(Object.keys(encoders).toSorted())
+})
+
+for (const [name, entry] of Object.entries(encoders)) encoderCases(name, entry, TRAITS[name]!)
+encoderCases('beta-vae', encoders['beta-vae']!, TRAITS['beta-vae']!, {
+  config: { architecture: 'rig' },
+  frameShape: [60, 80, 3],
+})

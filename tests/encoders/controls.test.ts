@@ -3,7 +3,7 @@ import { Autoencoder } from '../../encoders/autoencoder/autoencoder.ts'
 import { autoencoderConfigSchema } from '../../encoders/autoencoder/config.ts'
 import { Pca } from '../../encoders/pca/pca.ts'
 import { Pixels } from '../../encoders/pixels/pixels.ts'
-import { RandomConv } from '../../encoders/random-conv/random-conv.ts'
+import { RandomNetwork } from '../../encoders/random/random.ts'
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { Encoder } from '../../src/core/encoder.ts'
 import { isLearning } from '../../src/core/encoder.ts'
@@ -93,8 +93,8 @@ describe('pixels', () => {
 })
 
 describe('random', () => {
-  const create = (seed: number): RandomConv =>
-    new RandomConv([48, 48, 3], { latentSize: 6, architecture: 'spatial' }, new Rng(seed))
+  const create = (seed: number): RandomNetwork =>
+    new RandomNetwork([48, 48, 3], { latentSize: 6, architecture: 'spatial' }, new Rng(seed))
 
   test('latents have mean 0 and mean variance 1 on the data, and depend on the seed', async () => {
     const batch = squareFrames(40, new Rng(3))
@@ -146,13 +146,13 @@ test('exported latents are those of encode; controls do not learn', async () => 
   const controls: (Encoder & Pick<Pca, 'latentFunction'>)[] = [
     new Pca(shape, { latentSize: 2 }),
     new Pixels(shape, { block: 4 }),
-    new RandomConv(shape, { latentSize: 4, architecture: 'rig' }, new Rng(1)),
+    new RandomNetwork(shape, { latentSize: 4, architecture: 'rig' }, new Rng(1)),
   ]
   for (const encoder of controls) {
     expect(isLearning(encoder)).toBe(false)
     await encoder.fitStatistics?.(batch)
     const frames = tf.tensor(Int32Array.from(batch.frames), [3, ...shape], 'int32')
-    const exported = await tf.tidy(() => encoder.latentFunction(frames)).data()
+    const exported = await tf.tidy(() => encoder.latentFunction({ frames })).data()
     const latents = await encoder.encode(batch)
     latents.forEach((z, i) => expect(exported[i]!).toBeCloseTo(z, 3))
     encoder.dispose()

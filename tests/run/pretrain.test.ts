@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { LEARNS_FROM_FRAMES } from '../../encoders/shared/frames.ts'
+import { singleFrameSpec } from '../../encoders/shared/frames.ts'
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { LearningEncoder } from '../../src/core/encoder.ts'
 import { Rng } from '../../src/core/rng.ts'
@@ -9,7 +9,7 @@ import { FakeDataset, markOf } from '../replay/fake-dataset.ts'
 
 /** Remembers the first byte of every frame that it was given. */
 class CountingEncoder implements LearningEncoder<'frames'> {
-  readonly spec = { name: 'counting', frameShape: [1, 1, 1], latentSize: 1, ...LEARNS_FROM_FRAMES } as const
+  readonly spec = singleFrameSpec('counting', [1, 1, 1], 1)
   readonly learned: number[] = []
   readonly evaluated: number[] = []
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { LEARNS_FROM_FRAMES } from '../../../encoders/shared/frames.ts'
+import { singleFrameSpec } from '../../../encoders/shared/frames.ts'
 import type { Encoder } from '../../../src/core/encoder.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
 import { embedEpisodes, encoderEmbedder, stateEmbedder } from '../../../src/evaluate/report/embed.ts'
@@ -9,7 +9,7 @@ import { syntheticDataset, TASK } from './fixture.ts'
 /** Mean of each channel: what it embeds can be computed by hand. */
 function meanColour(batches: number[], frameShape: readonly [number, number, number] = [16, 16, 3]): Encoder {
   return {
-    spec: { name: 'mean', frameShape, latentSize: 3, ...LEARNS_FROM_FRAMES },
+    spec: singleFrameSpec('mean', frameShape, 3),
     encode: async ({ frames, count }) => {
       batches.push(count)
       const size = frames.length / count

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
 
 /** Settings of the untrained network. */
-export const randomConvConfigSchema = z.strictObject({
+export const randomNetworkConfigSchema = z.strictObject({
   latentSize: z.int().min(1).max(256).default(32).describe('dimensions of the latent'),
   architecture: architectureSchema,
 })
 
-export type RandomConvConfig = z.infer<typeof randomConvConfigSchema>
+export type RandomNetworkConfig = z.infer<typeof randomNetworkConfigSchema>

@@ -1,0 +1,34 @@
+import type { Parameters, Weights } from './parameters.ts'
+import type { tf } from './tf.ts'
+
+/** What an encoder looks at, as a compiled function or an exported graph sees it: see `EncoderInput`. */
+export interface FrameTensors {
+  /** uint8 [B, height, width, channels], or [B, frames, height, width, channels] */
+  readonly frames: tf.Tensor
+  /** uint8 [B, height, width, channels], where the encoder takes context */
+  readonly context?: tf.Tensor
+}
+
+/**
+ * The part of an encoder that maps frames to latents, apart from decoders, heads and models, which stay private to the method. It is what
+ * an encoder and an agent share without importing each other: both read the same variable, and each program that moves it moves it
+ * for both.
+ *
+ * @example How an agent uses one that it was given:
+ * const learned = new ParameterGroup([critics, features.parameters]) // or `critics` alone: the critics' loss then leaves the features as they are
+ * const { flatGradient } = valueAndFlatGradient(learned, (weights) => criticLoss(weights, features.apply(weights, frames)))
+ * const seen = features.apply(features.parameters.split(), frames) // outside of the actor's loss: no gradient reaches the features
+ * const target = features.apply(targetFeatures.split(), nextFrames) // `targetFeatures.follow(features.parameters, tau)` after each step
+ */
+export interface FeatureNetwork {
+  /** [height, width, channels], or [frames, height, width, channels] where one input is a window of frames. */
+  readonly inputShape: readonly number[]
+  /** Length of a latent. */
+  readonly size: number
+  readonly parameters: Parameters
+  /**
+   * Latents [B, size] of uint8 frames [B, ...inputShape], scaled inside. `weights` are those of `parameters` or of a copy of them, others
+   * may stand beside them; gradients flow into them.
+   */
+  apply(weights: Weights, frames: tf.Tensor): tf.Tensor
+}
