@@ -1,7 +1,7 @@
 /**
  * Is memory flat while training goes on? `node --expose-gc --import tsx bench/soak.ts rig-push --steps 20000 [--set key=value]`
  * trains without an encoder's pretraining and prints, every `training.logEvery` steps and after a garbage collection, one JSON line:
- * step, resident set size in MB, live tensors. See docs/performance.md.
+ * step, resident set size and what JavaScript holds in MB, live tensors. See docs/performance.md.
  */
 import { parseArgs } from 'node:util'
 import { resolveConfig } from '../src/compose/config.ts'
@@ -34,8 +34,11 @@ let reported = 0
 
 const report = (step: number): void => {
   globalThis.gc!()
-  const mb = process.memoryUsage.rss() / BYTES_PER_MB
-  process.stdout.write(`${JSON.stringify({ step, rss_mb: Number(mb.toFixed(1)), tensors: tf.memory().numTensors })}\n`)
+  const { rss, heapUsed, external } = process.memoryUsage()
+  const mb = (bytes: number): number => Number((bytes / BYTES_PER_MB).toFixed(2))
+  process.stdout.write(
+    `${JSON.stringify({ step, rss_mb: mb(rss), js_mb: mb(heapUsed + external), tensors: tf.memory().numTensors })}\n`,
+  )
 }
 
 await trainer.run({
