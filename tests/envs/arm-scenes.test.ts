@@ -32,11 +32,11 @@ function stateOf(env: GoalEnv, { state }: Observation, name: string): number {
 }
 
 describe.each(IDS)('%s', (id) => {
-  it('is solved by its expert in 90 of 100 episodes', async () => {
+  it('is solved by its expert in 27 of 30 episodes', async () => {
     const env = await make(id)
     let wins = 0
-    for (let seed = 0; seed < 100; seed++) if (await succeeds(env, seed, envs[id]!.expert!())) wins++
-    expect(wins).toBeGreaterThanOrEqual(90)
+    for (let seed = 0; seed < 30; seed++) if (await succeeds(env, seed, envs[id]!.expert!())) wins++
+    expect(wins).toBeGreaterThanOrEqual(27)
     await env.close()
   })
 

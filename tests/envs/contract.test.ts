@@ -1,11 +1,17 @@
 import { envList, makeEnv } from '../../envs/index.ts'
 import { envContract } from '../contracts/env-cases.ts'
 
-for (const { id } of envList()) envContract(id, () => makeEnv(id))
+/** A step of this scene is a whole grasp. */
+const GRASPS = 8
+
+for (const { id } of envList()) {
+  envContract(id, () => makeEnv(id), id.includes('GraspBin') ? GRASPS : undefined)
+}
 
 /** The others have tests on scalar physics beside their own. */
 for (const name of ['PickPlace', 'GraspBin', 'PushMulti']) {
-  envContract(`${name} on scalar physics`, () => makeEnv(`armature/${name}-v0`, { physics: 'scalar' }))
+  const make = () => makeEnv(`armature/${name}-v0`, { physics: 'scalar' })
+  envContract(`${name} on scalar physics`, make, name === 'GraspBin' ? GRASPS : undefined)
 }
 
 envContract('PushPuck on scalar physics from random starts', () =>

@@ -230,7 +230,7 @@ describe('pushing', () => {
     await env.close()
   })
 
-  it('keeps everything finite and inside for 20,000 random steps', async () => {
+  it('keeps everything finite and inside for 6,000 random steps', async () => {
     const env = await makePushPuck({ ...BLIND, start: 'random', maxEpisodeSteps: 400 })
     const rng = new Rng(6)
     const action = new Float32Array(2)
@@ -238,7 +238,7 @@ describe('pushing', () => {
     const { stateSpace } = env.spec
     const [high, low] = [stateSpace.high as number[], stateSpace.low as number[]]
     let touched = 0
-    for (let i = 0; i < 20_000; i++) {
+    for (let i = 0; i < 6000; i++) {
       // Long strokes: white noise hardly moves the hand.
       if (i % 7 === 0) rng.fillUniform(action, -1, 1)
       const { observation, reward, truncated } = await env.step(action)
@@ -250,7 +250,7 @@ describe('pushing', () => {
       if (distance < TOUCH_M + 0.001) touched++
       if (truncated) await env.reset()
     }
-    expect(touched).toBeGreaterThan(500)
+    expect(touched).toBeGreaterThan(150)
     await env.close()
   })
 })
