@@ -44,18 +44,18 @@ export async function encodeMp4(frames: readonly RgbImage[], fps: number): Promi
 }
 
 /** Loaded when first needed: a megabyte of WebAssembly as text. */
-async function createEncoder(): Promise<H264MP4Encoder> {
+function createEncoder(): Promise<H264MP4Encoder> {
   const events = ['uncaughtException', 'unhandledRejection'] as const
   const before = events.map((event) => process.listeners(event as 'uncaughtException'))
   const module = createRequire(import.meta.url)('h264-mp4-encoder') as typeof import('h264-mp4-encoder')
-  const encoder = await module.createH264MP4Encoder()
-  // Emscripten's start-up code listens for errors of the whole process, which are not its business.
+  // While it loads, Emscripten's start-up code listens for errors of the whole process, which are not its business. Nothing else has run
+  // since `before`: what is new is its own.
   for (const [i, event] of events.entries()) {
     for (const listener of process.listeners(event as 'uncaughtException')) {
       if (!before[i]!.includes(listener)) process.off(event, listener)
     }
   }
-  return encoder
+  return module.createH264MP4Encoder()
 }
 
 function toEven(size: number): number {
