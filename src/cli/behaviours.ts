@@ -1,18 +1,20 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ExpertFactory } from '../../envs/experts/expert.ts'
 import type { Env, GoalEnv, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
-import { ArmatureError } from '../core/errors.ts'
+import { ArmatureError, nearestNames } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { GoalView, Policy } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { bound } from '../core/spaces.ts'
 import { agentPolicy } from '../run/policies.ts'
+import { BEHAVIOURS } from './options.ts'
 import { loadRun } from '../compose/load-run.ts'
 import type { Player } from './render-scene.ts'
 import { scenePlayer } from './render-scene.ts'
 
 /** The classes of behaviour that an evaluation of rewards needs beside each other. */
-const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'adversarial'] as const
 type BehaviourName = (typeof BEHAVIOURS)[number]
 
 /** Standard deviation of the noise on an expert's actions, as a share of half their range. */
@@ -76,7 +78,7 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
 }
 
 async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
-  const { parts } = await loadRun(path)
+  const { parts } = await loadPolicy(path)
   const { config, representation, agent } = parts
   if (config.env.id !== env.spec.id) {
     throw new ArmatureError('bad-argument', `policy ${path}`, {
@@ -93,6 +95,22 @@ async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
       await policy.begin(config.goals === undefined ? undefined : goal)
       return (observation) => policy.act(observation)
     },
+  }
+}
+
+/** @throws ArmatureError `not-found` that names the behaviours, where `path` is no run folder; what loading a run throws. */
+async function loadPolicy(path: string): ReturnType<typeof loadRun> {
+  try {
+    return await loadRun(path)
+  } catch (error) {
+    if (!(error instanceof ArmatureError) || error.code !== 'not-found' || existsSync(join(path, 'config.json')))
+      throw error
+    const near = nearestNames(path, BEHAVIOURS)
+    throw new ArmatureError('not-found', `no policy "${path}"`, {
+      expected: `${BEHAVIOURS.join(', ')} or a run folder`,
+      ...(near.length > 0 ? { fix: `did you mean ${near.join(' or ')}?` } : {}),
+      cause: error,
+    })
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { ArmatureError } from '../core/errors.ts'
 import { engineInfo } from '../tensor/engine.ts'
 import type { Benchmark } from '../bench/benchmarks.ts'
@@ -84,6 +85,8 @@ async function timesOf(benchmark: Benchmark, repetitions: number, onRun: (done: 
   for (let runs = 0, ms = 0; runs < WARM_UP.runs || ms < WARM_UP.ms; runs++) ms += await timed()
   const times: number[] = []
   while (times.length < repetitions) {
+    // Outside what is timed, for Ctrl-C.
+    await setImmediate()
     times.push(await timed())
     onRun(times.length)
   }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { CheckResult } from '../../envs/check.ts'
 import { checkEnv } from '../../envs/check.ts'
 import { cases } from '../../envs/check-cases.ts'
+import type { Env } from '../core/env.ts'
 import { envs, makeEnv } from '../../envs/index.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import type { CliContext } from './context.ts'
@@ -62,7 +63,7 @@ interface Settings {
 async function checkOne(context: CliContext, id: string, { options, seed, steps }: Settings): Promise<EnvCheck> {
   const phase = context.progress.phase(`check ${id}`, Object.keys(cases).length, { unit: 'cases' })
   let done = 0
-  const results = await checkEnv(() => makeEnv(id, options), {
+  const results = await checkEnv(async () => interruptible(context, await makeEnv(id, options)), {
     seed,
     steps,
     onResult: async ({ name }) => {
@@ -74,6 +75,21 @@ async function checkOne(context: CliContext, id: string, { options, seed, steps 
   })
   phase.finish()
   return { env: id, ok: results.every(({ ok }) => ok), cases: results }
+}
+
+/** Steps from one turn of the event loop to the next. */
+const TURN_STEPS = 50
+
+/** The env, which Ctrl-C stops between two steps. */
+function interruptible(context: CliContext, env: Env): Env {
+  const step = env.step.bind(env)
+  let steps = 0
+  env.step = async (action) => {
+    if (steps++ % TURN_STEPS === 0) await setImmediate()
+    throwIfInterrupted(context)
+    return step(action)
+  }
+  return env
 }
 
 function textOf({ env, ok, cases: results }: EnvCheck): string {

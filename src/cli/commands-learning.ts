@@ -38,7 +38,8 @@ export async function addLearningCommands(line: CommandLine): Promise<void> {
       'export runs/rig-push-seed0 --out robot/policy': 'into this folder',
     })
     .option('--out <dir>', 'folder to write to (default: <run>/export)')
-    .action(async (run: string, options: { out?: string }) => {
+    .option('--overwrite', 'replace files that are there')
+    .action(async (run: string, options: { out?: string; overwrite?: boolean }) => {
       const at = await line.withEngine()
       const { exportRun } = await import('./export.ts')
       line.finish(at, await exportRun(at, run, options))
@@ -103,7 +104,7 @@ async function addSettings(line: CommandLine, command: Command, what: 'train' | 
 function addEval(line: CommandLine): void {
   const command = line.command('eval <run>', 'evaluate a run on fixed seeds, without exploration', {
     'eval runs/rig-push-seed0': 'the newest checkpoint, on 100 episodes',
-    'eval runs/rig-push-seed0 --episodes 20 --video pushed.gif': 'and show the first episodes',
+    'eval runs/rig-push-seed0 --episodes 20 --video pushed.mp4': 'and show the first episodes',
   })
   withRobotFlags(command)
     .option(
@@ -111,12 +112,18 @@ function addEval(line: CommandLine): void {
       'another scene, or a robot such as tcp://127.0.0.1:5600 (default: the scene of the run)',
     )
     .option('--episodes <n>', 'episodes', episodes, 100)
-    .option('--video <file.gif>', 'also write the first episodes as an animation')
-    .action(async (run: string, options: RobotFlags & { episodes: number; video?: string; env?: string }) => {
-      const at = await line.withEngine()
-      const { evaluateRun } = await import('./eval.ts')
-      line.finish(at, await line.withRobots(at, options, (robots) => evaluateRun(at, run, { ...options, robots })))
-    })
+    .option('--video <file>', 'also write the first episodes as .gif or .mp4')
+    .option('--overwrite', 'replace a video that is there')
+    .action(
+      async (
+        run: string,
+        options: RobotFlags & { episodes: number; video?: string; env?: string; overwrite?: boolean },
+      ) => {
+        const at = await line.withEngine()
+        const { evaluateRun } = await import('./eval.ts')
+        line.finish(at, await line.withRobots(at, options, (robots) => evaluateRun(at, run, { ...options, robots })))
+      },
+    )
 }
 
 function addRewards(line: CommandLine): void {

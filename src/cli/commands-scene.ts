@@ -6,6 +6,8 @@ import { withRobotFlags } from './commands-bridge.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { McapFlags } from './mcap.ts'
 import {
+  BEHAVIOURS,
+  checkSteps,
   commaCounts,
   commaNames,
   episodes,
@@ -13,15 +15,11 @@ import {
   policyShares,
   settings,
   seed,
-  steps,
   stepsOrNone,
   viewHeight,
 } from './options.ts'
 import type { RobotFlags } from './remote.ts'
 import type { RenderOptions } from './render.ts'
-
-/** What `collect` can do without a trained run. */
-const BEHAVIOURS: readonly string[] = ['scripted', 'random', 'partial', 'noisy', 'adversarial']
 
 /** `collect`, `mcap`, `render`, `contact-sheet` and `check`. */
 export function addSceneCommands(line: CommandLine): void {
@@ -65,7 +63,7 @@ export function addSceneCommands(line: CommandLine): void {
       },
     )
     .option('--seed <n>', 'of resets and random play', seed, 1)
-    .option('--steps <n>', 'random steps of each case', steps, 60)
+    .option('--steps <n>', 'random steps of each case', checkSteps, 60)
     .addOption(settings('an option of the env, e.g. start=random'))
     .action(async (env: string, options: CheckFlags) => {
       const at = line.context()
@@ -131,11 +129,11 @@ function addCollect(line: CommandLine): void {
     .addOption(settings('an option of the env, e.g. size=64'))
     .option('--mcap', 'also write <dir>.mcap, for Foxglove and Rerun')
     .action(async (env: string, { mcap: alsoMcap, ...options }: CollectOptions & RobotFlags & { mcap?: boolean }) => {
-      const runs = options.policy?.some(({ name }) => !BEHAVIOURS.includes(name)) ?? false
+      const runs = options.policy?.some(({ name }) => !(BEHAVIOURS as readonly string[]).includes(name)) ?? false
       const at = runs ? await line.withEngine() : line.context()
       const { collectDataset } = await import('./collect.ts')
       const { mcap, mcapBeside } = await import('./mcap.ts')
-      const { requireNewFile } = await import('./pictures.ts')
+      const { requireNewFile } = await import('./output-files.ts')
       const file = mcapBeside(options.out)
       if (alsoMcap === true) await requireNewFile(file)
       const report = await line.withRobots(at, options, (robots) => collectDataset(at, env, { ...options, robots }))

@@ -1,11 +1,10 @@
 import type { EnvEntry } from '../../envs/index.ts'
 import { envs } from '../../envs/index.ts'
-import { ArmatureError } from '../core/errors.ts'
 import type { Panel, RgbImage } from '../io/image.ts'
 import { collage, sideBySide, textImage, withCaption } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
 import type { CliContext } from './context.ts'
-import { requireNewFile, writePicture } from './pictures.ts'
+import { pictureFormat, requireNewFile, writeOutput } from './output-files.ts'
 import type { ScenePolicy, Size } from './render-scene.ts'
 import { allCameras, defaultPolicy, playScene, scenePlayer, views, viewSize } from './render-scene.ts'
 
@@ -47,9 +46,7 @@ export interface ContactSheetReport extends Size {
  */
 export async function contactSheet(context: CliContext, options: ContactSheetOptions): Promise<ContactSheetReport> {
   const { out, seed, height } = options
-  if (!out.toLowerCase().endsWith('.png')) {
-    throw new ArmatureError('bad-argument', '--out', { expected: 'a file that ends in .png', got: out })
-  }
+  pictureFormat(out, '--out', ['.png'])
   await requireNewFile(out, options.overwrite)
   const scenes: ContactSheetReport['scenes'][number][] = []
   const blocks: RgbImage[] = []
@@ -59,7 +56,7 @@ export async function contactSheet(context: CliContext, options: ContactSheetOpt
     if (panels.length > 0) blocks.push(sceneBlock(id, panels))
   }
   const page = flowPage(blocks, PAGE_VIEWS * (height + GAP))
-  await writePicture(out, encodePng(page))
+  await writeOutput(out, encodePng(page))
   context.print(`${out}  ${page.width}x${page.height}, ${scenes.length} scenes`)
   return { file: out, width: page.width, height: page.height, seed, scenes }
 }

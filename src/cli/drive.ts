@@ -6,7 +6,7 @@ import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { loadRun } from '../compose/load-run.ts'
 import type { RobotConnections } from './remote.ts'
-import type { PolicyReport } from './report.ts'
+import type { WrittenReport } from './report.ts'
 import { reportPolicy, reportTable } from './report.ts'
 
 export interface DriveOptions {
@@ -31,7 +31,7 @@ export async function driveRun(
   path: string,
   options: DriveOptions,
   robots: RobotConnections,
-): Promise<PolicyReport & { step: number }> {
+): Promise<WrittenReport & { step: number }> {
   const { folder, parts, step } = await loadRun(path, { env: options.to, robots })
   const robot = parts.robot!
   const maxSteps = stepsOf(robot, options)

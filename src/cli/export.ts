@@ -1,14 +1,13 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Agent } from '../core/agent.ts'
-import { ArmatureError, unwritable } from '../core/errors.ts'
+import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
-import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
 import { exportOnnx } from '../tensor/compile/program.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Parts } from '../compose/parts.ts'
 import type { CliContext } from './context.ts'
+import { requireNewFile, writeOutput } from './output-files.ts'
 import { loadRun } from '../compose/load-run.ts'
 import { isExportableEncoder } from '../compose/scaled-encoder.ts'
 
@@ -40,13 +39,15 @@ export interface PolicyDescription {
 /**
  * `armature export`: encoder, normaliser and actor in one ONNX graph with its weights inside, so that a robot without Node can
  * run the policy.
- * @throws ArmatureError `bad-config` for a run whose parts cannot be exported, e.g. an oracle that sees privileged state.
+ * @throws ArmatureError `bad-argument` for files that are there; `bad-config` for a run whose parts cannot be exported, e.g. an oracle that sees privileged state.
  */
 export async function exportRun(
   context: CliContext,
   path: string,
-  { out = join(path, 'export') }: { readonly out?: string },
+  { out = join(path, 'export'), overwrite }: { readonly out?: string; readonly overwrite?: boolean },
 ): Promise<{ readonly onnx: string; readonly description: PolicyDescription }> {
+  const [onnx, json] = [join(out, 'policy.onnx'), join(out, 'policy.json')]
+  for (const file of [onnx, json]) await requireNewFile(file, overwrite)
   const { parts, step } = await loadRun(path)
   const inputs = inputsOf(parts)
   const model = exportOnnx(
@@ -65,12 +66,8 @@ export async function exportRun(
     outputs: { action: actionPort(parts) },
     normalization: 'inside the graph: inputs are raw',
   }
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw unwritable(out, error)
-  })
-  const onnx = join(out, 'policy.onnx')
-  await writeFileAtomic(onnx, model)
-  await writeFileAtomic(join(out, 'policy.json'), encodeJson(description, 'policy.json'))
+  await writeOutput(onnx, model)
+  await writeOutput(json, encodeJson(description, 'policy.json'))
   context.print(`${onnx}  ${Math.ceil(model.length / 1024)} KiB`)
   return { onnx, description }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createKeyFile } from '../../bridges/zmq/keys.ts'
+import { makeFolder } from '../io/atomic.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { CliContext } from './context.ts'
 
@@ -24,6 +25,7 @@ export async function keygen(context: CliContext, name: string, { out = '.' }: K
     })
   }
   const path = join(out, `${name}.key`)
+  await makeFolder(out)
   const { publicKey } = await createKeyFile(path, name)
   context.print(`${path}: keep it secret`)
   context.print(`public key: ${publicKey}`)

@@ -1,12 +1,11 @@
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { unwritable } from '../core/errors.ts'
+import { makeFolder } from '../io/atomic.ts'
 import { openDataset } from '../io/lerobot/reader.ts'
 import type { McapReport } from '../io/mcap.ts'
 import { writeMcap } from '../io/mcap.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
-import { requireNewFile } from './pictures.ts'
+import { requireNewFile } from './output-files.ts'
 
 export interface McapFlags {
   readonly out: string
@@ -34,9 +33,7 @@ export async function mcap(
 ): Promise<McapReport & { readonly file: string }> {
   await requireNewFile(out, overwrite)
   const dataset = await openDataset(path)
-  await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
-    throw unwritable(out, error)
-  })
+  await makeFolder(dirname(out))
   const phase = context.progress.phase('episodes', options.episodes?.length ?? dataset.episodes.length)
   const report = await writeMcap(out, dataset, {
     ...options,

@@ -7,6 +7,9 @@ export type Parser<T> = (text: string) => T
 
 /** Seeds count by their lower 32 bits: larger ones would repeat smaller ones. */
 export const MAX_SEED = 2 ** 32 - 1
+/** What `collect` can do without a trained run. */
+export const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'adversarial'] as const
+
 /** More env steps than any run takes. */
 const MAX_STEPS = 1e9
 /** More episodes than a disk or a patient user has room for. */
@@ -41,6 +44,8 @@ export function numberBetween(above: number, below: number): Parser<number> {
 export const seed = wholeNumber(0, MAX_SEED)
 export const steps = wholeNumber(1, MAX_STEPS)
 export const stepsOrNone = wholeNumber(0, MAX_STEPS)
+/** `check` keeps what it has seen. */
+export const checkSteps = wholeNumber(1, 10_000)
 export const episodes = wholeNumber(1, MAX_EPISODES)
 export const repetitions = wholeNumber(1, 1e6)
 export const rows = wholeNumber(1, 1e6)

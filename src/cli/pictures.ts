@@ -1,52 +1,82 @@
-import { access, mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { Encoder } from '../core/encoder.ts'
 import type { SimulatedEnv } from '../core/env.ts'
-import { ArmatureError, unwritable } from '../core/errors.ts'
 import type { Policy } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { EVALUATION_SEED, evaluatePolicy } from '../evaluate/policy.ts'
-import { isFileError, writeFileAtomic } from '../io/atomic.ts'
-import { encodeGif } from '../io/gif.ts'
+import { writeFileAtomic } from '../io/atomic.ts'
 import type { Panel, RgbImage } from '../io/image.ts'
 import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
 import { imaginedLatents } from '../run/goal-sources.ts'
 import type { Parts } from '../compose/parts.ts'
+import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
+import { MAX_ANIMATION_BYTES, pictureFormat, writeOutput } from './output-files.ts'
+import type { Size } from './render-scene.ts'
+import { checkedCameras, viewSize } from './render-scene.ts'
 
 const VIDEO_EPISODES = 5
-const VIDEO_SCALE = 4
+/** From top to bottom of a view, about. */
+const VIDEO_PIXELS = 192
 const [GOAL_COLUMNS, GOAL_ROWS, GOAL_SCALE] = [8, 4, 2]
 
-/** The first evaluation episodes as an animation: camera, goal image and, where the encoder can, what its latent decodes to. */
+/**
+ * The first evaluation episodes as an animation: what the camera sees, the goal, and where the encoder can, what its latent decodes to.
+ * @param file ends in .gif or .mp4
+ * @throws ArmatureError `not-found` for an env without a camera; `bad-argument` for another ending; `unwritable`; `interrupted`.
+ */
 export async function writeEpisodeVideo(
+  context: CliContext,
   file: string,
   env: SimulatedEnv,
   policy: Policy,
   { config, encoder, representation }: Parts,
 ): Promise<void> {
-  const camera =
-    config.representation.kind === 'encoder' ? config.representation.camera : Object.keys(env.spec.imageSpaces)[0]!
-  const [height, width] = env.spec.imageSpaces[camera]!.shape as [number, number]
+  const { encode, maxFps } = pictureFormat(file, '--video', ['.gif', '.mp4'])
+  const { camera, width, height, scale, isObserved } = viewOf(env, config)
   const image = (pixels: Uint8Array): RgbImage => rgbImage(Uint8Array.from(pixels), width, height)
+  // Where a viewer could not follow, every so many steps are shown: time stays true.
+  const every = Math.ceil(env.spec.controlHz / maxFps)
   const frames: RgbImage[] = []
-  let current = -1
+  const phase = context.progress.phase('film', VIDEO_EPISODES, { unit: 'episodes' })
+  let at = { episode: -1, step: 0 }
   let features = representation.begin()
   await evaluatePolicy(env, policy, {
     episodes: VIDEO_EPISODES,
     firstSeed: EVALUATION_SEED,
     onObservation: async (episode, observation, goal) => {
-      if (episode !== current) features = representation.begin()
-      current = episode
-      const { images } = observation
-      const panels: Panel[] = [{ label: 'camera', image: image(images[camera]!) }]
-      if (goal) panels.push({ label: 'goal', image: image(goal.images[camera]!) })
+      throwIfInterrupted(context)
+      if (episode !== at.episode) features = representation.begin()
+      at = { episode, step: episode === at.episode ? at.step + 1 : 0 }
+      phase.update(episode)
       const decoded = encoder?.decode && (await encoder.decode(await features.observe(observation), 1))
+      const isFull = frames.length > 0 && (frames.length + 1) * frames[0]!.data.length > MAX_ANIMATION_BYTES
+      if (isFull || at.step % every > 0) return
+      const seen = isObserved ? observation.images[camera]! : await env.render(camera, { width, height })
+      const panels: Panel[] = [{ label: 'camera', image: image(seen) }]
+      if (goal && isObserved) panels.push({ label: 'goal', image: image(goal.images[camera]!) })
       if (decoded) panels.push({ label: 'decoded', image: image(decoded) })
-      frames.push(labelledRow(panels, VIDEO_SCALE))
+      frames.push(labelledRow(panels, scale))
     },
   })
-  await writePicture(file, encodeGif(frames, env.spec.controlHz))
+  phase.update(VIDEO_EPISODES)
+  phase.finish()
+  await writeOutput(file, await encode(frames, env.spec.controlHz / every))
+}
+
+/** What a video shows: what the policy sees, larger, or where it sees nothing, the scene. */
+function viewOf(
+  env: SimulatedEnv,
+  { representation }: Parts['config'],
+): Size & { readonly camera: string; readonly scale: number; readonly isObserved: boolean } {
+  const { imageSpaces } = env.spec
+  const observed = representation.kind === 'encoder' ? representation.camera : Object.keys(imageSpaces)[0]
+  if (observed !== undefined) {
+    const [height, width] = imageSpaces[observed]!.shape as [number, number]
+    return { camera: observed, width, height, scale: Math.max(1, Math.round(VIDEO_PIXELS / height)), isObserved: true }
+  }
+  const camera = checkedCameras(env, undefined)[0]!
+  return { camera, ...viewSize(camera, VIDEO_PIXELS), scale: 1, isObserved: false }
 }
 
 /** A sheet of decoded samples of the encoder's prior: the goals that exploration imagines. */
@@ -60,27 +90,4 @@ export async function writeImaginedGoals(file: string, encoder: Encoder, seed: n
     upscale(rgbImage(pixels.subarray(i * size, (i + 1) * size), width, height), GOAL_SCALE),
   )
   await writeFileAtomic(file, encodePng(tile(images, { columns: GOAL_COLUMNS })))
-}
-
-/** @throws ArmatureError `bad-argument` when something is at `file` that the user did not allow to be replaced. */
-export async function requireNewFile(file: string, overwrite = false): Promise<void> {
-  if (overwrite) return
-  try {
-    await access(file)
-  } catch (error) {
-    if (isFileError(error, 'ENOENT')) return
-    throw unwritable(file, error)
-  }
-  throw new ArmatureError('bad-argument', `${file} exists`, { fix: 'name another file or use --overwrite' })
-}
-
-/**
- * Writes a picture or an animation, and the folders above it where they are missing.
- * @throws ArmatureError `unwritable`.
- */
-export async function writePicture(file: string, content: Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true }).catch((error: unknown) => {
-    throw unwritable(file, error)
-  })
-  await writeFileAtomic(file, content)
 }

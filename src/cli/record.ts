@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { MAGIC, RECORD_HEADER_BYTES } from '../../bridges/recording/log-format.ts'
 import { LogWriter } from '../../bridges/recording/log-writer.ts'
 import type { ObservedMessage } from '../../bridges/client/observer-client.ts'
+import { makeFolder } from '../io/atomic.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
 import { observeRobot, waitFor } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
@@ -38,6 +40,7 @@ export interface RecordReport {
 export async function record(context: CliContext, endpoint: string, options: RecordOptions): Promise<RecordReport> {
   const { maxMb, maxSeconds, out } = options
   // Before the robot is asked: a name that is taken is no reason to disturb it.
+  await makeFolder(dirname(out))
   const writer = await LogWriter.create(out)
   const tape = new Tape(writer, (maxMb ?? Infinity) * 1e6)
   try {

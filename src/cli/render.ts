@@ -1,24 +1,19 @@
-import { extname } from 'node:path'
 import type { ExpertFactory } from '../../envs/experts/expert.ts'
 import { envs } from '../../envs/index.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import type { Env, Info } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { lookUp } from '../core/registry.ts'
-import { encodeGif, MAX_GIF_FPS } from '../io/gif.ts'
 import type { RgbImage } from '../io/image.ts'
 import { labelledRow } from '../io/image.ts'
-import { encodeMp4, MAX_MP4_FPS } from '../io/mp4.ts'
-import { encodePng } from '../io/png.ts'
 import type { CliContext } from './context.ts'
-import { requireNewFile, writePicture } from './pictures.ts'
+import type { PictureFormat } from './output-files.ts'
+import { MAX_ANIMATION_BYTES, pictureFormat, requireNewFile, writeOutput } from './output-files.ts'
 import type { ScenePolicy, Size } from './render-scene.ts'
 import { checkedCameras, defaultPolicy, playScene, scenePlayer, views, viewSize } from './render-scene.ts'
 
 /** Of every camera, unless the user says otherwise. */
 const DEFAULT_HEIGHT = 240
-/** All frames of an animation are held in memory until they are encoded. */
-const MAX_BYTES = 2 ** 30
 
 export interface RenderOptions {
   /** A file that ends in .png, .gif or .mp4. */
@@ -56,39 +51,19 @@ export interface RenderReport extends Size {
  *   for a file that is there; `unwritable`; `interrupted`. Nothing is written then.
  */
 export async function render(context: CliContext, id: string, options: RenderOptions): Promise<RenderReport> {
-  const format = formatOf(options.out)
+  const format = pictureFormat(options.out, '--out')
   await requireNewFile(options.out, options.overwrite)
   const entry = lookUp('env', envs, id)
   const env = await entry.make(applyOverrides({}, options.set ?? []))
   try {
     const shot = await shoot(context, env, entry.expert, options, format)
     const file = { file: options.out, env: id, ...shot.report }
-    await writePicture(options.out, shot.content)
+    await writeOutput(options.out, shot.content)
     context.print(`${options.out}  ${file.width}x${file.height}, ${summaryOf(file)}`)
     return file
   } finally {
     await env.close()
   }
-}
-
-/** Frames to a file; those of a still are one. */
-interface Format {
-  readonly isStill?: boolean
-  readonly maxFps: number
-  readonly encode: (frames: readonly RgbImage[], fps: number) => Uint8Array | Promise<Uint8Array>
-}
-
-/** By the ending of the file. */
-const FORMATS: Readonly<Record<string, Format>> = {
-  png: { isStill: true, maxFps: Infinity, encode: ([frame]) => encodePng(frame!) },
-  gif: { maxFps: MAX_GIF_FPS, encode: encodeGif },
-  mp4: { maxFps: MAX_MP4_FPS, encode: encodeMp4 },
-}
-
-function formatOf(file: string): Format {
-  const extension = extname(file).slice(1).toLowerCase()
-  if (Object.hasOwn(FORMATS, extension)) return FORMATS[extension]!
-  throw new ArmatureError('bad-argument', '--out', { expected: 'a file that ends in .png, .gif or .mp4', got: file })
 }
 
 interface Shot {
@@ -101,7 +76,7 @@ async function shoot(
   env: Env,
   expert: ExpertFactory | undefined,
   options: RenderOptions,
-  { isStill = false, maxFps, encode }: Format,
+  { isStill = false, maxFps, encode }: PictureFormat,
 ): Promise<Shot> {
   const cameras = checkedCameras(env, options.cameras)
   const policy = options.policy ?? defaultPolicy(expert)
@@ -130,7 +105,7 @@ async function shoot(
 
 function requireMemory(sizes: readonly Size[], frames: number): void {
   const bytes = sizes.reduce((sum, { width, height }) => sum + width * height * 3, 0) * frames
-  if (bytes <= MAX_BYTES) return
+  if (bytes <= MAX_ANIMATION_BYTES) return
   throw new ArmatureError('bad-argument', `${frames} frames`, {
     expected: 'at most 1 GiB of pixels',
     got: `${(bytes / 2 ** 30).toFixed(1)} GiB`,

@@ -1,16 +1,15 @@
-import { join } from 'node:path'
 import type { SimulatedEnv } from '../core/env.ts'
 import { Rng } from '../core/rng.ts'
 import type { Policy } from '../core/policy.ts'
 import type { EpisodeResult, EvaluationOptions } from '../evaluate/policy.ts'
 import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.ts'
 import { bootstrapInterval, interquartileMean } from '../evaluate/statistics.ts'
-import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
 import { agentPolicy, randomPolicy, stillPolicy } from '../run/policies.ts'
 import { evaluationEnvOf } from '../compose/evaluation-env.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import { writeVersion } from './output-files.ts'
 import { table } from './table.ts'
 import type { TrainedRun } from '../compose/load-run.ts'
 import { resumeCommand } from '../compose/run-context.ts'
@@ -25,11 +24,17 @@ export interface Estimate {
 /** How one policy did on the fixed evaluation seeds. */
 export interface PolicyReport {
   readonly policy: string
+  readonly env: string
   readonly episodes: number
   /** Means over episodes, under the names of the logs. */
   readonly means: Readonly<Record<string, number>>
   /** Of the return and of each final distance. */
   readonly estimates: Readonly<Record<string, Estimate>>
+}
+
+/** A report with the file that holds it, and every episode. */
+export interface WrittenReport extends PolicyReport {
+  readonly file: string
 }
 
 const BOOTSTRAP_REPETITIONS = 2000
@@ -40,13 +45,13 @@ export interface ReportOptions extends Pick<EvaluationOptions, 'episodes' | 'onE
   readonly goOn?: string
 }
 
-/** Evaluates `policy` and writes `eval/<name>.json` with every episode; `goOn` is said after Ctrl-C. */
+/** Evaluates `policy` and writes `eval/<name>.json` with every episode, beside what else was found; `goOn` is said after Ctrl-C. */
 export async function reportPolicy(
   context: CliContext,
   env: SimulatedEnv,
   policy: Policy,
   options: ReportOptions,
-): Promise<PolicyReport> {
+): Promise<WrittenReport> {
   const phase = context.progress.phase(`evaluate ${options.name}`, options.episodes, { unit: 'episodes' })
   const { episodes, onEpisode, maxSteps } = options
   const results = await evaluatePolicy(env, policy, {
@@ -63,13 +68,13 @@ export async function reportPolicy(
   phase.finish()
   const report = {
     policy: options.name,
+    env: env.spec.id,
     episodes: results.length,
     means: summarize(results),
     estimates: estimatesOf(results),
   }
-  const file = `${options.name}.json`
-  await writeFileAtomic(join(options.folder, file), encodeJson({ ...report, results }, file))
-  return report
+  const text = encodeJson({ ...report, results }, options.name)
+  return { ...report, file: await writeVersion(options.folder, options.name, text) }
 }
 
 function estimatesOf(results: readonly EpisodeResult[]): Record<string, Estimate> {

@@ -12,7 +12,6 @@ import { reportPage } from '../evaluate/report/page.ts'
 import type { Participant } from '../evaluate/report/rewards-report.ts'
 import { makeRewardsReport } from '../evaluate/report/rewards-report.ts'
 import { namedGeometry } from '../evaluate/report/task-geometry.ts'
-import { writeFileAtomic } from '../io/atomic.ts'
 import { hashFolder } from '../io/folder-hash.ts'
 import { encodeJson } from '../io/json.ts'
 import { openDataset } from '../io/lerobot/reader.ts'
@@ -20,7 +19,7 @@ import { splitByEpisode } from '../io/lerobot/splits.ts'
 import { runVersions } from '../io/run-folder.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
-import { requireNewFile } from './pictures.ts'
+import { requireNewFile, writeOutput } from './output-files.ts'
 import type { TrainedEncoder } from './rewards-encoders.ts'
 import {
   BASELINE,
@@ -71,6 +70,12 @@ export async function rewards(
 ): Promise<RewardsResult> {
   const started = context.clock()
   const { report: pageFile, jsonOut = pageFile && jsonBeside(pageFile) } = options
+  if (pageFile !== undefined && jsonOut !== undefined && resolve(pageFile) === resolve(jsonOut)) {
+    throw new ArmatureError('bad-argument', '--report', {
+      expected: 'a file that ends in .html, and another one for the JSON',
+      got: `${pageFile} for both`,
+    })
+  }
   for (const file of [pageFile, jsonOut]) if (file !== undefined) await requireNewFile(file, options.overwrite)
   const dataset = await openDataset(options.data)
   const datasetHash = await hashFolder(options.data)
@@ -108,11 +113,11 @@ export async function rewards(
   phase.finish()
   const files: string[] = []
   if (pageFile !== undefined) {
-    await writeFileAtomic(pageFile, reportPage(report, drawing, (context.clock() - started) / 1000))
+    await writeOutput(pageFile, reportPage(report, drawing, (context.clock() - started) / 1000))
     files.push(pageFile)
   }
   if (jsonOut !== undefined) {
-    await writeFileAtomic(jsonOut, encodeJson(report, jsonOut))
+    await writeOutput(jsonOut, encodeJson(report, jsonOut))
     files.push(jsonOut)
   }
   context.print(consoleText(report))

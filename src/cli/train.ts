@@ -27,18 +27,18 @@ export async function trainAndReport(
   const run = await train(context, preset, options)
   const { folder, parts } = run
   const policies = await reportRun(context, run)
-  const pictures = await drawPictures(run)
+  const pictures = await drawPictures(context, run)
   context.print(`\n${reportTable(policies)}\n\nrun folder  ${folder.path}`)
   for (const picture of pictures) context.print(`picture     ${picture}`)
   return { run: folder.path, steps: parts.config.training.steps, policies, pictures }
 }
 
-async function drawPictures({ folder, parts }: TrainedRun): Promise<string[]> {
+async function drawPictures(context: CliContext, { folder, parts }: TrainedRun): Promise<string[]> {
   if (parts.config.goals === undefined) return []
   const evaluation = await evaluationEnvOf(parts)
   const { env } = evaluation
   const video = join(folder.videos, 'episodes.gif')
-  await writeEpisodeVideo(video, env, agentPolicy(parts.representation, parts.agent), parts)
+  await writeEpisodeVideo(context, video, env, agentPolicy(parts.representation, parts.agent), parts)
   await evaluation.close()
   if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
   const goals = join(folder.path, 'imagined-goals.png')

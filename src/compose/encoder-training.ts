@@ -16,6 +16,7 @@ import type { Checkpoint } from '../io/checkpoints.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
 import { hashFolder } from '../io/folder-hash.ts'
 import { encodeJson } from '../io/json.ts'
+import { lockFolder } from '../io/lock.ts'
 import { openDataset } from '../io/lerobot/reader.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
@@ -79,6 +80,18 @@ export async function trainEncoder(
   const { folder, config, dataset, checkpoint } = options.resume
     ? await openForResume(name, options)
     : await createEncoderRun(context, name, options)
+  const unlock = await lockFolder(folder.path)
+  try {
+    return await trainIn(context, { folder, config, dataset, checkpoint })
+  } finally {
+    await unlock()
+  }
+}
+
+async function trainIn(
+  context: RunContext,
+  { folder, config, dataset, checkpoint }: OpenedRun,
+): Promise<PretrainReport> {
   const encoder = encoderOf(config)
   const streams = checkpoint?.json.batches as BatchStreams | undefined
   const batches = await openBatches(config, dataset, encoder, streams)

@@ -18,9 +18,11 @@ export async function evaluationEnvOf({ config, robot }: Pick<Parts, 'config' | 
   if (robot !== undefined) {
     const use = async <T>(work: () => Promise<T>): Promise<T> => {
       const state = robot.isLockstep && robot.isInEpisode ? await robot.saveState() : undefined
-      const result = await work()
-      if (state !== undefined) await robot.restoreState(state)
-      return result
+      try {
+        return await work()
+      } finally {
+        if (state !== undefined) await robot.restoreState(state)
+      }
     }
     return { env: robot, use, close: async () => {} }
   }

@@ -26,7 +26,8 @@ export interface LoadOptions {
 
 /**
  * The parts of a run with the weights of its newest checkpoint.
- * @throws ArmatureError `not-found` where there is no run or no checkpoint; `corrupt-file` for a damaged one.
+ * @throws ArmatureError `not-found` where there is no run or no checkpoint; `corrupt-file` for a damaged one; `bad-argument` for an env
+ *   that its weights do not fit.
  */
 export async function loadRun(
   path: string,
@@ -42,7 +43,16 @@ export async function loadRun(
     })
   }
   const parts = await buildParts(config, robots)
-  restoreModel(parts, checkpoint.model)
+  try {
+    restoreModel(parts, checkpoint.model)
+  } catch (error) {
+    if (!(error instanceof ArmatureError) || error.code !== 'bad-shape') throw error
+    throw new ArmatureError('bad-argument', `the weights of ${path} in ${parts.env.spec.id}`, {
+      expected: `observations and actions as in ${recorded.env.id} when it was trained`,
+      got: error.message,
+      cause: error,
+    })
+  }
   return { folder, parts, step: checkpoint.step }
 }
 

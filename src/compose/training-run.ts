@@ -12,7 +12,7 @@ import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
 import { agentPolicy } from '../run/policies.ts'
-import type { Trainer, TrainerState } from '../run/trainer.ts'
+import type { Trainer, TrainerHooks, TrainerState } from '../run/trainer.ts'
 import type { ConfigOptions } from './config.ts'
 import { defaultRunFolder, isAddress, resolveComponents, resolveConfig } from './config.ts'
 import { pretrainInRun } from './encoder-pretraining.ts'
@@ -55,9 +55,11 @@ export async function train(
     const trainer = await buildTrainer(parts)
     const state = checkpoint && trainerStateOf(checkpoint)
     if (state) await trainer.restore(state)
-    const save = async (): Promise<void> => saveCheckpoint(checkpoints, parts, trainer, logger)
+    const save = async (isEvaluationDue = false): Promise<void> =>
+      saveCheckpoint(checkpoints, { parts, trainer, logger, isEvaluationDue })
     if (!checkpoint) await save()
-    await runTrainer(context, { parts, folder, logger, trainer, save })
+    const isEvaluationDue = checkpoint?.json.isEvaluationDue === true
+    await runTrainer(context, { parts, folder, logger, trainer, save, isEvaluationDue })
   } finally {
     logger.close()
     await unlock()
@@ -125,14 +127,21 @@ function trainerStateOf({ json, trainingState }: Checkpoint): TrainerState {
 
 async function saveCheckpoint(
   store: CheckpointStore,
-  parts: Parts,
-  trainer: Trainer,
-  logger: RunLogger,
+  {
+    parts,
+    trainer,
+    logger,
+    isEvaluationDue,
+  }: Pick<RunningTraining, 'parts' | 'trainer' | 'logger' | 'isEvaluationDue'>,
 ): Promise<void> {
   const log = logger.flush()
   const { arrays, json } = await trainer.save()
   const model = modelOf(parts)
-  await store.save(trainer.step, { model, trainingState: arrays, json: { trainer: json, log } })
+  await store.save(trainer.step, {
+    model,
+    trainingState: arrays,
+    json: { trainer: json, log, ...(isEvaluationDue && { isEvaluationDue }) },
+  })
 }
 
 interface RunningTraining {
@@ -140,7 +149,10 @@ interface RunningTraining {
   readonly folder: RunFolder
   readonly logger: RunLogger
   readonly trainer: Trainer
-  readonly save: () => Promise<void>
+  /** Writes a checkpoint; one within an evaluation says that it is to be done again. */
+  readonly save: (isEvaluationDue?: boolean) => Promise<void>
+  /** Whether the run was stopped within the evaluation of the present step. */
+  readonly isEvaluationDue: boolean
 }
 
 async function runTrainer(context: RunContext, running: RunningTraining): Promise<void> {
@@ -154,32 +166,48 @@ async function runTrainer(context: RunContext, running: RunningTraining): Promis
   })
   let note = ''
   let lastLog = { step: trainer.step, ms: context.clock() }
-  const finished = await trainer.run(
-    {
-      log: (step, metrics) => {
-        const ms = context.clock()
-        const fps =
-          step > lastLog.step ? { 'time/fps': ((step - lastLog.step) * 1000) / Math.max(1, ms - lastLog.ms) } : {}
-        lastLog = { step, ms }
-        logger.log(step, { ...metrics, ...fps })
-      },
-      evaluate: async () => {
-        const episodes = config.training.evalEpisodes
-        const options = { episodes, firstSeed: EVALUATION_SEED }
-        const summary = summarize(await evaluation.use(() => evaluatePolicy(evaluation.env, policy, options)))
-        note = evaluationNote(summary)
-        return summary
-      },
-      checkpoint: save,
-      progress: (step) => phase.update(step, note),
-      episode: (episode) => logger.episode(episode),
+  let isEvaluating = false
+  const evaluate = async (): Promise<Metrics> => {
+    isEvaluating = true
+    const options = {
+      episodes: config.training.evalEpisodes,
+      firstSeed: EVALUATION_SEED,
+      onObservation: () => throwIfInterrupted(context),
+    }
+    const summary = summarize(await evaluation.use(() => evaluatePolicy(evaluation.env, policy, options)))
+    isEvaluating = false
+    note = evaluationNote(summary)
+    return summary
+  }
+  const run = async (): Promise<boolean> => {
+    if (running.isEvaluationDue) {
+      logger.log(trainer.step, await evaluate())
+      await save()
+    }
+    return trainer.run(hooks, context.signal)
+  }
+  const hooks: TrainerHooks = {
+    log: (step, metrics) => {
+      const ms = context.clock()
+      const fps =
+        step > lastLog.step ? { 'time/fps': ((step - lastLog.step) * 1000) / Math.max(1, ms - lastLog.ms) } : {}
+      lastLog = { step, ms }
+      logger.log(step, { ...metrics, ...fps })
     },
-    context.signal,
-  )
+    evaluate,
+    checkpoint: () => save(),
+    progress: (step) => phase.update(step, note),
+    episode: (episode) => logger.episode(episode),
+  }
+  // What stops within an evaluation has done its step and is saved there.
+  const finished = await run().catch((error: unknown) => {
+    if (isEvaluating && context.signal.aborted) return false
+    throw error
+  })
   await evaluation.close()
   phase.finish()
   if (finished) return
-  await save()
+  await save(isEvaluating)
   throwIfInterrupted(context, `saved at step ${trainer.step}: go on with ${resumeCommand(context, folder)}`)
 }
 

@@ -46,8 +46,9 @@ export class ArmatureError extends Error {
   }
 }
 
-/** The error for a path that cannot be written, with the system's reason in its text. */
+/** The error for a path that cannot be written, with the system's reason in its text; one that says so already stays. */
 export function unwritable(path: string, cause: unknown): ArmatureError {
+  if (cause instanceof ArmatureError && cause.code === 'unwritable') return cause
   return new ArmatureError('unwritable', `cannot write ${path}`, {
     got: cause instanceof Error ? cause.message : String(cause),
     fix: 'check the path, its permissions and the free disk space',

@@ -27,6 +27,9 @@ export interface EvaluationOptions {
   readonly maxSteps?: number
 }
 
+/** Steps from one turn of the event loop to the next. */
+const TURN_STEPS = 50
+
 /** Seeds of evaluation episodes start here, far from those that training draws in tests and examples. */
 export const EVALUATION_SEED = 1_000_000
 
@@ -50,12 +53,12 @@ export async function evaluatePolicy(env: Env, policy: Policy, options: Evaluati
       total += step.reward
       ended = step.terminated || step.truncated || length + 1 === options.maxSteps
       await options.onObservation?.(episode, observation, goal)
+      // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
+      if (ended || length % TURN_STEPS === 0) await setImmediate()
     }
     const result = { seed, return: total, length, final: info }
     results.push(result)
     options.onEpisode?.(result)
-    // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
-    await setImmediate()
   }
   return results
 }

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ArmatureError, unwritable } from '../core/errors.ts'
 
@@ -9,12 +9,41 @@ export type FileContent = string | Uint8Array | readonly Uint8Array[]
 const TEMPORARY_PREFIX = '.tmp-'
 
 /**
+ * Makes a folder and those above it; one that is there is fine. Unlike Node's recursive `mkdir`, it ends where the system takes no folder
+ * although the one above is there, as in `/proc`.
+ *
+ * @throws ArmatureError `unwritable`
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeFolders(path)
+  } catch (error) {
+    throw unwritable(path, error)
+  }
+}
+
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (isFileError(error, 'ENOENT') && dirname(path) !== path) {
+      await makeFolders(dirname(path))
+      await mkdir(path)
+      return
+    }
+    const isThere = (await stat(path).catch(() => undefined))?.isDirectory() ?? false
+    if (!isThere) throw error
+  }
+}
+
+/**
  * Writes a file so that a crash at any moment leaves either the old content or the new one: temporary name beside it, fsync,
- * rename, fsync of the folder.
+ * rename, fsync of the folder. A link stays one: the file that it names is written.
  *
  * @throws ArmatureError `unwritable`; the temporary file is then gone.
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomic(file: string, content: FileContent): Promise<void> {
+  const path = await linkedFile(file)
   const temporary = temporaryName(path)
   await orUnwritable(path, temporary, async () => {
     await writeSynced(temporary, content)
@@ -29,7 +58,8 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  *
  * @throws ArmatureError `unwritable`; what `write` throws that is no error of Node's.
  */
-export async function streamFileAtomic(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+export async function streamFileAtomic(name: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const path = await linkedFile(name)
   const temporary = temporaryName(path)
   await orUnwritable(path, temporary, async () => {
     const file = await open(temporary, 'w')
@@ -60,7 +90,7 @@ export async function writeFolderAtomic(path: string, files: Readonly<Record<str
     for (const [name, content] of Object.entries(files)) {
       const target = join(temporary, name)
       folders.add(dirname(target))
-      await mkdir(dirname(target), { recursive: true })
+      await makeFolder(dirname(target))
       await writeSynced(target, content)
     }
     for (const folder of folders) await syncFolder(folder)
@@ -88,6 +118,11 @@ export async function removeLeftovers(folder: string): Promise<void> {
 /** Whether `error` is one of Node's file errors with that code, e.g. `ENOENT`. */
 export function isFileError(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
+}
+
+/** What a link names; the path itself where it is none, or there is nothing yet. */
+function linkedFile(path: string): Promise<string> {
+  return realpath(path).catch(() => path)
 }
 
 function temporaryName(path: string): string {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { ArmatureError, unwritable } from '../core/errors.ts'
 import type { NamedArrays } from '../core/ndarray.ts'
 import type { FileContent } from './atomic.ts'
-import { chunksOf, isFileError, removeFolderAtomic, removeLeftovers, writeFolderAtomic } from './atomic.ts'
+import { chunksOf, isFileError, makeFolder, removeFolderAtomic, removeLeftovers, writeFolderAtomic } from './atomic.ts'
 import { encodeJson, readJson } from './json.ts'
 import { readSafetensors, safetensorsChunks } from './safetensors.ts'
 
@@ -87,7 +87,7 @@ export class CheckpointStore {
     }
     const files = filesOf(step, parts, this.#config)
     try {
-      await mkdir(this.folder, { recursive: true })
+      await makeFolder(this.folder)
       await removeLeftovers(this.folder)
     } catch (error) {
       throw unwritable(this.folder, error)

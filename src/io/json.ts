@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { ArmatureError } from '../core/errors.ts'
 import { isFileError } from './atomic.ts'
 
@@ -46,11 +46,19 @@ function describe(value: unknown): string {
 export async function readJson(path: string): Promise<unknown> {
   let text: string
   try {
+    const file = await stat(path)
+    // Reading a pipe might never end.
+    if (!file.isFile() && !file.isDirectory()) {
+      throw new ArmatureError('corrupt-file', path, { expected: 'a file', got: 'a device or a pipe' })
+    }
     text = await readFile(path, 'utf8')
   } catch (error) {
     // ENOTDIR: a part of the path is a file.
     if (isFileError(error, 'ENOENT') || isFileError(error, 'ENOTDIR'))
       throw new ArmatureError('not-found', `no file ${path}`, { cause: error })
+    if (isFileError(error, 'EISDIR')) {
+      throw new ArmatureError('corrupt-file', path, { expected: 'a file', got: 'a folder', cause: error })
+    }
     throw error
   }
   try {

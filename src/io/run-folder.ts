@@ -2,7 +2,7 @@ import { readFile, readdir, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ArmatureError, unwritable } from '../core/errors.ts'
-import { isFileError, writeFileAtomic } from './atomic.ts'
+import { isFileError, makeFolder, writeFileAtomic } from './atomic.ts'
 import { encodeJson, readJson } from './json.ts'
 
 /** What `config.json` of a run records: enough to run it again. */
@@ -49,7 +49,7 @@ export async function createRunFolder(path: string, run: Omit<RunRecord, 'versio
   const text = encodeJson(record, RECORD_FILE)
   const folder = pathsOf(path, record)
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolder(path)
     if ((await readdir(path)).length > 0) {
       throw new ArmatureError('run-exists', `${path} is not empty`, { fix: 'use --resume or another --out' })
     }

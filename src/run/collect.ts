@@ -27,6 +27,9 @@ export interface CollectOptions {
   readonly onProgress?: (done: number) => void
 }
 
+/** Steps from one turn of the event loop to the next. */
+const TURN_STEPS = 50
+
 /** Collects frames by random play from many states: what an encoder is pretrained on. */
 export async function collectFrames(env: SimulatedEnv, rng: Rng, options: CollectOptions): Promise<CollectedFrames> {
   const { camera, count, resetEvery } = options
@@ -45,9 +48,9 @@ export async function collectFrames(env: SimulatedEnv, rng: Rng, options: Collec
     const fresh = i % resetEvery === 0
     if (fresh) {
       episode++
-      // Timers and Ctrl-C get their turn, see evaluatePolicy.
-      await setImmediate()
     }
+    // Timers and Ctrl-C get their turn, see evaluatePolicy.
+    if (fresh || i % TURN_STEPS === 0) await setImmediate()
     const { observation } = fresh
       ? await env.reset({ seed: rng.nextSeed(), options: { start: options.start } })
       : await env.step(sampleSpace(env.spec.actionSpace, rng, action))

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Batches, BatchKind, FrameBatch } from '../core/batches.ts'
 import type { LearningEncoder } from '../core/encoder.ts'
 import type { Metrics } from '../core/ndarray.ts'
@@ -65,6 +66,8 @@ export async function pretrainEncoder<K extends BatchKind>(
 ): Promise<number> {
   const { updates, done = 0, logEvery, signal } = options
   for (let update = done + 1; update <= updates; update++) {
+    // An encoder may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
+    await setImmediate()
     if (signal?.aborted) return update - 1
     const metrics = await encoder.update(data.training())
     if (update % logEvery === 0 || update === updates) {

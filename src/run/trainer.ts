@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Agent } from '../core/agent.ts'
 import type { LearningEncoder } from '../core/encoder.ts'
 import type { Observation, SimulatedEnv } from '../core/env.ts'
@@ -120,6 +121,8 @@ export class Trainer {
         if (keepsEpisodesWhole) this.#leaveEpisode()
         return false
       }
+      // Envs and agents may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
+      await setImmediate()
       await this.#act(hooks)
       this.#step++
       await this.#learn()

@@ -1,14 +1,33 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Env } from '../../src/core/env.ts'
+import type { CheckOptions } from '../../envs/check.ts'
 import { envs } from '../../envs/index.ts'
 import type { CheckReport } from '../../src/cli/check.ts'
-import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
+import { runHere } from './in-process.ts'
 
-const cwd = temporaryFolder()
 const PENDULUM = 'armature/Pendulum-v1'
 
-describe.concurrent('check', { timeout: SLOW_MS }, () => {
+// The battery itself is run over every env by the tests of contracts; here, a test may say what it finds.
+const { battery } = vi.hoisted(() => ({ battery: { finds: undefined as ((id: string) => boolean) | undefined } }))
+vi.mock('../../envs/check.ts', async (importOriginal) => {
+  const { checkEnv } = await importOriginal<typeof import('../../envs/check.ts')>()
+  return {
+    checkEnv: async (make: () => Promise<Env>, options: CheckOptions) => {
+      if (battery.finds === undefined) return checkEnv(make, options)
+      const env = await make()
+      await env.close()
+      const ok = battery.finds(env.spec.id)
+      const result = { name: 'a case', ok, detail: ok ? '' : 'the reason' }
+      await options.onResult?.(result)
+      return [result]
+    },
+  }
+})
+afterEach(() => (battery.finds = undefined))
+
+describe('check', () => {
   test('a line for each case that holds', async () => {
-    const { code, stdout } = await runCli(cwd, ['check', PENDULUM, '--steps', '10'])
+    const { code, stdout } = await runHere(['check', PENDULUM, '--steps', '10'])
     expect(code).toBe(0)
     const lines = stdout.split('\n')
     expect(lines[0]).toBe(PENDULUM)
@@ -21,20 +40,31 @@ describe.concurrent('check', { timeout: SLOW_MS }, () => {
   test('exit code 1 and the reason when a case fails', async () => {
     // One pixel in the middle of the table does not change before anything reaches it.
     const push = ['check', 'armature/PushPuck-v0', '--set', 'size=1', '--set', 'supersample=off', '--steps', '3']
-    const { code, stdout } = await runCli(cwd, push)
+    const { code, stdout } = await runHere(push)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^ {2}FAIL {2}observations change under random play +images\.front stays the same$/m)
     expect(stdout).toMatch(/^armature\/PushPuck-v0: \d of \d+ cases fail$/m)
   })
 
-  test('all is every registered env', async () => {
-    const args = ['check', 'all', '--steps', '2', '--set', 'maxEpisodeSteps=2', '--json']
-    const { code, stdout } = await runCli(cwd, args)
+  test('all is every registered env; exit code 0 when each keeps the contract', async () => {
+    battery.finds = () => true
+    const { code, stdout } = await runHere(['check', 'all', '--steps', '2', '--json'])
     const report = JSON.parse(stdout) as CheckReport
-    expect(report).toMatchObject({ seed: 1, steps: 2 })
+    expect(code).toBe(0)
+    expect(report).toMatchObject({ ok: true, seed: 1, steps: 2 })
     expect(report.envs.map(({ env }) => env)).toEqual(Object.keys(envs))
-    expect(report.ok).toBe(report.envs.every(({ cases }) => cases.every(({ ok }) => ok)))
-    expect(code).toBe(report.ok ? 0 : 1)
+  })
+
+  test('all: exit code 1, and the names, when one does not', async () => {
+    battery.finds = (id) => id !== PENDULUM
+    const { code, stdout } = await runHere(['check', 'all'])
+    expect(code).toBe(1)
+    expect(stdout).toContain(`1 of ${Object.keys(envs).length} envs do not: ${PENDULUM}`)
+    const json = await runHere(['check', 'all', '--json'])
+    expect(json.code).toBe(1)
+    const report = JSON.parse(json.stdout) as CheckReport
+    expect(report.ok).toBe(false)
+    expect(report.envs.filter(({ ok }) => !ok).map(({ env }) => env)).toEqual([PENDULUM])
   })
 
   test.each([
@@ -42,9 +72,17 @@ describe.concurrent('check', { timeout: SLOW_MS }, () => {
     ['an unknown option', [PENDULUM, '--set', 'maxEpisodeStep=3'], 'did you mean maxEpisodeSteps?'],
     ['an unknown option of all', ['all', '--set', 'nothing=3'], 'has no option "nothing"'],
   ])('%s is refused', async (_what, args, text) => {
-    const { code, stdout, stderr } = await runCli(cwd, ['check', ...args])
+    const { code, stdout, stderr } = await runHere(['check', ...args])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^armature: .*\n$/)
     expect(stderr).toContain(text)
+  })
+
+  test('is stopped within a case, however many steps that has', async () => {
+    const abort = new AbortController()
+    setTimeout(() => abort.abort('SIGINT'), 50)
+    const { code, stderr } = await runHere(['check', PENDULUM, '--steps', '10000'], abort.signal)
+    expect(code).toBe(130)
+    expect(stderr.trimEnd().split('\n').at(-1)).toBe('armature: stopped')
   })
 })

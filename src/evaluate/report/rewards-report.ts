@@ -61,10 +61,11 @@ export async function makeRewardsReport(
   })
   const tables = new Map<string, MeasureTable>()
   for (const [name, data] of embedded) {
-    onProgress(done++, total, `measure ${name}`)
+    onProgress(done, total, `measure ${name}`)
     // A turn of the event loop, so that Ctrl-C is seen between two encoders.
     await new Promise((resolve) => setImmediate(resolve))
     tables.set(name, measureEpisodes(data, { rng: rng.split('measures'), repetitions }))
+    onProgress(++done, total, `measured ${name}`)
   }
   const prepared = new Map([...embedded].map(([name, data]) => [name, prepareEpisodes(data)]))
   const { drawing, successRadius } = await draw(options, prepared, tables)

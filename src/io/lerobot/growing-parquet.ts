@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, open, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ColumnSource, KeyValue, SchemaElement } from 'hyparquet-writer'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import { unwritable } from '../../core/errors.ts'
+import { makeFolder } from '../atomic.ts'
 
 /**
  * A parquet file that grows by a row group at a time and is whole after each: a reader that comes in between, or after this process was
@@ -47,7 +48,7 @@ export class GrowingParquet {
     const bytes = this.#buffer.getBytes()
     const temporary = temporaryName(this.path)
     try {
-      if (this.#groups === 0) await mkdir(dirname(this.path), { recursive: true })
+      if (this.#groups === 0) await makeFolder(dirname(this.path))
       else await copyFile(this.path, temporary, constants.COPYFILE_FICLONE)
       await writeFrom(temporary, bytes, start, this.#groups === 0)
       await rename(temporary, this.path)

@@ -5,7 +5,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import type { DatasetSpec, EpisodeData, EpisodeInfo } from '../../core/dataset.ts'
 import { ArmatureError, unwritable } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
-import { isFileError, writeFileAtomic } from '../atomic.ts'
+import { isFileError, makeFolder, writeFileAtomic } from '../atomic.ts'
 import { rgbImage } from '../image.ts'
 import { encodeJson } from '../json.ts'
 import { encodeMp4 } from '../mp4.ts'
@@ -78,7 +78,7 @@ export class LeRobotWriter {
   static async create(path: string, spec: DatasetSpec, options: LeRobotWriterOptions = {}): Promise<LeRobotWriter> {
     const recording = encodeJson({ format: 1, spec, record: options.record ?? {} }, PATHS.recording)
     try {
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolder(dirname(path))
       await mkdir(path)
       await mkdir(join(path, 'meta'))
     } catch (error) {
@@ -161,9 +161,7 @@ export class LeRobotWriter {
       const key = `${COLUMNS.imagePrefix}${camera}`
       const path = join(this.path, formatPath(VIDEO_PATH, { video_key: key, ...filePlace(file) }))
       const frames = framesOf(images[camera]!, length).map((data) => rgbImage(data, shape[1]!, shape[0]!))
-      await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
-        throw unwritable(path, error)
-      })
+      await makeFolder(dirname(path))
       await writeFileAtomic(path, await encodeMp4(frames, this.#fps))
     }
   }
