@@ -17,6 +17,7 @@ import { isAddress } from '../compose/config.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import type { RobotConnections } from './remote.ts'
+import type { PolicyShare } from './options.ts'
 import { checkedCameras, defaultPolicy } from './render-scene.ts'
 
 /** Objects are looked for in a picture of this size, in which small ones still take a pixel. */
@@ -39,12 +40,6 @@ export interface CollectOptions {
   readonly set?: readonly string[]
   /** Connects the robot, where an address stands for the scene. */
   readonly robots?: RobotConnections
-}
-
-/** A class of behaviour or a run folder, and its share relative to the others'. */
-export interface PolicyShare {
-  readonly name: string
-  readonly share: number
 }
 
 export interface CollectReport {

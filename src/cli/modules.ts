@@ -87,6 +87,6 @@ async function readTypeScript(file: string, path: string): Promise<void> {
       fix: 'use Node 22.18 or later, or run "npm install --save-dev tsx"',
     })
   }
-  const { register } = (await import(pathToFileURL(api).href)) as { register(): unknown }
+  const { register } = (await import(pathToFileURL(api).href)) as { readonly register: () => unknown }
   register()
 }

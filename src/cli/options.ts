@@ -1,5 +1,4 @@
 import { InvalidArgumentError, Option } from 'commander'
-import type { PolicyShare } from './collect.ts'
 import type { Size } from './render-scene.ts'
 
 /** What reads the text of one option or argument. */
@@ -9,6 +8,12 @@ export type Parser<T> = (text: string) => T
 export const MAX_SEED = 2 ** 32 - 1
 /** What `collect` can do without a trained run. */
 export const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'adversarial'] as const
+
+/** A class of behaviour or a run folder, and its share relative to the others'. */
+export interface PolicyShare {
+  readonly name: string
+  readonly share: number
+}
 
 /** More env steps than any run takes. */
 const MAX_STEPS = 1e9

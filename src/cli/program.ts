@@ -30,7 +30,7 @@ export async function buildProgram(line: CommandLine, version: string): Promise<
     .option(
       '--module <file>',
       'run this .js or .ts file first: it registers envs, encoders or agents of yours; may be repeated',
-      (file: string, others: readonly string[] = []) => [...others, file],
+      (file: string, others: readonly string[] | undefined) => [...(others ?? []), file],
     )
     .showSuggestionAfterError()
     .exitOverride((error) => {

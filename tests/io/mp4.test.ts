@@ -75,11 +75,11 @@ describe('MP4', () => {
     const require = createRequire(import.meta.url)
     delete require.cache[require.resolve('h264-mp4-encoder')]
     const added: [event: string, listener: unknown][] = []
-    const { on } = process
-    const spy = vi.spyOn(process, 'on').mockImplementation(function (this: NodeJS.Process, ...call: unknown[]) {
+    const on = process.on.bind(process)
+    const spy = vi.spyOn(process, 'on').mockImplementation((...call: unknown[]) => {
       // The test runner may listen meanwhile, too.
       if (new Error('where').stack!.includes('h264-mp4-encoder')) added.push(call as (typeof added)[number])
-      return Reflect.apply(on, process, call) as NodeJS.Process
+      return (on as (...call: unknown[]) => NodeJS.Process)(...call)
     })
     const video = encodeMp4([square(32, 32, 1)], 10)
     const other = (): void => undefined
