@@ -1,6 +1,6 @@
 /** The bridge between a policy and a robot's controller over ZeroMQ. */
 export { PolicyClient } from './client/policy-client.ts'
-export type { ActOptions, ChunkOptions, ClientEvent, PolicyClientOptions } from './client/policy-client.ts'
+export type { ActOptions, ChunkOptions, ClientEvent, PolicyClientOptions } from './client/options.ts'
 export { connectRemoteEnv, RemoteEnv, RemoteGoalEnv } from './client/remote-env.ts'
 export type { RemoteEnvOptions } from './client/remote-env.ts'
 export { RobotRefusal } from './client/robot-refusal.ts'

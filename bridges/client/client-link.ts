@@ -1,19 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import type { Dealer, Socket, Subscriber } from 'zeromq'
 import { ArmatureError } from '../../src/core/errors.ts'
-import { encodeMessage } from '../protocol/codec.ts'
-import type { BridgeMode, Message } from '../protocol/messages.ts'
+import type { BridgeMode } from '../protocol/messages.ts'
 import type { SendCounts } from '../zmq/queue.ts'
 import { NO_SENDS, SendQueue } from '../zmq/queue.ts'
 import { readAll } from '../zmq/reader.ts'
-import type { ClientSecurity, ClientSockets, ControlConnection, Endpoints } from '../zmq/sockets.ts'
-import { connectControl, makeActionSocket, makeClientSockets } from '../zmq/sockets.ts'
+import type { ClientSecurity, ControlConnection, Endpoints, ObserverSockets } from '../zmq/sockets.ts'
+import { connectControl, makeActionSocket, makeClientSockets, makeObserverSockets } from '../zmq/sockets.ts'
+import type { Time } from '../time.ts'
+import { within } from '../time.ts'
+import type { ClientHandlers, ClientTransport } from './transport.ts'
 
-/** What is done with the messages of each socket. */
-export interface LinkHandlers {
-  readonly control: (bytes: Uint8Array) => void
-  readonly observation: (bytes: Uint8Array) => void
-  readonly telemetry: (bytes: Uint8Array) => void
+export interface ClientLinkOptions {
+  readonly endpoint: string
+  readonly security: ClientSecurity | undefined
+  readonly time: Pick<Time, 'sleep'>
+  /** Only the newest observation, and actions; or all that is published, and no actions. */
+  readonly hears: 'newest' | 'all'
+  /** Of telemetry, as prefixes of messages; none: none at all. */
+  readonly topics: readonly string[]
 }
 
 /** In real time no old action may wait; in lock-step there is never more than one. */
@@ -23,14 +28,13 @@ const BACKLOG: Readonly<Record<BridgeMode, number>> = { realtime: 2, lockstep: 6
  * The four sockets of a client. When the connection of control or action breaks, both are made anew under another routing id: the robot
  * may not have noticed yet, and lets nobody take over an id that it holds to be connected. It then has to be greeted again.
  */
-export class ClientLink {
-  readonly #endpoint: string
-  readonly #security: ClientSecurity | undefined
-  readonly #handlers: LinkHandlers
+export class ClientLink implements ClientTransport {
+  readonly #options: ClientLinkOptions
+  readonly #handlers: ClientHandlers
   #routingId = randomBytes(16).toString('hex')
   #connection: ControlConnection
   #controlQueue: SendQueue
-  #sockets: ClientSockets | undefined
+  #sockets: (ObserverSockets & { action?: Dealer }) | undefined
   #endpoints: Endpoints | undefined
   #mode: BridgeMode = 'realtime'
   #actionQueue: SendQueue | undefined
@@ -39,11 +43,10 @@ export class ClientLink {
   #before = { control: NO_SENDS, action: NO_SENDS }
   #isClosed = false
 
-  constructor(endpoint: string, security: ClientSecurity | undefined, handlers: LinkHandlers) {
-    this.#endpoint = endpoint
-    this.#security = security
+  constructor(options: ClientLinkOptions, handlers: ClientHandlers) {
+    this.#options = options
     this.#handlers = handlers
-    this.#connection = connectControl(endpoint, security, this.#routingId)
+    this.#connection = connectControl(options.endpoint, options.security, this.#routingId)
     this.#controlQueue = this.#serve(this.#connection.control)
   }
 
@@ -65,51 +68,44 @@ export class ClientLink {
   }
 
   /**
-   * Connects the other three sockets, and waits until they are. In lock-step, where the robot waits for it, an action is sent until the socket
+   * Connects the other sockets, and waits until they are. In lock-step, where the robot waits for it, an action is sent until the socket
    * takes it.
    * @throws ArmatureError `env-failed`
    */
-  async open(endpoints: Endpoints, topics: readonly string[], timeoutMs: number, mode: BridgeMode): Promise<void> {
+  async open(endpoints: Endpoints, timeoutMs: number, mode: BridgeMode): Promise<void> {
     this.#mode = mode
-    const sockets = makeClientSockets(this.#connection.context, this.#security, this.#routingId, topics, BACKLOG[mode])
+    const sockets = this.#makeSockets()
     this.#sockets = sockets
     const { action, observation, telemetry } = sockets
-    this.#watch(action)
-    this.#actionQueue = this.#actionQueueOf(action)
-    const connected = Promise.all([handshake(action), handshake(observation), handshake(telemetry)])
+    if (action !== undefined) {
+      this.#watch(action)
+      this.#actionQueue = this.#actionQueueOf(action)
+    }
+    const connected = Promise.all(Object.values(sockets).map((socket: Socket) => handshake(socket))).then(() => true)
     this.move(endpoints)
     void receive(observation, this.#handlers.observation)
     void receive(telemetry, this.#handlers.telemetry)
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const got = this.#lastProblem ?? `no connection to ${endpoints.action} for ${timeoutMs} ms`
-        reject(
-          new ArmatureError('env-failed', 'sockets beside control', { got, fix: 'check that all its ports are open' }),
-        )
-      }, timeoutMs)
-    })
-    await Promise.race([connected, late]).finally(() => clearTimeout(timer))
+    if (await within(this.#options.time, connected, timeoutMs, false)) return
+    const got = this.#lastProblem ?? `no connection to ${endpoints.action} for ${timeoutMs} ms`
+    throw new ArmatureError('env-failed', 'sockets beside control', { got, fix: 'check that all its ports are open' })
   }
 
-  /** Connects to where the robot is now, if that is elsewhere than before. */
   move(endpoints: Endpoints): void {
     for (const name of ['action', 'observation', 'telemetry'] as const) {
       const before = this.#endpoints?.[name]
       if (before === endpoints[name]) continue
-      if (before !== undefined) this.#sockets?.[name].disconnect(before)
-      this.#sockets?.[name].connect(endpoints[name])
+      if (before !== undefined) this.#sockets?.[name]?.disconnect(before)
+      this.#sockets?.[name]?.connect(endpoints[name])
     }
     this.#endpoints = endpoints
   }
 
-  sendControl(message: Message): void {
-    this.#controlQueue.push(encodeMessage(message))
+  sendControl(message: Buffer): void {
+    this.#controlQueue.push(message)
   }
 
-  /** The newest wins where the socket is slow; none waits for a connection. */
-  sendAction(message: Message): void {
-    this.#actionQueue?.push(encodeMessage(message))
+  sendAction(message: Buffer): void {
+    this.#actionQueue?.push(message)
   }
 
   close(): void {
@@ -118,6 +114,13 @@ export class ClientLink {
     this.#actionQueue?.close()
     this.#connection.control.close()
     for (const socket of Object.values(this.#sockets ?? {})) (socket as Socket).close()
+  }
+
+  #makeSockets(): ObserverSockets & { action?: Dealer } {
+    const { hears, security, topics } = this.#options
+    const { context } = this.#connection
+    if (hears === 'all') return makeObserverSockets(context, security)
+    return makeClientSockets(context, security, this.#routingId, topics, BACKLOG[this.#mode])
   }
 
   #actionQueueOf(action: Dealer): SendQueue {
@@ -138,14 +141,16 @@ export class ClientLink {
     this.#connection.control.close()
     this.#routingId = randomBytes(16).toString('hex')
     const { context } = this.#connection
-    this.#connection = connectControl(this.#endpoint, this.#security, this.#routingId, context)
+    const { endpoint, security } = this.#options
+    this.#connection = connectControl(endpoint, security, this.#routingId, context)
     this.#controlQueue = this.#serve(this.#connection.control)
-    if (this.#sockets === undefined || this.#endpoints === undefined) return
+    if (this.#sockets?.action === undefined || this.#endpoints === undefined) return
     this.#sockets.action.close()
-    this.#sockets.action = makeActionSocket(context, this.#security, this.#routingId, BACKLOG[this.#mode])
-    this.#watch(this.#sockets.action)
-    this.#actionQueue = this.#actionQueueOf(this.#sockets.action)
-    this.#sockets.action.connect(this.#endpoints.action)
+    const action = makeActionSocket(context, security, this.#routingId, BACKLOG[this.#mode])
+    this.#sockets.action = action
+    this.#watch(action)
+    this.#actionQueue = this.#actionQueueOf(action)
+    action.connect(this.#endpoints.action)
   }
 
   #watch(socket: Socket): void {
@@ -172,12 +177,12 @@ function sum(a: SendCounts, b: SendCounts): SendCounts {
 }
 
 /** Resolves once `socket` has a connection. */
-export function handshake(socket: Socket): Promise<void> {
+function handshake(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.events.on('handshake', () => resolve()))
 }
 
 /** Hands all messages of `socket` to `take` until it is closed. */
-export function receive(socket: Dealer | Subscriber, take: (bytes: Uint8Array) => void): Promise<void> {
+function receive(socket: Dealer | Subscriber, take: (bytes: Uint8Array) => void): Promise<void> {
   return readAll(socket, (parts) => {
     if (parts.length === 1) take(parts[0]!)
   })

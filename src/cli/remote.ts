@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { envRobot } from '../../bridges/adapters/env-robot.ts'
-import type { ClientEvent, PolicyClientOptions } from '../../bridges/client/policy-client.ts'
+import type { ClientEvent, PolicyClientOptions } from '../../bridges/client/options.ts'
 import { PolicyClient } from '../../bridges/client/policy-client.ts'
 import type { RobotSchema } from '../../bridges/protocol/schema.ts'
 import { schemaOf } from '../../bridges/protocol/schema.ts'

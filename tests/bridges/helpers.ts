@@ -1,4 +1,4 @@
-import type { ClientEvent, PolicyClientOptions } from '../../bridges/client/policy-client.ts'
+import type { ClientEvent, PolicyClientOptions } from '../../bridges/client/options.ts'
 import { PolicyClient } from '../../bridges/client/policy-client.ts'
 import type { EventContent } from '../../bridges/server/publisher.ts'
 import type { RobotServerOptions } from '../../bridges/server/options.ts'

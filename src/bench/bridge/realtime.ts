@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { PolicyClientOptions } from '../../../bridges/client/policy-client.ts'
+import type { PolicyClientOptions } from '../../../bridges/client/options.ts'
 import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import type { ObservationContent } from '../../../bridges/protocol/messages.ts'
 import type { WorkerTask } from './child.ts'

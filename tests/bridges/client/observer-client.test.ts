@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ObservedMessage, ObserverChange, ObserverClientOptions } from '../../../bridges/client/observer-client.ts'
+import type { ConnectionChange } from '../../../bridges/client/session.ts'
+import type { ObservedMessage, ObserverClientOptions } from '../../../bridges/client/observer-client.ts'
 import { ObserverClient } from '../../../bridges/client/observer-client.ts'
 import { decodeMessage } from '../../../bridges/protocol/codec.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
@@ -21,12 +22,12 @@ async function bridgeAt(endpoint?: string, robot?: SimpleRobot): Promise<TestBri
 interface Heard {
   readonly observer: ObserverClient
   readonly messages: ObservedMessage[]
-  readonly changes: ObserverChange[]
+  readonly changes: ConnectionChange[]
 }
 
 async function observe(endpoint: string, options: Partial<ObserverClientOptions> = {}): Promise<Heard> {
   const messages: ObservedMessage[] = []
-  const changes: ObserverChange[] = []
+  const changes: ConnectionChange[] = []
   const observer = await ObserverClient.connect({
     endpoint,
     clock,

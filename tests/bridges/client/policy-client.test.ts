@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ClientEvent } from '../../../bridges/client/policy-client.ts'
+import type { ClientEvent } from '../../../bridges/client/options.ts'
 import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { ObservationInbox } from '../../../bridges/client/observation-inbox.ts'
 import type { ObservationMessage } from '../../../bridges/protocol/messages.ts'

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ClientEvent, PolicyClient } from '../../../bridges/client/policy-client.ts'
+import type { ClientEvent } from '../../../bridges/client/options.ts'
+import type { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import type { TestBridge } from '../helpers.ts'
 import { openBridge, until, wait, WATCHFUL } from '../helpers.ts'
 import { clock } from '../simple-robot.ts'
