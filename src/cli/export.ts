@@ -106,18 +106,18 @@ function actionPort({ env }: Parts): PolicyDescription['outputs']['action'] {
   return names === undefined ? port : { ...port, names }
 }
 
-function actionOf({ encoder, agent }: Parts, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+function actionOf({ config, encoder, agent }: Parts, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
   if (!isExportableAgent(agent))
     throw new ArmatureError('bad-config', `agent ${agent.spec.name}`, { got: 'nothing to export' })
   if (encoder === undefined) return agent.policyFunction(inputs.proprio!)
   if (!isExportableEncoder(encoder)) {
     throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
   }
-  const { frame, start, goal } = inputs
-  const context = start === undefined ? {} : { context: start }
-  const latent = encoder.latentFunction({ frames: frame!, ...context })
-  if (goal === undefined) return agent.policyFunction(latent)
-  const goalInputs = { frames: still(goal, encoder.spec.window.frames), ...context }
+  const { window, takesContext } = encoder.spec
+  const context = takesContext ? { context: inputs.start! } : {}
+  const latent = encoder.latentFunction({ frames: inputs.frame!, ...context })
+  if (!config.goals) return agent.policyFunction(latent)
+  const goalInputs = { frames: still(inputs.goal!, window.frames), ...context }
   const goalLatent = encoder.goalFunction?.(goalInputs) ?? encoder.latentFunction(goalInputs)
   // As agentInput has it.
   return agent.policyFunction(tf.concat([latent, tf.sub(goalLatent, latent)], 1))

@@ -47,7 +47,7 @@ describe('beta-VAE', () => {
   })
 
   test('learns where a square is: positions are linear in the latent, and reconstructions beat the mean frame', async () => {
-    const vae = create({ latentSize: 2, beta: 1, betaAnneal: 200 })
+    const vae = create({ latentSize: 2, beta: 1, betaAnneal: 150 })
     const train = squareFrames(512, new Rng(5))
     const test = squareFrames(128, new Rng(6))
     await vae.fitStatistics(train)
@@ -55,7 +55,7 @@ describe('beta-VAE', () => {
     const rng = new Rng(7)
     const size = 48 * 48 * 3
     const batch = { frames: new Uint8Array(32 * size), count: 32 }
-    for (let update = 0; update < 400; update++) {
+    for (let update = 0; update < 250; update++) {
       for (let row = 0; row < 32; row++) {
         const i = rng.int(512)
         batch.frames.set(train.frames.subarray(i * size, (i + 1) * size), row * size)
