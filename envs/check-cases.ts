@@ -1,4 +1,4 @@
-import type { Env, GoalEnv, SimulatedEnv } from '../src/core/env.ts'
+import type { Env, GoalEnv, Info, SimulatedEnv } from '../src/core/env.ts'
 import { DISTRACTOR_ID, isCameraEnv, isGoalEnv, isSimulatedEnv } from '../src/core/env.ts'
 import type { ErrorCode } from '../src/core/errors.ts'
 import { ArmatureError } from '../src/core/errors.ts'
@@ -170,6 +170,7 @@ export const cases: Readonly<Record<string, CheckCase>> = {
     return whyOutside(env.goalSpace, env.goal) ?? whyOutside(env.goalSpace, first)
   },
   'goal distances fit the reward': async ({ env, seed }) => (isGoalEnv(env) ? whyDistances(env, seed) : undefined),
+  'standing still does not succeed': async ({ env, seed }) => (isGoalEnv(env) ? whyIdle(env, seed) : undefined),
   'a goal image restores the state': async ({ env, seed, steps }) =>
     isGoalEnv(env) ? whyGoalImageDisturbs(env, seed, steps) : undefined,
   'a goal image looks like the goal': async ({ env, seed }) => (isGoalEnv(env) ? whyGoalImage(env, seed) : undefined),
@@ -264,9 +265,40 @@ async function whyDistances(env: GoalEnv, seed: number): Promise<string | undefi
   for (const [name, distance] of Object.entries(expected)) {
     if (far.info[name] !== distance) return `info.${name} is ${far.info[name]}, not ${distance}`
   }
-  env.setGoal(env.achievedGoal(far.observation.state))
-  const { info } = await env.step(zeroAction(env))
-  return info['success'] === 1 ? undefined : 'no success after a still step from the goal'
+  const { achieved: reached, info } = await stepToGoal(env)
+  if (info['success'] === 1) return undefined
+  return `no success after a step that ends at the goal [${reached.join(', ')}]`
+}
+
+/** A step without action to a goal that it leads to, also where no action is a motion, as of joints to the middle of their range. */
+async function stepToGoal(env: GoalEnv): Promise<{ readonly achieved: Float32Array; readonly info: Info }> {
+  const simulated = isSimulatedEnv(env) ? env : undefined
+  const before = await simulated?.saveState()
+  const { observation } = await env.step(zeroAction(env))
+  const achieved = env.achievedGoal(observation.state)
+  if (simulated !== undefined) await simulated.restoreState(before!)
+  env.setGoal(achieved)
+  return { achieved, info: (await env.step(zeroAction(env))).info }
+}
+
+const IDLE_RESETS = 20
+const IDLE_STEPS = 3
+/** As many of the starts may happen to lie at their goals. */
+const MOST_IDLE_SUCCESSES = 6
+
+async function whyIdle(env: GoalEnv, seed: number): Promise<string | undefined> {
+  let successes = 0
+  for (let start = 0; start < IDLE_RESETS; start++) {
+    let { info } = await env.reset({ seed: seed + start })
+    for (let step = 0; step < IDLE_STEPS && info['success'] !== 1; step++) {
+      const after = await env.step(zeroAction(env))
+      info = after.info
+      if (after.terminated || after.truncated) break
+    }
+    if (info['success'] === 1) successes++
+  }
+  if (successes <= MOST_IDLE_SUCCESSES) return undefined
+  return `it succeeds without moving in ${successes} of ${IDLE_RESETS} episodes: goals lie where it starts, or success takes too little`
 }
 
 async function whyGoalImageDisturbs(env: GoalEnv, seed: number, steps: number): Promise<string | undefined> {

@@ -41,7 +41,10 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   'src/config': { zones: ['src/core'], packages: ['node:', 'zod'] },
   'src/run': { zones: TOOLS, packages: ['node:'] },
   'src/evaluate': { zones: TOOLS, packages: ['node:', '@observablehq/plot', 'linkedom'] },
-  envs: { zones: ['src/core'], packages: ['node:', '@dimforge/', '@xmldom/xmldom', 'fast-png', 'omggif', 'zod'] },
+  envs: {
+    zones: ['src/core'],
+    packages: ['node:', '@dimforge/', '@xmldom/xmldom', 'fast-png', 'meshoptimizer', 'omggif', 'three', 'zod'],
+  },
   encoders: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   agents: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   bridges: { zones: ['src/core'], packages: ['node:', 'zeromq', 'zod'] },

@@ -30,8 +30,8 @@ export interface ArmControlSpec {
   readonly substeps: number
 }
 
-/** Targets never run further ahead of the arm than this, so that a blocked arm does not wind up. */
-const MAX_LEAD_M = 0.03
+/** Targets never run further ahead of the arm than this many steps, so that a blocked arm does not wind up. */
+const MAX_LEAD_STEPS = 1.5
 const MAX_LEAD_RAD = 0.15
 
 /** Turns actions into targets of the joints between the root and the tip; those beyond it, such as fingers, are the task's. */
@@ -128,6 +128,7 @@ export class ArmControl {
 
   #moveTip(arm: Arm, action: ArrayLike<number>): void {
     const { box, stepM } = this.#spec
+    const mostLeadM = MAX_LEAD_STEPS * stepM
     const [low, high] = box
     const wanted = this.#wanted
     const from = this.tipAt(this.command)
@@ -136,7 +137,7 @@ export class ArmControl {
     }
     const actual = this.tipAt(arm.q)
     const lead = Math.hypot(wanted[0]! - actual[0]!, wanted[1]! - actual[1]!, wanted[2]! - actual[2]!)
-    const scale = lead > MAX_LEAD_M ? MAX_LEAD_M / lead : 1
+    const scale = lead > mostLeadM ? mostLeadM / lead : 1
     for (let i = 0; i < 3; i++) wanted[i] = actual[i]! + (wanted[i]! - actual[i]!) * scale
     this.#take(this.command)
     this.#ik.improve(this.#chainQ, this.#targetAt(wanted))
@@ -179,7 +180,8 @@ export class ArmControl {
 
   #names(): readonly string[] {
     const { mode, stepM, stepRad } = this.#spec
-    if (mode === 'cartesian-delta') return ['x', 'y', 'z'].map((axis) => `tip_d${axis}_${Math.round(stepM * 1000)}mm`)
+    if (mode === 'cartesian-delta')
+      return ['x', 'y', 'z'].map((axis) => `tip_d${axis}_${Math.round(stepM * 1e4) / 10}mm`)
     const unit = mode === 'joint-delta' ? `delta_${Math.round(stepRad * 1000)}mrad` : 'share_of_range'
     return this.#chain.joints.map(({ name }) => `${name}_${unit}`)
   }

@@ -4,6 +4,7 @@ import type { ShapeSpec } from '../camera/meshes.ts'
 import type { PhysicsEngine, Rapier } from '../world/engine.ts'
 import type { JointDrive } from '../world/raw-joints.ts'
 import { createDrive, moveDrive } from '../world/raw-joints.ts'
+import { hullPoints } from './hull-points.ts'
 import { Kinematics } from './kinematics.ts'
 import type { RigidGroup } from './rigid-groups.ts'
 import { rigidGroups } from './rigid-groups.ts'
@@ -17,8 +18,13 @@ export interface ArmSpec {
   readonly model: RobotModel
   /** Of the root link, which is fixed. */
   readonly base: PoseSpec
-  /** [n] the coordinates at which it is built; every position of a turning joint must lie within half a turn of it. */
+  /** [n] the coordinates at which it is built. */
   readonly home: readonly number[]
+  /**
+   * Where drives of turning joints measure from, which is where the half turn that they can go to either side begins: `home` (default), or the
+   * middle of the joint's range, which loses least of it.
+   */
+  readonly zero?: 'home' | 'middle'
   /** Spring and damper of a joint, N m/rad and N m s/rad or N/m and N s/m; undefined: full effort at an error of 0.02, a tenth as damping. */
   readonly gains?: (joint: JointModel) => JointGains | undefined
   readonly collisionGroups: number
@@ -43,19 +49,29 @@ interface DrivenJoint {
   readonly axis: readonly [number, number, number]
   readonly anchors: readonly [Vector, Vector]
   readonly home: number
+  /** The position at which the drive measures 0. */
+  readonly zero: number
   readonly drive: JointDrive
 }
 
-const HALF_TURN = Math.PI - 0.01
+/** Drives fold angles at half a turn: limits stay so far within it that an arm thrown against them does not pass it. */
+const HALF_TURN = Math.PI - 0.1
 const EFFORT_AT = 0.02
 /** N m or N: what the gains of joints without a limit are made for. Files often say 0 where they mean none. */
 const USUAL_EFFORT = 100
+
+/** A stop acts only on a joint that has passed it, so it stands before the limit by what a fast one goes in a substep. */
+const STOP_MARGIN_RAD = 0.03
+
+function stopMargin({ kind, lower, upper }: JointModel): number {
+  return kind === 'prismatic' ? 0 : Math.min(STOP_MARGIN_RAD, (upper - lower) / 20)
+}
 
 /** What can be computed of an arm before there is a world: bodies, joints, limits. */
 export class ArmPlan {
   readonly spec: ArmSpec
   readonly kinematics: Kinematics
-  /** [n] limits of the coordinates, no wider than half a turn around home. */
+  /** [n] limits of the coordinates, a little within those of the model, and no wider than half a turn to either side of where drives measure from. */
   readonly lower: Float64Array
   readonly upper: Float64Array
   readonly groups: readonly RigidGroup[]
@@ -77,14 +93,23 @@ export class ArmPlan {
       })
     }
     const reach = joints.map(({ kind }) => (kind === 'prismatic' ? Infinity : HALF_TURN))
-    this.lower = lower.map((low, j) => Math.max(low, spec.home[j]! - reach[j]!))
-    this.upper = upper.map((high, j) => Math.min(high, spec.home[j]! + reach[j]!))
+    const zeros = joints.map((joint, j) => this.#zeroOf(joint, spec.home[j]!))
+    const inside = joints.map(stopMargin)
+    this.lower = lower.map((low, j) => Math.max(Math.min(low + inside[j]!, spec.home[j]!), zeros[j]! - reach[j]!))
+    this.upper = upper.map((high, j) => Math.min(Math.max(high - inside[j]!, spec.home[j]!), zeros[j]! + reach[j]!))
     this.kinematics.forward(spec.home)
     const { groups, groupOf } = rigidGroups(spec.model)
     this.groups = groups
     const moving = spec.model.joints.filter(({ kind }) => kind !== 'fixed')
     this.driven = moving.map((joint) => this.#plan(joint, groupOf))
     this.ofCoordinate = joints.map((joint) => moving.indexOf(joint))
+  }
+
+  /** Nearest to the middle of the range, or to home where the range is wider than a turn. */
+  #zeroOf({ kind, lower, upper }: JointModel, home: number): number {
+    if (kind === 'prismatic' || this.spec.zero !== 'middle') return home
+    if (upper - lower <= 2 * HALF_TURN) return (lower + upper) / 2
+    return Math.max(lower + HALF_TURN, Math.min(upper - HALF_TURN, home))
   }
 
   #plan(joint: JointModel, groupOf: Int32Array): DrivenJoint {
@@ -95,6 +120,7 @@ export class ArmPlan {
     const axis = this.#toWorld(link, joint.axis)
     const isSliding = joint.kind === 'prismatic'
     const home = kinematics.jointPosition(joint, spec.home)
+    const zero = this.#zeroOf(joint, home)
     const maxEffort = joint.maxEffort > 0 ? joint.maxEffort : Infinity
     const stiffness = (Number.isFinite(maxEffort) ? maxEffort : USUAL_EFFORT) / EFFORT_AT
     const gains = spec.gains?.(joint) ?? { stiffness, damping: stiffness / 10 }
@@ -103,6 +129,7 @@ export class ArmPlan {
     const root = groups[parent]!.root
     const away = [0, 1, 2].map((i) => positions[3 * link + i]! - positions[3 * root + i]! + at[i]!)
     const reach = isSliding ? Infinity : HALF_TURN
+    const inside = stopMargin(joint)
     return {
       joint,
       parent,
@@ -110,12 +137,14 @@ export class ArmPlan {
       axis,
       anchors: [vector(away), vector(at)],
       home,
+      zero,
       drive: {
         isSliding,
         ...gains,
         maxEffort,
-        lower: Math.max(joint.lower - home, -reach),
-        upper: Math.min(joint.upper - home, reach),
+        start: home - zero,
+        lower: Math.max(Math.min(joint.lower + inside, home) - zero, -reach),
+        upper: Math.min(Math.max(joint.upper - inside, home) - zero, reach),
       },
     }
   }
@@ -195,7 +224,7 @@ function colliderOf(rapier: Rapier, shape: ShapeSpec, rotation: Float64Array): C
     case 'capsule':
       return rapier.ColliderDesc.capsule(shape.heightM / 2, shape.radiusM).setRotation(upright)
     case 'mesh': {
-      const hull = rapier.ColliderDesc.convexHull(Float32Array.from(shape.vertices))
+      const hull = rapier.ColliderDesc.convexHull(hullPoints(shape.vertices))
       if (hull !== null) return hull.setRotation(straight)
       throw new ArmatureError('bad-argument', 'collision mesh of a robot', { expected: 'a body with a volume' })
     }
@@ -257,20 +286,20 @@ export class Arm {
     const { driven, ofCoordinate, kinematics } = this.#plan
     for (let j = 0; j < ofCoordinate.length; j++) {
       const at = ofCoordinate[j]!
-      const { drive, home } = driven[at]!
-      moveDrive(this.#world, this.#drives[at]!, drive, q[j]! - home, qd[j]!)
+      const { drive, zero } = driven[at]!
+      moveDrive(this.#world, this.#drives[at]!, drive, q[j]! - zero, qd[j]!)
     }
     if (driven.length === ofCoordinate.length) return
     for (let at = 0; at < driven.length; at++) {
-      const { joint, drive, home } = driven[at]!
+      const { joint, drive, zero } = driven[at]!
       if (joint.mimic === undefined) continue
       const leader = kinematics.joints.findIndex(({ name }) => name === joint.mimic!.joint)
       const speed = joint.mimic.multiplier * qd[leader]!
-      moveDrive(this.#world, this.#drives[at]!, drive, kinematics.jointPosition(joint, q) - home, speed)
+      moveDrive(this.#world, this.#drives[at]!, drive, kinematics.jointPosition(joint, q) - zero, speed)
     }
   }
 
-  #readTurn({ parent, child, axis, home }: DrivenJoint, j: number): void {
+  #readTurn({ parent, child, axis, home, zero }: DrivenJoint, j: number): void {
     const [first, second] = [this.#bodies[parent]!, this.#bodies[child]!]
     const p = first.rotation(this.#rotations[0])
     const c = second.rotation(this.#rotations[1])
@@ -280,7 +309,9 @@ export class Arm {
     const z = p.w * c.z - p.x * c.y + p.y * c.x - p.z * c.w
     const w = p.w * c.w + p.x * c.x + p.y * c.y + p.z * c.z
     const angle = 2 * Math.atan2(x * axis[0] + y * axis[1] + z * axis[2], w)
-    this.q[j] = home + (angle > Math.PI ? angle - 2 * Math.PI : angle < -Math.PI ? angle + 2 * Math.PI : angle)
+    // Of the turns that look alike the one within half a turn of where the drive measures from.
+    const fromZero = home - zero + angle
+    this.q[j] = zero + fromZero - 2 * Math.PI * Math.round(fromZero / (2 * Math.PI))
     const before = first.angvel(this.#vectors[0])
     const after = second.angvel(this.#vectors[1])
     this.qd[j] = alongTurned(p, axis, after.x - before.x, after.y - before.y, after.z - before.z)

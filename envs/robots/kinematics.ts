@@ -150,7 +150,7 @@ export class Kinematics {
 /**
  * The chain of links from `base` to `tip` as a robot of its own.
  * @throws ArmatureError `not-found` for an unknown link, `bad-argument` when `tip` does not hang on `base` or a joint between them
- * follows another joint.
+ * follows one elsewhere.
  */
 export function chainOf(model: RobotModel, base: string, tip: string): RobotModel {
   const joints: JointModel[] = []
@@ -163,13 +163,14 @@ export function chainOf(model: RobotModel, base: string, tip: string): RobotMode
         got: isKnown ? `one that hangs on "${at}"` : 'no such link',
       })
     }
-    if (joint.mimic !== undefined) {
-      throw new ArmatureError('bad-argument', `chain of ${model.name} to "${tip}"`, {
-        expected: 'joints that move on their own',
-        got: `"${joint.name}", which follows "${joint.mimic.joint}"`,
-      })
-    }
     joints.unshift(joint)
+  }
+  for (const { name, mimic } of joints) {
+    if (mimic === undefined || joints.some((leader) => leader.name === mimic.joint)) continue
+    throw new ArmatureError('bad-argument', `chain of ${model.name} to "${tip}"`, {
+      expected: 'joints that move on their own, or follow one of the chain',
+      got: `"${name}", which follows "${mimic.joint}"`,
+    })
   }
   const names = [base, ...joints.map(({ child }) => child)]
   const links = names.map((name) => model.links.find((link) => link.name === name)!)

@@ -1,4 +1,5 @@
 import type { GeometryModel, JointModel, LinkModel, PoseSpec, RobotModel } from './robot-model.ts'
+import { between, rodBetween } from './rods.ts'
 import { quatOfRpy } from './rotations.ts'
 
 type Vector = readonly [number, number, number]
@@ -180,27 +181,9 @@ function link(
 }
 
 function rod(from: Vector, to: Vector, radiusM: number, color: Color): GeometryModel {
-  const { center, lengthM, quat } = between(from, to)
-  return {
-    shape: { kind: 'capsule', radiusM, heightM: lengthM },
-    pose: { positionM: center, quatXyzw: quat },
-    color,
-  }
+  return { ...rodBetween(from, to, radiusM), color }
 }
 
 function box(halfExtentsM: Vector, positionM: Vector, color: Color): GeometryModel {
   return { shape: { kind: 'box', halfExtentsM }, pose: { positionM, quatXyzw: [0, 0, 0, 1] }, color }
-}
-
-/** Middle, distance, and the shortest turn from z to the direction, of two points. */
-function between(from: Vector, to: Vector): { center: Vector; lengthM: number; quat: PoseSpec['quatXyzw'] } {
-  const [x, y, z] = [to[0] - from[0], to[1] - from[1], to[2] - from[2]]
-  const lengthM = Math.hypot(x, y, z)
-  const w = lengthM + z
-  const norm = Math.hypot(x, y, w)
-  return {
-    center: [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2, (from[2] + to[2]) / 2],
-    lengthM,
-    quat: w < 1e-9 * lengthM ? [1, 0, 0, 0] : [-y / norm, x / norm, 0, w / norm],
-  }
 }

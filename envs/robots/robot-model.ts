@@ -13,6 +13,8 @@ export interface RobotModel {
   readonly links: readonly LinkModel[]
   /** In the order of their child links. */
   readonly joints: readonly JointModel[]
+  /** What was mended in its file, one line per kind; absent: nothing. */
+  readonly notices?: readonly string[]
 }
 
 export interface LinkModel {
@@ -47,9 +49,9 @@ export interface JointModel {
   /** rad or m; infinite for `continuous`. */
   readonly lower: number
   readonly upper: number
-  /** rad/s or m/s */
+  /** rad/s or m/s; 0: not told. */
   readonly maxSpeed: number
-  /** N m or N */
+  /** N m or N; 0: not told. */
   readonly maxEffort: number
   /** Follows another joint: position = multiplier * its position + offset. */
   readonly mimic?: { readonly joint: string; readonly multiplier: number; readonly offset: number }

@@ -1,15 +1,6 @@
 import { ArmatureError } from '../../src/core/errors.ts'
-
-/** A surface of triangles, counter-clockwise seen from outside. */
-export interface TriangleMesh {
-  /** [V, 3], each point once. */
-  readonly vertices: Float64Array
-  /** [T, 3] indices of vertices. */
-  readonly triangles: Uint32Array
-}
-
-/** Of one file; links of real robots have a few thousand. */
-export const MAX_TRIANGLES = 200_000
+import type { TriangleMesh } from './triangle-mesh.ts'
+import { MAX_TRIANGLES, weld } from './triangle-mesh.ts'
 
 const HEADER_BYTES = 84
 const TRIANGLE_BYTES = 50
@@ -85,37 +76,6 @@ function readAscii(bytes: Uint8Array, name: string): Float64Array {
   }
   if (!ended || inFacet !== 0) throw corrupt(name, 'endsolid at its end', 'a file that breaks off')
   return Float64Array.from(corners)
-}
-
-function weld(corners: Float64Array): TriangleMesh {
-  const indices = new Map<string, number>()
-  const vertices: number[] = []
-  const triangles: number[] = []
-  const corner = [0, 0, 0]
-  for (let t = 0; t < corners.length; t += 9) {
-    if (!hasArea(corners, t)) continue
-    for (let c = 0; c < 3; c++) {
-      const point = corners.subarray(t + c * 3, t + c * 3 + 3)
-      const key = point.join()
-      let index = indices.get(key)
-      if (index === undefined) {
-        index = vertices.length / 3
-        indices.set(key, index)
-        vertices.push(...point)
-      }
-      corner[c] = index
-    }
-    triangles.push(...corner)
-  }
-  return { vertices: Float64Array.from(vertices), triangles: Uint32Array.from(triangles) }
-}
-
-/** Whether the cross product of two sides can be normalised. */
-function hasArea(p: Float64Array, t: number): boolean {
-  const [ax, ay, az] = [p[t + 3]! - p[t]!, p[t + 4]! - p[t + 1]!, p[t + 5]! - p[t + 2]!]
-  const [bx, by, bz] = [p[t + 6]! - p[t]!, p[t + 7]! - p[t + 1]!, p[t + 8]! - p[t + 2]!]
-  const area = Math.hypot(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
-  return area > 1e-12 * Math.hypot(ax, ay, az) * Math.hypot(bx, by, bz)
 }
 
 function checkCount(triangles: number, name: string): number {

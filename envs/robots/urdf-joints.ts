@@ -1,5 +1,6 @@
+import type { Notices } from './notices.ts'
 import type { JointModel } from './robot-model.ts'
-import { readOrigin } from './urdf-links.ts'
+import { readOrigin } from './urdf-shapes.ts'
 import type { UrdfElement } from './urdf-xml.ts'
 import { quote } from './urdf-xml.ts'
 
@@ -8,7 +9,7 @@ const KINDS = ['revolute', 'continuous', 'prismatic', 'fixed'] as const
 const OTHER_KINDS = ['planar', 'floating']
 
 /** @throws ArmatureError with the line of what is wrong. */
-export function readJoint(joint: UrdfElement): JointModel {
+export function readJoint(joint: UrdfElement, notices: Notices): JointModel {
   joint.checkChildren([
     'parent',
     'child',
@@ -30,7 +31,7 @@ export function readJoint(joint: UrdfElement): JointModel {
     child: joint.required('child').text('link'),
     origin: readOrigin(joint),
     axis: kind === 'fixed' ? [1, 0, 0] : readAxis(joint.optional('axis')),
-    ...readLimits(joint, name, kind),
+    ...readLimits(joint, name, kind, notices),
     ...(mimic === undefined || kind === 'fixed' ? {} : { mimic: readMimic(mimic) }),
   }
 }
@@ -41,7 +42,7 @@ function readKind(joint: UrdfElement, name: string): JointModel['kind'] {
   if (kind !== undefined) return kind
   if (OTHER_KINDS.includes(type)) {
     const fix = `there is ${KINDS.join(', ')}: build it of those, or make it fixed`
-    throw joint.error(`joint ${quote(name)}: ${type} joints are not supported`, { fix }, 'unsupported-op')
+    throw joint.error(`joint ${quote(name)}: ${type} joints are not supported`, { fix }, 'bad-argument')
   }
   throw joint.error(`joint ${quote(name)} type`, { expected: KINDS.join(' or '), got: quote(type) })
 }
@@ -56,16 +57,22 @@ function readAxis(axis: UrdfElement | undefined): JointModel['axis'] {
 
 type Limits = Pick<JointModel, 'lower' | 'upper' | 'maxSpeed' | 'maxEffort'>
 
-function readLimits(joint: UrdfElement, name: string, kind: JointModel['kind']): Limits {
+/** No joint turns further than this many turns: such limits are written in degrees. */
+const MOST_TURNS = 4
+
+function readLimits(joint: UrdfElement, name: string, kind: JointModel['kind'], notices: Notices): Limits {
   if (kind === 'fixed') return { lower: 0, upper: 0, maxSpeed: 0, maxEffort: 0 }
   const free = { lower: -Infinity, upper: Infinity }
   const limit = joint.optional('limit')
   if (limit === undefined) {
-    if (kind === 'continuous') return { ...free, maxSpeed: Infinity, maxEffort: Infinity }
+    if (kind === 'continuous') return { ...free, maxSpeed: 0, maxEffort: 0 }
     const fix = 'add <limit lower="" upper="" effort="" velocity=""/>'
     throw joint.error(`${kind} joint ${quote(name)} has no <limit>`, { fix })
   }
-  const strength = { maxSpeed: aboveZero(limit, 'velocity'), maxEffort: aboveZero(limit, 'effort') }
+  const strength = {
+    maxSpeed: toldOr0(limit, 'velocity', name, notices),
+    maxEffort: toldOr0(limit, 'effort', name, notices),
+  }
   if (kind === 'continuous') return { ...free, ...strength }
   if (limit.attribute('lower') === undefined && limit.attribute('upper') === undefined) {
     throw limit.error(`joint ${quote(name)} cannot move: its <limit> has neither lower nor upper`, {
@@ -76,17 +83,19 @@ function readLimits(joint: UrdfElement, name: string, kind: JointModel['kind']):
   if (lower > upper) {
     throw limit.error(`joint ${quote(name)} limit`, { expected: 'lower below upper', got: `${lower} and ${upper}` })
   }
+  if (kind === 'revolute' && Math.max(-lower, upper) > MOST_TURNS * 2 * Math.PI) {
+    notices.add('limits that look like degrees are read as radians, as URDF has them, and cut to half a turn', name)
+  }
   return { lower, upper, ...strength }
 }
 
-function aboveZero(limit: UrdfElement, name: 'velocity' | 'effort'): number {
-  const value = limit.number(name)
+/** 0 where the file tells nothing: exporters write 0, or -1, for what they do not know. */
+function toldOr0(limit: UrdfElement, attribute: 'velocity' | 'effort', joint: string, notices: Notices): number {
+  const value = limit.number(attribute, 0)
   if (value > 0) return value
-  throw limit.error(`<limit> ${name}`, {
-    expected: 'a number above 0',
-    got: String(value),
-    fix: 'a joint of 0 cannot be driven: write what its motor can do, or make it fixed',
-  })
+  const usual = attribute === 'effort' ? 'three times what holds the links beyond' : 'a usual speed'
+  notices.add(`${attribute} 0 is read as not told, and ${usual} is taken`, joint)
+  return 0
 }
 
 function readMimic(mimic: UrdfElement): NonNullable<JointModel['mimic']> {

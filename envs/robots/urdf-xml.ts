@@ -113,7 +113,11 @@ export class UrdfElement {
   #finite(name: string, written: string): number {
     const value = NUMBER.test(written) ? Number(written) : NaN
     if (Number.isFinite(value)) return value
-    throw this.error(`<${this.name}> ${name}`, { expected: 'a finite number', got: quote(written) })
+    throw this.error(`<${this.name}> ${name}`, {
+      expected: 'a finite number',
+      got: quote(written),
+      ...(/^[+-]?\d*,\d+/.test(written) ? { fix: 'write decimal points, not commas' } : {}),
+    })
   }
 
   #quantity(name: string, value: number): number {
@@ -122,9 +126,26 @@ export class UrdfElement {
   }
 
   private xacroError(what: string): ArmatureError {
-    const fix = 'expand it first: xacro robot.urdf.xacro > robot.urdf'
-    return this.error(`${what} is a xacro macro, not URDF`, { fix }, 'unsupported-op')
+    const fix = 'expand it first (xacro robot.urdf.xacro > robot.urdf), or give the .xacro file itself'
+    return this.error(`${what} is a xacro macro, not URDF`, { fix }, 'bad-argument')
   }
+}
+
+/**
+ * The text of an XML file in UTF-8.
+ * @throws ArmatureError `corrupt-file` for UTF-16.
+ */
+export function decodeXml(bytes: Uint8Array, file: string): string {
+  const [first, second] = bytes
+  const hasMark = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
+  if (hasMark || first === 0 || second === 0) {
+    throw new ArmatureError('corrupt-file', file, {
+      expected: 'text in UTF-8',
+      got: 'UTF-16',
+      fix: `save it as UTF-8, e.g. iconv -f UTF-16 -t UTF-8 ${file}`,
+    })
+  }
+  return new TextDecoder().decode(bytes)
 }
 
 /**

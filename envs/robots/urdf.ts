@@ -1,7 +1,11 @@
 import { nearestNames } from '../../src/core/errors.ts'
+import { Notices } from './notices.ts'
 import type { JointModel, LinkModel, RobotModel } from './robot-model.ts'
 import { readJoint } from './urdf-joints.ts'
-import { readLink, readMaterials } from './urdf-links.ts'
+import { readLink } from './urdf-links.ts'
+import { mendMasses, mendShapes } from './urdf-mends.ts'
+import type { ShapeContext } from './urdf-shapes.ts'
+import { readMaterials } from './urdf-shapes.ts'
 import type { UrdfElement } from './urdf-xml.ts'
 import { parseXml, quote } from './urdf-xml.ts'
 
@@ -12,11 +16,11 @@ const MAX_LINKS = 1000
 const IGNORED = ['transmission', 'gazebo', 'sensor', 'ros2_control']
 
 export interface UrdfOptions {
-  /** Bytes of a mesh, by the path as the file has it (`package://arm/link.stl`, `meshes/link.stl`); undefined: not found. */
-  readonly readMesh?: (path: string) => Uint8Array | undefined
+  /** The parts of a mesh, by the path as the file has it (`package://arm/link.stl`, `meshes/link.stl`); undefined: not found. */
+  readonly readMesh?: ShapeContext['readMesh']
   /** What stands before the line in errors; default `URDF`. */
   readonly name?: string
-  /** `collision`: links look like what collides, and their visuals, e.g. COLLADA meshes, are not read. Default `own`. */
+  /** `collision`: links look like what collides, and their visuals are not read. Default `own`. */
   readonly visuals?: 'own' | 'collision'
 }
 
@@ -27,31 +31,44 @@ interface Named<T> {
 
 /**
  * Reads a robot from URDF: a tree of links with inertia, and of visuals and collisions that are boxes, cylinders, spheres, capsules (an
- * extension) or STL meshes; colours; revolute, continuous, prismatic, fixed and mimicking joints with limits.
+ * extension) or meshes; colours; revolute, continuous, prismatic, fixed and mimicking joints with limits.
  *
  * Read past: joint dynamics, calibration and safety controllers, transmissions, sensors, Gazebo and ros2_control blocks, textures (grey),
- * transparency, and elements of other programs. Inertia of a link of mass 0 is dropped: such a link marks a frame or stands still.
- * Refused: planar and floating joints, meshes that are not STL, xacro, elements that look like a misspelt one, bodies that cannot be.
+ * partial transparency, and elements of other programs. Inertia of a link of mass 0 is dropped: such a link marks a frame or stands still.
+ * Mended, and told in `notices`: efforts and speeds of 0, inertia that no body has, shapes without size, materials that are not defined,
+ * meshes in millimetres or not found, robots without visuals. Refused: planar and floating joints, xacro, elements that look like a misspelt one.
  *
- * @throws ArmatureError with the line in the file: `corrupt-file` for what is wrong, `unsupported-op` for what is not read, `not-found` for a
- * mesh file.
+ * @throws ArmatureError with the line in the file: `corrupt-file` for what is wrong, `bad-argument` for what is not read, `not-found` for mesh
+ * files where nothing of the robot would be left.
  */
 export function parseUrdf(xml: string, options: UrdfOptions = {}): RobotModel {
-  const robot = parseXml(xml, options.name ?? 'URDF')
+  return readRobot(parseXml(xml, options.name ?? 'URDF'), options)
+}
+
+/** {@link parseUrdf} from the root element on. */
+export function readRobot(robot: UrdfElement, options: UrdfOptions): RobotModel {
   if (robot.name !== 'robot') throw robot.error('no robot', { expected: '<robot>', got: `<${robot.name}>` })
   robot.checkChildren(['link', 'joint', 'material', ...IGNORED])
-  const joints = readNamed(robot, 'joint', readJoint)
-  const context = {
-    materials: readMaterials(robot),
+  const notices = new Notices()
+  const joints = readNamed(robot, 'joint', (joint) => readJoint(joint, notices))
+  const context: ShapeContext = {
+    materials: readMaterials(robot, notices),
     readMesh: options.readMesh ?? ((): undefined => undefined),
     drawCollisions: options.visuals === 'collision',
     meshes: new Map(),
+    missing: [],
+    notices,
   }
   const links = readNamed(robot, 'link', (link) => readLink(link, context))
   if (links.size === 0) throw robot.error('the robot has no links')
   checkMimics(joints)
-  const parents = parentJoints(links, joints)
-  return { name: robot.attribute('name') ?? 'robot', ...inTreeOrder(links, parents) }
+  const tree = inTreeOrder(links, parentJoints(links, joints))
+  return {
+    name: robot.attribute('name') ?? 'robot',
+    links: mendMasses(mendShapes(tree.links, tree.joints, context.missing, notices), tree.joints, notices),
+    joints: withDirectMimics(tree.joints),
+    ...(notices.lines.length === 0 ? {} : { notices: notices.lines }),
+  }
 }
 
 function readNamed<T>(robot: UrdfElement, kind: string, read: (element: UrdfElement) => T): Map<string, Named<T>> {
@@ -142,4 +159,19 @@ function checkMimics(joints: ReadonlyMap<string, Named<JointModel>>): void {
       follower = leader
     }
   }
+}
+
+/** Each mimic tied to the joint that moves, not to one that follows itself. */
+function withDirectMimics(joints: readonly JointModel[]): JointModel[] {
+  return joints.map((joint) => {
+    if (joint.mimic === undefined) return joint
+    let { multiplier, offset, joint: name } = joint.mimic
+    for (;;) {
+      const next = joints.find((leader) => leader.name === name)!.mimic
+      if (next === undefined) return { ...joint, mimic: { joint: name, multiplier, offset } }
+      offset += multiplier * next.offset
+      multiplier *= next.multiplier
+      name = next.joint
+    }
+  })
 }

@@ -6,6 +6,9 @@ import type { ArmHandles, JointGains } from '../robots/arm.ts'
 import { addArm, Arm, ArmPlan } from '../robots/arm.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { ArmControl } from '../robots/arm-control.ts'
+import type { TableTop } from '../robots/body-clearance.ts'
+import { BodyClearance } from '../robots/body-clearance.ts'
+import type { Corner, FittedArm, Workplace } from '../robots/fit-arm.ts'
 import { InverseKinematics } from '../robots/inverse-kinematics.ts'
 import { chainOf, Kinematics } from '../robots/kinematics.ts'
 import type { PoseSpec, RobotModel } from '../robots/robot-model.ts'
@@ -13,7 +16,7 @@ import { RobotLook, robotPrimitives } from '../robots/robot-look.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { createWorld } from '../world/physics-world.ts'
 
-export type Corner = readonly [number, number, number]
+export type { Corner }
 
 /** What the scenes with an arm differ in. */
 export interface ArmBenchSpec {
@@ -25,12 +28,10 @@ export interface ArmBenchSpec {
   readonly box: readonly [Corner, Corner]
   /** Positions of the joints beyond the tip, e.g. fingers. */
   readonly beyond?: readonly number[]
-  /** All coordinates with the tip at `tipStart`; absent: a Panda's, pointing down. */
-  readonly home?: readonly number[]
+  /** How a robot of the user's was fitted to the bench; absent: a Panda, pointing down. */
+  readonly fitted?: FittedArm
   /** See `ArmControlSpec`. */
   readonly keepsOrientation?: boolean
-  /** Bounds of |x|, |y| and |z| of the tip; default those of a Panda. */
-  readonly tipLimits?: readonly number[]
   /** How much the arm grips. */
   readonly friction?: number
 }
@@ -43,6 +44,7 @@ const JOINT_STEP_RAD = 0.05
 const FINGER_GAINS: JointGains = { stiffness: 500, damping: 20 }
 /** Where the robot stands: at the edge of the table. */
 export const BASE: PoseSpec = { positionM: [-0.5, 0, 0], quatXyzw: [0, 0, 0, 1] }
+const TABLE: TableTop = { low: [-0.4, -0.6], high: [0.8, 0.6] }
 const READY: readonly number[] = [0, -Math.PI / 4, 0, (-3 * Math.PI) / 4, 0, Math.PI / 2, Math.PI / 4]
 
 const TABLE_GROUP = 0x0001
@@ -62,6 +64,11 @@ export const COLLISION: {
   fence: (FENCE_GROUP << 16) | OBJECT_GROUP,
 }
 
+/** The bench for robots of any size, with a box for the tip. */
+export function workplaceOf(box: Workplace['box']): Workplace {
+  return { base: BASE, box, table: TABLE }
+}
+
 /**
  * A Panda before a table: what all scenes with an arm share. Joint drives follow their targets as real ones would, under effort limits,
  * with gravity compensated.
@@ -72,28 +79,42 @@ export class ArmBench {
   /** The arm in the present world; set by `attach`. */
   arm!: Arm
   readonly #spec: ArmBenchSpec
+  readonly #mode: ArmControlMode
   #world!: World
   #look: RobotLook | undefined
+  /** Over the rows of joints and contacts, per substep. */
+  readonly #sweeps: number
+  readonly #scale: number
+  readonly #table: TableTop
+  readonly #clearance: BodyClearance
   readonly #shown: Float64Array
   readonly #advance: () => void
 
   constructor(spec: ArmBenchSpec, mode: ArmControlMode = 'cartesian-delta') {
     this.#spec = spec
-    const home = spec.home ?? [...readyAt(spec), ...(spec.beyond ?? [])]
+    this.#mode = mode
+    const { fitted } = spec
+    const home = fitted?.home ?? [...readyAt(spec), ...(spec.beyond ?? [])]
     this.plan = new ArmPlan({
       model: spec.model,
-      base: BASE,
+      base: fitted?.base ?? BASE,
       home,
+      // Commands of joint positions throw the arm about; measured from home, its last joint would pass half a turn.
+      zero: fitted === undefined && mode !== 'joint-position' ? 'home' : 'middle',
       collisionGroups: COLLISION.arm,
       friction: spec.friction ?? 0.5,
-      gains: ({ kind }) => (kind === 'prismatic' && spec.home === undefined ? FINGER_GAINS : undefined),
+      gains: ({ kind }) => (kind === 'prismatic' && fitted === undefined ? FINGER_GAINS : undefined),
     })
+    this.#sweeps = spec.beyond === undefined ? 4 : 8
+    this.#scale = fitted?.scale ?? 1
+    this.#table = fitted?.table ?? TABLE
+    this.#clearance = new BodyClearance(this.plan.kinematics, this.#table)
     this.control = new ArmControl(this.plan, {
       mode,
       tip: spec.tip,
       keepsOrientation: spec.keepsOrientation ?? true,
       box: spec.box,
-      stepM: TIP_STEP_M,
+      stepM: TIP_STEP_M * Math.min(1, this.#scale),
       stepRad: JOINT_STEP_RAD,
       controlHz: CONTROL_HZ,
       substeps: SUBSTEPS,
@@ -110,14 +131,16 @@ export class ArmBench {
     // Sweeps over the rows of joints and contacts are cheap. Without them the drives are far softer than told, above all down the chain;
     // in a grip, 4 let a cube creep by 0.05 mm/s, 8 hold it.
     world.integrationParameters.numSolverIterations = 2
-    world.integrationParameters.numInternalPgsIterations = this.#spec.beyond === undefined ? 4 : 8
-    const table = engine.rapier.ColliderDesc.cuboid(0.6, 0.6, 0.05).setTranslation(0.2, 0, -0.05)
+    world.integrationParameters.numInternalPgsIterations = this.#sweeps
+    const { halfM, middleM } = this.#tableSize()
+    const table = engine.rapier.ColliderDesc.cuboid(...halfM, 0.05).setTranslation(...middleM, -0.05)
     world.createCollider(table.setFriction(0.6).setCollisionGroups(COLLISION.table))
     return { world, handles: addArm(engine, world, this.plan) }
   }
 
   /** The scene that holds the arm and `more`. */
   createScene(more: readonly PrimitiveSpec[]): Scene {
+    const large = Math.max(1, this.#scale)
     const scene = new Scene({
       background: [24, 26, 30],
       lightDirection: [0.6, -0.5, 1],
@@ -126,8 +149,8 @@ export class ArmBench {
       primitives: [
         {
           name: 'table',
-          shape: { kind: 'plane', halfExtentsM: [0.6, 0.5] },
-          positionM: [-0.1, 0, 0],
+          shape: { kind: 'plane', halfExtentsM: [0.6 * large, 0.5 * large] },
+          positionM: [BASE.positionM[0] + (-0.1 - BASE.positionM[0]) * large, 0, 0],
           color: [70, 88, 84],
           checker: { color: [84, 104, 98], squareM: 0.1 },
           isStatic: true,
@@ -175,6 +198,9 @@ export class ArmBench {
   }
 
   step(action: Float32Array, beyond?: (next: Float64Array) => void): void {
+    if (this.#mode !== 'cartesian-delta') {
+      this.#world.integrationParameters.numInternalPgsIterations = this.#isNearStop() ? STOP_SWEEPS : this.#sweeps
+    }
     this.control.step(this.arm, action, this.#advance, beyond)
   }
 
@@ -198,15 +224,23 @@ export class ArmBench {
     this.#show(this.#shown)
   }
 
+  /** Whether the arm goes from home to a place with its tip, and all of it above the table. */
+  fits(x: number, y: number, z: number): boolean {
+    this.#shown.set(this.plan.spec.home)
+    if (this.control.reach(this.#shown, x, y, z) > REACHED_M) return false
+    this.plan.kinematics.forward(this.#shown)
+    return this.#clearance.lowestM() >= 0
+  }
+
   /** Limits and names of what `observe` writes to `proprio`. */
   get proprioLimits(): { readonly limits: readonly number[]; readonly names: readonly string[] } {
     const { joints } = this.plan.kinematics
     const unit = joints.map(({ kind }) => (kind === 'prismatic' ? 'm' : 'rad'))
     return {
       limits: [
-        ...joints.map(() => 2 * Math.PI),
+        ...joints.map((_, j) => Math.max(2 * Math.PI, 1 - this.plan.lower[j]!, 1 + this.plan.upper[j]!)),
         ...joints.map(() => MAX_SEEN_SPEED),
-        ...(this.#spec.tipLimits ?? TIP_LIMITS),
+        ...this.tipLimits,
       ],
       names: [
         ...joints.map(({ name }, j) => `${name}_${unit[j]}`),
@@ -216,12 +250,46 @@ export class ArmBench {
     }
   }
 
+  /** Bounds of |x|, |y| and |z| of the tip. */
+  get tipLimits(): readonly number[] {
+    const { fitted } = this.#spec
+    if (fitted === undefined) return TIP_LIMITS
+    const { reachM, base } = fitted
+    return base.positionM.map((x) => Math.abs(x) + 1.5 * reachM + Math.abs(base.positionM[2]))
+  }
+
+  /** Whether a joint may come to a stop within this step, as it was last read. */
+  #isNearStop(): boolean {
+    const { lower, upper, kinematics } = this.plan
+    const { q } = this.arm
+    for (let j = 0; j < q.length; j++) {
+      if (kinematics.joints[j]!.kind === 'prismatic') continue
+      if (q[j]! < lower[j]! + NEAR_STOP_RAD || q[j]! > upper[j]! - NEAR_STOP_RAD) return true
+    }
+    return false
+  }
+
+  /** Half the sides of the table, and its middle, in x and y. */
+  #tableSize(): { readonly halfM: [number, number]; readonly middleM: [number, number] } {
+    if (this.#scale <= 1) return { halfM: [0.6, 0.6], middleM: [0.2, 0] }
+    const { low, high } = this.#table
+    return {
+      halfM: [(high[0] - low[0]) / 2, (high[1] - low[1]) / 2],
+      middleM: [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2],
+    }
+  }
+
   #show(q: ArrayLike<number>): void {
     this.plan.kinematics.forward(q)
     this.#look?.place()
   }
 }
 
+/** A joint that is pressed against its stop by all others, through the table, gives way by tenths of a radian with few sweeps. */
+const STOP_SWEEPS = 16
+const NEAR_STOP_RAD = 0.3
+/** Of a tip from where it shall be. */
+const REACHED_M = 2e-3
 /** Substeps of each half of `drive`. */
 const RAMP = 120
 /** rad/s or m/s; real speeds stay well below, but a collision may throw a finger. */
@@ -239,6 +307,19 @@ function readyAt({ model, tip, tipStart }: ArmBenchSpec): Float64Array {
   const ik = new InverseKinematics(chain, { iterations: 200, posture: READY, postureGain: 0.05 })
   ik.improve(q, target)
   return q
+}
+
+/** Cameras that see a place `scale` times as large, about the base, as the ones given see theirs. */
+export function scaledCameras<T extends Readonly<Record<string, CameraSpec>>>(cameras: T, scale: number): T {
+  const about = BASE.positionM
+  const scaled = (point: Corner): Corner =>
+    point.map((x, i) => about[i]! + (x - about[i]!) * scale) as unknown as Corner
+  return Object.fromEntries(
+    Object.entries(cameras).map(([name, camera]) => [
+      name,
+      { ...camera, eyeM: scaled(camera.eyeM), targetM: scaled(camera.targetM) },
+    ]),
+  ) as T
 }
 
 /** Views of a table with an arm behind it; the first is the observation camera, `human` is for people. */

@@ -1,4 +1,5 @@
 import type { GoalEnv, Info } from '../../src/core/env.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
@@ -8,17 +9,14 @@ import { setPosition } from '../camera/scene.ts'
 import { PANDA_WITH_TOOL } from '../robots/panda.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
-import type { RobotModel } from '../robots/robot-model.ts'
-import { fitArm } from '../robots/urdf-arm.ts'
-import { loadUrdf } from '../robots/urdf-files.ts'
-import { oneOf, text } from '../options.ts'
+import { ROBOT_OPTIONS, robotOf } from '../robots/robot-option.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { loadPhysics, physicsOption } from '../world/engine.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import type { ArmBenchSpec, Corner } from './arm-bench.ts'
-import { ARM_CAMERAS, ArmBench, BASE, CONTROL_HZ, TIP_LIMITS, TIP_NAMES } from './arm-bench.ts'
+import { ARM_CAMERAS, ArmBench, CONTROL_HZ, scaledCameras, TIP_NAMES, workplaceOf } from './arm-bench.ts'
 
 export const ARM_REACH_ID = 'armature/ArmReach-v0'
 
@@ -28,6 +26,10 @@ const BOX: readonly [Corner, Corner] = [
   [-0.15, -0.2, 0.03],
   [0.15, 0.2, 0.35],
 ]
+/** Goals of robots from files lie this many success radii from where the tip starts. */
+const AWAY_FROM_START = 2
+/** The fit made sure that at least half of the box will do. */
+const ATTEMPTS = 1000
 const START: Corner = [0, 0, 0.15]
 
 /** Further away than those of scenes with objects: there is nothing small to see, and the tip goes up. */
@@ -42,52 +44,49 @@ const WIDE_CAMERAS: Task['cameras'] = {
  * displacement, 2 cm per unit, at 20 Hz; or all joints (see `ArmControlMode`). State and goal: the tip's position in metres. Reward: minus
  * the distance; success below 3 cm. Never terminates; truncated after 50 steps. `start: 'random'` starts with the tip anywhere.
  *
- * `robot` is the path of a URDF file, whose robot takes the Panda's place, and `tip` its link to move (default: the last one); `looks:
- * 'collision'` draws it as it collides. The box of goals shrinks to the reach of small robots, and the tip's orientation is free.
+ * `robot` and what goes with it (see `ROBOT_OPTIONS`) put a robot from a file in the Panda's place. The box of goals, the success radius, the
+ * step and the cameras scale with its reach; the tip's orientation is free; goals are where all of it stays above the table, and not where
+ * its tip starts.
  */
 export async function makeArmReach(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
-  const options = readSceneOptions(
-    ARM_REACH_ID,
-    { physics: physicsOption, control: controlOption, robot: text, tip: text, looks: oneOf('own', 'collision') },
-    given,
-  )
-  const { robot, tip, looks, control } = options
-  const arm = robot === undefined ? PANDA_ARM : armOf(loadUrdf(robot, { visuals: looks ?? 'own' }), tip)
-  return sceneEnv(new ArmReach(await loadPhysics(options.physics), arm, control), options)
-}
-
-const PANDA_ARM: ArmBenchSpec = { model: PANDA_WITH_TOOL, tip: 'tip', tipStart: START, box: BOX }
-
-/** Any robot before the table; its tip is free to turn, since not every robot could hold it. */
-function armOf(model: RobotModel, tip: string = model.links.at(-1)!.name): ArmBenchSpec {
-  const { home, box, reachM } = fitArm(model, tip, BASE, BOX)
-  const limit = 1.5 * reachM
-  const tipLimits = BASE.positionM.map((x) => Math.abs(x) + limit)
-  return { model, tip, tipStart: START, box, home, keepsOrientation: false, tipLimits }
+  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_OPTIONS }
+  const options = readSceneOptions(ARM_REACH_ID, readers, given)
+  const robot = await robotOf(ARM_REACH_ID, options, workplaceOf(BOX))
+  const arm: ArmBenchSpec =
+    robot === undefined
+      ? { model: PANDA_WITH_TOOL, tip: 'tip', tipStart: START, box: BOX }
+      : { ...robot, tipStart: START, box: robot.fitted.box, keepsOrientation: false }
+  return sceneEnv(new ArmReach(await loadPhysics(options.physics), arm, options.control), options)
 }
 
 class ArmReach implements GoalTask {
   readonly spec: TaskSpec
   readonly goalSpace: BoxSpace
   readonly scene: Scene
-  readonly cameras: Task['cameras'] = { ...ARM_CAMERAS, ...WIDE_CAMERAS }
+  readonly cameras: Task['cameras']
   readonly #bench: ArmBench
   readonly #box: ArmBenchSpec['box']
+  readonly #scale: number
+  /** Where the tip starts, for robots whose goals are chosen by what they can reach. */
+  readonly #tipStart: Corner | undefined
   readonly #physics: SettledWorld
 
   constructor(engine: PhysicsEngine, arm: ArmBenchSpec, control: ArmControlMode | undefined) {
     this.#bench = new ArmBench(arm, control)
     this.#box = arm.box
+    this.#scale = arm.fitted?.scale ?? 1
+    this.#tipStart = arm.fitted && (Array.from(this.#bench.control.tipAt(arm.fitted.home)) as unknown as Corner)
+    this.cameras = scaledCameras({ ...ARM_CAMERAS, ...WIDE_CAMERAS }, this.#scale)
     this.scene = this.#bench.createScene([
       {
         name: 'goal',
-        shape: { kind: 'sphere', radiusM: 0.02 },
+        shape: { kind: 'sphere', radiusM: 0.02 * this.#scale },
         color: [255, 90, 80],
         visibleToCameras: false,
       },
     ])
     const { limits, names } = this.#bench.proprioLimits
-    this.goalSpace = symmetricSpace(arm.tipLimits ?? TIP_LIMITS, TIP_NAMES)
+    this.goalSpace = symmetricSpace(this.#bench.tipLimits, TIP_NAMES)
     this.spec = {
       id: ARM_REACH_ID,
       actionNames: this.#bench.control.actionNames,
@@ -103,7 +102,7 @@ class ArmReach implements GoalTask {
 
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
-    if (start === 'random') this.#bench.drive(pointIn(this.#box, rng))
+    if (start === 'random') this.#bench.drive(this.#point(rng))
   }
 
   step(action: Float32Array): void {
@@ -115,7 +114,21 @@ class ArmReach implements GoalTask {
   }
 
   sampleGoal(rng: Rng): Float32Array {
-    return Float32Array.from(pointIn(this.#box, rng))
+    return Float32Array.from(this.#point(rng))
+  }
+
+  /** Anywhere in the box; for a robot from a file where it fits, and where standing still is not enough. */
+  #point(rng: Rng): Corner {
+    const start = this.#tipStart
+    if (start === undefined) return pointIn(this.#box, rng)
+    const away = AWAY_FROM_START * SUCCESS_M * this.#scale
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const point = pointIn(this.#box, rng)
+      if (distance3(point, start) > away && this.#bench.fits(...point)) return point
+    }
+    throw new ArmatureError('env-failed', `a goal for ${this.#bench.plan.spec.model.name}`, {
+      got: `no place among ${ATTEMPTS} that it reaches with all of it above the table`,
+    })
   }
 
   achievedGoal(state: Float32Array): Float32Array {
@@ -127,7 +140,7 @@ class ArmReach implements GoalTask {
   }
 
   isSuccess(distances: Info): boolean {
-    return distances['distance']! < SUCCESS_M
+    return distances['distance']! < SUCCESS_M * this.#scale
   }
 
   showAt(goal: Float32Array): void {

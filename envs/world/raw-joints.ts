@@ -1,4 +1,4 @@
-import type { ImpulseJoint, JointData, RigidBody, Vector, World } from '@dimforge/rapier3d-simd-compat'
+import type { ImpulseJoint, JointData, RigidBody, Rotation, Vector, World } from '@dimforge/rapier3d-simd-compat'
 import type { Rapier } from './engine.ts'
 
 /** A spring-damper on one joint axis that pulls towards zero displacement with a bounded force. */
@@ -87,7 +87,9 @@ export interface JointDrive {
   readonly stiffness: number
   readonly damping: number
   readonly maxEffort: number
-  /** From the pose in which the joint was made; within (-pi, pi) for turning ones, infinite for no limits. */
+  /** Where it measures that it is in the pose in which it is made: 0 unless its middle lies elsewhere. */
+  readonly start: number
+  /** As it measures; within (-pi, pi) for turning ones, infinite for no limits. */
   readonly lower: number
   readonly upper: number
 }
@@ -111,10 +113,17 @@ export function createDrive(
   const raw: RawMotors = world.impulseJoints.raw
   const number = drive.isSliding ? SLIDE_AXIS : TURN_AXIS
   raw.jointConfigureMotorModel(joint.handle, number, FORCE_BASED)
+  if (!drive.isSliding && drive.start !== 0) joint.setFrameX1(turnedAboutX(joint.frameX1(), -drive.start))
   if (Number.isFinite(drive.maxEffort)) raw.jointSetMotorMaxForce(joint.handle, number, drive.maxEffort)
   if (Number.isFinite(drive.lower)) raw.jointSetLimits(joint.handle, number, drive.lower, drive.upper)
-  moveDrive(world, joint.handle, drive, 0, 0)
+  moveDrive(world, joint.handle, drive, drive.start, 0)
   return joint
+}
+
+/** `q` after a turn about its own x axis, along which joints have their axis. */
+function turnedAboutX(q: Rotation, angleRad: number): Rotation {
+  const [c, s] = [Math.cos(angleRad / 2), Math.sin(angleRad / 2)]
+  return { x: q.x * c + q.w * s, y: q.y * c + q.z * s, z: q.z * c - q.y * s, w: q.w * c - q.x * s }
 }
 
 /**

@@ -51,6 +51,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 // Progress that nobody can see is no reason to stop.
 process.stderr.on('error', () => undefined)
+// What was mended in a user's file is told in one line, without Node's process number and hint.
+const byNode = process.listeners('warning')
+process.removeAllListeners('warning')
+process.on('warning', (warning) => {
+  if (warning.name === 'RobotWarning') process.stderr.write(`armature: ${warning.message}\n`)
+  else for (const listener of byNode) listener(warning)
+})
 
 const { runProgram } = await import('./run-program.ts')
 const { isWritingFiles } = await import('../io/atomic.ts')

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_TRIANGLES, parseStl } from '../../../envs/robots/stl.ts'
+import { parseStl } from '../../../envs/robots/stl.ts'
+import { MAX_TRIANGLES } from '../../../envs/robots/triangle-mesh.ts'
 import { ArmatureError } from '../../../src/core/errors.ts'
 
 type Point = readonly [number, number, number]

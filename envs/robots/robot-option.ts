@@ -1,0 +1,78 @@
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { OptionReader, Values } from '../options.ts'
+import { byName, names, oneOf, quantity, section, text, vector } from '../options.ts'
+import type { FittedArm, Workplace } from './fit-arm.ts'
+import { fitArm } from './fit-arm.ts'
+import { warnOnce } from './notices.ts'
+import type { PoseSpec, RobotModel } from './robot-model.ts'
+import { quatOfRpy } from './rotations.ts'
+import { tipOf } from './tip.ts'
+import { loadUrdf } from './urdf-files.ts'
+import { withUsualStrength } from './usual-strength.ts'
+
+const folders: OptionReader<readonly string[] | Readonly<Record<string, string>>> = (value, name) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? byName(text)(value, name) : names(value, name)
+
+/** Options of every scene in which a robot from a file may take the Panda's place. */
+export const ROBOT_OPTIONS = {
+  /** Path of a URDF file, or of a xacro file, which the user's own `xacro` expands. */
+  robot: text,
+  /** The link that actions move; default: the deepest one that moves, before the fingers of a gripper. */
+  tip: text,
+  /** `collision` draws the robot as it collides. */
+  looks: oneOf('own', 'collision'),
+  /** Folders in which ROS packages are looked for, or the folder of each package by its name. */
+  packages: folders,
+  /** Arguments for xacro, e.g. `ur_type:=ur5e`. */
+  xacro: names,
+  /** Where the robot's root stands, x away from it and z up from the table, and how it is turned; default: found so that it faces the table. */
+  base: section({
+    positionM: vector,
+    rollDeg: quantity(-360, 360),
+    pitchDeg: quantity(-360, 360),
+    yawDeg: quantity(-360, 360),
+  }),
+}
+
+type RobotOptions = Values<typeof ROBOT_OPTIONS>
+
+/** A robot from a file and how it works at a place. */
+export interface UserRobot {
+  readonly model: RobotModel
+  readonly tip: string
+  readonly fitted: FittedArm
+}
+
+/**
+ * The robot that the options of `owner` name, fitted to `place`; undefined where they name none. What was mended in its file is told once.
+ * @throws ArmatureError `bad-argument` for options that go with a robot without one, and what reading and fitting it throw.
+ */
+export async function robotOf(owner: string, options: RobotOptions, place: Workplace): Promise<UserRobot | undefined> {
+  const { robot, looks, packages, xacro } = options
+  if (robot === undefined) {
+    const alone = (['tip', 'looks', 'packages', 'xacro', 'base'] as const).find((name) => options[name] !== undefined)
+    if (alone === undefined) return undefined
+    throw new ArmatureError('bad-argument', `${owner} option ${alone}`, {
+      got: 'no robot that it is for',
+      fix: 'set robot to a URDF file too',
+    })
+  }
+  const loaded = await loadUrdf(robot, {
+    visuals: looks ?? 'own',
+    ...(packages === undefined ? {} : { packages }),
+    ...(xacro === undefined ? {} : { xacroArguments: xacro }),
+  })
+  for (const notice of loaded.notices ?? []) warnOnce(`robot ${loaded.name}: ${notice}`)
+  const model = withUsualStrength(loaded)
+  const tip = tipOf(model, options.tip)
+  const fitted = fitArm(model, tip, place, baseOf(options.base, place))
+  if (fitted.moved !== undefined) warnOnce(`robot ${model.name}: ${fitted.moved}`)
+  return { model, tip, fitted }
+}
+
+function baseOf(base: RobotOptions['base'], place: Workplace): PoseSpec | undefined {
+  if (base === undefined) return undefined
+  const { positionM = place.base.positionM, rollDeg = 0, pitchDeg = 0, yawDeg = 0 } = base
+  const [roll, pitch, yaw] = [rollDeg, pitchDeg, yawDeg].map((degrees) => (degrees * Math.PI) / 180)
+  return { positionM, quatXyzw: quatOfRpy(roll!, pitch!, yaw!) }
+}
