@@ -79,3 +79,27 @@ function noiseLogProb(noise: tf.Tensor, logStd: tf.Tensor): tf.Tensor {
   const terms = tf.add(tf.add(tf.mul(tf.square(noise), 0.5), logStd), LOG_2PI / 2) // [..., D]
   return tf.neg(tf.sum(terms, -1))
 }
+
+/** A diagonal Gaussian by its standard deviation. */
+export interface DiagonalGaussian {
+  /** [..., D] */
+  readonly mean: tf.Tensor
+  /** [..., D], above 0 */
+  readonly std: tf.Tensor
+}
+
+/** Added under a root, whose gradient at zero would be infinite. */
+const ROOT_EPSILON = 1e-12
+
+/** Euclidean norm over the last axis, [..., D] -> [...], with gradient zero at zero. */
+export function euclideanNorm(x: tf.Tensor): tf.Tensor {
+  return tf.sqrt(tf.add(tf.sum(tf.square(x), -1), ROOT_EPSILON))
+}
+
+/**
+ * 2-Wasserstein distance between diagonal Gaussians, [..., D] -> [...]: sqrt(|meanP - meanQ|^2 + |stdP - stdQ|^2), which is the closed form
+ * where covariances commute.
+ */
+export function wasserstein2(p: DiagonalGaussian, q: DiagonalGaussian): tf.Tensor {
+  return euclideanNorm(tf.concat([tf.sub(p.mean, q.mean), tf.sub(p.std, q.std)], -1))
+}

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { startEngine } from '../../src/tensor/engine.ts'
 import {
+  euclideanNorm,
   gaussianEntropy,
   gaussianLogProb,
   klBetweenGaussians,
@@ -9,6 +10,7 @@ import {
   squashedSample,
   tanhLogSlope,
   tanhRange,
+  wasserstein2,
 } from '../../src/tensor/gaussian.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { array, ENGINES, evaluate, finiteDifference, worstError } from './numerics.ts'
@@ -134,6 +136,24 @@ describe.each(ENGINES)('gaussian on %s', (engine) => {
     const { value, gradients } = await evaluate((x) => tanhRange(x, -5, 2), array([-30, 0, 30, 3]))
     expect(worstError(value, [-5, -1.5, 2, -1.5 + 3.5 * Math.tanh(3)])).toBeLessThan(1e-6)
     expect(gradients[0]![3]).toBeCloseTo(3.5 * (1 - Math.tanh(3) ** 2), 4)
+  })
+
+  it('2-Wasserstein distance is the norm of both gaps; of equal Gaussians it has a finite gradient', async () => {
+    const distance = (m: tf.Tensor, s: tf.Tensor): tf.Tensor => {
+      const [meanP, meanQ] = tf.unstack(m) as [tf.Tensor, tf.Tensor]
+      const [stdP, stdQ] = tf.unstack(s) as [tf.Tensor, tf.Tensor]
+      return wasserstein2({ mean: meanP, std: stdP }, { mean: meanQ, std: stdQ })
+    }
+    const apart = await evaluate(
+      distance,
+      array([1, 2, 0, 0, 1, 2, 3, 0], [2, 2, 2]),
+      array([1, 1, 2, 2, 1, 1, 2, 6], [2, 2, 2]),
+    )
+    expect(worstError(apart.value, [0, 5])).toBeLessThan(1e-5)
+    expect(worstError(apart.gradients[0]!.slice(2, 4), [-0.6, 0])).toBeLessThan(1e-5)
+    expect(apart.gradients.flat().every(Number.isFinite)).toBe(true)
+    const { gradients } = await evaluate(euclideanNorm, array([0, 0], [1, 2]))
+    expect(gradients[0]).toEqual([0, 0])
   })
 
   it('keeps no tensor', async () => {

@@ -2,9 +2,14 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { startEngine } from '../../src/tensor/engine.ts'
 import {
   bernoulliNegativeLogLikelihood,
+  energyDistance,
   huber,
   meanSquaredError,
   softmaxCrossEntropy,
+  symexp,
+  symlog,
+  twoHot,
+  twoHotMean,
 } from '../../src/tensor/losses.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { array, ENGINES, evaluate, finiteDifference, wiggle, worstError } from './numerics.ts'
@@ -90,5 +95,49 @@ describe.each(ENGINES)('losses on %s', (engine) => {
       wiggle([1, 4, 4, 3]),
     )
     expect(value[0]).toBeCloseTo(48 * Math.LN2, 4)
+  })
+
+  it("energy distance is 2 E|x - y| - E|y - y'|, and least in expectation where the samples have the law of x", async () => {
+    const observed = [0, 0, 3, 4]
+    const samples = [0, 0, 3, 0, 3, 4, 3, 4]
+    const { value, gradients } = await evaluate(energyDistance, array(observed, [2, 2]), array(samples, [2, 2, 2]))
+    // Row 0: samples (0, 0) and (3, 4); row 1: (3, 0) and (3, 4).
+    expect(value[0]).toBeCloseTo(((2 * (0 + 5)) / 2 - 5 + (2 * (4 + 0)) / 2 - 4) / 2, 4)
+    expect(gradients.flat().every(Number.isFinite)).toBe(true)
+
+    // x is -1 or 1: a model that says both beats one that says the mean, which squared error prefers.
+    const outcomes = [-1, 1, -1, 1]
+    const cost = async (draws: number[]): Promise<number> =>
+      (await evaluate(energyDistance, array(outcomes, [4, 1]), array(draws, [2, 4, 1]))).value[0]!
+    expect(await cost([-1, -1, 1, 1, 1, 1, -1, -1])).toBeLessThan((await cost(Array(8).fill(0))) - 0.5)
+  })
+
+  it('symlog and symexp undo each other', async () => {
+    const x = [-1000, -1, -0.01, 0, 0.01, 1, 1000]
+    const logs = await evaluate(symlog, array(x))
+    expect(
+      worstError(
+        logs.value,
+        x.map((xi) => Math.sign(xi) * Math.log1p(Math.abs(xi))),
+      ),
+    ).toBeLessThan(1e-6)
+    const { value } = await evaluate((y) => symexp(symlog(y)), array(x))
+    expect(worstError(value, x)).toBeLessThan(1e-4)
+  })
+
+  it('two-hot weights lie on two neighbours, add up to one, and give the scalar back', async () => {
+    const bins = { low: -2, high: 2, count: 9 }
+    const x = [0, 0.5, -1.3, 1e6, -1e6]
+    const { value } = await evaluate((y) => twoHot(y, bins), array(x))
+    for (let row = 0; row < x.length; row++) {
+      const weights = value.slice(9 * row, 9 * row + 9)
+      expect(weights.reduce((sum, w) => sum + w, 0)).toBeCloseTo(1, 5)
+      expect(weights.filter((w) => w > 1e-6).length).toBeLessThanOrEqual(2)
+    }
+    expect(value[4]).toBeCloseTo(1, 5)
+    const place = 2 * (Math.log1p(0.5) + 2)
+    expect(value[9 + Math.floor(place)]).toBeCloseTo(1 - (place % 1), 4)
+    const back = await evaluate((y) => twoHotMean(tf.log(tf.add(twoHot(y, bins), 1e-9)), bins), array([0, 0.5, -1.3]))
+    expect(worstError(back.value, [0, 0.5, -1.3])).toBeLessThan(1e-3)
   })
 })

@@ -1,0 +1,83 @@
+/**
+ * Contrastive losses that several methods share, as pure functions of tensors. Unless a mask or a constant stands there, gradients flow
+ * into all arguments.
+ */
+import { tf } from '../../src/tensor/tf.ts'
+
+/** Weight of the norm penalty of {@link nPairs}: 0.25 lambda with lambda 0.002, as in the losses that TCN and Grasp2Vec were trained with. */
+const NORM_PENALTY = 0.25 * 0.002
+
+/** Stands for infinity in masked minima and maxima: far above any squared distance, and still exact beside one in float32. */
+const FAR = 1e6
+
+/**
+ * Cross-entropy of a softmax over each row of `logits` [B, B] whose right class is the row's own number, mean over rows, []. The positive
+ * is part of the denominator. ln B where nothing is told apart.
+ */
+export function diagonalCrossEntropy(logits: tf.Tensor): tf.Tensor {
+  const size = logits.shape[0]!
+  return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), tf.eye(size))), size))
+}
+
+/**
+ * n-pairs loss (Sohn 2016) on embeddings that are not normalised: anchor i belongs to positive i, all other positives of the batch are its
+ * negatives. [B, D], [B, D] -> []: diagonal cross-entropy of anchor . positive, plus 0.0005 times the mean squared norms of both, which
+ * keeps them from growing.
+ */
+export function nPairs(anchors: tf.Tensor, positives: tf.Tensor): tf.Tensor {
+  const logits = tf.matMul(anchors as tf.Tensor2D, positives as tf.Tensor2D, false, true) // [B, B]
+  const norms = tf.add(tf.mean(tf.sum(tf.square(anchors), 1)), tf.mean(tf.sum(tf.square(positives), 1)))
+  return tf.add(diagonalCrossEntropy(logits), tf.mul(norms, NORM_PENALTY))
+}
+
+/** x / |x| along the last axis, [..., D] -> [..., D]; a vector of zeros stays one. */
+export function unitNorm(x: tf.Tensor): tf.Tensor {
+  const squared = tf.sum(tf.square(x), -1, true)
+  return tf.mul(x, tf.rsqrt(tf.maximum(squared, 1e-12)))
+}
+
+/** Squared Euclidean distances between all rows, [A, D], [B, D] -> [A, B]. Never negative, whatever the rounding. */
+export function squaredDistances(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+  const products = tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, false, true) // [A, B]
+  const norms = tf.add(tf.sum(tf.square(a), 1, true), tf.reshape(tf.sum(tf.square(b), 1), [1, -1])) // [A, B]
+  return tf.relu(tf.sub(norms, tf.mul(products, 2)))
+}
+
+/** Which entries of a distance matrix are pairs of the same thing, and which of different things. */
+export interface PairMasks {
+  /** [A, B], 1 where row and column belong together, else 0 */
+  readonly positive: tf.Tensor
+  /** [A, B], 1 where they do not; 0 in both masks leaves a pair out */
+  readonly negative: tf.Tensor
+}
+
+/**
+ * Triplet loss with semi-hard negatives (Schroff et al. 2015, section 3.2), []: mean over positive pairs (a, p) of
+ * max(0, D(a, p) - D(a, n) + margin). The negative n of a pair is the nearest one that is farther from a than p is; where there is
+ * none, the farthest. Exactly `margin` where all embeddings are equal. A batch without positive pairs gives 0.
+ * @param distances squared distances [A, B] of unit vectors
+ */
+export function semiHardTriplet(distances: tf.Tensor, { positive, negative }: PairMasks, margin: number): tf.Tensor {
+  const [anchors, candidates] = distances.shape as [number, number]
+  const ofPositive = tf.reshape(distances, [anchors, candidates, 1]) // [A, P, 1]
+  const ofNegative = tf.reshape(distances, [anchors, 1, candidates]) // [A, 1, N]
+  const isNegative = tf.reshape(negative, [anchors, 1, candidates]) // [A, 1, N]
+  const isSemiHard = tf.mul(tf.cast(tf.greater(ofNegative, ofPositive), 'float32'), isNegative) // [A, P, N]
+  const nearest = tf.min(tf.add(ofNegative, tf.mul(tf.sub(1, isSemiHard), FAR)), 2) // [A, P]
+  const farthest = tf.max(tf.sub(ofNegative, tf.mul(tf.sub(1, isNegative), FAR)), 2) // [A, 1]
+  const hasSemiHard = tf.max(isSemiHard, 2) // [A, P]
+  const chosen = tf.add(tf.mul(nearest, hasSemiHard), tf.mul(farthest, tf.sub(1, hasSemiHard))) // [A, P]
+  const hasNegative = tf.max(negative, 1, true) // [A, 1]
+  const pairs = tf.mul(positive, hasNegative) // [A, P]
+  const violations = tf.mul(tf.relu(tf.add(tf.sub(distances, chosen), margin)), pairs)
+  return tf.div(tf.sum(violations), tf.maximum(tf.sum(pairs), 1))
+}
+
+/**
+ * InfoNCE with a bilinear similarity (van den Oord et al. 2018; CURL, Srinivas et al. 2020, eq. 4): queries [B, D] against keys [B, D],
+ * logits q W k^T. The largest logit of each row is taken away first, as in CURL's released code, which changes nothing but the range.
+ */
+export function bilinearInfoNce(queries: tf.Tensor, keys: tf.Tensor, bilinear: tf.Tensor): tf.Tensor {
+  const projected = tf.matMul(queries as tf.Tensor2D, bilinear as tf.Tensor2D) // [B, D]
+  return diagonalCrossEntropy(tf.matMul(projected, keys as tf.Tensor2D, false, true))
+}
