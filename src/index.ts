@@ -109,7 +109,7 @@ export type {
   TrueDistance,
 } from './evaluate/measures/embedded-episodes.ts'
 export type { Direction, Measure, Measurement } from './evaluate/measures/measurement.ts'
-export type { MeasureOptions, MeasureTable, Resamples } from './evaluate/measures/measures.ts'
+export type { MeasureOptions, MeasureTable, Evidence } from './evaluate/measures/measures.ts'
 export { measureEpisodes, measures } from './evaluate/measures/measures.ts'
 export type { NextStep, RewardSample, StepReward } from './evaluate/measures/reward-distance.ts'
 export { dardDistance, epicDistance } from './evaluate/measures/reward-distance.ts'

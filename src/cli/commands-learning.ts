@@ -4,7 +4,7 @@ import { withRobotFlags } from './commands-bridge.ts'
 import type { PretrainOptions } from '../compose/encoder-training.ts'
 import type { RobotFlags } from './remote.ts'
 import type { RewardsOptions } from './rewards.ts'
-import { episodes, settings, repetitions, rows, seed, share, steps, stepsOrNone } from './options.ts'
+import { episodes, settings, rows, seed, share, steps, stepsOrNone } from './options.ts'
 
 interface TrainFlags extends RobotFlags {
   readonly env?: string
@@ -140,8 +140,7 @@ function addRewards(line: CommandLine): void {
     .option('--report <file.html>', 'page to write; the same as JSON goes beside it')
     .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
     .option('--camera <name>', "camera of the controls (default: the first encoder's)")
-    .option('--seed <n>', 'of split, controls and intervals', seed, 0)
-    .option('--repetitions <n>', 'bootstrap resamples', repetitions, 1000)
+    .option('--seed <n>', 'of split, controls and probes', seed, 0)
     .option('--no-baselines', 'leave out the controls that were not named')
     .option('--overwrite', 'replace files that are there')
     .action(async (names: readonly string[], options: RewardsOptions) => {

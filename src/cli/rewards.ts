@@ -46,8 +46,6 @@ export interface RewardsOptions {
   /** Camera of the controls; default: that of the first encoder, else the first of the dataset. */
   readonly camera?: string
   readonly seed: number
-  /** Bootstrap resamples. */
-  readonly repetitions: number
   /** False: only the encoders that were named. */
   readonly baselines: boolean
   readonly overwrite?: boolean
@@ -93,7 +91,6 @@ export async function rewards(
     ...(task === undefined ? {} : { task }),
     testEpisodes: test,
     rng: new Rng(options.seed).split('report'),
-    repetitions: options.repetitions,
     provenance: {
       dataset: options.data,
       datasetHash,

@@ -6,7 +6,7 @@ import { syntheticDataset } from '../evaluate/report/fixture.ts'
 import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
 
 const cwd = temporaryFolder()
-const REPORT = ['rewards', 'pixels', '--no-baselines', '--data', 'data', '--repetitions', '20']
+const REPORT = ['rewards', 'pixels', '--no-baselines', '--data', 'data']
 
 beforeAll(async () => {
   const dataset = syntheticDataset(6)
@@ -28,7 +28,7 @@ test(
       encoders: { name: string }[]
       provenance: { trainEpisodes: number[]; testEpisodes: number[]; command: string }
     }
-    expect(report).toMatchObject({ schemaVersion: 1, encoders: [{ name: 'pixels' }] })
+    expect(report).toMatchObject({ schemaVersion: 2, encoders: [{ name: 'pixels' }] })
     const { trainEpisodes, testEpisodes, command } = report.provenance
     expect([...trainEpisodes, ...testEpisodes].toSorted((a, b) => a - b)).toEqual(
       Array.from({ length: 24 }, (_, i) => i),

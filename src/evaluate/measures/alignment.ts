@@ -8,52 +8,56 @@ import type { EpisodeStatistic, Measure } from './measurement.ts'
 const MAX_EPISODES = 24
 const MAX_FRAMES = 50
 
-/** For each frame of one sequence: the mean index of its nearest frames in another, NaN where all are as near. */
-type NearestIndices = Float64Array
+/** For each frame of one sequence: the frames of another that are nearest to it; several where they tie. */
+type NearestFrames = readonly (readonly number[])[]
 
 /** @param distances [rows, columns] */
-function nearestIndices(distances: Float64Array, rows: number, columns: number, transposed = false): NearestIndices {
+function nearestFrames(distances: Float64Array, rows: number, columns: number, transposed = false): NearestFrames {
   const at = (i: number, j: number): number => distances[transposed ? j * rows + i : i * columns + j]!
-  return Float64Array.from({ length: rows }, (_, i) => {
-    let nearest = Infinity
-    let sum = 0
-    let count = 0
-    for (let j = 0; j < columns; j++) {
-      if (at(i, j) > nearest) continue
-      if (at(i, j) < nearest) {
-        nearest = at(i, j)
-        sum = count = 0
-      }
-      sum += j
-      count++
+  return Array.from({ length: rows }, (_, i) => {
+    let ties = [0]
+    for (let j = 1; j < columns; j++) {
+      const gap = at(i, j) - at(i, ties[0]!)
+      if (gap < 0) ties = [j]
+      else if (gap === 0) ties.push(j)
     }
-    return count === columns && columns > 1 ? NaN : sum / count
+    return ties
   })
 }
 
-/** Nearest indices of the frames of a in b and of b in a. */
-function nearestBothWays(a: Float32Array, b: Float32Array, size: number): [NearestIndices, NearestIndices] {
+/** Nearest frames in b of those of a, and in a of those of b. */
+function nearestBothWays(a: Float32Array, b: Float32Array, size: number): [NearestFrames, NearestFrames] {
   const rows = a.length / size
   const columns = b.length / size
   const distances = new Float64Array(rows * columns)
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) distances[i * columns + j] = rowDistance(a, i, b, j, size)
-  return [nearestIndices(distances, rows, columns), nearestIndices(distances, columns, rows, true)]
+  return [nearestFrames(distances, rows, columns), nearestFrames(distances, columns, rows, true)]
 }
 
-function isBlind(indices: NearestIndices): boolean {
-  return indices.every(Number.isNaN)
+/** Whether every frame is as near to all of `columns` frames. */
+function isBlind(nearest: NearestFrames, columns: number): boolean {
+  return columns > 1 && nearest.every(({ length }) => length === columns)
+}
+
+/** Mean of `value` over frames that tie: what one of them drawn at random gives. */
+function meanOver(ties: readonly number[], value: (index: number) => number): number {
+  let sum = 0
+  for (const index of ties) sum += value(index)
+  return sum / ties.length
 }
 
 /**
  * Alignment error of synchronised cameras (Sermanet et al. 2018): for each frame of one view the time of its nearest frame in the
  * other, mean |t - t_nn| / T over frames, ordered pairs of views and episodes. 0 to 1, best 0, chance 1/3. Depends on the frame
- * rate and on how long nothing moves: compare on the same data only. A frame without a nearest one counts 1/3; NaN where all are.
+ * rate and on how long nothing moves: compare on the same data only. Where frames
+ * tie for the nearest, one of them is drawn; NaN where all tie everywhere.
  */
 const alignmentError: Measure = {
   name: 'views/alignment_error',
   title: 'Alignment error between cameras',
   direction: 'lower',
+  scale: 'unit',
   chance: 1 / 3,
   best: 0,
   needs: ['views'],
@@ -66,26 +70,24 @@ const alignmentError: Measure = {
     if (positions.length === 0)
       return [undefinedStatistic(name, 'no episode of two frames or more with a second camera')]
     const nearest = positions.map((position) => betweenViews(data.episodes[position]!, data.embeddingSize))
-    if (nearest.every((pairs) => pairs.every(isBlind))) {
+    if (nearest.every((pairs) => pairs.every((pair) => isBlind(pair, pair.length)))) {
       return [undefinedStatistic(name, 'every frame is as near to all frames of the other view')]
     }
     return [meanStatistic(name, positions, nearest.map(meanError))]
   },
 }
 
-function betweenViews(episode: EmbeddedEpisode, size: number): NearestIndices[] {
+function betweenViews(episode: EmbeddedEpisode, size: number): NearestFrames[] {
   const views = [episode.embeddings, ...Object.values(episode.views!)]
   return views.flatMap((a, i) => views.slice(i + 1).flatMap((b) => nearestBothWays(a, b, size)))
 }
 
-function meanError(pairs: readonly NearestIndices[]): number {
+function meanError(pairs: readonly NearestFrames[]): number {
   let sum = 0
   let count = 0
-  for (const indices of pairs) {
-    for (const [t, index] of indices.entries()) {
-      sum += Number.isNaN(index) ? 1 / 3 : Math.abs(t - index) / indices.length
-      count++
-    }
+  for (const nearest of pairs) {
+    for (const [t, ties] of nearest.entries()) sum += meanOver(ties, (index) => Math.abs(t - index)) / nearest.length
+    count += nearest.length
   }
   return sum / count
 }
@@ -127,7 +129,7 @@ function compareExperts(data: EmbeddedEpisodes): EpisodePairs {
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
       const [there, back] = nearestBothWays(sequences[i]!, sequences[j]!, data.embeddingSize)
-      blind &&= isBlind(there) && isBlind(back)
+      blind &&= isBlind(there, back.length) && isBlind(back, there.length)
       tau[i * n + j] = orderOf(there)
       tau[j * n + i] = orderOf(back)
       cycle[i * n + j] = returning(there, back)
@@ -149,22 +151,20 @@ function thinned({ embeddings, length }: EmbeddedEpisode, size: number): Float32
   return rows
 }
 
-/** Frames without a nearest one are left out; an order that is undefined counts 0. */
-function orderOf(indices: NearestIndices): number {
-  const known = [...indices.entries()].filter(([, index]) => !Number.isNaN(index))
+/** Kendall's tau of time and the mean nearest frame; an order that is undefined counts 0. */
+function orderOf(nearest: NearestFrames): number {
   const tau = kendallTau(
-    known.map(([t]) => t),
-    known.map(([, index]) => index),
+    nearest.map((_, t) => t),
+    nearest.map((ties) => meanOver(ties, (index) => index)),
   )
   return Number.isNaN(tau) ? 0 : tau
 }
 
-/** Share of frames that come back to within one frame; one that ties on the way does not. */
-function returning(there: NearestIndices, back: NearestIndices): number {
+/** Share of frames that come back to within one frame; where frames tie, on the way there or back, one of them is drawn. */
+function returning(there: NearestFrames, back: NearestFrames): number {
   let returned = 0
-  for (const [t, index] of there.entries()) {
-    const end = Number.isInteger(index) ? back[index]! : NaN
-    if (Math.abs(end - t) <= 1) returned++
+  for (const [t, ties] of there.entries()) {
+    returned += meanOver(ties, (index) => meanOver(back[index]!, (end) => (Math.abs(end - t) <= 1 ? 1 : 0)))
   }
   return returned / there.length
 }
@@ -217,6 +217,7 @@ const kendall: Measure = {
   name: 'order/kendall_tau',
   title: "Experts pass the same places in the same order (Kendall's tau)",
   direction: 'higher',
+  scale: 'correlation',
   chance: 0,
   best: 1,
   needs: ['experts'],
@@ -229,12 +230,13 @@ const kendall: Measure = {
 /**
  * Share of frames of one expert episode whose nearest frame in another has its own nearest within one frame of where they began
  * (two-way cycle consistency, Dwibedi et al. 2019). 0 to 1, best 1, chance about 0.5 (not 3 / T: whoever is nearest is likely to be
- * near in turn). Ties do not count as returning, or a collapsed embedding would score high.
+ * near in turn). Where frames tie, one of them is drawn, so that a collapsed embedding scores about 3 / T.
  */
 const cycle: Measure = {
   name: 'order/cycle_consistency',
   title: 'Frames that return from another expert episode',
   direction: 'higher',
+  scale: 'share',
   chance: NaN,
   best: 1,
   needs: ['experts'],

@@ -21,6 +21,7 @@ const bisimulation: Measure = {
   name: 'bisimulation/spearman',
   title: 'Distances rank like the difference of future rewards (Spearman)',
   direction: 'higher',
+  scale: 'correlation',
   chance: 0,
   best: 1,
   needs: ['future-rewards'],

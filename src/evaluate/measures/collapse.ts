@@ -58,42 +58,79 @@ function spreadOf(data: EmbeddedEpisodes, rng: Rng): Spread {
   return { frames, rows, episodes, std, center, variances: values, axes: vectors }
 }
 
-/** Entropy rank of each resample: its variances are taken along the axes of the whole data (exact to first order). */
+/** Entropy rank of weighted episodes. Up to this size each weighting gets axes of its own; wider ones keep those of the whole data. */
+const MAX_OWN_AXES = 64
+
+/** Sums over the frames of one episode. */
+interface EpisodeMoments {
+  count: number
+  /** [size] */
+  readonly sums: Float64Array
+  /** [size, size], or [size] where only the axes of the whole data count */
+  readonly products: Float64Array
+}
+
 function rankStatistic(name: string, spread: Spread): EpisodeStatistic {
-  const { frames, rows, episodes, center, axes } = spread
-  const { size } = rows
-  const counts = new Float64Array(episodes.length)
-  const sums = new Float64Array(episodes.length * size)
-  const squares = new Float64Array(episodes.length * size)
-  for (let row = 0; row < rows.count; row++) {
-    const episode = frames.episode[row]!
-    counts[episode]!++
-    for (let axis = 0; axis < size; axis++) {
-      let along = 0
-      for (let i = 0; i < size; i++) along += (rows.data[row * size + i]! - center[i]!) * axes[i * size + axis]!
-      sums[episode * size + axis]! += along
-      squares[episode * size + axis]! += along * along
-    }
-  }
-  const variances = new Float64Array(size)
+  const { rows, episodes } = spread
+  const hasOwnAxes = rows.size <= MAX_OWN_AXES
+  const moments = hasOwnAxes ? momentsByEpisode(spread, rows) : momentsByEpisode(spread, alongAxes(spread))
   return {
     name,
     episodes,
     evaluate(weights) {
-      let n = 0
-      for (const episode of episodes) n += weights[episode]! * counts[episode]!
-      for (let axis = 0; axis < size; axis++) {
-        let sum = 0
-        let square = 0
-        for (const episode of episodes) {
-          sum += weights[episode]! * sums[episode * size + axis]!
-          square += weights[episode]! * squares[episode * size + axis]!
-        }
-        variances[axis] = Math.max(0, square / n - (sum / n) ** 2)
-      }
-      return effectiveRank(variances)
+      const total = weightedMoments(moments, weights, rows.size)
+      return effectiveRank(hasOwnAxes ? symmetricEigen(total, rows.size).values : total)
     },
   }
+}
+
+/** The centred rows along the principal axes. */
+function alongAxes({ rows: { data, count, size }, center, axes }: Spread): Rows {
+  const turned = new Float64Array(count * size)
+  for (let row = 0; row < count; row++) {
+    for (let i = 0; i < size; i++) {
+      const x = data[row * size + i]! - center[i]!
+      for (let axis = 0; axis < size; axis++) turned[row * size + axis]! += x * axes[i * size + axis]!
+    }
+  }
+  return { data: turned, count, size }
+}
+
+function momentsByEpisode({ frames, episodes, center }: Spread, rows: Rows): readonly EpisodeMoments[] {
+  const { data, size } = rows
+  const isSquare = size <= MAX_OWN_AXES
+  const moments = episodes.map((): EpisodeMoments => {
+    return { count: 0, sums: new Float64Array(size), products: new Float64Array(isSquare ? size * size : size) }
+  })
+  const x = new Float64Array(size)
+  for (let row = 0; row < rows.count; row++) {
+    const moment = moments[frames.episode[row]!]!
+    moment.count++
+    // Rows along the axes are centred already; a shift by the centre keeps small variances beside large means.
+    for (let i = 0; i < size; i++) x[i] = data[row * size + i]! - (isSquare ? center[i]! : 0)
+    for (let i = 0; i < size; i++) {
+      moment.sums[i]! += x[i]!
+      if (!isSquare) moment.products[i]! += x[i]! * x[i]!
+      else for (let j = 0; j < size; j++) moment.products[i * size + j]! += x[i]! * x[j]!
+    }
+  }
+  return moments
+}
+
+/** Covariance [size, size] of the weighted frames, or their variances [size] along the axes. */
+function weightedMoments(moments: readonly EpisodeMoments[], weights: Float64Array, size: number): Float64Array {
+  const total = new Float64Array(moments[0]!.products.length)
+  const means = new Float64Array(size)
+  let n = 0
+  for (const [episode, { count, sums, products }] of moments.entries()) {
+    const weight = weights[episode]!
+    n += weight * count
+    for (let i = 0; i < size; i++) means[i]! += weight * sums[i]!
+    for (let i = 0; i < total.length; i++) total[i]! += weight * products[i]!
+  }
+  for (let i = 0; i < size; i++) means[i]! /= n
+  if (total.length === size) return total.map((sum, i) => Math.max(0, sum / n - means[i]! ** 2))
+  return total.map((sum, at) => sum / n - means[Math.floor(at / size)]! * means[at % size]!)
 }
 
 const POINT = 'collapsed: all frames have the same embedding'
@@ -107,6 +144,8 @@ const effectiveRankFigure: Measure = {
   name: 'collapse/effective_rank',
   title: 'Effective rank',
   direction: 'none',
+  scale: 'positive',
+  isBiased: true,
   chance: NaN,
   best: NaN,
   needs: [],
@@ -125,6 +164,7 @@ const deadDimensions: Measure = {
   name: 'collapse/dead_dimensions',
   title: 'Dead dimensions (share)',
   direction: 'lower',
+  scale: 'share',
   chance: NaN,
   best: 0,
   needs: [],
@@ -161,6 +201,7 @@ const meanCosine: Measure = {
   name: 'collapse/mean_cosine',
   title: 'Mean cosine of different episodes',
   direction: 'none',
+  scale: 'correlation',
   chance: NaN,
   best: NaN,
   needs: [],

@@ -1,15 +1,16 @@
 import { ArmatureError } from '../../core/errors.ts'
 import type { Interval } from '../statistics.ts'
 import { holmAdjust } from '../statistics.ts'
+import { studentPValue, studentQuantile } from '../student.ts'
+import { jackknifeError } from './jackknife.ts'
 import type { MeasureTable } from './measures.ts'
-import { percentiles } from './measures.ts'
 
-/** How an encoder differs from a baseline on one measure, on the same resamples of the same episodes. */
+/** How an encoder differs from a baseline on one measure, over the same episodes. */
 export interface PairedComparison {
   readonly name: string
   /** Encoder minus baseline. */
   readonly difference: Interval
-  /** Two-sided bootstrap p-value of no difference, before and after Holm's correction over what was compared. */
+  /** Two-sided p-value of no difference, before and after Holm's correction over what was compared. */
   readonly p: number
   readonly adjustedP: number
   /** By the direction of the measure and `adjustedP`; `undecided` also where the measure has no direction. */
@@ -19,9 +20,10 @@ export interface PairedComparison {
 
 /**
  * Compares each table with the baseline's on one measurement and corrects for the number of tables (Holm). An interval of the
- * difference is narrower than two intervals suggest, as hard episodes are hard for both.
+ * difference is narrower than two intervals suggest, as hard episodes are hard for both: it is Student's t with the jackknife's error of
+ * the difference.
  *
- * @param tables measured with the same seed, repetitions and episodes as `baseline`
+ * @param tables measured on the same episodes as `baseline`
  * @returns one comparison a table, in their order
  * @throws ArmatureError `bad-argument` when they were drawn differently.
  */
@@ -32,7 +34,7 @@ export function comparePaired(
   options: { readonly confidence?: number } = {},
 ): PairedComparison[] {
   const { confidence = 0.95 } = options
-  const differences = tables.map((table) => differenceOf(name, table, baseline, (1 - confidence) / 2))
+  const differences = tables.map((table) => differenceOf(name, table, baseline, confidence))
   const adjusted = holmAdjust(differences.map(({ p }) => p))
   return differences.map(({ direction, ...difference }, i) => {
     const adjustedP = adjusted[i]!
@@ -46,30 +48,35 @@ type Difference = Pick<PairedComparison, 'difference' | 'p' | 'undefinedBecause'
   readonly direction: 'higher' | 'lower' | 'none'
 }
 
-function differenceOf(name: string, table: MeasureTable, baseline: MeasureTable, tail: number): Difference {
+function differenceOf(name: string, table: MeasureTable, baseline: MeasureTable, confidence: number): Difference {
   const of = (measured: MeasureTable): { readonly estimate: number; readonly direction: Difference['direction'] } => {
     const found = measured.measurements.find((measurement) => measurement.name === name)
     return { estimate: found?.interval.estimate ?? NaN, direction: found?.direction ?? 'none' }
   }
   const { estimate: mine, direction } = of(table)
-  const theirs = of(baseline).estimate
-  const a = table.resamples.get(name)
-  const b = baseline.resamples.get(name)
+  const estimate = mine - of(baseline).estimate
+  const a = table.evidence.get(name)
+  const b = baseline.evidence.get(name)
   if (a === undefined || b === undefined) {
     const undefinedBecause = 'undefined, or without an interval, on one side'
-    return { difference: { estimate: mine - theirs, low: NaN, high: NaN }, p: NaN, direction, undefinedBecause }
+    return { difference: { estimate, low: NaN, high: NaN }, p: NaN, direction, undefinedBecause }
   }
-  if (a.drawnFrom !== b.drawnFrom) {
+  if (a.replicates.drawnFrom !== b.replicates.drawnFrom) {
     throw new ArmatureError('bad-argument', `comparison of ${name}`, {
-      expected: 'the same episodes, classes, seed and repetitions on both sides',
+      expected: 'the same episodes and classes on both sides',
       fix: 'measure both encoders on the same dataset with the same seed',
     })
   }
-  const values = a.values.map((value, i) => value - b.values[i]!)
-  const low = values.reduce((sum, value) => sum + (value <= 0 ? 1 : 0), 0)
-  const high = values.reduce((sum, value) => sum + (value >= 0 ? 1 : 0), 0)
-  const { low: from, high: to } = percentiles(values, tail)
-  // Never 0: so many resamples cannot show more than this.
-  const p = Number.isNaN(from) ? NaN : Math.min(1, (2 * (Math.min(low, high) + 1)) / (values.length + 1))
-  return { difference: { estimate: mine - theirs, low: from, high: to }, p, direction }
+  const values = a.replicates.values.map((value, i) => value - b.replicates.values[i]!)
+  const { variance, degreesOfFreedom } = jackknifeError(estimate, { values, strata: a.replicates.strata })
+  const error = Math.sqrt(variance)
+  const half = variance === 0 ? 0 : studentQuantile(confidence, degreesOfFreedom) * error
+  const fromError = variance === 0 ? Number(estimate === 0) : studentPValue(estimate / error, degreesOfFreedom)
+  const p = Math.max(fromError, leastP(Math.min(a.trials, b.trials)))
+  return { difference: { estimate, low: estimate - half, high: estimate + half }, p, direction }
+}
+
+/** The smallest p-value that n trials can give: all of n signs agree by chance (the sign-flip test), n = 5 never decides at 5 %. */
+function leastP(trials: number): number {
+  return Math.min(1, 2 ** (1 - trials))
 }

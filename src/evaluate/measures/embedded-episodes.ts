@@ -140,6 +140,13 @@ export function prepareEpisodes(data: EmbeddedEpisodes): EmbeddedEpisodes {
 
 function requireEpisode(episode: EmbeddedEpisode, size: number, states: number | undefined): void {
   const { length, embeddings, goals } = episode
+  if (!Number.isInteger(length) || length < 1) {
+    throw new ArmatureError('bad-shape', `episode ${episode.index}`, {
+      expected: 'one frame or more',
+      got: String(length),
+      fix: 'leave it out',
+    })
+  }
   requireArray(episode, 'embeddings', embeddings, length, size)
   requireArray(episode, 'goals', goals, goals === undefined ? 0 : Math.max(1, Math.ceil(goals.length / size)), size)
   requireArray(episode, 'rewards', episode.rewards, length, 1)

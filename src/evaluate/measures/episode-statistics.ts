@@ -115,8 +115,8 @@ function weightedCorrelation(table: Float64Array, counts: Float64Array): number 
 }
 
 /**
- * Spearman's correlation of pooled pairs. Resamples keep the ranks of the whole data instead of ranking anew, which a percentile
- * interval hardly notices and which makes it thousands of times faster.
+ * Spearman's correlation of pooled pairs. Where an episode is left out, the ranks of the whole data stay, which its interval
+ * hardly notices and which makes it many times faster.
  */
 export function pooledSpearman(name: string, pairs: PairedNumbers): EpisodeStatistic {
   return pooledCorrelation(name, { ...pairs, x: ranks(pairs.x), y: ranks(pairs.y) })

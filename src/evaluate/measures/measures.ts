@@ -1,16 +1,17 @@
 import type { Rng } from '../../core/rng.ts'
-import { sortedQuantile } from '../statistics.ts'
 import { alignmentMeasures } from './alignment.ts'
 import { bisimulationMeasures } from './bisimulation.ts'
 import { collapseFigures } from './collapse.ts'
 import { distanceMeasures } from './distance-correlation.ts'
 import type { EmbeddedEpisodes, Need } from './embedded-episodes.ts'
 import { isAdversarial, isExpert, prepareEpisodes } from './embedded-episodes.ts'
+import { episodeInterval } from './episode-interval.ts'
 import { goalMeasures } from './goals.ts'
+import type { Replicates } from './jackknife.ts'
+import { estimateOf, replicatesOf } from './jackknife.ts'
 import type { EpisodeStatistic, Measure, Measurement } from './measurement.ts'
 import { neighbourMeasures } from './neighbours.ts'
 import { probeMeasures } from './probe-measures.ts'
-import { Resampler } from './resampler.ts'
 import { rewardDistanceMeasures } from './reward-distance.ts'
 import { successMeasures } from './success.ts'
 import { valueOrderMeasures } from './value-order.ts'
@@ -32,8 +33,6 @@ export const measures: readonly Measure[] = [
 export interface MeasureOptions {
   /** Only its seed counts, and it is not advanced: one seed for all encoders makes their numbers pair up. */
   readonly rng: Rng
-  /** Bootstrap resamples. Default 2000. */
-  readonly repetitions?: number
   /** Default 0.95. */
   readonly confidence?: number
   /** Names of the measures wanted. Default all. */
@@ -45,35 +44,31 @@ export interface MeasureTable {
   readonly measurements: readonly Measurement[]
   /** Measures that the data do not allow, with what is missing. */
   readonly leftOut: readonly { readonly name: string; readonly because: string }[]
-  /** Each measurement's resamples, by its name, for `comparePaired`; not for JSON. */
-  readonly resamples: ReadonlyMap<string, Resamples>
+  /** What each measurement's interval was made from, by its name, for `comparePaired`; not for JSON. */
+  readonly evidence: ReadonlyMap<string, Evidence>
 }
 
-/** Bootstrap values of one measurement. */
-export interface Resamples {
-  readonly values: Float64Array
-  /** Equal for two encoders exactly when their values come from the same draws of the same episodes. */
-  readonly drawnFrom: string
+/** A statistic with each episode left out once, and how many independent trials it rests on. */
+export interface Evidence {
+  readonly replicates: Replicates
+  readonly trials: number
 }
 
-/** Below this many episodes a bootstrap interval is a fiction: it is NaN. */
+/** Below this many episodes nothing can be said of how much they differ: the interval is NaN. */
 const MIN_EPISODES = 3
-/** Resamples that may be undefined before the interval is. */
-const MAX_UNDEFINED = 0.05
 
 /**
- * Runs every measure that the data allow. Intervals are percentile bootstraps over episodes, stratified by class. The order in
- * which the episodes are given does not matter, and the same seed gives the same numbers.
+ * Runs every measure that the data allow. Intervals are by the jackknife over episodes, stratified by class, see `episodeInterval`. The
+ * order in which the episodes are given does not matter, and the same seed gives the same numbers.
  *
  * @throws ArmatureError as `prepareEpisodes`.
  */
 export function measureEpisodes(data: EmbeddedEpisodes, options: MeasureOptions): MeasureTable {
   const prepared = prepareEpisodes(data)
-  const { rng, repetitions = 2000, confidence = 0.95, only } = options
-  const resampler = new Resampler(prepared, rng.split('bootstrap'), repetitions)
+  const { rng, confidence = 0.95, only } = options
   const measurements: Measurement[] = []
   const leftOut: { name: string; because: string }[] = []
-  const resamples = new Map<string, Resamples>()
+  const evidence = new Map<string, Evidence>()
   for (const measure of measures) {
     if (only !== undefined && !only.includes(measure.name)) continue
     const missing = measure.needs.filter((need) => !available[need](prepared))
@@ -82,22 +77,23 @@ export function measureEpisodes(data: EmbeddedEpisodes, options: MeasureOptions)
       continue
     }
     for (const statistic of measure.statistics(prepared, rng.split(measure.name))) {
-      const measured = evaluateStatistic(measure, statistic, resampler, confidence)
+      const measured = evaluateStatistic(measure, statistic, prepared, confidence)
       measurements.push(measured.measurement)
-      if (measured.resamples !== undefined) resamples.set(statistic.name, measured.resamples)
+      if (measured.evidence !== undefined) evidence.set(statistic.name, measured.evidence)
     }
   }
-  return { measurements, leftOut, resamples }
+  return { measurements, leftOut, evidence }
 }
 
 function evaluateStatistic(
   measure: Measure,
   statistic: EpisodeStatistic,
-  resampler: Resampler,
+  data: EmbeddedEpisodes,
   confidence: number,
-): { readonly measurement: Measurement; readonly resamples?: Resamples } {
-  const { name, episodes, chance = measure.chance } = statistic
-  const estimate = statistic.undefinedBecause === undefined ? resampler.estimate(statistic) : NaN
+): { readonly measurement: Measurement; readonly evidence?: Evidence } {
+  const { name, episodes, chance = measure.chance, trials = episodes.length } = statistic
+  const { scale, isBiased = false } = measure
+  const estimate = statistic.undefinedBecause === undefined ? estimateOf(data, statistic) : NaN
   const base = {
     name,
     measure: measure.name,
@@ -114,20 +110,9 @@ function evaluateStatistic(
   if (episodes.length < MIN_EPISODES) {
     return { measurement: { ...base, interval: { estimate, low: NaN, high: NaN } } }
   }
-  const values = resampler.values(statistic)
-  const tail = (1 - confidence) / 2
-  const interval = { estimate, ...percentiles(values, tail) }
-  return {
-    measurement: { ...base, interval },
-    resamples: { values, drawnFrom: resampler.describe(episodes) },
-  }
-}
-
-/** Quantiles of the defined values; NaN where more than 5 % are undefined. */
-export function percentiles(values: Float64Array, tail: number): { readonly low: number; readonly high: number } {
-  const defined = values.filter((value) => !Number.isNaN(value)).toSorted()
-  if (defined.length < (1 - MAX_UNDEFINED) * values.length) return { low: NaN, high: NaN }
-  return { low: sortedQuantile(defined, tail), high: sortedQuantile(defined, 1 - tail) }
+  const replicates = replicatesOf(data, statistic)
+  const interval = episodeInterval(estimate, replicates, { scale, isBiased, trials, confidence })
+  return { measurement: { ...base, interval }, evidence: { replicates, trials } }
 }
 
 const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {

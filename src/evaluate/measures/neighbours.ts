@@ -57,8 +57,8 @@ interface NeighbourSums {
   /** Of each of {@link RECALL_AT}: queries whose truly nearest frame is found. */
   readonly found: readonly Float64Array[]
   readonly queries: Float64Array
-  /** Mean number of candidates. */
-  readonly candidates: number
+  /** Of each of {@link RECALL_AT}: the same where as many frames are drawn at random, mean over queries. */
+  readonly luck: readonly number[]
   readonly allTied: boolean
 }
 
@@ -80,8 +80,14 @@ function countNeighbours(data: EmbeddedEpisodes): NeighbourSums | undefined {
   const size = states.size
   const slot = new Map(episodes.map((episode, i) => [episode, i]))
   const sums = (): Float64Array => new Float64Array(episodes.length)
-  const result = { episodes, error: sums(), randomError: sums(), found: RECALL_AT.map(sums), queries: sums() }
-  let candidateCount = 0
+  const result = {
+    episodes,
+    error: sums(),
+    randomError: sums(),
+    found: RECALL_AT.map(sums),
+    luck: RECALL_AT.map(() => 0),
+    queries: sums(),
+  }
   let allTied = true
   for (const { episode, query, candidates, distances } of searches(data, queries, frames)) {
     const at = slot.get(episode)!
@@ -91,13 +97,17 @@ function countNeighbours(data: EmbeddedEpisodes): NeighbourSums | undefined {
     )
     const best = truth.reduce((least, d) => Math.min(least, d), Infinity)
     allTied &&= isTied(distances)
-    candidateCount += candidates.length
     result.queries[at]!++
     result.error[at]! += trueDistanceOfNearest(distances, truth) - best
     result.randomError[at]! += truth.reduce((sum, d) => sum + d, 0) / truth.length - best
-    for (const [i, k] of RECALL_AT.entries()) result.found[i]![at]! += chanceToFind(distances, truth, best, k)
+    const isRight = (c: number): boolean => truth[c] === best
+    const right = truth.reduce((sum, d) => sum + (d === best ? 1 : 0), 0)
+    for (const [i, k] of RECALL_AT.entries()) {
+      result.found[i]![at]! += chanceFound(distances, isRight, k)
+      result.luck[i]! += chanceOfHit(candidates.length, right, k) / queries.count
+    }
   }
-  return { ...result, candidates: candidateCount / queries.count, allTied }
+  return { ...result, allTied }
 }
 
 /** Mean true distance of the candidates that tie for the nearest in embedding. */
@@ -118,32 +128,16 @@ function trueDistanceOfNearest(distances: Float64Array, truth: Float64Array): nu
   return sum / count
 }
 
-/** Whether a truly nearest candidate is among the k nearest in embedding; a share where ties decide. */
-function chanceToFind(distances: Float64Array, truth: Float64Array, best: number, k: number): number {
-  let target = Infinity
-  for (let c = 0; c < truth.length; c++) if (truth[c] === best) target = Math.min(target, distances[c]!)
-  let closer = 0
-  let tied = 0
-  let right = 0
-  for (let c = 0; c < distances.length; c++) {
-    if (distances[c]! < target) closer++
-    else if (distances[c] === target) {
-      tied++
-      if (truth[c] === best) right++
-    }
-  }
-  return Math.max(0, Math.min(1, ((k - closer) * right) / tied))
-}
-
 /**
  * Share of frames whose truly nearest frame of all OTHER episodes is among their k nearest in embedding; a row each for k = 1, 5,
- * 10. 0 to 1, best 1, chance k / frames searched. Strict: the second-best frame may be as good, see {@link neighbourError}. NaN
+ * 10. 0 to 1, best 1, chance as many draws at random; where several frames are as near in truth, each is right. Strict: the second-best frame may be as good, see {@link neighbourError}. NaN
  * where all embeddings tie.
  */
 const neighbourRecall: Measure = {
   name: 'neighbours/recall',
   title: 'True nearest frame found in other episodes (recall@k)',
   direction: 'higher',
+  scale: 'share',
   chance: NaN,
   best: 1,
   needs: ['states', 'state-distance'],
@@ -153,7 +147,7 @@ const neighbourRecall: Measure = {
       const name = `neighbours/recall@${k}`
       if (sums === undefined) return undefinedStatistic(name, 'fewer than two episodes with states')
       if (sums.allTied) return undefinedStatistic(name, TIED)
-      return ratioStatistic(name, sums.episodes, sums.found[i]!, sums.queries, Math.min(1, k / sums.candidates))
+      return ratioStatistic(name, sums.episodes, sums.found[i]!, sums.queries, sums.luck[i]!)
     })
   },
 }
@@ -166,6 +160,7 @@ const neighbourError: Measure = {
   name: 'neighbours/error',
   title: 'Excess distance of the nearest frame of other episodes (random = 1)',
   direction: 'lower',
+  scale: 'positive',
   chance: 1,
   best: 0,
   needs: ['states', 'state-distance'],
@@ -182,7 +177,7 @@ const neighbourError: Measure = {
 }
 
 /** Chance that a right candidate is among the k nearest; 0 or 1 but for ties at the k-th place, which are drawn from. */
-function objectFound(distances: Float64Array, isRight: (candidate: number) => boolean, k: number): number {
+function chanceFound(distances: Float64Array, isRight: (candidate: number) => boolean, k: number): number {
   const nearest = smallest(distances, k)
   const limit = distances[nearest.at(-1)!]!
   const closer = nearest.filter((c) => distances[c]! < limit)
@@ -194,10 +189,13 @@ function objectFound(distances: Float64Array, isRight: (candidate: number) => bo
     tied++
     if (isRight(c)) right++
   }
+  return chanceOfHit(tied, right, nearest.length - closer.length)
+}
+
+/** Chance that one of `draws` without replacement from `total` candidates is one of the `right` ones. */
+function chanceOfHit(total: number, right: number, draws: number): number {
   let miss = 1
-  for (let draw = 0; draw < nearest.length - closer.length; draw++) {
-    miss *= Math.max(0, tied - right - draw) / (tied - draw)
-  }
+  for (let draw = 0; draw < Math.min(draws, total); draw++) miss *= Math.max(0, total - right - draw) / (total - draw)
   return 1 - miss
 }
 
@@ -211,6 +209,7 @@ const objectRecall: Measure = {
   name: 'retrieval/objects',
   title: 'Same objects found in other episodes (recall@k)',
   direction: 'higher',
+  scale: 'share',
   chance: NaN,
   best: 1,
   needs: ['objects'],
@@ -238,8 +237,12 @@ function objectStatistic(name: string, data: EmbeddedEpisodes, k: number): Episo
     const isRight = (c: number): boolean => kinds[frames.episode[candidates[c]!]!] === kinds[episode]
     allTied &&= isTied(distances)
     queries[at]!++
-    found[at]! += objectFound(distances, isRight, k)
-    luck[at]! += objectFound(new Float64Array(distances.length), isRight, k)
+    found[at]! += chanceFound(distances, isRight, k)
+    luck[at]! += chanceOfHit(
+      distances.length,
+      candidates.reduce((sum, _, c) => sum + (isRight(c) ? 1 : 0), 0),
+      k,
+    )
   }
   if (allTied) return undefinedStatistic(name, TIED)
   const groups = repeated.map((_, kind) => episodes.flatMap((position, i) => (kinds[position] === kind ? [i] : [])))

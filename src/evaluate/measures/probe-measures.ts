@@ -22,7 +22,7 @@ interface TargetErrors {
 }
 
 /**
- * R2 of each target by a cross-fitted probe, split by episode. The bootstrap resamples the episodes that are scored, not the fits.
+ * R2 of each target by a cross-fitted probe, split by episode. The jackknife leaves out episodes that are scored; the fits stay.
  */
 function probeStatistics(
   name: string,
@@ -49,24 +49,24 @@ function probeStatistics(
     return { n, sum, square, error }
   })
   const ones = new Float64Array(slots).fill(1)
-  const varying = all.filter((errors) => !Number.isNaN(resampledR2(errors, episodes, ones)))
+  const varying = all.filter((errors) => !Number.isNaN(weightedR2(errors, episodes, ones)))
   const mean: EpisodeStatistic = {
     name,
     episodes,
     evaluate: (counts) =>
-      varying.reduce((sum, errors) => sum + resampledR2(errors, episodes, counts), 0) / varying.length,
+      varying.reduce((sum, errors) => sum + weightedR2(errors, episodes, counts), 0) / varying.length,
     ...(varying.length === 0 ? { undefinedBecause: 'nothing that the probe should read varies' } : {}),
   }
   const each = all.map((errors, target): EpisodeStatistic => ({
     name: `${name}/${targetNames[target]}`,
     episodes,
-    evaluate: (counts) => resampledR2(errors, episodes, counts),
+    evaluate: (counts) => weightedR2(errors, episodes, counts),
     ...(varying.includes(errors) ? {} : { undefinedBecause: 'the variable is constant' }),
   }))
   return [mean, ...each]
 }
 
-function resampledR2(
+function weightedR2(
   { n, sum, square, error }: TargetErrors,
   episodes: readonly number[],
   counts: Float64Array,
@@ -124,6 +124,7 @@ const linearProbe: Measure = {
   name: 'probe/linear_r2',
   title: 'State read by a linear probe (R2)',
   direction: 'higher',
+  scale: 'at-most-one',
   chance: 0,
   best: 1,
   needs: ['states'],
@@ -138,6 +139,7 @@ const networkProbe: Measure = {
   name: 'probe/network_r2',
   title: 'State read by a small network (R2)',
   direction: 'higher',
+  scale: 'at-most-one',
   chance: 0,
   best: 1,
   needs: ['states'],
@@ -154,6 +156,7 @@ const inverseProbe: Measure = {
   name: 'probe/inverse_r2',
   title: 'Action read from two frames in a row (R2)',
   direction: 'higher',
+  scale: 'at-most-one',
   chance: 0,
   best: 1,
   needs: ['actions'],
@@ -300,6 +303,7 @@ const nuisanceProbe: Measure = {
   name: 'nuisance',
   title: 'What should not matter, read by a linear probe (accuracy)',
   direction: 'lower',
+  scale: 'share',
   chance: NaN,
   best: NaN,
   needs: ['nuisances'],

@@ -38,7 +38,7 @@ export interface RewardSample {
  * EPIC distance of two rewards (Gleave et al. 2021): the Pearson distance sqrt((1 - r) / 2) of
  * C(s, a, s') = R(s, a, s') + g E[R(s', A, S')] - E[R(s, A, S')] - g E[R(S, A, S')], with S over `states` and (A, S') over `nexts`.
  * 0 to 1: 0 for rewards that differ by a positive factor, a shift or potential shaping; 0.707 for unrelated ones; 1 for opposite
- * ones; NaN where one is constant. It also asks for rewards of steps that cannot happen.
+ * ones; NaN where one is constant, or nothing but shaping. It also asks for rewards of steps that cannot happen.
  *
  * @param nexts actions and next states whatever the state
  */
@@ -51,10 +51,12 @@ export function epicDistance(
   const canonical = (reward: StepReward): number[] => {
     const meanFrom = memoized((state) => mean(nexts, ({ action, next }) => reward(state, action, next)))
     const overall = mean(states, meanFrom)
-    return steps.map(
-      ([state, action, next]) =>
-        reward(state, action, next) + gamma * meanFrom(next) - meanFrom(state) - gamma * overall,
-    )
+    return canonicalRewards(steps, ([state, action, next]) => [
+      reward(state, action, next),
+      gamma * meanFrom(next),
+      -meanFrom(state),
+      -gamma * overall,
+    ])
   }
   return pearsonDistance(pearson(canonical(a), canonical(b)))
 }
@@ -74,14 +76,32 @@ export function dardDistance(
   const { steps, feasible, gamma } = sample
   const canonical = (reward: StepReward): number[] => {
     const meanFrom = memoized((state) => mean(feasible(state), ({ action, next }) => reward(state, action, next)))
-    return steps.map(([state, action, next]) => {
+    return canonicalRewards(steps, ([state, action, next]) => {
       const across = mean(feasible(state), ({ next: from }) =>
         mean(feasible(next), (step) => reward(from, step.action, step.next)),
       )
-      return reward(state, action, next) + gamma * meanFrom(next) - meanFrom(state) - gamma * across
+      return [reward(state, action, next), gamma * meanFrom(next), -meanFrom(state), -gamma * across]
     })
   }
   return pearsonDistance(pearson(canonical(a), canonical(b)))
+}
+
+/** Below this part of the terms that it is the sum of, a canonical reward is rounding noise. */
+const ROUNDING = 1e-10
+
+/** Sums of the terms of each step. All zero where they cancel, as those of a reward that is nothing but shaping do. */
+function canonicalRewards(
+  steps: RewardSample['steps'],
+  termsOf: (step: RewardSample['steps'][number]) => readonly number[],
+): number[] {
+  let largest = 0
+  const sums = steps.map((step) => {
+    const terms = termsOf(step)
+    for (const term of terms) largest = Math.max(largest, Math.abs(term))
+    return terms.reduce((sum, term) => sum + term, 0)
+  })
+  const center = mean(sums, (sum) => sum)
+  return sums.some((sum) => Math.abs(sum - center) > ROUNDING * largest) ? sums : sums.map(() => 0)
 }
 
 function mean<Item>(items: readonly Item[], value: (item: Item) => number): number {
@@ -136,6 +156,7 @@ const epic: Measure = {
   name: 'reward/epic',
   title: 'EPIC distance from minus the true distance',
   direction: 'lower',
+  scale: 'unit',
   chance: Math.SQRT1_2,
   best: 0,
   needs: ['rewards', 'goal-distances'],
@@ -147,17 +168,22 @@ const epic: Measure = {
   ],
 }
 
-/** {@link epic} from the rewards that the task itself paid, taken as rewards of arriving. A sparse task pays mostly nothing. */
-const epicTask: Measure = {
-  name: 'reward/epic_task',
-  title: "EPIC distance from the task's own reward",
+/**
+ * Pearson distance sqrt((1 - r) / 2) of the embedding's reward for arriving from the reward that the task itself paid for the step. 0 to 1,
+ * best 0, chance 0.707; NaN where either is constant. Not an EPIC distance: a task may pay for actions, or with shaping, and that counts
+ * here. A sparse task pays mostly nothing.
+ */
+const pearsonTask: Measure = {
+  name: 'reward/pearson_task',
+  title: "Pearson distance from the task's own reward",
   direction: 'lower',
+  scale: 'unit',
   chance: Math.SQRT1_2,
   best: 0,
   needs: ['rewards', 'true-rewards'],
   statistics: (data) => [
     distanceStatistic(
-      'reward/epic_task',
+      'reward/pearson_task',
       arrivals(data, ({ trueRewards }, t) => trueRewards?.[t - 1]),
     ),
   ],
@@ -173,6 +199,7 @@ const dard: Measure = {
   name: 'reward/dard',
   title: 'DARD distance from minus the true distance',
   direction: 'lower',
+  scale: 'unit',
   chance: Math.SQRT1_2,
   best: 0,
   needs: ['rewards', 'goal-distances', 'goal-distance', 'state-distance', 'states'],
@@ -260,4 +287,4 @@ function nearbySteps(
 }
 
 /** Distance of the embedding's reward from the true one, whatever their scale, shift and shaping. */
-export const rewardDistanceMeasures: readonly Measure[] = [epic, epicTask, dard]
+export const rewardDistanceMeasures: readonly Measure[] = [epic, pearsonTask, dard]

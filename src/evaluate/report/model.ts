@@ -92,7 +92,7 @@ export interface Cell extends Estimate {
   /** Episodes that it was taken over. */
   readonly episodes: number
   readonly undefinedBecause?: string
-  /** Encoder minus baseline on the same resamples of the same episodes. */
+  /** Encoder minus baseline over the same episodes. */
   readonly difference?: Estimate
   /** By the p-value of the difference after Holm's correction over the encoders. */
   readonly standing?: Standing
@@ -146,7 +146,6 @@ export interface Provenance {
   readonly goals: string
   readonly trueDistance: string
   readonly successRadius?: number
-  readonly bootstrapRepetitions: number
   readonly versions: Readonly<Record<string, string>>
   /** The command line that makes the report again. */
   readonly command: string
@@ -165,7 +164,7 @@ export interface ClassCount {
 /** What `--json-out` writes: everything on the page but pictures and plots. */
 export interface RewardsReport {
   /** Rises whenever the meaning of a field changes. */
-  readonly schemaVersion: 1
+  readonly schemaVersion: 2
   readonly provenance: Provenance
   /** Name of the encoder that all others are compared with. */
   readonly baseline?: string

@@ -31,12 +31,8 @@ export interface RewardsReportOptions {
   /** Held-out episodes: all that is measured is measured on them. */
   readonly testEpisodes: readonly number[]
   readonly rng: Rng
-  readonly repetitions: number
   /** All that the report says of its making but what it finds out itself. */
-  readonly provenance: Omit<
-    Provenance,
-    'testEpisodes' | 'goals' | 'trueDistance' | 'successRadius' | 'bootstrapRepetitions'
-  >
+  readonly provenance: Omit<Provenance, 'testEpisodes' | 'goals' | 'trueDistance' | 'successRadius'>
   /** Called between two pieces of work, with a few words on the next one. */
   readonly onProgress: (done: number, total: number, what: string) => void
 }
@@ -50,7 +46,7 @@ export interface RewardsReportOptions {
 export async function makeRewardsReport(
   options: RewardsReportOptions,
 ): Promise<{ readonly report: RewardsReport; readonly drawing: Drawing }> {
-  const { dataset, participants, task, testEpisodes, rng, repetitions, onProgress } = options
+  const { dataset, participants, task, testEpisodes, rng, onProgress } = options
   const total = testEpisodes.length + participants.length
   const embedders = participants.map(({ embedder }) => embedder)
   const goals = { recorded: 0, last: 0, none: 0 }
@@ -64,21 +60,20 @@ export async function makeRewardsReport(
     onProgress(done, total, `measure ${name}`)
     // A turn of the event loop, so that Ctrl-C is seen between two encoders.
     await new Promise((resolve) => setImmediate(resolve))
-    tables.set(name, measureEpisodes(data, { rng: rng.split('measures'), repetitions }))
+    tables.set(name, measureEpisodes(data, { rng: rng.split('measures') }))
     onProgress(++done, total, `measured ${name}`)
   }
   const prepared = new Map([...embedded].map(([name, data]) => [name, prepareEpisodes(data)]))
   const { drawing, successRadius } = await draw(options, prepared, tables)
   const measures = columnsOf([...tables.values()])
   const report: RewardsReport = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     provenance: {
       ...options.provenance,
       testEpisodes,
       goals: goalText(goals),
       trueDistance: task?.description ?? 'not known: no measure against it',
       ...(successRadius === undefined ? {} : { successRadius }),
-      bootstrapRepetitions: repetitions,
     },
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),
     measures,

@@ -53,7 +53,7 @@ ${level('best possible', ({ best }) => best)}
   return section(
     'table',
     'Measures',
-    `Estimate, and under it the 95 % bootstrap interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. An arrow says which way is better. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
+    `Estimate, and under it the 95 % interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. An arrow says which way is better. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
     `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${saturatedText(report, columns)}${glossary(columns)}\n${allMeasures(report)}`,
   )
 }
@@ -122,7 +122,7 @@ export function provenanceSection({ provenance, encoders }: RewardsReport, runti
     ],
     ['goals', escapeHtml(provenance.goals)],
     ['true distance', escapeHtml(provenance.trueDistance)],
-    ['intervals', `bootstrap over episodes, stratified by class, ${provenance.bootstrapRepetitions} resamples`],
+    ['intervals', '95 %, by the jackknife over episodes, stratified by class'],
     ['seed', String(provenance.seed)],
     [
       'versions',

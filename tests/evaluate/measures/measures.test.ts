@@ -7,7 +7,7 @@ import { measureEpisodes, measures } from '../../../src/evaluate/measures/measur
 import { clock, embedWith, perfect, pointEpisodes } from './world.ts'
 
 const episodes = pointEpisodes(10, new Rng(3))
-const options = { rng: new Rng(1), repetitions: 100 }
+const options = { rng: new Rng(1) }
 
 const table = measureEpisodes(embedWith(episodes, perfect), options)
 
