@@ -60,7 +60,10 @@ export abstract class TensorEncoder<K extends BatchKind = 'frames'> implements E
   }
 
   #latents(name: string, latents: (inputs: FrameTensors) => tf.Tensor): Program<string, 'latents'> {
-    return this.program(name, (inputs: Tensors) => ({ latents: latents(inputs as unknown as FrameTensors) }))
+    const { takesContext } = this.spec
+    return this.program(name, (inputs: Tensors) => ({
+      latents: latents({ frames: inputs['frames']!, ...(takesContext && { context: inputs['context']! }) }),
+    }))
   }
 
   save(): NamedArrays {

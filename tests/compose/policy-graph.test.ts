@@ -1,0 +1,92 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { TensorEncoder } from '../../encoders/shared/tensor-encoder.ts'
+import type { Parts } from '../../src/compose/parts.ts'
+import { policyGraph } from '../../src/compose/policy-graph.ts'
+import { scaledEncoder } from '../../src/compose/scaled-encoder.ts'
+import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { Observation } from '../../src/core/env.ts'
+import { boxSpace } from '../../src/core/spaces.ts'
+import { agentPolicy } from '../../src/run/policies.ts'
+import { encoderRepresentation } from '../../src/run/representation.ts'
+import { exportOnnx } from '../../src/tensor/compile/program.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
+import type { FrameTensors } from '../../src/tensor/features.ts'
+import { tf } from '../../src/tensor/tf.ts'
+
+beforeAll(async () => {
+  await startEngine({ threads: 1 })
+})
+
+/** Latents are the first pixel of each frame that it looks at. */
+class FirstPixels extends TensorEncoder {
+  constructor(window: EncoderSpec['window'], takesContext: boolean) {
+    const latentSize = window.frames + (takesContext ? 1 : 0)
+    const batch = { kind: 'frames', options: {} } as const
+    super({ name: 'first-pixels', frameShape: [2, 3, 3], latentSize, batch, window, takesContext })
+  }
+
+  latentFunction({ frames, context }: FrameTensors): tf.Tensor {
+    const marks = (images: tf.Tensor, count: number): tf.Tensor =>
+      tf.cast(tf.slice(tf.reshape(images, [-1, count, 18]), [0, 0, 0], [-1, count, 1]), 'float32')
+    const own = marks(frames, this.spec.window.frames)
+    const all = context === undefined ? own : tf.concat([own, marks(context, 1)], 1)
+    return tf.reshape(all, [-1, this.spec.latentSize])
+  }
+}
+
+class TwoTowers extends FirstPixels {
+  override goalFunction(inputs: FrameTensors): tf.Tensor {
+    return tf.add(this.latentFunction(inputs), 1000)
+  }
+}
+
+const frame = (mark: number): Uint8Array => Uint8Array.from({ length: 18 }, (_, i) => (i === 0 ? mark : 255))
+const SINGLE = { frames: 1, stride: 1 }
+const WINDOW = { frames: 3, stride: 2 }
+/** Acts by what it is shown. */
+const agent = {
+  spec: { name: 'mirror' },
+  act: async (input: Float32Array) => input.slice(),
+  policyFunction: (input: tf.Tensor) => tf.mul(input, 1),
+} as unknown as Parts['agent']
+const parts = (encoder: Parts['encoder']): Parts =>
+  ({
+    config: { representation: { kind: 'encoder', camera: 'top' }, goals: {} },
+    env: { spec: { actionSpace: boxSpace([1], -1, 1) } },
+    encoder,
+    agent,
+  }) as unknown as Parts
+
+describe('the graph of a policy acts as the policy does', () => {
+  test.each([
+    ['single frames', new FirstPixels(SINGLE, false)],
+    ['a window', new FirstPixels(WINDOW, false)],
+    ['context', new FirstPixels(SINGLE, true)],
+    ['a window, context and a tower for goals', new TwoTowers(WINDOW, true)],
+    ['another unit', scaledEncoder(new TwoTowers(WINDOW, true), 2)],
+  ])('%s', async (_what, encoder) => {
+    const policy = agentPolicy(encoderRepresentation(encoder, 'top'), agent)
+    await policy.begin({ images: { top: frame(90) }, state: new Float32Array(0) })
+    const seen = [5, 6, 7, 8, 9, 10].map(frame)
+    let expected = new Float32Array(0)
+    for (const image of seen) {
+      const observation = { images: { top: image }, proprio: new Float32Array(0), state: new Float32Array(0) }
+      expected = (await policy.act(observation as Observation)) as Float32Array<ArrayBuffer>
+    }
+    const { inputs, action } = policyGraph(parts(encoder))
+    const { window, takesContext } = encoder.spec
+    expect(Object.keys(inputs)).toEqual(['frame', ...(takesContext ? ['start'] : []), 'goal'])
+    const shown =
+      window.frames === 1 ? seen[5]! : Uint8Array.from([seen[1]!, seen[3]!, seen[5]!].flatMap((x) => [...x]))
+    const given: Record<string, Uint8Array> = { frame: shown, start: seen[0]!, goal: frame(90) }
+    const session = await InferenceSession.create(exportOnnx('policy', (x) => ({ action: action(x) }), inputs))
+    const fed = Object.entries(inputs).map(
+      ([name, { shape }]) => [name, new Tensor('uint8', given[name]!, shape)] as const,
+    )
+    const result = await session.run(Object.fromEntries(fed))
+    expect([...(result.action!.data as Float32Array)]).toEqual([...expected])
+    await session.release()
+    encoder.dispose()
+  })
+})
