@@ -21,6 +21,8 @@ export interface Finished {
 
 export interface Running {
   readonly child: ChildProcess
+  /** What it has written so far. */
+  readonly output: { readonly stdout: string; readonly stderr: string }
   readonly finished: Promise<Finished>
 }
 
@@ -37,16 +39,16 @@ export function startCli(cwd: string, args: readonly string[], env: Readonly<Rec
 export function startNode(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running {
   const child = spawn(process.execPath, args, { cwd, env: environment(env) })
   started.push(child)
-  const text = { stdout: '', stderr: '' }
+  const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (piece: string) => (text[name] += piece))
+    child[name].setEncoding('utf8').on('data', (piece: string) => (output[name] += piece))
   }
   const finished = once(child, 'close').then(([code, signal]) => ({
     code: code as number | null,
     signal: signal as NodeJS.Signals | null,
-    ...text,
+    ...output,
   }))
-  return { child, finished }
+  return { child, output, finished }
 }
 
 /** {@link startCli}, waited for: for tests of what a process alone shows, such as its exit code or that a robot is served beside it. */
