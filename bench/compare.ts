@@ -4,13 +4,15 @@
  * round. `--python CMD` (may be repeated) names the interpreters; of PyTorch and JAX each runs what it has. The last line is JSON. See
  * docs/performance.md.
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { loadavg } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { table } from '../src/cli/table.ts'
+import { ArmatureError } from '../src/core/errors.ts'
+import { quantile } from '../src/evaluate/statistics.ts'
 
 const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms']
 
@@ -28,33 +30,30 @@ interface Side {
   measure(): Promise<Report>
 }
 
-const { values: options } = parseArgs({
-  options: {
-    threads: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '5' },
-    repetitions: { type: 'string', default: '30' },
-    only: { type: 'string', default: FIELDS.join(',') },
-    python: { type: 'string', multiple: true, default: ['python3'] },
-  },
-})
-const { threads, repetitions, only } = options
-const flags = ['--threads', threads, '--repetitions', repetitions, '--only', only]
+const OPTIONS = {
+  threads: { type: 'string', default: '1' },
+  rounds: { type: 'string', default: '5' },
+  repetitions: { type: 'string', default: '30' },
+  only: { type: 'string', default: FIELDS.join(',') },
+  python: { type: 'string', multiple: true, default: ['python3'] as string[] },
+} as const
 
-const armature: Side = {
-  name: 'armature',
-  measure: () => {
-    const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-    return lastLine(process.execPath, ['--import', loader, pathOf('../src/cli/main.ts'), 'bench', '--json', ...flags])
-  },
+function armature(flags: readonly string[]): Side {
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+  const args = ['--import', loader, pathOf('../src/cli/main.ts'), 'bench', '--json', ...flags]
+  return { name: 'armature', measure: () => lastLine(process.execPath, args) }
 }
 
 /** One side for each peer that this interpreter has. */
-function peersOf(python: string): Side[] {
+function peersOf(python: string, flags: readonly string[]): Side[] {
   const libraries = Object.keys(PEERS) as (keyof typeof PEERS)[]
   const script = `import importlib.util, sys; print(*filter(importlib.util.find_spec, sys.argv[1:]))`
-  const found = execFileSync(python, ['-c', script, ...libraries], { encoding: 'utf8' })
-    .trim()
-    .split(' ')
+  const { stdout, status, error } = spawnSync(python, ['-c', script, ...libraries], { encoding: 'utf8' })
+  if (status !== 0) {
+    const got = `${python}, which ${error === undefined ? `ends with ${status}` : `cannot be started: ${error.message}`}`
+    throw new ArmatureError('bad-argument', '--python', { expected: 'a Python interpreter', got })
+  }
+  const found = stdout.trim().split(' ')
   return libraries.flatMap((library) => {
     if (found.includes(library)) {
       return { name: `${library} of ${python}`, measure: () => lastLine(python, [pathOf(PEERS[library]), ...flags]) }
@@ -77,23 +76,25 @@ async function lastLine(command: string, args: readonly string[]): Promise<Repor
   const text = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const) child[stream].on('data', (piece) => (text[stream] += piece))
   const [code] = (await once(child, 'close')) as [number]
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${text.stderr}`)
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${text.stderr.trim()}`)
   return JSON.parse(text.stdout.trimEnd().split('\n').at(-1)!) as Report
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
-}
-
 async function main(): Promise<void> {
-  const sides = [armature, ...options.python.flatMap(peersOf)]
+  const { values: options } = parseArgs({ options: OPTIONS })
+  const { threads, repetitions, only } = options
+  const rounds = Number(options.rounds)
+  if (!(Number.isInteger(rounds) && rounds > 0)) {
+    throw new ArmatureError('bad-argument', '--rounds', { expected: 'a whole number above 0', got: options.rounds })
+  }
+  const flags = ['--threads', threads, '--repetitions', repetitions, '--only', only]
+  const sides = [armature(flags), ...options.python.flatMap((python) => peersOf(python, flags))]
   const reports: Report[][] = sides.map(() => [])
   const loadAtStart = loadavg()[0]!
-  for (let round = 1; round <= Number(options.rounds); round++) {
+  for (let round = 1; round <= rounds; round++) {
     for (const [i, side] of sides.entries()) {
       reports[i]!.push(await side.measure())
-      process.stderr.write(`round ${round} of ${options.rounds}: ${side.name}\n`)
+      process.stderr.write(`round ${round} of ${rounds}: ${side.name}\n`)
     }
   }
   const described = reports.map(([first]) => first!.library ?? 'armature')
@@ -105,9 +106,9 @@ async function main(): Promise<void> {
       const ratios = values.map((value, round) => value / valuesOf(0, field)[round]!)
       return {
         name: described[side]!,
-        median: median(values),
+        median: quantile(values, 0.5),
         best: Math.min(...values),
-        ratio: median(ratios),
+        ratio: quantile(ratios, 0.5),
         values,
       }
     }),
@@ -124,10 +125,21 @@ async function main(): Promise<void> {
   const load = [loadAtStart, loadavg()[0]!].map((x) => Number(x.toFixed(1)))
   process.stdout.write(`${table([header, ...rows])}\n`)
   process.stdout.write(
-    `ms: medians over ${options.rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
+    `ms: medians over ${rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
       `ratio: theirs to ours, median over rounds; load average ${load.join(' to ')}\n`,
   )
   process.stdout.write(`${JSON.stringify({ threads: Number(threads), load, results })}\n`)
 }
 
-await main()
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that has seen enough, e.g. `| head`, is no error.
+  if (error.code !== 'EPIPE') process.stderr.write(`compare: cannot write to stdout: ${error.message}\n`)
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`compare: ${(error as Error).message}\n`)
+  process.exitCode = error instanceof ArmatureError || error instanceof TypeError ? 2 : 1
+}

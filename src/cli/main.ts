@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const SAME_KEY_PRESS_MS = 500
 /** For so long after a signal the work may take to save and to end. */
 const GRACE_MS = 10_000
+const GRACE_TICK_MS = 200
 /** Ctrl-C, an end that is asked for, a terminal that closes, and what schedulers send before they end a job. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const
 type Signal = (typeof SIGNALS)[number]
@@ -24,7 +25,7 @@ for (const signal of SIGNALS) {
     if (interruption !== undefined) return
     interruption = { signal, ms: performance.now() }
     abort.abort(signal)
-    setTimeout(endWhenWritten, GRACE_MS, signal).unref()
+    endWhenWritten(signal, GRACE_MS)
   })
 }
 
@@ -34,9 +35,10 @@ function end(signal: Signal): void {
   process.kill(process.pid, signal)
 }
 
-function endWhenWritten(signal: Signal): void {
-  if (isWriting()) {
-    setTimeout(endWhenWritten, 200, signal).unref()
+/** Counts the grace in short waits, so that a process which a busy machine hardly lets run has longer; files are written to their end. */
+function endWhenWritten(signal: Signal, leftMs: number): void {
+  if (leftMs > 0 || isWriting()) {
+    setTimeout(endWhenWritten, GRACE_TICK_MS, signal, leftMs - GRACE_TICK_MS).unref()
     return
   }
   process.stderr.write(`armature: did not stop within ${GRACE_MS / 1000} s of ${signal}, so it was ended\n`)
