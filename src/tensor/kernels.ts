@@ -1,5 +1,7 @@
 import type { KernelFunc, NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core'
-import { getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core'
+import { broadcast_util, getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core'
+
+import { sizeOf } from '../core/ndarray.ts'
 
 const BACKEND = 'cpu'
 
@@ -29,7 +31,8 @@ const COUNTS_BOOLEANS = (
 
 /**
  * Mends kernels of TF.js's `cpu` backend, the engine `js`, which the others are held against: casts to a wider type kept the old
- * array under the new name; `cumsum` and `cumprod` took no negative axis; `abs` lost digits of int32; arithmetic on booleans
+ * array under the new name; `cumsum` and `cumprod` took no negative axis; `abs` lost digits of int32; `tensorScatterUpdate` wrote
+ * into the tensor that it was given; products of batches of different rank or size mixed them up; arithmetic on booleans
  * wrapped around in bytes. Once is enough; a second call changes nothing.
  */
 export function mendKernels(): void {
@@ -38,6 +41,8 @@ export function mendKernels(): void {
   replace('Cast', widened)
   for (const name of ['Cumsum', 'Cumprod']) replace(name, withPositiveAxis)
   replace('Abs', exactAbs)
+  replace('TensorScatterUpdate', onCopy)
+  replace('BatchMatMul', withWholeBatches)
   for (const name of COUNTS_BOOLEANS) replace(name, (old) => countingBooleans(old))
   replace('RealDiv', (old) => countingBooleans(old, 'float32'))
 }
@@ -80,6 +85,52 @@ function exactAbs(old: Kernel): Kernel {
     const x = call.inputs['x']!
     if (x.dtype !== 'int32') return old(call)
     return backend.makeTensorInfo(x.shape, 'int32', (backend.data.get(x.dataId).values as Int32Array).map(Math.abs))
+  }
+}
+
+/** TF.js repeats a smaller batch from its start on, which is a broadcast only along the first axes: [2, 1] by [3] it gets wrong. */
+function withWholeBatches(old: Kernel): Kernel {
+  return (call) => {
+    const { backend, inputs } = call
+    const [a, b] = [inputs['a']!, inputs['b']!]
+    const batch = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2))
+    const whole = [a, b].map((info) => {
+      const own = info.shape.slice(0, -2)
+      const repeatsWhole = sizeOf(own) === 1 || own.every((size, i) => size === batch.at(i - own.length))
+      return repeatsWhole ? info : repeated(backend, info, batch)
+    }) as [TensorInfo, TensorInfo]
+    const result = old({ ...call, inputs: { a: whole[0], b: whole[1] } })
+    for (const [i, info] of [a, b].entries()) if (whole[i] !== info) backend.disposeIntermediateTensorInfo(whole[i]!)
+    return result
+  }
+}
+
+/** Matrices [..., M, N] copied to a larger batch. */
+function repeated(backend: CpuBackend, info: TensorInfo, batch: readonly number[]): TensorInfo {
+  const { values } = backend.data.get(info.dataId)
+  const own = info.shape.slice(0, -2)
+  const size = sizeOf(info.shape.slice(-2))
+  const filled = new (values.constructor as new (length: number) => Data)(sizeOf(batch) * size)
+  for (let i = 0; i < sizeOf(batch); i++) {
+    let [from, stride, rest] = [0, 1, i]
+    for (let axis = 1; axis <= batch.length; axis++) {
+      const at = rest % batch.at(-axis)!
+      rest = Math.floor(rest / batch.at(-axis)!)
+      const count = own.at(-axis) ?? 1
+      from += (count === 1 ? 0 : at) * stride
+      stride *= count
+    }
+    filled.set(values.subarray(from * size, (from + 1) * size), i * size)
+  }
+  return backend.makeTensorInfo([...batch, ...info.shape.slice(-2)], info.dtype, filled)
+}
+
+function onCopy(old: Kernel): Kernel {
+  return (call) => {
+    const { backend, inputs } = call
+    const given = inputs['tensor']!
+    const tensor = backend.makeTensorInfo(given.shape, given.dtype, backend.data.get(given.dataId).values.slice())
+    return old({ ...call, inputs: { ...inputs, tensor } })
   }
 }
 

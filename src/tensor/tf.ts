@@ -12,6 +12,7 @@ import { env, ready, scalar, setBackend } from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { registerMissingGradients } from './gradients.ts'
 import { mendKernels } from './kernels.ts'
+import { mendTape } from './tape.ts'
 
 export * as tf from './ops.ts'
 
@@ -45,5 +46,6 @@ async function startCpuBackend(): Promise<void> {
 // types, which strict compilers refuse, stay out of what this module declares.
 await import('@tensorflow/tfjs-layers')
 mendKernels()
+mendTape()
 registerMissingGradients()
 await startCpuBackend()

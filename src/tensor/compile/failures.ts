@@ -39,6 +39,13 @@ export function explain(program: string, inputs: Readonly<Record<string, InputSp
       cause: error,
     })
   }
+  const flat = /gradient function not found for (\w+)/.exec(error.message)?.[1]
+  if (flat !== undefined) {
+    return new ArmatureError('unsupported-op', `program ${program}: op ${flat} has no gradient`, {
+      fix: 'write it in other ops, give it one with tf.customGrad, or keep it out of the loss',
+      cause: error,
+    })
+  }
   // TF.js reports every shape mismatch as a plain Error.
   if (error.constructor !== Error) return error
   const given = Object.entries(inputs).map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape.join(', ')}]`)

@@ -1,5 +1,6 @@
 import type { Block, Graph, GraphNode, Shape, Value } from './graph.ts'
 import { constantData, sameShape } from './graph.ts'
+import { mergeProductSums } from './sums.ts'
 import { sharpenSigmoids } from './tails.ts'
 import type { Attribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-model.ts'
 
@@ -34,7 +35,7 @@ export function lower(graph: Graph, name: string, inputs: readonly Named[], outp
   const nameOf = (value: Value): string => names.get(value) ?? `v${value.id}`
 
   const ends = new Set(results.map(({ value }) => value))
-  const emitted = fuse(sharpenSigmoids(graph, nodes, ends), ends)
+  const emitted = fuse(mergeProductSums(sharpenSigmoids(graph, nodes, ends), ends), ends)
   const used = new Set(emitted.flatMap((node) => node.inputs.filter((input) => input !== undefined)))
   const blocks = [...used].filter((value) => value.block !== undefined)
   const fed = [

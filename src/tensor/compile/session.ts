@@ -28,7 +28,7 @@ const SENTINEL_ERROR = 'Non tensor type is temporarily not supported'
 /** Hands the graph to ONNX Runtime. */
 export async function createSession(program: string, traced: Trace): Promise<CompiledGraph> {
   const { onnx, reads, writes } = bindVariables(program, traced)
-  const session = await load(program, encodeModel(withSentinel(onnx)))
+  const session = await load(program, withSentinel(onnx))
   const fed = traced.inputs.filter(({ name }) => session.inputNames.includes(inputName(name)))
   return {
     run: async (inputs) => {
@@ -89,9 +89,9 @@ function withSentinel(onnx: OnnxGraph): OnnxGraph {
   return { ...onnx, nodes: [node, ...onnx.nodes], outputs: [SENTINEL, ...onnx.outputs] }
 }
 
-async function load(program: string, model: Uint8Array): Promise<InferenceSession> {
+async function load(program: string, onnx: OnnxGraph): Promise<InferenceSession> {
   try {
-    return await InferenceSession.create(model, sessionOptions())
+    return await InferenceSession.create(encodeModel(onnx), sessionOptions(onnx.nodes.length))
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause)
     throw new ArmatureError('unsupported-op', `program ${program} does not load on the onnx engine`, {
@@ -102,7 +102,31 @@ async function load(program: string, model: Uint8Array): Promise<InferenceSessio
   }
 }
 
-function sessionOptions(): InferenceSession.SessionOptions {
+/**
+ * Optimisers of ONNX Runtime that find nothing in graphs of ours (quantisation, attention, convolutions) but search them all
+ * the same, a few milliseconds per thousand nodes each.
+ */
+const IDLE_OPTIMISERS = [
+  'AttentionFusion BiasDropoutFusion BiasGeluFusion BiasSkipLayerNormFusion BiasSoftmaxFusion ConvActivationFusion',
+  'ConvAddActivationFusion DoubleQDQPairsRemover DynamicQuantizeMatMulFusion EmbedLayerNormFusion FastGeluFusion',
+  'EnsureUniqueDQForNodeUnit GatherSliceToSplitFusion GatherToSliceFusion GeluFusionL1 GeluFusionL2 LayerNormFusionL1',
+  'GroupQueryAttentionFusion GroupQueryAttentionPreNormFusion LayerNormFusionL2 MatMulActivationFusion MatMulAddFusion',
+  'MatMulIntegerToFloatFusion MatMulNBitsFusion MatMulScaleFusion NchwcTransformer NhwcTransformer QDQPropagationTransformer',
+  'QDQFinalCleanupTransformer QDQS8ToU8Transformer QDQSelectorActionTransformer QuickGeluFusion SimplifiedLayerNormFusion',
+  'SkipLayerNormFusion SliceConcatToSpaceToDepthFusion WeightBiasQuantization WhereDummyDq',
+].flatMap((line) => line.split(' '))
+
+/** Optimisers that find little which the compiler has not done itself: left out where they would search long. */
+const THOROUGH_OPTIMISERS = [
+  'CommonSubexpressionElimination ConstantFolding ConstantSharing Level1_RuleBasedTransformer MatmulTransposeFusion',
+  'ReshapeFusion TransposeOptimizer TransposeOptimizer_CPUExecutionProvider Level2_RuleBasedTransformer',
+].flatMap((line) => line.split(' '))
+
+/** Graphs with more nodes, as long recurrent networks have, are loaded without a thorough search. */
+const MANY_NODES = 2000
+
+function sessionOptions(nodeCount: number): InferenceSession.SessionOptions {
+  const left = nodeCount > MANY_NODES ? [...IDLE_OPTIMISERS, ...THOROUGH_OPTIMISERS] : IDLE_OPTIMISERS
   return {
     executionProviders: [...executionProviders()],
     intraOpNumThreads: engineInfo().threads,
@@ -113,7 +137,10 @@ function sessionOptions(): InferenceSession.SessionOptions {
     logSeverityLevel: 4,
     // Threads that spin while they wait take the cores from the simulator: with both cores of a machine in use, a training step on two
     // threads took twice as long with it.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: {
+      session: { intra_op: { allow_spinning: '0' } },
+      optimization: { disable_specified_optimizers: left.join(';') },
+    },
   }
 }
 

@@ -50,9 +50,12 @@ export function trace(program: string, fn: TensorFunction, inputs: Readonly<Reco
   tracing = tracer
   switchBackend(BACKEND)
   try {
-    return tf.tidy(
-      () => record(tracer, fn, inputs, variables) as unknown as tf.TensorContainerObject,
-    ) as unknown as Trace
+    // Not as the result of tidy, which would look for tensors in every node of the graph.
+    let result: Trace | undefined
+    tf.tidy(() => {
+      result = record(tracer, fn, inputs, variables)
+    })
+    return result!
   } catch (error) {
     forgetTape()
     throw explain(program, inputs, error)

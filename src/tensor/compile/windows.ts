@@ -2,6 +2,7 @@ import { matMul } from './matmul.ts'
 import { binary, cast } from './elementwise.ts'
 import type { Graph, Shape, Value } from './graph.ts'
 import { inputsOf, splatOf } from './graph.ts'
+import { reduce } from './reduce.ts'
 import { concat, expand, gather, reshape, slice, transpose } from './movement.ts'
 
 /** A sliding window over the rows and columns of images [B, H, W, C]. */
@@ -47,7 +48,7 @@ function inWholeStrides(window: Window): { wide: Window; factor: number } {
 }
 
 /** Index of the pixel under every tap at every position, and one past the last pixel where a tap is outside. */
-function windowTable(window: Window): Int32Array {
+export function windowTable(window: Window): Int32Array {
   const { inHeight, inWidth, outHeight, outWidth, height, width } = window
   const table = new Int32Array(outHeight * outWidth * height * width)
   let next = 0
@@ -73,6 +74,24 @@ export function gatherRows(g: Graph, x: Value, table: Int32Array, shape: Shape, 
   if (identity) return reshape(g, x, [batch, ...shape, channels])
   const rows = table.includes(count) ? withRow(g, x, outside) : x
   return gather(g, rows, g.int32s(table, shape), 1)
+}
+
+/**
+ * The adjoint of {@link gatherRows}: row i of the result [B, count, C] is the sum of those rows of `shares` [B, N, C] whose entry
+ * in `table` is i. Entries of `count` stand for none.
+ */
+export function sumRows(g: Graph, shares: Value, table: Int32Array, count: number): Value {
+  const { visits, width } = visitors(table, count)
+  return reduce(g, 'ReduceSum', gatherRows(g, shares, visits, [count, width], 0), [2])
+}
+
+/** For each row the entries of `table` that name it, filled up with one past the last entry to the same `width`. */
+function visitors(table: Int32Array, count: number): { visits: Int32Array; width: number } {
+  const seen: number[][] = Array.from({ length: count }, () => [])
+  for (const [entry, row] of table.entries()) if (row < count) seen[row]!.push(entry)
+  const width = seen.reduce((most, entries) => Math.max(most, entries.length), 1)
+  const visits = seen.flatMap((entries) => [...entries, ...Array<number>(width - entries.length).fill(table.length)])
+  return { visits: Int32Array.from(visits), width }
 }
 
 /** `x` [B, N, C] with one more row of `value`; bytes get it before they are cast and scaled. */

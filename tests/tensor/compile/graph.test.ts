@@ -75,6 +75,24 @@ describe('the compiler', () => {
     ])
   })
 
+  it('makes one product of the many that the gradient of a recurrent weight adds up', () => {
+    const [w, bias] = [variable([4, 4]), variable([4])]
+    const steps = 12
+    const graph = graphOf(
+      ({ x }) =>
+        gradients([w, bias], () => {
+          let hidden: tf.Tensor = x!
+          for (let i = 0; i < steps; i++) hidden = tf.tanh(tf.add(tf.matMul(hidden, w as tf.Tensor), bias))
+          return tf.mean(tf.square(hidden))
+        }),
+      [3, 4],
+    )
+    // One per step forward, one per step but the first back, one for each gradient.
+    expect(count(graph, 'Gemm')).toBe(steps + (steps - 1) + 2)
+    expect(count(graph, 'Concat')).toBe(2)
+    expect(count(graph, 'Add')).toBe(0)
+  })
+
   it('gathers the patches of a convolution once for both passes, without a transpose', () => {
     const [first, second] = [variable([3, 3, 2, 4]), variable([3, 3, 4, 4])]
     const graph = graphOf(

@@ -7,8 +7,10 @@ import { tf } from '../../../src/tensor/tf.ts'
 import { NATIVE_ENGINES, wiggle, worstError } from '../numerics.ts'
 import type { OpCase } from './op-cases.ts'
 import { OP_CASES } from './op-cases.ts'
+import { PICKING_CASES } from './picking-cases.ts'
 
 const TOLERANCE = 1e-5
+const ALL_CASES = [...OP_CASES, ...PICKING_CASES]
 
 function inputsOf({ inputs }: OpCase): Record<string, NdArray> {
   return Object.fromEntries(inputs.map((input, i) => [`x${i}`, input]))
@@ -40,7 +42,7 @@ async function run(engine: EngineName, opCase: OpCase): Promise<Record<string, N
 }
 
 describe.each(NATIVE_ENGINES)('every op on %s agrees with TF.js', (engine) => {
-  const cases = OP_CASES.filter(({ lackedBy }) => lackedBy !== engine)
+  const cases = ALL_CASES.filter(({ lackedBy }) => lackedBy !== engine)
   it.each(cases.map((opCase) => [opCase.name, opCase] as const))('%s', async (_, opCase) => {
     const expected = await run('js', opCase)
     const actual = await run(engine, opCase)
@@ -61,7 +63,7 @@ function sample(length: number): number[] {
 describe('gradients of TF.js agree with finite differences', () => {
   beforeAll(() => startEngine({ name: 'js' }))
 
-  const differentiable = OP_CASES.filter(({ gradient, name }) => gradient !== false && name !== 'customGrad')
+  const differentiable = ALL_CASES.filter(({ gradient, name }) => gradient !== false && name !== 'customGrad')
   it.each(differentiable.map((opCase) => [opCase.name, opCase] as const))('%s', async (_, opCase) => {
     const analytic = await run('js', opCase)
     const lossOf = (values: readonly Float32Array[]): number =>

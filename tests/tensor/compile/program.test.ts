@@ -200,10 +200,17 @@ describe('compiling', () => {
   }
 
   it('names an op that it does not cover', async () => {
-    await expect(run(({ x }) => ({ y: tf.topk(x!, 2).values }))).rejects.toThrow(
-      'program probe: op TopK is not covered by the onnx engine',
+    await expect(run(({ x }) => ({ y: tf.searchSorted(x!, x!) }))).rejects.toThrow(
+      'program probe: op SearchSorted is not covered by the onnx engine',
     )
-    await expect(run(({ x }) => ({ y: tf.topk(x!, 2).values }))).rejects.toMatchObject({ code: 'unsupported-op' })
+    await expect(run(({ x }) => ({ y: tf.searchSorted(x!, x!) }))).rejects.toMatchObject({ code: 'unsupported-op' })
+  })
+
+  it('names an op without a gradient', async () => {
+    const product = (x: tf.Tensor): tf.Tensor => tf.sum(tf.cumprod(x, 0))
+    await expect(run(({ x }) => ({ y: tf.grad(product)(x!) }))).rejects.toThrow(
+      /op Cumprod has no gradient; write it in/,
+    )
   })
 
   it('names the value that is read while tracing', async () => {

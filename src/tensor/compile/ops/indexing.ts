@@ -7,6 +7,7 @@ import type { Graph, Value } from '../graph.ts'
 import { constantData } from '../graph.ts'
 import { gather, reshape, transpose } from '../movement.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
+import { scatterSums, withoutNegative } from './scatter.ts'
 import { valueType } from './shapes.ts'
 
 /** 1 in column indices[i] of row i, 0 elsewhere: [...indices.shape, depth]. */
@@ -25,28 +26,13 @@ const oneHotOp: Lowering<tf.OneHotAttrs> = (g, { indices }, { depth, onValue, of
   return cast(g, binary(g, 'Add', scaled, g.splat(offValue)), valueType(dtype ?? 'int32'))
 }
 
-/**
- * `indices` for an axis of `size` elements. ONNX counts negative ones from the end; TF.js refuses them, so they are moved past
- * the end, where ONNX Runtime refuses them too.
- */
+/** `indices` as int32 for an axis of `size` elements; constant ones are checked, the others when they are used. */
 function checkedIndices(g: Graph, indices: Value, size: number): Value {
   const rows = cast(g, indices, 'int32')
-  if (rows.constant === undefined) {
-    if (isNeverNegative(rows)) return rows
-    return where(g, binary(g, 'Less', rows, g.splat(0, [], 'int32')), g.splat(size, [], 'int32'), rows)
-  }
+  if (rows.constant === undefined) return withoutNegative(g, rows, g.splat(size, [], 'int32'))
   const wrong = [...(constantData(rows) as Int32Array)].find((index) => index < 0 || index >= size)
   if (wrong === undefined) return rows
   throw new ArmatureError('bad-value', 'gather', { expected: `indices from 0 to ${size - 1}`, got: String(wrong) })
-}
-
-/** Whether `indices` were found by the graph itself, as places of largest elements are. */
-function isNeverNegative(indices: Value): boolean {
-  if (indices.constant !== undefined) return constantData(indices).every((index: number | bigint) => index >= 0)
-  const { op, inputs } = indices.node ?? { op: '', inputs: [] }
-  if (op === 'ArgMax' || op === 'ArgMin' || op === 'TopK') return true
-  if (op === 'Where') return isNeverNegative(inputs[1]!) && isNeverNegative(inputs[2]!)
-  return ['Cast', 'Reshape', 'Expand', 'Slice', 'Transpose'].includes(op) && isNeverNegative(inputs[0]!)
 }
 
 /** Without batch axes ONNX's Gather is the same; with them, the batches are laid end to end and the indices shifted. */
@@ -64,7 +50,10 @@ const gatherV2: Lowering<{ axis: number; batchDims?: number }> = (g, { x, indice
     [count, 1],
   )
   const perBatch = sizeOf(rows.shape) / count
-  const flatRows = binary(g, 'Add', reshape(g, rows, [count, perBatch]), start)
+  // An index past the end of its batch would lie in the next one.
+  const isPast = binary(g, 'GreaterOrEqual', rows, g.splat(length, [], 'int32'))
+  const kept = rows.constant === undefined ? where(g, isPast, g.splat(count * length, [], 'int32'), rows) : rows
+  const flatRows = binary(g, 'Add', reshape(g, kept, [count, perBatch]), start)
   const picked = gather(g, reshape(g, moved, [count * length, ...rest]), flatRows, 0)
   const indexShape = rows.shape.slice(batchDims)
   const unordered = reshape(g, picked, [...batch, ...indexShape, ...rest])
@@ -88,10 +77,12 @@ const gatherNd: Lowering = (g, { params, indices }) => {
   const depth = indices!.shape.at(-1)!
   const shape = [...indices!.shape.slice(0, -1), ...params!.shape.slice(depth)]
   const sizes = g.int32s(Int32Array.from(params!.shape.slice(0, depth)), [depth])
-  const negative = binary(g, 'Less', indices!, g.splat(0, [], 'int32'))
-  const checked = isNeverNegative(indices!) ? indices! : where(g, negative, sizes, indices!)
+  const checked = withoutNegative(g, cast(g, indices!, 'int32'), sizes)
   return g.op('GatherND', [params!, cast(g, checked, 'int64')], { type: params!.type, shape })
 }
+
+/** Largest one-hot matrix (elements) that sums by segment are a product with; beyond it rows are added one after the other. */
+const MOST_ONE_HOT = 2 ** 20
 
 /** Sum of the rows of `x` with the same id, as a product with the one-hot matrix of the ids: the gradient of a gather. */
 const unsortedSegmentSum: Lowering<{ numSegments: number }> = (g, { x, segmentIds }, { numSegments }) => {
@@ -99,6 +90,12 @@ const unsortedSegmentSum: Lowering<{ numSegments: number }> = (g, { x, segmentId
   const rest = x!.shape.slice(idRank)
   const rows = reshape(g, x!, [sizeOf(segmentIds!.shape), sizeOf(rest)])
   const ids = reshape(g, segmentIds!, [sizeOf(segmentIds!.shape)])
+  if (rows.shape[0]! * numSegments > MOST_ONE_HOT) {
+    return reshape(g, scatterSums(g, cast(g, rows, 'float32'), cast(g, ids, 'int32'), numSegments), [
+      numSegments,
+      ...rest,
+    ])
+  }
   const sums = matMul(g, oneHot(g, ids, numSegments), cast(g, rows, 'float32'), true, false)
   return reshape(g, sums, [numSegments, ...rest])
 }

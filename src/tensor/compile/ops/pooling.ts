@@ -2,9 +2,9 @@ import { tf } from '../../tf.ts'
 import { reduce } from '../reduce.ts'
 import { binary, cast, where } from '../elementwise.ts'
 import type { Graph, Value } from '../graph.ts'
-import { expand, gather, reshape } from '../movement.ts'
+import { expand, reshape } from '../movement.ts'
 import type { Window } from '../windows.ts'
-import { patches } from '../windows.ts'
+import { patches, sumRows, windowTable } from '../windows.ts'
 import { windowOf } from './convolution.ts'
 import type { Lowering, Lowerings } from './lowering.ts'
 import { unsupported } from './lowering.ts'
@@ -87,39 +87,7 @@ function tapsInside(window: Window): Float32Array {
 function sumPatches(g: Graph, shares: Value, window: Window): Value {
   const [batch, positions, taps, channels] = shares.shape as readonly [number, number, number, number]
   const flat = reshape(g, shares, [batch, positions * taps, channels])
-  const { table, width } = visitors(window)
-  const pixels = window.inHeight * window.inWidth
-  const none = positions * taps
-  const filled = table.includes(none)
-    ? g.op(
-        'Concat',
-        [flat, g.splat(0, [batch, 1, channels])],
-        { type: 'float32', shape: [batch, none + 1, channels] },
-        { axis: 1 },
-      )
-    : flat
-  return reduce(g, 'ReduceSum', gather(g, filled, g.int32s(table, [pixels, width]), 1), [2])
-}
-
-/** For each pixel the (position, tap) pairs that see it, padded with one past the last pair to the same `width`. */
-function visitors(window: Window): { table: Int32Array; width: number } {
-  const { inHeight, inWidth, outHeight, outWidth, height, width } = window
-  const seen: number[][] = Array.from({ length: inHeight * inWidth }, () => [])
-  let pair = 0
-  for (let row = 0; row < outHeight; row++) {
-    for (let column = 0; column < outWidth; column++) {
-      for (let i = 0; i < height; i++) {
-        for (let j = 0; j < width; j++, pair++) {
-          const y = row * window.strideHeight - window.padTop + i
-          const x = column * window.strideWidth - window.padLeft + j
-          if (y >= 0 && y < inHeight && x >= 0 && x < inWidth) seen[y * inWidth + x]!.push(pair)
-        }
-      }
-    }
-  }
-  const most = Math.max(1, ...seen.map((pairs) => pairs.length))
-  const table = seen.flatMap((pairs) => [...pairs, ...Array<number>(most - pairs.length).fill(pair)])
-  return { table: Int32Array.from(table), width: most }
+  return sumRows(g, flat, windowTable(window), window.inHeight * window.inWidth)
 }
 
 export const POOLING: Lowerings = {
