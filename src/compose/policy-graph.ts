@@ -27,7 +27,7 @@ export interface PolicyGraph {
   readonly inputs: Readonly<Record<string, PortSpec>>
   readonly output: ActionPort
   /** [1, actionSize]; for use inside a compiled or an exported function. */
-  action(inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor
+  readonly action: (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor
 }
 
 type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'agent'>
