@@ -116,7 +116,7 @@ async function trainAll(): Promise<void> {
     const { name, seed } = job
     const preset = presetOf(name)
     const out = runOf(name, seed)
-    const settings = ['goals.exploration=env', 'training.finalEpisodes=50', `training.evalEvery=${values.steps}`]
+    const settings = ['goals.source.name=env', 'training.finalEpisodes=50', `training.evalEvery=${values.steps}`]
     if (name !== ORACLE) {
       settings.push(`representation.from=${encoderRun(name)}`, `representation.latentScale=${await latentScale(name)}`)
     }

@@ -28,7 +28,7 @@ await startEngine({ threads: 1 })
 const config = resolveConfig(positionals[0] ?? 'rig-push', { steps: Number(options.steps), set: options.set })
 const parts = await buildParts(config)
 const trainer = await buildTrainer(parts)
-const policy = agentPolicy(parts.representation, parts.agent)
+const policy = agentPolicy(parts)
 const { env: evaluationEnv } = await evaluationEnvOf(parts)
 let reported = 0
 

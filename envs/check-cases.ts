@@ -1,5 +1,5 @@
-import type { Env, GoalEnv, Info, SimulatedEnv } from '../src/core/env.ts'
-import { DISTRACTOR_ID, isCameraEnv, isGoalEnv, isSimulatedEnv } from '../src/core/env.ts'
+import type { Env, Info, SimulatedGoalEnv, SimulatedEnv } from '../src/core/env.ts'
+import { DISTRACTOR_ID, isCameraEnv, isGoalEnv, isSimulatedEnv, isSimulatedGoalEnv } from '../src/core/env.ts'
 import type { ErrorCode } from '../src/core/errors.ts'
 import { ArmatureError } from '../src/core/errors.ts'
 import type { NdData } from '../src/core/ndarray.ts'
@@ -169,11 +169,14 @@ export const cases: Readonly<Record<string, CheckCase>> = {
     if (String(first) !== String(again)) return 'sampleGoal differs with the same rng'
     return whyOutside(env.goalSpace, env.goal) ?? whyOutside(env.goalSpace, first)
   },
-  'goal distances fit the reward': async ({ env, seed }) => (isGoalEnv(env) ? whyDistances(env, seed) : undefined),
-  'standing still does not succeed': async ({ env, seed }) => (isGoalEnv(env) ? whyIdle(env, seed) : undefined),
+  'goal distances fit the reward': async ({ env, seed }) =>
+    isSimulatedGoalEnv(env) ? whyDistances(env, seed) : undefined,
+  'standing still does not succeed': async ({ env, seed }) =>
+    isSimulatedGoalEnv(env) ? whyIdle(env, seed) : undefined,
   'a goal image restores the state': async ({ env, seed, steps }) =>
-    isGoalEnv(env) ? whyGoalImageDisturbs(env, seed, steps) : undefined,
-  'a goal image looks like the goal': async ({ env, seed }) => (isGoalEnv(env) ? whyGoalImage(env, seed) : undefined),
+    isSimulatedGoalEnv(env) ? whyGoalImageDisturbs(env, seed, steps) : undefined,
+  'a goal image looks like the goal': async ({ env, seed }) =>
+    isSimulatedGoalEnv(env) ? whyGoalImage(env, seed) : undefined,
   'close may be called twice and ends it': async ({ env, make }) => {
     const closed = make === undefined ? env : await make()
     await closed.reset()
@@ -251,7 +254,7 @@ async function whySavedDiffers(env: SimulatedEnv, { make, seed, steps }: CheckCo
   return elsewhere && `in a new env, ${elsewhere}`
 }
 
-async function whyDistances(env: GoalEnv, seed: number): Promise<string | undefined> {
+async function whyDistances(env: SimulatedGoalEnv, seed: number): Promise<string | undefined> {
   const { observation } = await env.reset({ seed })
   const achieved = env.achievedGoal(observation.state)
   if (achieved.length !== sizeOf(env.goalSpace.shape)) return `achieved goal has ${achieved.length} elements`
@@ -271,7 +274,7 @@ async function whyDistances(env: GoalEnv, seed: number): Promise<string | undefi
 }
 
 /** A step without action to a goal that it leads to, also where no action is a motion, as of joints to the middle of their range. */
-async function stepToGoal(env: GoalEnv): Promise<{ readonly achieved: Float32Array; readonly info: Info }> {
+async function stepToGoal(env: SimulatedGoalEnv): Promise<{ readonly achieved: Float32Array; readonly info: Info }> {
   const simulated = isSimulatedEnv(env) ? env : undefined
   const before = await simulated?.saveState()
   const { observation } = await env.step(zeroAction(env))
@@ -286,7 +289,7 @@ const IDLE_STEPS = 3
 /** As many of the starts may happen to lie at their goals. */
 const MOST_IDLE_SUCCESSES = 6
 
-async function whyIdle(env: GoalEnv, seed: number): Promise<string | undefined> {
+async function whyIdle(env: SimulatedGoalEnv, seed: number): Promise<string | undefined> {
   let successes = 0
   for (let start = 0; start < IDLE_RESETS; start++) {
     let { info } = await env.reset({ seed: seed + start })
@@ -301,7 +304,7 @@ async function whyIdle(env: GoalEnv, seed: number): Promise<string | undefined> 
   return `it succeeds without moving in ${successes} of ${IDLE_RESETS} episodes: goals lie where it starts, or success takes too little`
 }
 
-async function whyGoalImageDisturbs(env: GoalEnv, seed: number, steps: number): Promise<string | undefined> {
+async function whyGoalImageDisturbs(env: SimulatedGoalEnv, seed: number, steps: number): Promise<string | undefined> {
   const actions = randomActions(env, new Rng(seed), steps)
   await env.reset({ seed })
   const undisturbed = await play(env, actions)
@@ -313,7 +316,7 @@ async function whyGoalImageDisturbs(env: GoalEnv, seed: number, steps: number): 
   return firstDifference(undisturbed, await play(env, actions))
 }
 
-async function whyGoalImage(env: GoalEnv, seed: number): Promise<string | undefined> {
+async function whyGoalImage(env: SimulatedGoalEnv, seed: number): Promise<string | undefined> {
   const { observation } = await env.reset({ seed })
   const here = await env.renderGoal(env.achievedGoal(observation.state))
   const there = await env.renderGoal(env.sampleGoal(new Rng(seed)))

@@ -3,7 +3,7 @@ import type {
   CameraMatrices,
   EnvSpec,
   EnvState,
-  GoalEnv,
+  SimulatedGoalEnv,
   Info,
   Observation,
   ResetOptions,
@@ -74,8 +74,8 @@ interface SavedState {
   readonly look?: LookState
 }
 
-/** Makes an env of `task`: a {@link GoalEnv} where the task has goals. */
-export function sceneEnv(task: GoalTask, options: SceneOptions): GoalEnv
+/** Makes an env of `task`: a {@link SimulatedGoalEnv} where the task has goals. */
+export function sceneEnv(task: GoalTask, options: SceneOptions): SimulatedGoalEnv
 export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv
 export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv {
   return isGoalTask(task) ? new GoalSceneEnv(task, options) : new SceneEnv(task, options)
@@ -280,7 +280,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   }
 }
 
-class GoalSceneEnv extends SceneEnv<GoalTask> implements GoalEnv {
+class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
   readonly goalSpace: BoxSpace
   readonly goal: Float32Array
   readonly #isSparse: boolean

@@ -15,7 +15,7 @@ test('the library plays a registered agent in a registered scene', async () => {
   await startEngine({ threads: 1 })
   const env = await makeEnv('armature/Pendulum-v1', { maxEpisodeSteps: 20 })
   const agent = makeAgent('sac', { observationSize: 3, actionSize: 1 }, new Rng(0), { hidden: [16] })
-  const policy = agentPolicy(proprioRepresentation(env), agent)
+  const policy = agentPolicy({ env, representation: proprioRepresentation(env), agent })
   const results = await evaluatePolicy(env, policy, { episodes: 2, firstSeed: 5 })
   expect(results.map(({ seed, length }) => [seed, length])).toEqual([
     [5, 20],

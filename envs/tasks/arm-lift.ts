@@ -1,5 +1,5 @@
 import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { distance3 } from '../distance.ts'
@@ -57,7 +57,7 @@ const TURN_NAMES: readonly string[] = ['cube_qx', 'cube_qy', 'cube_qz', 'cube_qw
  * orientation (xyzw, w >= 0); goal: the cube's position, in metres. Reward: minus the cube's distance; success below 4 cm. Never terminates;
  * truncated after 100 steps. Goal images show the cube in the gripper, or on the table with the arm where episodes start.
  */
-export async function makeArmLift(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeArmLift(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(ARM_LIFT_ID, { physics: physicsOption, control: controlOption }, given)
   return sceneEnv(new ArmLift(await loadPhysics(options.physics), options.control), options)
 }

@@ -1,5 +1,5 @@
 import type { RigidBody } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
@@ -57,7 +57,7 @@ const RIM: readonly Bar[] = rimBars(PUCK_BOX[0] + PUCK.radiusM, PUCK_BOX[1] + PU
  * Reward: minus the puck's distance; success below 5 cm. Never terminates; truncated after 100 steps. `reset` puts the puck near the
  * middle; with `start: 'random'` anywhere in its box. In goal images the arm is where episodes start.
  */
-export async function makeArmPush(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeArmPush(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(ARM_PUSH_ID, { physics: physicsOption, control: controlOption }, given)
   return sceneEnv(new ArmPush(await loadPhysics(options.physics), options.control), options)
 }

@@ -1,4 +1,4 @@
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
@@ -48,7 +48,7 @@ const WIDE_CAMERAS: Task['cameras'] = {
  * step and the cameras scale with its reach; the tip's orientation is free; goals are where all of it stays above the table, and not where
  * its tip starts.
  */
-export async function makeArmReach(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeArmReach(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const readers = { physics: physicsOption, control: controlOption, ...ROBOT_OPTIONS }
   const options = readSceneOptions(ARM_REACH_ID, readers, given)
   const robot = await robotOf(ARM_REACH_ID, options, workplaceOf(BOX))

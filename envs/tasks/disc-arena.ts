@@ -1,4 +1,4 @@
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
@@ -46,7 +46,7 @@ const OPTIONS = { hues: oneOf('all', 'seen', 'unseen', 'blue') }
  * as in Point2D. `{ start: 'middle' }` starts there instead of anywhere. Reward: minus the distance. Never terminates; truncated
  * after 50 steps.
  */
-export async function makeDiscArena(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeDiscArena(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(DISC_ARENA_ID, OPTIONS, given)
   return sceneEnv(new DiscArena(HUES[options.hues ?? 'all']), options)
 }

@@ -1,5 +1,5 @@
 import type { RevoluteImpulseJoint, RigidBody, World } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
@@ -80,7 +80,7 @@ const DOOR_SPEC: TaskSpec = {
  * at one of those or, as often, with the hand behind the handle of a door that is open by chance; with `{ start: 'hooked' }` with the
  * hand behind the handle of the closed door.
  */
-export async function makeDoor(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeDoor(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(DOOR_ID, { physics: physicsOption }, given)
   return sceneEnv(new Door(await loadPhysics(options.physics)), options)
 }

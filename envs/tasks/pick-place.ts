@@ -1,5 +1,5 @@
 import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { distance3 } from '../distance.ts'
@@ -67,7 +67,7 @@ const PICK_PLACE_SPEC: TaskSpec = {
  * `reset` puts the cube at random on the table with the open gripper above the middle; with `{ start: 'goal' }` at another random goal,
  * in hand where that is in the air; with `{ start: 'held' }` in hand at a random place in the air.
  */
-export async function makePickPlace(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makePickPlace(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(PICK_PLACE_ID, { physics: physicsOption }, given)
   return sceneEnv(new PickPlace(await loadPhysics(options.physics)), options)
 }

@@ -1,5 +1,5 @@
 import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
@@ -64,7 +64,7 @@ const SETTLE_SUBSTEPS = 30
  * `reset` puts the objects anywhere and the hand before them; with `{ start: 'goal' }` at another random goal; with
  * `{ start: 'random' }` with the hand, too, anywhere it can be.
  */
-export async function makePushMulti(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makePushMulti(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const readers = {
     physics: physicsOption,
     objects: integer(1, MOST_OBJECTS),

@@ -1,5 +1,5 @@
 import type { RigidBody, World } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
@@ -62,7 +62,7 @@ const PUSH_PUCK_SPEC: TaskSpec = {
  * `reset` starts with the hand before the puck; with `{ start: 'goal' }` at another random goal, as data for encoders are collected in
  * RIG; with `{ start: 'random' }` with both anywhere they can be without touching.
  */
-export async function makePushPuck(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makePushPuck(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(PUSH_PUCK_ID, { physics: physicsOption }, given)
   return sceneEnv(new PushPuck(await loadPhysics(options.physics)), options)
 }

@@ -1,5 +1,5 @@
 import type { World } from '@dimforge/rapier3d-simd-compat'
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
@@ -71,7 +71,7 @@ const CAMERAS: Readonly<Record<'front' | 'side' | 'top' | 'human', CameraSpec>> 
  * `reset` starts with the hand in front of the middle; with `{ start: 'goal' }` at another random goal; with `{ start: 'random' }`
  * anywhere that it can be.
  */
-export async function makeReach(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeReach(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(REACH_ID, { physics: physicsOption }, given)
   return sceneEnv(new Reach(await loadPhysics(options.physics)), options)
 }

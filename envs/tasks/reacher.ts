@@ -1,4 +1,4 @@
-import type { GoalEnv, Info } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
@@ -52,7 +52,7 @@ const OPTIONS = { target: oneOf('easy', 'hard'), showTarget: oneOf('on', 'off') 
  * proprio: without the tip. `{ start: 'stretched' }` starts straight along x. The wrist stops dead at 160 degrees, where
  * dm_control has a soft spring. Never terminates.
  */
-export async function makeReacher(given: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
+export async function makeReacher(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(REACHER_ID, OPTIONS, given)
   return sceneEnv(new Reacher(TARGET_M[options.target ?? 'easy'], options.showTarget !== 'off'), options)
 }

@@ -1,4 +1,4 @@
-import type { GoalEnv, Info, Observation } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Info, Observation } from '../../src/core/env.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import { wrapEnv } from './wrap-env.ts'
 
@@ -17,7 +17,7 @@ export interface LatentGoalOptions {
  * The latent of a goal is computed once, at `reset` or at the first step after `setGoal`: reset after the encoder has changed.
  * @throws ArmatureError `not-found` for a camera that `env` does not show.
  */
-export function latentGoal(env: GoalEnv, options: LatentGoalOptions): GoalEnv {
+export function latentGoal(env: SimulatedGoalEnv, options: LatentGoalOptions): SimulatedGoalEnv {
   const cameras = Object.keys(env.spec.imageSpaces)
   const camera = options.camera ?? cameras[0]
   if (camera === undefined || !cameras.includes(camera)) {

@@ -2,13 +2,13 @@ import type {
   Env,
   EnvSpec,
   EnvState,
-  GoalEnv,
+  SimulatedGoalEnv,
   ResetOptions,
   ResetResult,
   SimulatedEnv,
   StepResult,
 } from '../../src/core/env.ts'
-import { isGoalEnv, isSimulatedEnv } from '../../src/core/env.ts'
+import { isSimulatedEnv, isSimulatedGoalEnv } from '../../src/core/env.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 
 /** What a wrapper must remember beyond the env in it: `json` survives JSON.stringify. */
@@ -53,7 +53,7 @@ export function wrapEnv<E extends Env>(env: E, layer: Layer): E {
     close: () => env.close(),
   }
   if (isSimulatedEnv(env)) Object.assign(wrapped, savingOf(env, layer))
-  if (isGoalEnv(env)) Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(goalsOf(env, layer)))
+  if (isSimulatedGoalEnv(env)) Object.defineProperties(wrapped, Object.getOwnPropertyDescriptors(goalsOf(env, layer)))
   return wrapped as E
 }
 
@@ -84,7 +84,7 @@ function savingOf(env: SimulatedEnv, layer: Layer): Pick<SimulatedEnv, 'saveStat
   }
 }
 
-function goalsOf(env: GoalEnv, layer: Layer): Omit<GoalEnv, keyof SimulatedEnv> {
+function goalsOf(env: SimulatedGoalEnv, layer: Layer): Omit<SimulatedGoalEnv, keyof SimulatedEnv> {
   return {
     goalSpace: env.goalSpace,
     get goal() {

@@ -15,7 +15,8 @@ import { Augmenter } from '../replay/augment.ts'
 import { makeSampler } from '../replay/batch-sampler.ts'
 import { EpisodeSet } from '../replay/episode-source.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
-import { latentDistanceReward } from '../replay/rewards.ts'
+import { differenceForm } from '../compose/goal-forms.ts'
+import { latentDistanceReward } from '../compose/goal-rewards.ts'
 import { sampleTransitions } from '../replay/sampler.ts'
 import { agentPolicy } from '../run/policies.ts'
 import { encoderRepresentation } from '../run/representation.ts'
@@ -153,7 +154,8 @@ async function act(): ReturnType<Benchmark['prepare']> {
   const encoder = createVae('spatial')
   const representation = encoderRepresentation(encoder, 'front')
   const agent = createAgent(2 * representation.size, 2)
-  const policy = agentPolicy(representation, agent)
+  const env = { spec: { id: 'benchmark', actionSpace: boxSpace([2], -1, 1) } }
+  const policy = agentPolicy({ env, representation, agent, form: differenceForm })
   const images = { front: randomBytes(48 * 48 * 3, new Rng(SEED)) }
   await policy.begin({ images, state: new Float32Array(0) })
   const observation = { images, proprio: new Float32Array(0), state: new Float32Array(0) }
@@ -235,9 +237,10 @@ async function replaySample(): ReturnType<Benchmark['prepare']> {
     }
   }
   const goals = {
-    mix: { kept: 0.2, prior: 0.5, future: 0.3 },
+    mix: { kept: 0.2, source: 0.5, future: 0.3 },
     source: { name: 'normal', sample: (from: Rng) => ({ features: from.fillNormal(new Float32Array(featureSize)) }) },
     reward: latentDistanceReward(1),
+    form: differenceForm,
   }
   return {
     run: async () => sampleTransitions(store, 256, { gamma: 0.99, nStep: 1 }, rng, goals),

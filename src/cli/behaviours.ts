@@ -79,7 +79,7 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
 
 async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
   const { parts } = await loadPolicy(path)
-  const { config, representation, agent } = parts
+  const { config, representation } = parts
   if (config.env.id !== env.spec.id) {
     throw new ArmatureError('bad-argument', `policy ${path}`, {
       expected: `a run in ${env.spec.id}`,
@@ -88,7 +88,7 @@ async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
   }
   const { camera } = representation
   if (camera !== undefined) requireSameCamera(path, camera, parts.env, env)
-  const policy: Policy = agentPolicy(representation, agent)
+  const policy: Policy = agentPolicy(parts)
   return {
     name: path,
     begin: async (_seed, goal) => {

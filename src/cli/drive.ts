@@ -37,7 +37,7 @@ export async function driveRun(
   const maxSteps = stepsOf(robot, options)
   const name = `${parts.config.preset}-step${step}-driven`
   const report = await movingRobot(context, robot, () =>
-    reportPolicy(context, robot, agentPolicy(parts.representation, parts.agent), {
+    reportPolicy(context, robot, agentPolicy(parts), {
       name,
       episodes: options.episodes,
       folder: folder.evaluations,

@@ -37,7 +37,7 @@ export async function evaluateRun(
   const { env } = evaluation
   try {
     if (video !== undefined) checkedCameras(env, undefined)
-    const policy = agentPolicy(parts.representation, parts.agent)
+    const policy = agentPolicy(parts)
     const name = `${parts.config.preset}-step${step}`
     const report = await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations })
     context.print(`${reportTable([report])}\n\n${report.file}`)

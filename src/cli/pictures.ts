@@ -1,5 +1,5 @@
 import type { Encoder } from '../core/encoder.ts'
-import type { SimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import type { Policy } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { EVALUATION_SEED, evaluatePolicy } from '../evaluate/policy.ts'
@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../io/atomic.ts'
 import type { Panel, RgbImage } from '../io/image.ts'
 import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
-import { imaginedLatents } from '../run/goal-sources.ts'
+import { imaginedLatents } from '../compose/goal-sources.ts'
 import type { Parts } from '../compose/parts.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
@@ -28,7 +28,7 @@ const [GOAL_COLUMNS, GOAL_ROWS, GOAL_SCALE] = [8, 4, 2]
 export async function writeEpisodeVideo(
   context: CliContext,
   file: string,
-  env: SimulatedEnv,
+  env: Env,
   policy: Policy,
   { config, encoder, representation }: Parts,
 ): Promise<void> {
@@ -66,7 +66,7 @@ export async function writeEpisodeVideo(
 
 /** What a video shows: what the policy sees, larger, or where it sees nothing, the scene. */
 function viewOf(
-  env: SimulatedEnv,
+  env: Env,
   { representation }: Parts['config'],
 ): Size & { readonly camera: string; readonly scale: number; readonly isObserved: boolean } {
   const { imageSpaces } = env.spec

@@ -1,4 +1,4 @@
-import type { SimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import { Rng } from '../core/rng.ts'
 import type { Policy } from '../core/policy.ts'
 import type { EpisodeResult, EvaluationOptions } from '../evaluate/policy.ts'
@@ -48,7 +48,7 @@ export interface ReportOptions extends Pick<EvaluationOptions, 'episodes' | 'onE
 /** Evaluates `policy` and writes `eval/<name>.json` with every episode, beside what else was found; `goOn` is said after Ctrl-C. */
 export async function reportPolicy(
   context: CliContext,
-  env: SimulatedEnv,
+  env: Env,
   policy: Policy,
   options: ReportOptions,
 ): Promise<WrittenReport> {
@@ -99,7 +99,7 @@ export async function reportRun(context: CliContext, { folder, parts }: TrainedR
   const policies: readonly (readonly [string, Policy])[] = [
     ['random', randomPolicy(actionSpace, new Rng(EVALUATION_SEED))],
     ['still', stillPolicy(actionSpace)],
-    [parts.config.preset, agentPolicy(parts.representation, parts.agent)],
+    [parts.config.preset, agentPolicy(parts)],
   ]
   const reports: PolicyReport[] = []
   const { finalEpisodes: episodes } = parts.config.training

@@ -102,13 +102,13 @@ interface Service {
 /** Plays episodes whenever the robot is armed, until it is lost or enough are played. */
 async function serveRobot(
   context: CliContext,
-  { robot, representation, agent }: Parts,
+  parts: Parts,
   options: ServeOptions,
   { waiting, left }: Service,
 ): Promise<void> {
-  const env = robot!
+  const env = parts.robot!
   const maxSteps = stepsOf(env, options)
-  const policy = agentPolicy(representation, agent)
+  const policy = agentPolicy(parts)
   await movingRobot(context, env, async () => {
     for (let seed = 0; left.episodes > 0; seed++) {
       await untilArmed(context, env, waiting, options.to)

@@ -38,7 +38,7 @@ async function drawPictures(context: CliContext, { folder, parts }: TrainedRun):
   const evaluation = await evaluationEnvOf(parts)
   const { env } = evaluation
   const video = join(folder.videos, 'episodes.gif')
-  await writeEpisodeVideo(context, video, env, agentPolicy(parts.representation, parts.agent), parts)
+  await writeEpisodeVideo(context, video, env, agentPolicy(parts), parts)
   await evaluation.close()
   if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
   const goals = join(folder.path, 'imagined-goals.png')

@@ -1,12 +1,16 @@
 import { agents } from '../../agents/index.ts'
 import { encoders } from '../../encoders/index.ts'
 import { parse as parsePath } from 'node:path'
+import type { z } from 'zod'
 import { applyOverrides, parseConfig } from '../config/overrides.ts'
 import { presets } from '../config/presets.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { lookUp } from '../core/registry.ts'
+import { goalForms } from './goal-forms.ts'
+import { goalRewards } from './goal-rewards.ts'
+import { goalSources } from './goal-sources.ts'
 
 export interface ConfigOptions {
   readonly seed?: number
@@ -46,18 +50,48 @@ export function defaultRunFolder({ preset, seed }: TrainConfig): string {
   return `runs/${parsePath(preset).base}-seed${seed}`
 }
 
-/** @throws ArmatureError `bad-config` for settings that the chosen agent or encoder does not take. */
+/**
+ * `config` with the settings of all registered parts that it names filled in.
+ * @throws ArmatureError `not-found` for a name that is not registered, `bad-config` for settings that its owner does not take.
+ */
 export function resolveComponents(config: TrainConfig): TrainConfig {
-  const { representation, agent } = config
-  const agentConfig = parseConfig(
-    lookUp('agent', agents, agent.name).configSchema,
-    agent.config,
-    'config',
-    'agent.config',
-  )
-  const resolved = { ...config, agent: { ...agent, config: agentConfig as Record<string, unknown> } }
-  if (representation.kind !== 'encoder') return resolved
-  const { configSchema } = lookUp('encoder', encoders, representation.encoder)
-  const encoderConfig = parseConfig(configSchema, representation.config, 'config', 'representation.config')
-  return { ...resolved, representation: { ...representation, config: encoderConfig as Record<string, unknown> } }
+  const { representation, agent, goals } = config
+  return {
+    ...config,
+    agent: resolved('agent', agents, agent, 'agent.config'),
+    ...(representation.kind === 'encoder' && {
+      representation: {
+        ...representation,
+        config: resolved(
+          'encoder',
+          encoders,
+          { ...representation, name: representation.encoder },
+          'representation.config',
+        ).config,
+      },
+    }),
+    ...(goals && {
+      goals: {
+        ...goals,
+        source: resolved('source of goals', goalSources, goals.source, 'goals.source.config'),
+        form: resolved('form of goals', goalForms, goals.form, 'goals.form.config'),
+        reward: resolved('reward', goalRewards, goals.reward, 'goals.reward.config'),
+      },
+    }),
+  }
+}
+
+interface NamedPart {
+  readonly name: string
+  readonly config: Record<string, unknown>
+}
+
+function resolved(
+  kind: string,
+  catalogue: Readonly<Record<string, { readonly configSchema: z.ZodType }>>,
+  { name, config }: NamedPart,
+  path: string,
+): NamedPart {
+  const { configSchema } = lookUp(kind, catalogue, name)
+  return { name, config: parseConfig(configSchema, config, 'config', path) as Record<string, unknown> }
 }

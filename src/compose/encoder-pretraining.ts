@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { isLearning } from '../core/encoder.ts'
-import type { SimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { Rng } from '../core/rng.ts'
 import { embeddingMeasures } from '../evaluate/embedding.ts'
@@ -96,7 +96,7 @@ export async function pretrainInRun(
 }
 
 /** The distance that the env's task is scored by, or the Euclidean distance of states. */
-function trueDistanceOf(env: SimulatedEnv): (a: Float32Array, b: Float32Array) => number {
+function trueDistanceOf(env: Env): (a: Float32Array, b: Float32Array) => number {
   if (isGoalEnv(env)) return (a, b) => env.goalDistances(env.achievedGoal(a), env.achievedGoal(b)).distance!
   return (a, b) => Math.hypot(...a.map((x, i) => x - b[i]!))
 }

@@ -1,10 +1,11 @@
-import type { SimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
+import { isSimulatedEnv } from '../core/env.ts'
 import type { Parts } from './parts.ts'
 import { makeScene } from './parts.ts'
 
 /** Where a run is evaluated. */
 export interface EvaluationEnv {
-  readonly env: SimulatedEnv
+  readonly env: Env
   /** Does `work` in {@link EvaluationEnv.env}. */
   use<T>(work: () => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -17,11 +18,11 @@ export interface EvaluationEnv {
 export async function evaluationEnvOf({ config, robot }: Pick<Parts, 'config' | 'robot'>): Promise<EvaluationEnv> {
   if (robot !== undefined) {
     const use = async <T>(work: () => Promise<T>): Promise<T> => {
-      const state = robot.isLockstep && robot.isInEpisode ? await robot.saveState() : undefined
+      const state = isSimulatedEnv(robot) && robot.isInEpisode ? await robot.saveState() : undefined
       try {
         return await work()
       } finally {
-        if (state !== undefined) await robot.restoreState(state)
+        if (state !== undefined && isSimulatedEnv(robot)) await robot.restoreState(state)
       }
     }
     return { env: robot, use, close: async () => {} }

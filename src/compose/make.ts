@@ -1,6 +1,8 @@
 import { agents } from '../../agents/index.ts'
 import { encoders } from '../../encoders/index.ts'
 import { parseConfig } from '../config/overrides.ts'
+import { requireWhole } from '../core/checks.ts'
+import { ArmatureError } from '../core/errors.ts'
 import type { Agent, AgentSpec } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { lookUp } from '../core/registry.ts'
@@ -13,7 +15,25 @@ import type { Rng } from '../core/rng.ts'
  */
 export function makeAgent(name: string, spec: Omit<AgentSpec, 'name'>, rng: Rng, config: object = {}): Agent {
   const definition = lookUp('agent', agents, name)
-  return definition.create(spec, parseConfig(definition.configSchema, config, `config of agent ${name}`), rng)
+  requireWhole('observationSize of an agent', spec.observationSize, 1)
+  requireWhole('actionSize of an agent', spec.actionSize, 1)
+  const settings = parseConfig(definition.configSchema, config, `config of agent ${name}`)
+  const agent = definition.create(spec, settings, rng)
+  settingsByAgent.set(agent, settings as object)
+  return agent
+}
+
+/** What each agent was made with: needed to make it again from a file. */
+const settingsByAgent = new WeakMap<Agent, object>()
+
+/** The settings of an agent, defaults included. @throws ArmatureError `bad-argument` for one that {@link makeAgent} did not make. */
+export function settingsOf(agent: Agent): object {
+  const settings = settingsByAgent.get(agent)
+  if (settings !== undefined) return settings
+  throw new ArmatureError('bad-argument', `agent ${agent.spec.name}`, {
+    expected: 'one that makeAgent made, whose settings are known',
+    fix: 'write what its save() gives with a format of your own',
+  })
 }
 
 /**

@@ -4,13 +4,19 @@ import type { TrainConfig } from '../config/train-config.ts'
 import type { Agent } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
-import type { Env, GoalEnv, SimulatedEnv } from '../core/env.ts'
-import { isGoalEnv, isSimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { GoalReward } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
+import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import type { Representation } from '../run/representation.ts'
 import { encoderRepresentation, proprioRepresentation, stateRepresentation } from '../run/representation.ts'
+import type { ExportableGoalForm } from './goal-forms.ts'
+import { goalForms } from './goal-forms.ts'
+import { goalRewards } from './goal-rewards.ts'
+import type { GoalSourceParts } from './goal-sources.ts'
+import { goalEnv, goalSources } from './goal-sources.ts'
 import { makeAgent, makeEncoder } from './make.ts'
 import { scaledEncoder } from './scaled-encoder.ts'
 
@@ -29,19 +35,20 @@ export type GoalConfig = NonNullable<TrainConfig['goals']>
 /** The parts of a run that exist before its encoder has learned anything. */
 export interface Parts {
   readonly config: TrainConfig
-  readonly env: SimulatedEnv
+  readonly env: Env
   /** The env, where it is a robot across the bridge. */
   readonly robot: RemoteEnv | undefined
   readonly encoder: Encoder | undefined
   readonly representation: Representation
   readonly agent: Agent
+  /** What reaching a goal pays, and the form in which the agent is shown it; absent where the env pays. */
+  readonly reward: GoalReward | undefined
+  readonly form: ExportableGoalForm | undefined
 }
 
 /** The scene of a run in this process. */
-export async function makeScene(config: TrainConfig): Promise<SimulatedEnv> {
-  const env = await makeEnv(config.env.id, config.env.options)
-  if (isSimulatedEnv(env)) return env
-  throw new ArmatureError('bad-config', `env ${config.env.id}`, { expected: 'an env that can save its state' })
+export function makeScene({ env }: TrainConfig): Promise<Env> {
+  return makeEnv(env.id, env.options)
 }
 
 async function connectRobot({ env }: TrainConfig, robots: RobotConnector | undefined): Promise<RemoteEnv | undefined> {
@@ -61,34 +68,56 @@ async function connectRobot({ env }: TrainConfig, robots: RobotConnector | undef
 export async function buildParts(config: TrainConfig, robots?: RobotConnector): Promise<Parts> {
   const robot = await connectRobot(config, robots)
   const env = robot ?? (await makeScene(config))
-  if (config.goals) checkGoals(config.goals, config.representation.kind, env)
   const rng = new Rng(config.seed)
   const encoder = buildEncoder(config, env, rng.split('encoder'))
   if (encoder) checkEncoder(config, encoder)
   const representation = buildRepresentation(config, env, encoder)
+  const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
   const observationSize = representation.size * (config.goals ? 2 : 1)
   const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config)
-  return { config, env, robot, encoder, representation, agent }
+  return { config, env, robot, encoder, representation, agent, reward: goals?.reward, form: goals?.form }
 }
 
-/** What goal-conditioned learning needs, asked before anything long starts. */
-function checkGoals({ exploration, reward }: GoalConfig, kind: TrainConfig['representation']['kind'], env: Env): void {
-  const refuse = (setting: string, expected: string): ArmatureError =>
-    new ArmatureError('bad-config', setting, { expected, got: `representation.kind ${kind}` })
-  if (kind === 'proprio') throw refuse('goals', 'representation.kind encoder or state')
-  if (exploration === 'prior' && kind !== 'encoder') throw refuse('goals.exploration prior', 'an encoder')
-  if (reward === 'pixel-mse' && kind !== 'encoder') throw refuse('goals.reward pixel-mse', 'an encoder')
-  if (exploration === 'env') goalEnv(env)
+/** Reward and form of goals, and whether they go together with the rest: asked before anything long starts. */
+function buildGoals(
+  { representation: { kind } }: TrainConfig,
+  { source, form, reward, relabel }: GoalConfig,
+  parts: GoalSourceParts,
+): { readonly reward: GoalReward; readonly form: ExportableGoalForm } {
+  const refuse = (setting: string, expected: string, got: string): ArmatureError =>
+    new ArmatureError('bad-config', setting, { expected, got })
+  if (kind === 'proprio') throw refuse('goals', 'representation.kind encoder or state', 'representation.kind proprio')
+  lookUp('source of goals', goalSources, source.name).check(parts)
+  const made = {
+    reward: lookUp('reward', goalRewards, reward.name).create(reward.config),
+    form: lookUp('form of goals', goalForms, form.name).create(form.config),
+  }
+  const { encoder } = parts
+  if (encoder?.encodeGoal !== undefined && made.form.needsOneSpace) {
+    throw refuse(
+      `goals.form ${form.name}`,
+      'goals in the space of the features',
+      `encoder ${encoder.spec.name}, which gives goals a tower of their own; set goals.form.name=goal`,
+    )
+  }
+  if (encoder?.encodeGoal !== undefined && relabel.future > 0) {
+    throw refuse(
+      'goals.relabel.future',
+      `0 for encoder ${encoder.spec.name}, whose features are no goals`,
+      String(relabel.future),
+    )
+  }
+  if (made.reward.needsFrames && parts.encoder === undefined) {
+    throw refuse(`goals.reward ${reward.name}`, 'an encoder', `representation.kind ${kind}`)
+  }
+  return made
 }
 
 /** What the encoder cannot do, said before anything long starts. */
-function checkEncoder({ representation, goals }: TrainConfig, encoder: Encoder): void {
+function checkEncoder({ representation }: TrainConfig, encoder: Encoder): void {
   const refuse = (setting: string, got: string, fix: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
-  if (goals?.exploration === 'prior' && encoder.imagine === undefined) {
-    throw refuse('goals.exploration prior', 'has no prior to imagine goals from', 'set goals.exploration=env')
-  }
   if (representation.kind !== 'encoder') return
   const { from, refresh } = representation
   if (refresh.everySteps > 0 && !isLearning(encoder)) {
@@ -101,7 +130,7 @@ function checkEncoder({ representation, goals }: TrainConfig, encoder: Encoder):
   }
 }
 
-function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: Rng): Encoder | undefined {
+function buildEncoder({ representation }: TrainConfig, env: Env, rng: Rng): Encoder | undefined {
   if (representation.kind !== 'encoder') return undefined
   const space = env.spec.imageSpaces[representation.camera]
   if (space === undefined) {
@@ -113,21 +142,9 @@ function buildEncoder({ representation }: TrainConfig, env: SimulatedEnv, rng: R
   return representation.latentScale === 1 ? encoder : scaledEncoder(encoder, representation.latentScale)
 }
 
-function buildRepresentation(
-  { representation }: TrainConfig,
-  env: SimulatedEnv,
-  encoder: Encoder | undefined,
-): Representation {
+function buildRepresentation({ representation }: TrainConfig, env: Env, encoder: Encoder | undefined): Representation {
   if (representation.kind === 'encoder') return encoderRepresentation(encoder!, representation.camera)
   return representation.kind === 'state'
     ? stateRepresentation(goalEnv(env), representation.scalePerM)
     : proprioRepresentation(env)
-}
-
-export function goalEnv(env: Env): GoalEnv {
-  if (isGoalEnv(env)) return env
-  throw new ArmatureError('bad-config', `env ${env.spec.id}`, {
-    expected: 'an env with goals',
-    fix: 'see "armature list"',
-  })
 }

@@ -1,6 +1,8 @@
+import { ActionScale } from '../core/action-scale.ts'
 import type { Agent } from '../core/agent.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
+import type { BoxSpace } from '../core/spaces.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Parts } from './parts.ts'
 import { isExportableEncoder } from './scaled-encoder.ts'
@@ -18,8 +20,8 @@ export interface PortSpec {
   readonly meaning: string
 }
 
-/** The action, in [-1, 1]. */
-export type ActionPort = PortSpec & { readonly low: number; readonly high: number }
+/** The action, in the bounds of the env's action space. */
+export type ActionPort = PortSpec & Pick<BoxSpace, 'low' | 'high'>
 
 /** The deterministic policy of a run as a function of tensors: encoder, way to the goal and actor. */
 export interface PolicyGraph {
@@ -30,11 +32,15 @@ export interface PolicyGraph {
   readonly action: (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor
 }
 
-type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'agent'>
+type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'agent' | 'form'>
 
 /** @throws ArmatureError `bad-config` for parts that cannot be exported, e.g. an oracle that sees privileged state. */
 export function policyGraph(parts: PolicyParts): PolicyGraph {
-  return { inputs: inputsOf(parts), output: actionPort(parts), action: (inputs) => actionOf(parts, inputs) }
+  return {
+    inputs: inputsOf(parts),
+    output: actionPort(parts),
+    action: (inputs) => inBounds(parts, actionOf(parts, inputs)),
+  }
 }
 
 function inputsOf({ config, env, encoder }: PolicyParts): Record<string, PortSpec> {
@@ -67,11 +73,12 @@ function inputsOf({ config, env, encoder }: PolicyParts): Record<string, PortSpe
 
 function actionPort({ env }: PolicyParts): ActionPort {
   const { shape, names } = env.spec.actionSpace
-  const port = { dtype: 'float32', shape: [1, sizeOf(shape)], meaning: 'action', low: -1, high: 1 } as const
+  const { low, high } = env.spec.actionSpace
+  const port = { dtype: 'float32', shape: [1, sizeOf(shape)], meaning: 'action', low, high } as const
   return names === undefined ? port : { ...port, names }
 }
 
-function actionOf({ config, encoder, agent }: PolicyParts, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+function actionOf({ encoder, agent, form }: PolicyParts, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
   if (!isExportableAgent(agent))
     throw new ArmatureError('bad-config', `agent ${agent.spec.name}`, { got: 'nothing to export' })
   if (encoder === undefined) return agent.policyFunction(inputs.proprio!)
@@ -81,16 +88,26 @@ function actionOf({ config, encoder, agent }: PolicyParts, inputs: Readonly<Reco
   const { window, takesContext } = encoder.spec
   const context = takesContext ? { context: inputs.start! } : {}
   const latent = encoder.latentFunction({ frames: inputs.frame!, ...context })
-  if (!config.goals) return agent.policyFunction(latent)
+  if (form === undefined) return agent.policyFunction(latent)
   const goalInputs = { frames: still(inputs.goal!, window.frames), ...context }
   const goalLatent = encoder.goalFunction?.(goalInputs) ?? encoder.latentFunction(goalInputs)
-  // As agentInput has it.
-  return agent.policyFunction(tf.concat([latent, tf.sub(goalLatent, latent)], 1))
+  return agent.policyFunction(tf.concat([latent, form.graph(latent, goalLatent)], 1))
 }
 
 /** A window in which nothing moves: [1, H, W, C] -> [1, frames, H, W, C]; a single frame as it is. */
 function still(frame: tf.Tensor, frames: number): tf.Tensor {
   return frames === 1 ? frame : tf.tile(tf.expandDims(frame, 1), [1, frames, 1, 1, 1])
+}
+
+/** An agent's action, [1, A] in [-1, 1], in the bounds of the env. */
+function inBounds({ env }: PolicyParts, action: tf.Tensor): tf.Tensor {
+  const scale = new ActionScale(env.spec.actionSpace, env.spec.id)
+  if (scale.isIdentity) return action
+  const { low, high } = scale.bounds
+  const half = high.map((x, i) => (x - low[i]!) / 2)
+  const centre = high.map((x, i) => (x + low[i]!) / 2)
+  const scaled = tf.add(tf.mul(action, tf.tensor1d(half)), tf.tensor1d(centre))
+  return tf.minimum(tf.maximum(scaled, tf.tensor1d(low)), tf.tensor1d(high))
 }
 
 function isExportableAgent(agent: Agent): agent is ExportableAgent {

@@ -1,69 +1,64 @@
 import { isLearning } from '../core/encoder.ts'
-import type { GoalReward, GoalSource } from '../core/goals.ts'
+import type { Learner } from '../core/learner.ts'
 import { sizeOf } from '../core/ndarray.ts'
+import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
-import { latentDistanceReward, pixelMseReward } from '../replay/rewards.ts'
-import { goalBank, priorGoals, priorGoalsWithFrames, stateGoals } from '../run/goal-sources.ts'
-import type { TrainerParts } from '../run/trainer.ts'
+import type { GoalSampling } from '../replay/sampler.ts'
+import { agentLearner, refreshLearner } from '../run/learners.ts'
 import { Trainer } from '../run/trainer.ts'
-import type { GoalConfig, Parts } from './parts.ts'
-import { goalEnv } from './parts.ts'
-
-/** Goals in a bank: enough that a batch hardly repeats one, few enough to decode or render in a second. */
-const GOAL_BANK_SIZE = 1000
+import { goalSources } from './goal-sources.ts'
+import type { Parts } from './parts.ts'
 
 /** The loop over `parts`, once the encoder is trained: only now do goals and rewards mean anything. */
 export async function buildTrainer(parts: Parts): Promise<Trainer> {
-  const { config, env, robot, encoder, representation, agent } = parts
+  const { config, env, encoder, representation, agent, reward } = parts
   const rng = new Rng(config.seed)
-  const reward = config.goals && buildReward(config.goals)
-  const learned = config.representation.kind === 'encoder' ? config.representation : undefined
-  const refresh = learned && { ...learned.refresh, batchSize: learned.pretrain.batchSize }
-  const keepsFrames = reward?.needsFrames === true || (refresh?.everySteps ?? 0) > 0
+  const keepsFrames = reward?.needsFrames === true || isRefreshed(parts)
   const store = new EpisodeStore({
     capacity: config.replay.capacity,
     featureSize: representation.size,
     actionSize: sizeOf(env.spec.actionSpace.shape),
     frameSize: keepsFrames && encoder ? sizeOf(encoder.spec.frameShape) : 0,
   })
-  const trainerParts: TrainerParts = {
-    env,
-    representation,
-    agent,
-    store,
-    sampling: { gamma: config.replay.gamma, nStep: config.replay.nStep },
-    keepsEpisodesWhole: robot !== undefined && !robot.isLockstep,
-    ...(reward && config.goals
-      ? { goals: await buildGoals(parts, config.goals, reward, keepsFrames, rng.split('goals').seed) }
-      : {}),
-    ...(encoder && isLearning(encoder) && refresh && refresh.everySteps > 0
-      ? { refresh: { encoder, ...refresh } }
-      : {}),
-  }
-  return new Trainer(trainerParts, config.training, rng.split('trainer'))
+  const goals = await buildGoals(parts, keepsFrames, rng.split('goals').seed)
+  const learners = buildLearners(parts, store, goals, rng.split('trainer'))
+  return new Trainer(
+    { env, representation, agent, store, learners, ...(goals && { goals }) },
+    config.training,
+    rng.split('trainer'),
+  )
 }
 
-function buildReward({ reward, rewardScale }: GoalConfig): GoalReward {
-  return reward === 'pixel-mse' ? pixelMseReward(rewardScale) : latentDistanceReward(rewardScale)
+function isRefreshed({ config: { representation } }: Parts): boolean {
+  return representation.kind === 'encoder' && representation.refresh.everySteps > 0
 }
 
-async function buildGoals(
-  { env, encoder, representation }: Parts,
-  goals: GoalConfig,
-  reward: GoalReward,
-  withFrames: boolean,
-  seed: number,
-): Promise<NonNullable<TrainerParts['goals']>> {
-  const source = async (): Promise<GoalSource> => {
-    if (goals.exploration === 'prior') {
-      return withFrames ? priorGoalsWithFrames(encoder!, GOAL_BANK_SIZE, seed) : priorGoals(encoder!)
-    }
-    const scene = goalEnv(env)
-    return encoder === undefined
-      ? stateGoals(scene, representation)
-      : goalBank(scene, representation, GOAL_BANK_SIZE, seed)
-  }
-  const exploration = await source()
-  return { exploration, sampling: { mix: goals.relabel, source: exploration, reward } }
+async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Promise<GoalSampling | undefined> {
+  const { config, reward, form } = parts
+  if (config.goals === undefined || reward === undefined || form === undefined) return undefined
+  const { source, relabel } = config.goals
+  const entry = lookUp('source of goals', goalSources, source.name)
+  return { mix: relabel, source: await entry.create(parts, source.config, withFrames, seed), reward, form }
+}
+
+/** The agent, then the encoder where it goes on learning. */
+function buildLearners(
+  { config: { training, replay, representation }, encoder, agent }: Parts,
+  store: EpisodeStore,
+  goals: GoalSampling | undefined,
+  rng: Rng,
+): Learner[] {
+  const { learningStarts: startsAt, updateEvery: every, updates, batchSize } = training
+  const sampling = { gamma: replay.gamma, nStep: replay.nStep }
+  const options = { startsAt, every, updates, batchSize, sampling, ...(goals && { goals }) }
+  const learners = [agentLearner(agent, store, options, rng.split('replay'))]
+  if (representation.kind !== 'encoder' || encoder === undefined || !isLearning(encoder)) return learners
+  const { refresh, pretrain } = representation
+  if (refresh.everySteps === 0) return learners
+  const schedule = { startsAt: 0, every: refresh.everySteps, updates: refresh.updates, batchSize: pretrain.batchSize }
+  learners.push(
+    refreshLearner(encoder, store, { ...schedule, ...(goals && { goals: goals.source }) }, rng.split('refresh')),
+  )
+  return learners
 }

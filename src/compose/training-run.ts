@@ -159,7 +159,7 @@ async function runTrainer(context: RunContext, running: RunningTraining): Promis
   const { parts, folder, logger, trainer, save } = running
   const { config } = parts
   const evaluation = await evaluationEnvOf(parts)
-  const policy = agentPolicy(parts.representation, parts.agent)
+  const policy = agentPolicy(parts)
   const phase = context.progress.phase(`train ${config.preset}`, config.training.steps, {
     unit: 'steps',
     done: trainer.step,

@@ -51,7 +51,7 @@ const catalogue: Preset[] = [
     config: {
       env: pushPuck,
       representation: { kind: 'state' },
-      goals: { exploration: 'env' },
+      goals: { source: { name: 'env' } },
       agent: pushAgent,
       replay: pushReplay,
       training: pushTraining,
@@ -60,7 +60,7 @@ const catalogue: Preset[] = [
   {
     name: 'pixel-mse-push',
     summary: 'RIG with a reward from pixel differences instead of latents: the lower line',
-    config: { ...rigPush, goals: { reward: 'pixel-mse', rewardScale: 100 } },
+    config: { ...rigPush, goals: { reward: { name: 'pixel-mse', config: { scale: 100 } } } },
   },
   {
     name: 'sac-pendulum',

@@ -3,6 +3,16 @@ import { z } from 'zod'
 const count = (what: string) => z.int().min(1).describe(what)
 const share = (what: string) => z.number().min(0).max(1).describe(what)
 
+/** A registered part with settings of its own. */
+const named = (what: string, fallback: string, kind: string) =>
+  z
+    .strictObject({
+      name: z.string().default(fallback).describe(`registered ${kind}, see "armature list"`),
+      config: z.record(z.string(), z.unknown()).default({}).describe('its own settings'),
+    })
+    .prefault({})
+    .describe(what)
+
 const encoderRepresentation = z.strictObject({
   kind: z.literal('encoder'),
   encoder: z.string().describe('registered encoder, see "armature list"'),
@@ -63,21 +73,18 @@ const proprioRepresentation = z.strictObject({ kind: z.literal('proprio') })
 
 const goals = z
   .strictObject({
-    exploration: z
-      .enum(['prior', 'env'])
-      .default('prior')
-      .describe("where goals come from: the encoder's prior or the env"),
+    source: named('where goals come from', 'prior', 'source of goals'),
+    form: named('how a goal is put before the agent', 'difference', 'form of goals'),
+    reward: named('what reaching a point pays', 'latent-distance', 'reward'),
     relabel: z
       .strictObject({
         kept: share('goals as collected').default(0.2),
-        prior: share('goals fresh from the source').default(0.5),
+        source: share('goals fresh from the source').default(0.5),
         future: share('goals achieved later in the episode').default(0.3),
       })
-      .refine(({ kept, prior, future }) => Math.abs(kept + prior + future - 1) < 1e-6, 'shares that add up to 1')
+      .refine(({ kept, source, future }) => Math.abs(kept + source + future - 1) < 1e-6, 'shares that add up to 1')
       .prefault({})
       .describe('shares of goals in a batch'),
-    reward: z.enum(['latent-distance', 'pixel-mse']).default('latent-distance').describe('what reaching a point pays'),
-    rewardScale: z.number().gt(0).default(1).describe('factor on the reward'),
   })
   .describe('goal-conditioned learning with relabelled goals; absent: the env pays')
 

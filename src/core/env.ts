@@ -56,7 +56,7 @@ export interface EnvSpec {
 }
 
 /**
- * An environment with Gymnasium's semantics. Actions lie in [-1, 1].
+ * An environment with Gymnasium's semantics. Actions lie in `spec.actionSpace`; that of the scenes here is [-1, 1].
  *
  * @example
  * const env = await makeEnv('armature/PushPuck-v0')
@@ -94,18 +94,24 @@ export interface EnvState {
 /**
  * An env whose task is to reach a goal, a point of `goalSpace` (e.g. hand and puck positions). `reset` draws a new goal;
  * `reward`, `success` and the distances in `info` are measured against it.
+ *
+ * Errors, of a robot that is asked what only a scene can tell: `unsupported-op`.
  */
-export interface GoalEnv extends SimulatedEnv {
+export interface GoalEnv extends Env {
   readonly goalSpace: BoxSpace
   readonly goal: Float32Array
-  setGoal(goal: Float32Array): void
   sampleGoal(rng: Rng): Float32Array
   /** The point of `goalSpace` that `state` (as in `Observation.state`) has reached. */
   achievedGoal(state: Float32Array): Float32Array
   /** Named distances between two points of `goalSpace`; `distance` is the sum that the task is scored by, in metres. */
   goalDistances(achieved: Float32Array, desired: Float32Array): Info
-  /** What the observation cameras would see at `goal`: sets the simulator there, renders, and restores it. */
+  /** What the observation cameras would see at `goal`: a scene sets its simulator there, renders, and restores it. */
   renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>>
+}
+
+/** A simulated env with goals: it can be saved, and told what to reach. */
+export interface SimulatedGoalEnv extends GoalEnv, SimulatedEnv {
+  setGoal(goal: Float32Array): void
 }
 
 /** An env whose cameras can be measured with: for evaluation, not for agents. Default camera and size are those of `render`. */
@@ -142,6 +148,10 @@ export function isGoalEnv(env: Env): env is GoalEnv {
   return 'goalSpace' in env
 }
 
+export function isSimulatedGoalEnv(env: Env): env is SimulatedGoalEnv {
+  return isGoalEnv(env) && isSimulatedEnv(env) && 'setGoal' in env
+}
+
 export function isSimulatedEnv(env: Env): env is SimulatedEnv {
-  return 'saveState' in env
+  return 'saveState' in env && env.saveState !== undefined
 }

@@ -8,11 +8,20 @@ export interface Goal {
   readonly frame?: Uint8Array
 }
 
+/** The first observation of an episode; views that are valid until the next call. */
+export interface EpisodeStart {
+  /** [featureSize] */
+  readonly features: Float32Array
+  /** uint8 [height, width, 3], where frames are kept. */
+  readonly frame?: Uint8Array
+}
+
 /** Where goals come from: the env's own, the encoder's prior, achieved states, a demonstration. */
 export interface GoalSource {
   /** e.g. `prior`, `env` */
   readonly name: string
-  sample(rng: Rng): Goal
+  /** @param start of the episode that the goal is for: a source that imagines may keep to what cannot change within it. */
+  sample(rng: Rng, start?: EpisodeStart): Goal
   /** Makes its goals again, after the encoder behind them has learned on. */
   refresh?(): Promise<void>
 }
@@ -25,6 +34,8 @@ export interface GoalOutcomes {
   readonly reached: Float32Array
   /** [size, featureSize] */
   readonly goals: Float32Array
+  /** [size] steps from the start of its episode to each reached point, at least 1: what a demonstration is followed by. */
+  readonly times: Int32Array
   /** Frame after step `row`, uint8; only where replay keeps frames. */
   reachedFrame(row: number): Uint8Array
   goalFrame(row: number): Uint8Array
@@ -39,21 +50,19 @@ export interface GoalReward {
   compute(outcomes: GoalOutcomes, rewards: Float32Array): void
 }
 
-/**
- * What an agent sees: its features [F] as they are, or with a goal a fresh [features | goal - features], [2 F]. Being there looks the same
- * everywhere then, and the agent need not learn it place by place.
- */
-export function agentInput(features: Float32Array, goal: Float32Array | undefined): Float32Array {
+/** The form in which a goal is put before an agent, beside the features [F] of where it is. */
+export interface GoalForm {
+  /** e.g. `difference`, `goal` */
+  readonly name: string
+  /** Rows [features | anything] of `inputs` [B, 2 F] get what stands for the goal as their second half; `goals` is [B, F]. */
+  complete(inputs: Float32Array, goals: Float32Array, featureSize: number): void
+}
+
+/** What an agent sees: its features [F] as they are, or with a goal a fresh [features | goal in `form`], [2 F]. */
+export function agentInput(features: Float32Array, goal: Float32Array | undefined, form: GoalForm): Float32Array {
   if (goal === undefined) return features
   const input = new Float32Array(2 * features.length)
   input.set(features)
-  completeInputs(input, goal, features.length)
+  form.complete(input, goal, features.length)
   return input
-}
-
-/** The same for many at once: rows [features | anything] of `inputs` [B, 2 F] become [features | goal - features]; `goals` is [B, F]. */
-export function completeInputs(inputs: Float32Array, goals: Float32Array, featureSize: number): void {
-  for (let from = 0, row = 0; from < goals.length; row += 2 * featureSize) {
-    for (let i = row; i < row + featureSize; i++) inputs[i + featureSize] = goals[from++]! - inputs[i]!
-  }
 }

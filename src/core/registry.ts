@@ -43,7 +43,15 @@ export function checkName(kind: string, { pattern, expected }: NameForm, name: s
 }
 
 /** Kinds that a user may add to, see {@link register}. */
-const OPEN_KINDS: readonly string[] = ['env', 'encoder', 'agent', 'preset']
+const OPEN_KINDS: readonly string[] = [
+  'env',
+  'encoder',
+  'agent',
+  'preset',
+  'source of goals',
+  'reward',
+  'form of goals',
+]
 
 /**
  * The entry of a catalogue.

@@ -12,16 +12,21 @@ import { xoroshiro128plus, xoroshiro128plusFromState } from 'pure-rand/generator
  * rng.split('exploration').fillNormal(noise)
  */
 export class Rng {
-  readonly seed: number
+  #seed: number
   #generator: ReturnType<typeof xoroshiro128plus>
   #spareNormal: number | undefined
 
   /** @param seed any number; only its lower 32 bits count. */
   constructor(seed: number) {
-    this.seed = seed | 0
-    this.#generator = xoroshiro128plus(this.seed)
+    this.#seed = seed | 0
+    this.#generator = xoroshiro128plus(this.#seed)
     // The first outputs of nearby seeds are correlated: xoroshiro128+ starts from a state with few bits set.
     for (let i = 0; i < 16; i++) this.#generator.next()
+  }
+
+  /** What it was made from, as a 32-bit signed integer. */
+  get seed(): number {
+    return this.#seed
   }
 
   /** An independent stream that depends on this generator's seed and on `label` only. */
@@ -86,11 +91,17 @@ export class Rng {
     return { seed: this.seed, generator: [...this.#generator.getState()], spareNormal: this.#spareNormal ?? null }
   }
 
+  /** Goes on from `state`, for whoever holds this generator. */
+  restore(state: RngState): void {
+    this.#seed = state.seed
+    this.#generator = xoroshiro128plusFromState(state.generator)
+    this.#spareNormal = state.spareNormal ?? undefined
+  }
+
   /** A generator that continues exactly where the one that gave `state` stood. */
   static fromState(state: RngState): Rng {
     const rng = new Rng(state.seed)
-    rng.#generator = xoroshiro128plusFromState(state.generator)
-    rng.#spareNormal = state.spareNormal ?? undefined
+    rng.restore(state)
     return rng
   }
 }

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { requireInteger, requireWhole } from '../core/checks.ts'
 import type { Env, Info, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import type { GoalView, Policy } from '../core/policy.ts'
@@ -36,8 +37,12 @@ export const EVALUATION_SEED = 1_000_000
 /**
  * Plays `policy` on fixed seeds, without learning. On a {@link GoalEnv} the policy is told the goal that the reset drew, as
  * images and as state.
+ * @throws ArmatureError `bad-argument` for numbers that make no sense
  */
 export async function evaluatePolicy(env: Env, policy: Policy, options: EvaluationOptions): Promise<EpisodeResult[]> {
+  requireWhole('episodes', options.episodes, 1)
+  requireInteger('firstSeed', options.firstSeed)
+  if (options.maxSteps !== undefined) requireWhole('maxSteps', options.maxSteps, 1)
   const results: EpisodeResult[] = []
   for (let episode = 0; episode < options.episodes; episode++) {
     const seed = options.firstSeed + episode

@@ -1,10 +1,11 @@
+import { requireWhole } from '../core/checks.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { Goal } from '../core/goals.ts'
+import type { EpisodeStart, Goal } from '../core/goals.ts'
 import type { NamedArrays } from '../core/ndarray.ts'
 import { ndarray } from '../core/ndarray.ts'
 
 export interface EpisodeStoreOptions {
-  /** Observations kept; an episode of T steps takes T + 1. The oldest are overwritten first. */
+  /** Observations kept, at least 2; an episode of T steps takes T + 1. The oldest are overwritten first. */
   readonly capacity: number
   readonly featureSize: number
   readonly actionSize: number
@@ -33,13 +34,20 @@ export class EpisodeStore {
   /** First position of each episode still (partly) stored, to its last; the open episode is not in it. */
   readonly #lastOf = new Map<number, number>()
   readonly #goalFrames = new Map<number, Uint8Array>()
+  /** First observation of the one episode whose start was overwritten while later steps of it are still stored. */
+  #lostStart: { readonly position: number; features: Float32Array; readonly frame: Uint8Array } | undefined
   #count = 0
   #openStart = -1
   #transitions = 0
 
+  /** @throws ArmatureError `bad-argument` for sizes that are no whole numbers, or too small. */
   constructor(options: EpisodeStoreOptions) {
     this.options = options
     const { capacity, featureSize, actionSize, frameSize } = options
+    requireWhole('replay capacity', capacity, 2)
+    requireWhole('replay featureSize', featureSize, 1)
+    requireWhole('replay actionSize', actionSize, 1)
+    requireWhole('replay frameSize', frameSize, 0)
     this.#features = new Float32Array(capacity * featureSize)
     this.#goals = new Float32Array(capacity * featureSize)
     this.#actions = new Float32Array(capacity * actionSize)
@@ -117,6 +125,17 @@ export class EpisodeStore {
     return this.#starts[this.#slot(position)]!
   }
 
+  /** The first observation of the episode that `position` belongs to, also where the ring has overwritten it. */
+  startOf(position: number): EpisodeStart {
+    const start = this.firstOfEpisode(position)
+    if (start < this.oldest) {
+      const { features, frame } = this.#lostStart!
+      return frame.length === 0 ? { features } : { features, frame }
+    }
+    const features = this.featuresAt(start)
+    return this.options.frameSize === 0 ? { features } : { features, frame: this.frameAt(start) }
+  }
+
   /** Last position stored of the episode that `position` belongs to. */
   lastOfEpisode(position: number): number {
     return this.#lastOf.get(this.#starts[this.#slot(position)]!) ?? this.#count - 1
@@ -186,6 +205,7 @@ export class EpisodeStore {
       const frames = this.#frames.subarray(slot * frameSize, (slot + count) * frameSize)
       this.#features.set(await encode(frames, count), slot * featureSize)
     }
+    if (this.#lostStart) this.#lostStart.features = await encode(this.#lostStart.frame, 1)
     for (const [start, frame] of this.#goalFrames) {
       const goal = await encode(frame, 1)
       const last = this.#lastOf.get(start) ?? this.#count - 1
@@ -213,6 +233,7 @@ export class EpisodeStore {
         [goalFrames.length],
       ),
       goalFrames: ndarray(concatBytes(goalFrames.map(([, f]) => f)), [goalFrames.length, frameSize]),
+      ...this.#savedLostStart(),
       cursor: ndarray(Float64Array.of(this.#count, this.#openStart, this.#transitions), [3]),
     }
   }
@@ -238,6 +259,12 @@ export class EpisodeStore {
     take('frames', this.#frames)
     take('cursor', cursor)
     ;[this.#count, this.#openStart, this.#transitions] = [cursor[0]!, cursor[1]!, cursor[2]!]
+    const { lostStart, lostStartFeatures, lostStartFrame } = arrays
+    this.#lostStart = lostStart && {
+      position: lostStart.data[0]!,
+      features: Float32Array.from(lostStartFeatures!.data),
+      frame: Uint8Array.from(lostStartFrame!.data),
+    }
     this.#lastOf.clear()
     const episodes = arrays.episodes!.data
     for (let i = 0; i < episodes.length; i += 2) this.#lastOf.set(episodes[i]!, episodes[i + 1]!)
@@ -247,6 +274,16 @@ export class EpisodeStore {
     arrays.goalFrameStarts!.data.forEach((start, i) => {
       this.#goalFrames.set(start, bytes.slice(i * frameSize, (i + 1) * frameSize))
     })
+  }
+
+  #savedLostStart(): NamedArrays {
+    if (this.#lostStart === undefined) return {}
+    const { position, features, frame } = this.#lostStart
+    return {
+      lostStart: ndarray(Float64Array.of(position), [1]),
+      lostStartFeatures: ndarray(features, [features.length]),
+      lostStartFrame: ndarray(frame, [frame.length]),
+    }
   }
 
   /** Row of the ring that holds `position`. Not `%`, which is a slow call for numbers that are not small integers. */
@@ -277,13 +314,20 @@ export class EpisodeStore {
 
   /** The observation at `position` is about to be overwritten. */
   #forget(position: number): void {
+    const start = this.#starts[this.#slot(position)]!
     if (this.#ends[this.#slot(position)] === CONTINUES) {
       this.#transitions--
+      if (position === start) this.#keepStart(position)
       return
     }
-    const start = this.#starts[this.#slot(position)]!
+    if (this.#lostStart?.position === start) this.#lostStart = undefined
     this.#lastOf.delete(start)
     this.#goalFrames.delete(start)
+  }
+
+  #keepStart(position: number): void {
+    const frame = this.options.frameSize === 0 ? new Uint8Array(0) : this.frameAt(position).slice()
+    this.#lostStart = { position, features: this.featuresAt(position).slice(), frame }
   }
 }
 

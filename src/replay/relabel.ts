@@ -1,15 +1,29 @@
+import { requireWithin } from '../core/checks.ts'
+import { ArmatureError } from '../core/errors.ts'
 import type { Goal, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from './episode-store.ts'
 
-/** Shares of a batch whose goals are kept, drawn from the goal source ("prior"), or achieved later in the same episode. */
+/** Shares of a batch whose goals are kept, drawn fresh from the goal source, or achieved later in the same episode. */
 export interface RelabelMix {
   readonly kept: number
-  readonly prior: number
+  readonly source: number
   readonly future: number
 }
 
-/** The goals of one batch; rows are [kept | prior | future]. */
+/** @throws ArmatureError `bad-argument` for shares that are none, or do not add up to 1. */
+export function checkMix({ kept, source, future }: RelabelMix): void {
+  for (const [name, share] of Object.entries({ kept, source, future })) {
+    requireWithin(`share of goals "${name}"`, share, 0, 1)
+  }
+  if (Math.abs(kept + source + future - 1) < 1e-6) return
+  throw new ArmatureError('bad-argument', 'shares of goals', {
+    expected: 'kept, source and future that add up to 1',
+    got: String(kept + source + future),
+  })
+}
+
+/** The goals of one batch; rows are [kept | source | future]. */
 export interface RelabelledGoals {
   /** [B, featureSize] */
   readonly features: Float32Array
@@ -33,28 +47,28 @@ export function relabelGoals(
   const { featureSize } = store.options
   const size = positions.length
   const keptEnd = Math.round(size * mix.kept)
-  const priorEnd = Math.min(size, keptEnd + Math.round(size * mix.prior))
+  const sourceEnd = Math.min(size, keptEnd + Math.round(size * mix.source))
   const features = new Float32Array(size * featureSize)
   for (let row = 0; row < keptEnd; row++) store.readGoal(positions[row]!, features, row * featureSize)
 
   const fresh: Goal[] = []
-  for (let row = keptEnd; row < priorEnd; row++) {
-    const goal = source.sample(rng)
+  for (let row = keptEnd; row < sourceEnd; row++) {
+    const goal = source.sample(rng, store.startOf(positions[row]!))
     features.set(goal.features, row * featureSize)
     fresh.push(goal)
   }
 
-  const achieved = new Float64Array(size - priorEnd)
-  for (let row = priorEnd; row < size; row++) {
+  const achieved = new Float64Array(size - sourceEnd)
+  for (let row = sourceEnd; row < size; row++) {
     const position = positions[row]!
     const later = position + 1 + rng.int(store.lastOfEpisode(position) - position)
     store.readFeatures(later, features, row * featureSize)
-    achieved[row - priorEnd] = later
+    achieved[row - sourceEnd] = later
   }
 
   const frame = (row: number): Uint8Array => {
     if (row < keptEnd) return store.goalFrameAt(positions[row]!)
-    return row < priorEnd ? fresh[row - keptEnd]!.frame! : store.frameAt(achieved[row - priorEnd]!)
+    return row < sourceEnd ? fresh[row - keptEnd]!.frame! : store.frameAt(achieved[row - sourceEnd]!)
   }
   return { features, frame }
 }

@@ -1,11 +1,11 @@
 import type { TransitionBatch } from '../core/agent.ts'
+import { requireWhole, requireWithin } from '../core/checks.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { GoalReward, GoalSource } from '../core/goals.ts'
-import { completeInputs } from '../core/goals.ts'
+import type { GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from './episode-store.ts'
 import type { RelabelledGoals, RelabelMix } from './relabel.ts'
-import { relabelGoals } from './relabel.ts'
+import { checkMix, relabelGoals } from './relabel.ts'
 
 export interface SamplerOptions {
   readonly gamma: number
@@ -18,12 +18,22 @@ export interface GoalSampling {
   readonly mix: RelabelMix
   readonly source: GoalSource
   readonly reward: GoalReward
+  readonly form: GoalForm
+}
+
+/** @throws ArmatureError `bad-argument` for settings that no batch can be drawn by. */
+export function checkSampling(size: number, { gamma, nStep }: SamplerOptions, mix?: RelabelMix): void {
+  requireWhole('transitions of a batch', size, 1)
+  requireWithin('gamma', gamma, 0, 1)
+  requireWhole('nStep', nStep, 1)
+  if (mix !== undefined) checkMix(mix)
 }
 
 /**
- * Draws `size` transitions uniformly with replacement. With `goals` the observations are those of {@link completeInputs} and every reward
- * is recomputed against the row's goal; without, they are the features and the stored rewards.
+ * Draws `size` transitions uniformly with replacement. With `goals` the observations are [features | goal in its form], [2 F], and
+ * every reward is recomputed against the row's goal; without, they are the features and the stored rewards.
  * The n-step window stops at the end of the episode and bootstraps there unless it terminated.
+ * @throws ArmatureError `bad-argument` for an empty store, and as {@link checkSampling}.
  */
 export function sampleTransitions(
   store: EpisodeStore,
@@ -32,6 +42,7 @@ export function sampleTransitions(
   rng: Rng,
   goals?: GoalSampling,
 ): TransitionBatch {
+  checkSampling(size, options, goals?.mix)
   const positions = drawPositions(store, size, rng)
   const relabelled = goals && relabelGoals(store, positions, goals.mix, goals.source, rng)
   const windows = windowsOf(store, positions, options.nStep)
@@ -60,8 +71,8 @@ export function sampleTransitions(
     discount[row] = store.terminatedAt(position + steps) ? 0 : weight
   }
   if (relabelled) {
-    completeInputs(observation, relabelled.features, featureSize)
-    completeInputs(nextObservation, relabelled.features, featureSize)
+    goals!.form.complete(observation, relabelled.features, featureSize)
+    goals!.form.complete(nextObservation, relabelled.features, featureSize)
   }
   return { size, observation, action, reward, nextObservation, discount }
 }
@@ -101,12 +112,14 @@ function goalRewards(
   const size = windows.reduce((sum, steps) => sum + steps, 0)
   const rows = new Int32Array(size)
   const reachedAt = new Float64Array(size)
+  const times = new Int32Array(size)
   const reached = new Float32Array(size * featureSize)
   const goals = new Float32Array(size * featureSize)
   for (let row = 0, i = 0; row < windows.length; row++) {
     for (let k = 1; k <= windows[row]!; k++, i++) {
       rows[i] = row
       reachedAt[i] = positions[row]! + k
+      times[i] = reachedAt[i]! - store.firstOfEpisode(positions[row]!)
       store.readFeatures(reachedAt[i]!, reached, i * featureSize)
       for (let f = 0; f < featureSize; f++) goals[i * featureSize + f] = relabelled.features[row * featureSize + f]!
     }
@@ -114,6 +127,6 @@ function goalRewards(
   const rewards = new Float32Array(size)
   const reachedFrame = (i: number): Uint8Array => store.frameAt(reachedAt[i]!)
   const goalFrame = (i: number): Uint8Array => relabelled.frame(rows[i]!)
-  reward.compute({ size, featureSize, reached, goals, reachedFrame, goalFrame }, rewards)
+  reward.compute({ size, featureSize, reached, goals, times, reachedFrame, goalFrame }, rewards)
   return rewards
 }

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { FrameBatch } from '../core/batches.ts'
-import type { SimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
+import { requireWhole } from '../core/checks.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
@@ -31,8 +32,10 @@ export interface CollectOptions {
 const TURN_STEPS = 50
 
 /** Collects frames by random play from many states: what an encoder is pretrained on. */
-export async function collectFrames(env: SimulatedEnv, rng: Rng, options: CollectOptions): Promise<CollectedFrames> {
+export async function collectFrames(env: Env, rng: Rng, options: CollectOptions): Promise<CollectedFrames> {
   const { camera, count, resetEvery } = options
+  requireWhole('frames to collect', count, 1)
+  requireWhole('steps between resets', resetEvery, 1)
   const space = env.spec.imageSpaces[camera]
   if (space === undefined) {
     const cameras = Object.keys(env.spec.imageSpaces).join(' or ')

@@ -1,14 +1,31 @@
+import { ActionScale } from '../core/action-scale.ts'
 import type { ActMode, Agent } from '../core/agent.ts'
+import type { EnvSpec } from '../core/env.ts'
+import type { GoalForm } from '../core/goals.ts'
 import { agentInput } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { GoalView, Policy } from '../core/policy.ts'
 import type { Rng } from '../core/rng.ts'
 import type { BoxSpace } from '../core/spaces.ts'
-import { sampleSpace } from '../core/spaces.ts'
+import { bound, sampleSpace } from '../core/spaces.ts'
 import type { Representation } from './representation.ts'
 
-/** A trained agent behind its representation. The goal is encoded once, at the start of the episode. */
-export function agentPolicy(representation: Representation, agent: Agent, mode: ActMode = 'mean'): Policy {
+/** What an agent needs around it to act in an env. */
+export interface AgentPolicyParts {
+  /** Whose action space the actions are for. */
+  readonly env: { readonly spec: Pick<EnvSpec, 'id' | 'actionSpace'> }
+  readonly representation: Representation
+  readonly agent: Agent
+  /** The form in which it was shown goals; absent where there are none. */
+  readonly form?: GoalForm | undefined
+}
+
+/**
+ * A trained agent behind its representation, with actions in the bounds of the env. The goal is encoded once, at the start of the episode.
+ * @throws ArmatureError `bad-config` for an action space without bounds
+ */
+export function agentPolicy({ env, representation, agent, form }: AgentPolicyParts, mode: ActMode = 'mean'): Policy {
+  const actions = new ActionScale(env.spec.actionSpace, env.spec.id)
   let episode = representation.begin()
   let view: GoalView | undefined
   let goal: Float32Array | undefined
@@ -16,13 +33,13 @@ export function agentPolicy(representation: Representation, agent: Agent, mode: 
     name: `${representation.name}+${agent.spec.name}`,
     begin: async (given) => {
       episode = representation.begin()
-      view = given
-      goal = given && !representation.takesContext ? await episode.goal(given) : undefined
+      view = form && given
+      goal = view && !representation.takesContext ? await episode.goal(view) : undefined
     },
     act: async (observation) => {
       const features = await episode.observe(observation)
       if (view !== undefined) goal ??= await episode.goal(view)
-      return agent.act(agentInput(features, goal), 1, mode)
+      return actions.toEnv(await agent.act(goal && form ? agentInput(features, goal, form) : features, 1, mode))
     },
   }
 }
@@ -36,7 +53,11 @@ export function randomPolicy(actionSpace: BoxSpace, rng: Rng): Policy {
   }
 }
 
-/** Does nothing: what is achieved without moving. */
+/** Does nothing: what is achieved without moving. Where zero is no action, it keeps to the one that is nearest to it. */
 export function stillPolicy(actionSpace: BoxSpace): Policy {
-  return { name: 'still', begin: async () => {}, act: async () => new Float32Array(sizeOf(actionSpace.shape)) }
+  const { low, high, shape } = actionSpace
+  const still = Float32Array.from({ length: sizeOf(shape) }, (_, i) =>
+    Math.min(bound(high, i), Math.max(bound(low, i), 0)),
+  )
+  return { name: 'still', begin: async () => {}, act: async () => still.slice() }
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Batches, BatchKind, FrameBatch } from '../core/batches.ts'
+import { requireWhole, requireWholeOrInfinity } from '../core/checks.ts'
 import type { LearningEncoder } from '../core/encoder.ts'
 import type { Metrics } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
@@ -65,6 +66,9 @@ export async function pretrainEncoder<K extends BatchKind>(
   options: PretrainOptions,
 ): Promise<number> {
   const { updates, done = 0, logEvery, signal } = options
+  requireWhole('updates', updates, 0)
+  requireWhole('updates done', done, 0)
+  requireWholeOrInfinity('logEvery', logEvery, 1)
   for (let update = done + 1; update <= updates; update++) {
     // An encoder may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
     await setImmediate()

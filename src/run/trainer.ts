@@ -1,49 +1,43 @@
 import { setImmediate } from 'node:timers/promises'
+import { ActionScale } from '../core/action-scale.ts'
 import type { Agent } from '../core/agent.ts'
-import type { LearningEncoder } from '../core/encoder.ts'
-import type { Observation, SimulatedEnv } from '../core/env.ts'
+import { requireWhole, requireWholeOrInfinity } from '../core/checks.ts'
+import type { Env, Observation, SimulatedEnv } from '../core/env.ts'
+import { isSimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { Goal, GoalSource } from '../core/goals.ts'
+import type { Goal, GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import { agentInput } from '../core/goals.ts'
+import type { Learner } from '../core/learner.ts'
+import { checkLearner } from '../core/learner.ts'
 import type { Metrics, NamedArrays } from '../core/ndarray.ts'
-import { ndarray, sizeOf } from '../core/ndarray.ts'
+import { ndarray } from '../core/ndarray.ts'
 import type { RngState } from '../core/rng.ts'
 import { Rng } from '../core/rng.ts'
-import { sampleSpace } from '../core/spaces.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
-import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
-import { sampleTransitions } from '../replay/sampler.ts'
 import { MetricMeans } from './metric-means.ts'
-import { sampleFrames } from './pretrain.ts'
 import type { EpisodeFeatures, Representation } from './representation.ts'
 
 /** What the loop is made of; it knows contracts only. */
 export interface TrainerParts {
-  readonly env: SimulatedEnv
+  /**
+   * Where its state can be saved ({@link isSimulatedEnv}), the loop can pause in mid-episode. Of another env, such as a robot in real time,
+   * evaluations and checkpoints wait for the end of an episode, and what stops the loop ends the episode.
+   */
+  readonly env: Env
   readonly representation: Representation
   readonly agent: Agent
   readonly store: EpisodeStore
-  readonly sampling: SamplerOptions
-  /** Goal-conditioned learning: where exploration goals come from, and how batches are relabelled and paid. */
-  readonly goals?: { readonly exploration: GoalSource; readonly sampling: GoalSampling }
-  /** An encoder that goes on learning from replay frames. */
-  readonly refresh?: {
-    readonly encoder: LearningEncoder
-    readonly everySteps: number
-    readonly updates: number
-    readonly batchSize: number
-  }
-  /** Of an env that cannot be brought back into an episode: evaluations and checkpoints wait for its end, and what stops the loop ends it. */
-  readonly keepsEpisodesWhole?: boolean
+  /** Goal-conditioned learning: where goals come from, what reaching them pays, and the form in which the agent is shown them. */
+  readonly goals?: { readonly source: GoalSource; readonly reward: GoalReward; readonly form: GoalForm }
+  /** What learns, in order of their turns: the agent first, then e.g. an encoder. */
+  readonly learners: readonly Learner[]
 }
 
-/** When the loop does what, in env steps. */
+/** When the loop does what, in env steps; Infinity: never. */
 export interface TrainerSchedule {
   readonly steps: number
+  /** Steps of random play before the agent acts. */
   readonly learningStarts: number
-  readonly batchSize: number
-  readonly updateEvery: number
-  readonly updates: number
   readonly logEvery: number
   readonly evalEvery: number
   readonly checkpointEvery: number
@@ -52,13 +46,13 @@ export interface TrainerSchedule {
 /** What the loop tells the outside; `checkpoint` and `evaluate` must not touch the trainer's random streams. */
 export interface TrainerHooks {
   readonly log: (step: number, metrics: Metrics) => void
-  readonly evaluate: (step: number) => Promise<Metrics>
-  readonly checkpoint: (step: number) => Promise<void>
+  readonly evaluate?: (step: number) => Promise<Metrics>
+  readonly checkpoint?: (step: number) => Promise<void>
   readonly progress?: (step: number) => void
   readonly episode?: (episode: { readonly step: number; readonly return: number; readonly length: number }) => void
 }
 
-/** What `save` gives and `restore` takes; the agent and the encoder are saved apart from it. */
+/** What `save` gives and `restore` takes; agent and encoder are saved apart from it. */
 export interface TrainerState {
   readonly arrays: Readonly<Record<string, NamedArrays>>
   readonly json: TrainerJson
@@ -67,6 +61,8 @@ export interface TrainerState {
 interface TrainerJson {
   readonly step: number
   readonly rngs: Readonly<Record<StreamName, RngState>>
+  /** Of each learner, by its name. */
+  readonly learners: Readonly<Record<string, RngState>>
   readonly means: Readonly<Record<string, readonly [number, number]>>
   readonly episodeReturn: number
   readonly episodeLength: number
@@ -74,16 +70,19 @@ interface TrainerJson {
   readonly env: { readonly id: string; readonly json: string } | null
 }
 
-const STREAMS = ['env', 'exploration', 'goals', 'replay', 'refresh'] as const
+const STREAMS = ['env', 'exploration', 'goals'] as const
 type StreamName = (typeof STREAMS)[number]
 
 /**
- * The off-policy loop: act, store, sample with relabelled goals, update (order of operations as in the SAC references).
+ * The off-policy loop: act, store, let every learner have its turn (order of operations as in the SAC references). Agents act in [-1, 1];
+ * the env gets actions in the bounds of its action space, and replay keeps the agent's.
+ *
  * Stopping after any step and going on from {@link save} gives the same numbers, bit for bit, as never stopping.
  */
 export class Trainer {
   readonly #parts: TrainerParts
   readonly #schedule: TrainerSchedule
+  readonly #actions: ActionScale
   readonly #means = new MetricMeans()
   #rngs: Record<StreamName, Rng>
   #step = 0
@@ -93,12 +92,19 @@ export class Trainer {
   #episodeReturn = 0
   #episodeLength = 0
 
+  /**
+   * @throws ArmatureError `bad-argument` for a schedule that makes no sense, `bad-config` for an action space without bounds, and for a reward
+   *   that compares frames where replay keeps none.
+   */
   constructor(parts: TrainerParts, schedule: TrainerSchedule, rng: Rng) {
+    checkSchedule(schedule)
+    checkLearners(parts.learners)
     this.#parts = parts
     this.#schedule = schedule
+    this.#actions = new ActionScale(parts.env.spec.actionSpace, parts.env.spec.id)
     this.#rngs = Object.fromEntries(STREAMS.map((name) => [name, rng.split(name)])) as Record<StreamName, Rng>
-    if (parts.goals?.sampling.reward.needsFrames && parts.store.options.frameSize === 0) {
-      throw new ArmatureError('bad-config', `reward ${parts.goals.sampling.reward.name}`, {
+    if (parts.goals?.reward.needsFrames && parts.store.options.frameSize === 0) {
+      throw new ArmatureError('bad-config', `reward ${parts.goals.reward.name}`, {
         expected: 'replay with frames',
       })
     }
@@ -114,11 +120,11 @@ export class Trainer {
    */
   async run(hooks: TrainerHooks, signal?: AbortSignal): Promise<boolean> {
     const { steps, logEvery, evalEvery, checkpointEvery } = this.#schedule
-    const { keepsEpisodesWhole = false } = this.#parts
+    const canPauseMidEpisode = isSimulatedEnv(this.#parts.env)
     const due = { evaluation: false, checkpoint: false }
     while (this.#step < steps) {
       if (signal?.aborted) {
-        if (keepsEpisodesWhole) this.#leaveEpisode()
+        if (!canPauseMidEpisode) this.#leaveEpisode()
         return false
       }
       // Envs and agents may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
@@ -128,12 +134,12 @@ export class Trainer {
       await this.#learn()
       if (this.#step % logEvery === 0) hooks.log(this.#step, this.#means.take())
       const isLast = this.#step === steps
-      if (isLast && keepsEpisodesWhole) this.#leaveEpisode()
+      if (isLast && !canPauseMidEpisode) this.#leaveEpisode()
       due.evaluation ||= this.#step % evalEvery === 0 || isLast
       due.checkpoint ||= this.#step % checkpointEvery === 0 || isLast
-      if (!keepsEpisodesWhole || this.#features === undefined) {
-        if (due.evaluation) hooks.log(this.#step, await hooks.evaluate(this.#step))
-        if (due.checkpoint) await hooks.checkpoint(this.#step)
+      if (canPauseMidEpisode || this.#features === undefined) {
+        if (due.evaluation && hooks.evaluate) hooks.log(this.#step, await hooks.evaluate(this.#step))
+        if (due.checkpoint) await hooks.checkpoint?.(this.#step)
         due.evaluation = due.checkpoint = false
       }
       hooks.progress?.(this.#step)
@@ -141,9 +147,10 @@ export class Trainer {
     return true
   }
 
+  /** @throws ArmatureError `unsupported-op` in mid-episode of an env whose state cannot be saved. */
   async save(): Promise<TrainerState> {
-    const { env, store } = this.#parts
-    const envState = this.#features && (await env.saveState())
+    const { store, learners } = this.#parts
+    const envState = this.#features && (await this.#savableEnv().saveState())
     const rngs = Object.fromEntries(STREAMS.map((name) => [name, this.#rngs[name].state])) as Record<
       StreamName,
       RngState
@@ -162,6 +169,7 @@ export class Trainer {
       json: {
         step: this.#step,
         rngs,
+        learners: Object.fromEntries(learners.map(({ name, rng }) => [name, rng.state])),
         means: this.#means.state,
         episodeReturn: this.#episodeReturn,
         episodeLength: this.#episodeLength,
@@ -172,7 +180,7 @@ export class Trainer {
   }
 
   async restore({ arrays, json }: TrainerState): Promise<void> {
-    const { env, store, representation } = this.#parts
+    const { store, learners, representation } = this.#parts
     store.restore(arrays.replay!)
     const { snapshot, goalFrame, ...seen } = arrays.episode!
     this.#step = json.step
@@ -180,6 +188,7 @@ export class Trainer {
       StreamName,
       Rng
     >
+    for (const { name, rng } of learners) rng.restore(json.learners[name]!)
     this.#means.state = json.means
     this.#episodeReturn = json.episodeReturn
     this.#episodeLength = json.episodeLength
@@ -190,23 +199,21 @@ export class Trainer {
     this.#features = json.env ? Float32Array.from(store.featuresAt(store.end - 1)) : undefined
     this.#episode = representation.begin()
     this.#episode.restore(seen)
-    if (json.env) await env.restoreState({ ...json.env, snapshot: snapshot!.data as Uint8Array })
+    if (json.env) await this.#savableEnv().restoreState({ ...json.env, snapshot: snapshot!.data as Uint8Array })
   }
 
   /** One env step with an exploring action, stored. */
   async #act(hooks: TrainerHooks): Promise<void> {
-    const { env, agent, store, goals } = this.#parts
-    const { actionSpace } = env.spec
+    const { env, store, goals } = this.#parts
     this.#features ??= await this.#beginEpisode()
-    const action =
-      this.#step < this.#schedule.learningStarts
-        ? sampleSpace(actionSpace, this.#rngs.exploration, new Float32Array(sizeOf(actionSpace.shape)))
-        : await agent.act(agentInput(this.#features, this.#goal?.features), 1, 'sample')
-    const { observation, reward: envReward, terminated, truncated, appliedAction } = await env.step(action)
+    const action = await this.#chooseAction(this.#features)
+    const step = await env.step(this.#actions.toEnv(action))
+    const { observation, reward: envReward, terminated, truncated, appliedAction } = step
     const features = await this.#episode!.observe(observation)
     const frame = this.#frameOf(observation)
-    const reward = goals && this.#goal ? this.#goalReward(goals.sampling, this.#goal, features, frame) : envReward
-    store.append({ action: appliedAction ?? action, reward, terminated, truncated }, features, frame)
+    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, features, frame) : envReward
+    const executed = appliedAction === undefined ? action : this.#actions.toAgent(appliedAction)
+    store.append({ action: executed, reward, terminated, truncated }, features, frame)
     this.#features = features
     this.#episodeReturn += reward
     this.#episodeLength++
@@ -215,6 +222,16 @@ export class Trainer {
     hooks.episode?.({ step: this.#step + 1, return: this.#episodeReturn, length: this.#episodeLength })
     this.#features = undefined
     this.#goal = undefined
+  }
+
+  /** The agent's action, random before it learns. */
+  async #chooseAction(features: Float32Array): Promise<Float32Array> {
+    const { agent, goals } = this.#parts
+    if (this.#step < this.#schedule.learningStarts) {
+      return this.#rngs.exploration.fillUniform(new Float32Array(agent.spec.actionSize), -1, 1)
+    }
+    const input = goals && this.#goal ? agentInput(features, this.#goal.features, goals.form) : features
+    return agent.act(input, 1, 'sample')
   }
 
   /** What was seen of it counts, as when time runs out. */
@@ -230,17 +247,20 @@ export class Trainer {
     const { observation } = await env.reset({ seed: this.#rngs.env.nextSeed() })
     this.#episode = representation.begin()
     const features = await this.#episode.observe(observation)
-    this.#goal = goals?.exploration.sample(this.#rngs.goals)
+    const frame = this.#frameOf(observation)
+    const start = frame === undefined ? { features } : { features, frame }
+    this.#goal = goals?.source.sample(this.#rngs.goals, start)
     this.#episodeReturn = 0
     this.#episodeLength = 0
-    store.begin(features, this.#frameOf(observation), this.#goal)
+    store.begin(features, frame, this.#goal)
     return features
   }
 
   /** What the step that led here pays with respect to the goal of this episode. */
-  #goalReward({ reward }: GoalSampling, goal: Goal, features: Float32Array, frame: Uint8Array | undefined): number {
+  #goalReward(reward: GoalReward, goal: Goal, features: Float32Array, frame: Uint8Array | undefined): number {
     const rewards = new Float32Array(1)
-    const outcome = { size: 1, featureSize: features.length, reached: features, goals: goal.features }
+    const times = Int32Array.of(this.#episodeLength + 1)
+    const outcome = { size: 1, featureSize: features.length, reached: features, goals: goal.features, times }
     reward.compute({ ...outcome, reachedFrame: () => frame!, goalFrame: () => goal.frame! }, rewards)
     return rewards[0]!
   }
@@ -251,37 +271,49 @@ export class Trainer {
   }
 
   async #learn(): Promise<void> {
-    const { agent, store, sampling, goals, refresh } = this.#parts
-    const { learningStarts, updateEvery, updates, batchSize } = this.#schedule
-    if (this.#step >= learningStarts && this.#step % updateEvery === 0) {
-      for (let i = 0; i < updates; i++) {
-        const batch = sampleTransitions(store, batchSize, sampling, this.#rngs.replay, goals?.sampling)
-        this.#means.add(await agent.update(batch))
-      }
+    for (const learner of this.#parts.learners) {
+      if (this.#step < learner.startsAt || this.#step % learner.every !== 0) continue
+      for (let i = 0; i < learner.updates; i++) this.#means.add(await learner.step())
+      if (learner.after === undefined) continue
+      await learner.after()
+      this.#readFeatures()
     }
-    if (refresh && refresh.everySteps > 0 && this.#step % refresh.everySteps === 0) await this.#refreshEncoder(refresh)
   }
 
-  /** Trains the encoder on replay frames, then re-encodes everything stored (online RIG, methods of Skew-Fit's schedule). */
-  async #refreshEncoder({ encoder, updates, batchSize }: NonNullable<TrainerParts['refresh']>): Promise<void> {
-    const { store, representation } = this.#parts
-    const { frameSize } = store.options
-    const batch = { frames: new Uint8Array(batchSize * frameSize), count: batchSize }
-    const frames = store.storedFrames()
-    for (let i = 0; i < updates; i++) {
-      const metrics = await encoder.update(sampleFrames(frames, frames.length / frameSize, batch, this.#rngs.refresh))
-      this.#means.add({ 'embed/loss': metrics.loss! })
-    }
-    await encoder.fitPrior?.({ frames, count: frames.length / frameSize })
-    await store.reencode((frames, count) => encoder.encode({ frames, count }))
-    await this.#parts.goals?.exploration.refresh?.()
-    if (this.#features) this.#features = Float32Array.from(store.featuresAt(store.end - 1))
-    if (this.#goal?.frame) {
-      const features = await this.#episode!.goal({
-        images: { [representation.camera!]: this.#goal.frame },
-        state: new Float32Array(0),
-      })
-      this.#goal = { ...this.#goal, features }
-    }
+  /** A learner may have written the features of the replay anew: those of the running episode are the newest there. */
+  #readFeatures(): void {
+    const { store } = this.#parts
+    if (this.#features === undefined) return
+    this.#features = Float32Array.from(store.featuresAt(store.end - 1))
+    if (this.#goal) this.#goal = { ...this.#goal, features: Float32Array.from(store.goalAt(store.end - 1)) }
+  }
+
+  #savableEnv(): SimulatedEnv {
+    const { env } = this.#parts
+    if (isSimulatedEnv(env)) return env
+    throw new ArmatureError('unsupported-op', `saving within an episode of ${env.spec.id}`, {
+      got: 'an env whose state cannot be saved',
+      fix: 'save between two episodes',
+    })
+  }
+}
+
+/** @throws ArmatureError `bad-argument` that names the setting. */
+function checkSchedule({ steps, learningStarts, logEvery, evalEvery, checkpointEvery }: TrainerSchedule): void {
+  requireWhole('steps', steps, 1)
+  requireWhole('learningStarts', learningStarts, 0)
+  for (const [name, every] of Object.entries({ logEvery, evalEvery, checkpointEvery })) {
+    requireWholeOrInfinity(name, every, 1)
+  }
+}
+
+function checkLearners(learners: readonly Learner[]): void {
+  for (const learner of learners) checkLearner(learner)
+  const names = learners.map(({ name }) => name)
+  if (new Set(names).size < names.length) {
+    throw new ArmatureError('bad-argument', 'learners', {
+      expected: 'a name of its own for each',
+      got: names.join(', '),
+    })
   }
 }

@@ -48,7 +48,7 @@ describe('refused before anything is made', { timeout: SLOW_MS }, () => {
     [
       'parts that do not go together',
       [...train, '--set', 'representation={"kind":"state"}'],
-      ['goals.exploration prior: expected an encoder'],
+      ['goals.source prior: expected an encoder'],
     ],
     [
       'goals without features of a goal',

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
 import { planOf } from '../../src/cli/collect.ts'
 import type { Dataset, EpisodeData } from '../../src/core/dataset.ts'
-import type { GoalEnv } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { runCli, SLOW_MS, startCli, temporaryFolder, until } from './helpers.ts'
@@ -36,7 +36,7 @@ describe('collect', { timeout: SLOW_MS }, () => {
     const dataset = await openDataset(join(cwd, 'all'))
     const episodes = await episodesOf(dataset)
     expect(dataset.episodes.map(({ policy }) => policy).toSorted()).toEqual(classes.toSorted())
-    const env = (await makeEnv(PUSH)) as GoalEnv
+    const env = (await makeEnv(PUSH)) as SimulatedGoalEnv
     expect(dataset.spec).toMatchObject({ source: PUSH, fps: 20, goalSpace: env.goalSpace })
     for (const { info, images, state, actions, rewards, goalImages } of episodes) {
       let { observation } = await env.reset({ seed: info.seed! })

@@ -124,7 +124,7 @@ describe('Ctrl-C', { timeout: SLOW_MS }, () => {
 test('a run that fails ends with code 1 and a line that says why', { timeout: SLOW_MS }, async () => {
   const run = join(cwd, 'failed')
   // Rewards overflow float32.
-  const args = ['train', 'rig-push', ...TINY_PUSH, ...sets({ 'goals.rewardScale': 1e42 }), '--out', run]
+  const args = ['train', 'rig-push', ...TINY_PUSH, ...sets({ 'goals.reward.config.scale': 1e42 }), '--out', run]
   const { code, stdout, stderr } = await runCli(cwd, args)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^armature: sac update: reward: got -Infinity at \d+$/)

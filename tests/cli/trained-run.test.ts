@@ -223,7 +223,7 @@ describe('export', { timeout: SLOW_MS }, () => {
       outputs: { action: { dtype: 'float32', shape: [1, 2], low: -1, high: 1 } },
     })
     const { parts } = await loadRun(PUSH)
-    const policy = agentPolicy(parts.representation, parts.agent)
+    const policy = agentPolicy(parts)
     const env = await makeEnv('armature/PushPuck-v0')
     const actions: string[] = []
     for (let seed = 0; seed < 5; seed++) {
@@ -248,7 +248,7 @@ describe('export', { timeout: SLOW_MS }, () => {
     const { session, description } = await exported(PENDULUM)
     expect(description).toMatchObject({ inputs: { proprio: { dtype: 'float32', shape: [1, 3] } } })
     const { parts } = await loadRun(PENDULUM)
-    const policy = agentPolicy(parts.representation, parts.agent)
+    const policy = agentPolicy(parts)
     await policy.begin()
     const rng = new Rng(0)
     for (let i = 0; i < 5; i++) {

@@ -2,10 +2,13 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { TensorEncoder } from '../../encoders/shared/tensor-encoder.ts'
 import type { Parts } from '../../src/compose/parts.ts'
+import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
 import { policyGraph } from '../../src/compose/policy-graph.ts'
 import { scaledEncoder } from '../../src/compose/scaled-encoder.ts'
-import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Observation } from '../../src/core/env.ts'
+import type { GoalForm } from '../../src/core/goals.ts'
+import type { BoxSpace } from '../../src/core/spaces.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
 import { encoderRepresentation } from '../../src/run/representation.ts'
@@ -44,29 +47,34 @@ class TwoTowers extends FirstPixels {
 const frame = (mark: number): Uint8Array => Uint8Array.from({ length: 18 }, (_, i) => (i === 0 ? mark : 255))
 const SINGLE = { frames: 1, stride: 1 }
 const WINDOW = { frames: 3, stride: 2 }
-/** Acts by what it is shown. */
+/** Acts by what it is shown, in [-1, 1]. */
 const agent = {
   spec: { name: 'mirror' },
-  act: async (input: Float32Array) => input.slice(),
-  policyFunction: (input: tf.Tensor) => tf.mul(input, 1),
+  act: async (input: Float32Array) => input.map((x) => x / 1024),
+  policyFunction: (input: tf.Tensor) => tf.mul(input, 1 / 1024),
 } as unknown as Parts['agent']
-const parts = (encoder: Parts['encoder']): Parts =>
+const parts = (encoder: Encoder, form: GoalForm, actionSpace: BoxSpace): Parts =>
   ({
     config: { representation: { kind: 'encoder', camera: 'top' }, goals: {} },
-    env: { spec: { actionSpace: boxSpace([1], -1, 1) } },
+    env: { spec: { id: 'test/Env-v0', actionSpace } },
     encoder,
+    representation: encoderRepresentation(encoder, 'top'),
     agent,
+    form,
   }) as unknown as Parts
 
 describe('the graph of a policy acts as the policy does', () => {
-  test.each([
+  test.each<[string, Encoder, GoalForm?, BoxSpace?]>([
     ['single frames', new FirstPixels(SINGLE, false)],
+    ['the goal as it is', new FirstPixels(SINGLE, false), goalForm],
+    ['actions in the bounds of the env', new FirstPixels(SINGLE, false), differenceForm, boxSpace([2], -20, 300)],
     ['a window', new FirstPixels(WINDOW, false)],
     ['context', new FirstPixels(SINGLE, true)],
     ['a window, context and a tower for goals', new TwoTowers(WINDOW, true)],
     ['another unit', scaledEncoder(new TwoTowers(WINDOW, true), 2)],
-  ])('%s', async (_what, encoder) => {
-    const policy = agentPolicy(encoderRepresentation(encoder, 'top'), agent)
+  ])('%s', async (_what, encoder, form: GoalForm = differenceForm, actionSpace = boxSpace([2], -1, 1)) => {
+    const run = parts(encoder, form, actionSpace)
+    const policy = agentPolicy(run)
     await policy.begin({ images: { top: frame(90) }, state: new Float32Array(0) })
     const seen = [5, 6, 7, 8, 9, 10].map(frame)
     let expected = new Float32Array(0)
@@ -74,7 +82,7 @@ describe('the graph of a policy acts as the policy does', () => {
       const observation = { images: { top: image }, proprio: new Float32Array(0), state: new Float32Array(0) }
       expected = (await policy.act(observation as Observation)) as Float32Array<ArrayBuffer>
     }
-    const { inputs, action } = policyGraph(parts(encoder))
+    const { inputs, action } = policyGraph(run)
     const { window, takesContext } = encoder.spec
     expect(Object.keys(inputs)).toEqual(['frame', ...(takesContext ? ['start'] : []), 'goal'])
     const shown =

@@ -82,7 +82,7 @@ describe('parseConfig', () => {
   test.each([
     ['sed=1', 'config: unknown key sed; did you mean seed?'],
     ['replay.gama=0.9', 'config: unknown key replay.gama; did you mean replay.gamma?'],
-    ['goals.rewardscale=2', 'config: unknown key goals.rewardscale; did you mean goals.rewardScale?'],
+    ['goals.rewards.name=2', 'config: unknown key goals.rewards; did you mean goals.reward?'],
     [
       'representation.pretrain.frams=9',
       'config: unknown key representation.pretrain.frams; did you mean representation.pretrain.frames?',
@@ -99,10 +99,10 @@ describe('parseConfig', () => {
     ['training.steps=many', 'config: training.steps: expected number, got "many"'],
     ['training.steps=null', 'config: training.steps: expected number, got null'],
     ['agent=3', 'config: agent: expected object, got 3'],
-    ['goals.reward=pixel', 'config: goals.reward: expected one of "latent-distance"|"pixel-mse", got "pixel"'],
+    ['goals.reward=pixel', 'config: goals.reward: expected object, got "pixel"'],
     [
       'goals.relabel.kept=0.5',
-      'config: goals.relabel: expected shares that add up to 1, got {"kept":0.5,"prior":0.5,"future":0.3}',
+      'config: goals.relabel: expected shares that add up to 1, got {"kept":0.5,"source":0.5,"future":0.3}',
     ],
   ])('%s', (assignment, message) => {
     expect(messageFor(assignment)).toBe(message)

@@ -3,7 +3,7 @@ import { envs, makeEnv } from '../../envs/index.ts'
 import { ARM_LIFT_ID } from '../../envs/tasks/arm-lift.ts'
 import { ARM_PUSH_ID } from '../../envs/tasks/arm-push.ts'
 import { ARM_REACH_ID } from '../../envs/tasks/arm-reach.ts'
-import type { GoalEnv, Observation } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv, Observation } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { envContract } from '../contracts/env-cases.ts'
 
@@ -13,7 +13,7 @@ const IDS = [ARM_REACH_ID, ARM_PUSH_ID, ARM_LIFT_ID]
 type Play = (observation: Observation, goal: Float32Array) => Float32Array
 
 /** Whether an episode of `play` succeeds at any step. */
-async function succeeds(env: GoalEnv, seed: number, play: Play): Promise<boolean> {
+async function succeeds(env: SimulatedGoalEnv, seed: number, play: Play): Promise<boolean> {
   const { observation } = await env.reset({ seed })
   for (;;) {
     const { info, terminated, truncated } = await env.step(play(observation, env.goal))
@@ -22,12 +22,12 @@ async function succeeds(env: GoalEnv, seed: number, play: Play): Promise<boolean
   }
 }
 
-async function make(id: string, options: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
-  return (await makeEnv(id, { ...SMALL, ...options })) as GoalEnv
+async function make(id: string, options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
+  return (await makeEnv(id, { ...SMALL, ...options })) as SimulatedGoalEnv
 }
 
 /** The element of an observation's state that the task calls `name`. */
-function stateOf(env: GoalEnv, { state }: Observation, name: string): number {
+function stateOf(env: SimulatedGoalEnv, { state }: Observation, name: string): number {
   return state[env.spec.stateSpace.names!.indexOf(name)]!
 }
 

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { checkEnv } from '../../envs/check.ts'
 import { makeEnv } from '../../envs/index.ts'
-import type { Env, GoalEnv, Observation, StepResult } from '../../src/core/env.ts'
+import type { Env, SimulatedGoalEnv, Observation, StepResult } from '../../src/core/env.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import { whyOutside } from '../../src/core/spaces.ts'
 
-type Overrides = (base: GoalEnv) => Partial<GoalEnv>
+type Overrides = (base: SimulatedGoalEnv) => Partial<SimulatedGoalEnv>
 
 /** The push task with some of its members replaced. */
 async function broken(overrides: Overrides): Promise<Env> {
-  const base = (await makeEnv('armature/PushPuck-v0', { size: 16, supersample: 'off' })) as GoalEnv
+  const base = (await makeEnv('armature/PushPuck-v0', { size: 16, supersample: 'off' })) as SimulatedGoalEnv
   const replaced = overrides(base)
   return new Proxy(base, {
     get(target, key) {
@@ -20,7 +20,10 @@ async function broken(overrides: Overrides): Promise<Env> {
   })
 }
 
-function withObservation(base: GoalEnv, change: (observation: Observation) => Observation): Partial<GoalEnv> {
+function withObservation(
+  base: SimulatedGoalEnv,
+  change: (observation: Observation) => Observation,
+): Partial<SimulatedGoalEnv> {
   return {
     reset: async (options) => {
       const result = await base.reset(options)

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { discArenaExpert } from '../../envs/experts/disc-arena.ts'
 import { makeEnv } from '../../envs/index.ts'
-import type { GoalEnv } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { score } from './expert-score.ts'
 
 const QUICK = { size: 1, supersample: 'off' } as const
 
-function make(options: Readonly<Record<string, unknown>>): Promise<GoalEnv> {
-  return makeEnv('armature/DiscArena-v0', options) as Promise<GoalEnv>
+function make(options: Readonly<Record<string, unknown>>): Promise<SimulatedGoalEnv> {
+  return makeEnv('armature/DiscArena-v0', options) as Promise<SimulatedGoalEnv>
 }
 
 /** In turns, 0..1. */

@@ -3,7 +3,7 @@ import { makeEnv } from '../../envs/index.ts'
 import type { Clip, Footage } from '../../envs/look/clips.ts'
 import { colorClip, discsClip, textureClip, toGrey } from '../../envs/look/clips.ts'
 import { Distractor, distractorOption } from '../../envs/look/distractor.ts'
-import type { CameraEnv, GoalEnv } from '../../src/core/env.ts'
+import type { CameraEnv, SimulatedGoalEnv } from '../../src/core/env.ts'
 import { DISTRACTOR_ID } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 
@@ -20,9 +20,9 @@ const KINDS: readonly [string, object][] = [
   ['frames', { kind: 'frames', frames: FOOTAGE }],
 ]
 
-async function makePushPuck(distractor: unknown, options: object = {}): Promise<GoalEnv & CameraEnv> {
+async function makePushPuck(distractor: unknown, options: object = {}): Promise<SimulatedGoalEnv & CameraEnv> {
   const small = { size: SIZE, supersample: 'off' }
-  return (await makeEnv('armature/PushPuck-v0', { ...small, distractor, ...options })) as GoalEnv & CameraEnv
+  return (await makeEnv('armature/PushPuck-v0', { ...small, distractor, ...options })) as SimulatedGoalEnv & CameraEnv
 }
 
 function painted(clip: Clip, frame: number, size = SIZE): Uint8Array {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { HANDLE, HOOKED, MOST_OPEN_RAD, pointOnDoor, STOP_RAD } from '../../envs/tasks/door-layout.ts'
 import { DOOR_ID, makeDoor } from '../../envs/tasks/door.ts'
-import type { GoalEnv } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { whyOutside } from '../../src/core/spaces.ts'
 import { envContract } from '../contracts/env-cases.ts'
@@ -139,7 +139,7 @@ describe("the door's cameras", () => {
 })
 
 /** Moves a hooked hand along the arc of the handle towards `angle`; returns the last state. */
-async function pullTo(env: GoalEnv, from: Float32Array, angle: number, steps: number): Promise<Float32Array> {
+async function pullTo(env: SimulatedGoalEnv, from: Float32Array, angle: number, steps: number): Promise<Float32Array> {
   let state = from
   for (let i = 0; i < steps; i++) {
     const next = state[3]! + Math.max(-0.15, Math.min(0.15, angle - state[3]!))

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { pickPlaceExpert } from '../../envs/experts/pick-place.ts'
 import { makeEnv } from '../../envs/index.ts'
 import { CUBE, CUBE_BOX, CUBE_REACH_M, GOAL_HIGH_M, GOAL_LOW_M, JAW } from '../../envs/tasks/pick-place-layout.ts'
-import type { GoalEnv } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
 
-async function makePickPlace(options: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
-  return (await makeEnv('armature/PickPlace-v0', options)) as GoalEnv
+async function makePickPlace(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
+  return (await makeEnv('armature/PickPlace-v0', options)) as SimulatedGoalEnv
 }
 
 /** Without a camera to speak of, for tests of the physics. */

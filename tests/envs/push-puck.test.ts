@@ -10,13 +10,13 @@ import {
   PUCK_BOX,
   PUCK_GOAL_BOX,
 } from '../../envs/tasks/push-puck-layout.ts'
-import type { GoalEnv } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 
 const TOUCH_M = HAND.radiusM + PUCK.radiusM
 
-async function makePushPuck(options: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
-  return (await makeEnv('armature/PushPuck-v0', options)) as GoalEnv
+async function makePushPuck(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
+  return (await makeEnv('armature/PushPuck-v0', options)) as SimulatedGoalEnv
 }
 
 /** Without a camera to speak of, for tests of the physics. */
@@ -331,7 +331,7 @@ describe('the front camera', () => {
   })
 })
 
-async function walk(env: GoalEnv, state: Float32Array, x: number, y: number): Promise<void> {
+async function walk(env: SimulatedGoalEnv, state: Float32Array, x: number, y: number): Promise<void> {
   for (let i = 0; i < 30; i++) {
     const [dx, dy] = [(x - state[0]!) / 0.02, (y - state[1]!) / 0.02]
     await env.step(Float32Array.of(Math.max(-1, Math.min(1, dx)), Math.max(-1, Math.min(1, dy))))

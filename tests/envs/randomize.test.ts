@@ -6,7 +6,7 @@ import type { RandomizeOptions } from '../../envs/look/randomize.ts'
 import { loadPhysics } from '../../envs/world/engine.ts'
 import { createWorld } from '../../envs/world/physics-world.ts'
 import { scaleDynamics } from '../../envs/world/scale-dynamics.ts'
-import type { CameraEnv, Env, GoalEnv, Info } from '../../src/core/env.ts'
+import type { CameraEnv, Env, SimulatedGoalEnv, Info } from '../../src/core/env.ts'
 import { isGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 
@@ -22,7 +22,7 @@ const EVERYTHING: RandomizeOptions = {
 }
 const PUSH = Float32Array.of(0.1, 1)
 
-type SceneEnv = GoalEnv & CameraEnv
+type SceneEnv = SimulatedGoalEnv & CameraEnv
 
 async function makePushPuck(randomize: RandomizeOptions, options: object = {}): Promise<SceneEnv> {
   return (await makeEnv('armature/PushPuck-v0', { size: 32, supersample: 'off', randomize, ...options })) as SceneEnv
@@ -192,7 +192,7 @@ describe('randomisation', () => {
     ])
     const plain = await makeEnv('armature/PushPuck-v0', { size: 32, supersample: 'off' })
     await plain.reset({ seed: 1 })
-    expect(await env.saveState()).toEqual(await (plain as GoalEnv).saveState())
+    expect(await env.saveState()).toEqual(await (plain as SimulatedGoalEnv).saveState())
     await env.close()
     await plain.close()
     const attempt = (randomize: object): Promise<unknown> => makePushPuck(randomize)

@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { reacherExpert } from '../../envs/experts/reacher.ts'
 import { makeEnv } from '../../envs/index.ts'
 import { reacherAngles } from '../../envs/tasks/reacher.ts'
-import type { GoalEnv } from '../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { score } from './expert-score.ts'
 
 const QUICK = { size: 1, supersample: 'off' } as const
 
-function make(options: Readonly<Record<string, unknown>>): Promise<GoalEnv> {
-  return makeEnv('armature/Reacher-v0', options) as Promise<GoalEnv>
+function make(options: Readonly<Record<string, unknown>>): Promise<SimulatedGoalEnv> {
+  return makeEnv('armature/Reacher-v0', options) as Promise<SimulatedGoalEnv>
 }
 
 describe('reacherAngles', () => {

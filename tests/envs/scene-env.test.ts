@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
 import { PUCK } from '../../envs/tasks/push-puck-layout.ts'
-import type { CameraEnv, GoalEnv } from '../../src/core/env.ts'
+import type { CameraEnv, SimulatedGoalEnv } from '../../src/core/env.ts'
 import { isCameraEnv } from '../../src/core/env.ts'
 
-async function makePushPuck(options: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv & CameraEnv> {
-  const env = (await makeEnv('armature/PushPuck-v0', options)) as GoalEnv
+async function makePushPuck(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv & CameraEnv> {
+  const env = (await makeEnv('armature/PushPuck-v0', options)) as SimulatedGoalEnv
   if (!isCameraEnv(env)) throw new Error('it has no cameras')
   return env
 }

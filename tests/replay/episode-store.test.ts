@@ -95,3 +95,54 @@ describe('episode store', () => {
     expect(() => store.frameAt(0)).toThrow(ArmatureError)
   })
 })
+
+describe('the start of an episode', () => {
+  const filled = (): EpisodeStore => {
+    const plans = [2, 5, 3].map((length) => ({ length, terminated: false }))
+    return filledStore(plans, 6, 4)
+  }
+  const startsOf = (store: EpisodeStore): unknown[] =>
+    positions(store).map((p) => {
+      const { features, frame } = store.startOf(p)
+      return [...features, ...frame!]
+    })
+
+  test('is known for as long as any of the episode is stored, also where the ring has overwritten it', () => {
+    const store = filled()
+    // Of 3 + 6 + 4 observations the last 6 are left: the second episode lost its first four.
+    expect(startsOf(store)).toEqual([
+      [1, 0, 10, 10, 10, 10],
+      [1, 0, 10, 10, 10, 10],
+      ...Array.from({ length: 4 }, () => [2, 0, 20, 20, 20, 20]),
+    ])
+  })
+
+  test('is saved, restored, and encoded anew with the rest', async () => {
+    const store = new EpisodeStore(filled().options)
+    store.restore(filled().save())
+    expect(startsOf(store)).toEqual(startsOf(filled()))
+    await store.reencode(async (frames, count) =>
+      Float32Array.from({ length: 2 * count }, (_, i) => frames[(i >> 1) * 4]!),
+    )
+    expect([...store.startOf(store.oldest).features]).toEqual([10, 10])
+  })
+})
+
+test.each([
+  ['capacity', 0],
+  ['capacity', 1],
+  ['capacity', NaN],
+  ['capacity', 2.5],
+  ['capacity', Infinity],
+  ['capacity', -3],
+  ['featureSize', 0],
+  ['featureSize', NaN],
+  ['actionSize', 0],
+  ['frameSize', -1],
+  ['frameSize', 1.5],
+])('a store with %s %d is refused in one line', (name, value) => {
+  const options = { capacity: 10, featureSize: 2, actionSize: 1, frameSize: 0, [name]: value }
+  expect(() => new EpisodeStore(options)).toThrow(
+    new RegExp(`^replay ${name}: expected a whole number >= \\d, got ${value}$`),
+  )
+})

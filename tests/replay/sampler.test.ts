@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { Rng } from '../../src/core/rng.ts'
 import type { RelabelMix } from '../../src/replay/relabel.ts'
 import { relabelGoals } from '../../src/replay/relabel.ts'
-import { latentDistanceReward, pixelMseReward } from '../../src/replay/rewards.ts'
+import { differenceForm } from '../../src/compose/goal-forms.ts'
+import { latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
 import { sampleTransitions } from '../../src/replay/sampler.ts'
 import { filledStore } from './helpers.ts'
 
@@ -68,9 +69,9 @@ describe('hindsight relabelling', () => {
     4,
   )
 
-  test('rows are [kept | prior | future] in the asked shares; future goals were achieved later in the same episode', () => {
+  test('rows are [kept | source | future] in the asked shares; future goals were achieved later in the same episode', () => {
     const positions = Array.from({ length: 200 }, (_, i) => [0, 1, 2, 3, 4, 6, 7][i % 7]!)
-    const goals = relabelGoals(store, positions, { kept: 0.25, prior: 0.25, future: 0.5 }, source, new Rng(3))
+    const goals = relabelGoals(store, positions, { kept: 0.25, source: 0.25, future: 0.5 }, source, new Rng(3))
     positions.forEach((position, row) => {
       const [a, b] = goals.features.subarray(2 * row, 2 * row + 2)
       const [episode, step] = store.featuresAt(position)
@@ -88,10 +89,10 @@ describe('hindsight relabelling', () => {
   })
 
   test.each<[string, RelabelMix]>([
-    ['kept', { kept: 1, prior: 0, future: 0 }],
-    ['future', { kept: 0, prior: 0, future: 1 }],
+    ['kept', { kept: 1, source: 0, future: 0 }],
+    ['future', { kept: 0, source: 0, future: 1 }],
   ])('rewards are recomputed against the goal of the row (%s)', (name, mix) => {
-    const goals = { mix, source, reward: latentDistanceReward(2) }
+    const goals = { mix, source, reward: latentDistanceReward(2), form: differenceForm }
     const batch = sampleTransitions(store, 100, { gamma, nStep: 1 }, new Rng(4), goals)
     for (let row = 0; row < batch.size; row++) {
       const [a, b, wayA, wayB] = batch.observation.subarray(4 * row, 4 * row + 4) as unknown as Row
@@ -112,6 +113,7 @@ describe('hindsight relabelling', () => {
         featureSize: 0,
         reached: new Float32Array(0),
         goals: new Float32Array(0),
+        times: Int32Array.of(1),
         reachedFrame: () => Uint8Array.of(0, 255, 0, 0),
         goalFrame: () => Uint8Array.of(255, 255, 0, 0),
       },

@@ -4,6 +4,7 @@ import type { Encoder } from '../../src/core/encoder.ts'
 import type { EnvState, GoalEnv, Observation, StepResult } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { boxSpace, imageSpace } from '../../src/core/spaces.ts'
+import { differenceForm } from '../../src/compose/goal-forms.ts'
 import { scaledEncoder } from '../../src/compose/scaled-encoder.ts'
 import { evaluatePolicy } from '../../src/evaluate/policy.ts'
 import { embedEpisodes, encoderEmbedder } from '../../src/evaluate/report/embed.ts'
@@ -74,8 +75,14 @@ async function shown(encoder: Encoder): Promise<{ features: number[][]; goals: n
     return new Float32Array(1)
   }
   const agent = { spec: { name: 'recording' }, act } as unknown as Agent
-  const policy = agentPolicy(encoderRepresentation(encoder, 'top'), agent)
-  await evaluatePolicy(new MarkedEnv(), policy, { episodes: 2, firstSeed: 1 })
+  const env = new MarkedEnv()
+  const policy = agentPolicy({
+    env,
+    representation: encoderRepresentation(encoder, 'top'),
+    agent,
+    form: differenceForm,
+  })
+  await evaluatePolicy(env, policy, { episodes: 2, firstSeed: 1 })
   const features = inputs.map((input) => input.slice(0, latentSize))
   const goals = inputs.map((input, i) => input.slice(latentSize).map((way, k) => way + features[i]![k]!))
   return { features, goals }

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { ActMode, Agent, TransitionBatch } from '../../src/core/agent.ts'
-import type { EnvState, SimulatedEnv, StepResult } from '../../src/core/env.ts'
-import type { GoalSource } from '../../src/core/goals.ts'
+import type { Env, EnvState, SimulatedEnv, StepResult } from '../../src/core/env.ts'
+import type { GoalReward, GoalSource } from '../../src/core/goals.ts'
+import type { Learner } from '../../src/core/learner.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
-import { latentDistanceReward } from '../../src/replay/rewards.ts'
-
+import { differenceForm } from '../../src/compose/goal-forms.ts'
+import { latentDistanceReward } from '../../src/compose/goal-rewards.ts'
+import { agentLearner } from '../../src/run/learners.ts'
 import { proprioRepresentation } from '../../src/run/representation.ts'
 import type { TrainerHooks, TrainerSchedule } from '../../src/run/trainer.ts'
 import { Trainer } from '../../src/run/trainer.ts'
@@ -99,13 +101,12 @@ const normalGoals: GoalSource = {
 const schedule: TrainerSchedule = {
   steps: 60,
   learningStarts: 10,
-  batchSize: 8,
-  updateEvery: 2,
-  updates: 3,
   logEvery: 20,
   evalEvery: 25,
   checkpointEvery: 30,
 }
+
+const paid = { reward: latentDistanceReward(1), form: differenceForm }
 
 function createTrainer(
   overrides: Partial<TrainerSchedule> = {},
@@ -114,13 +115,12 @@ function createTrainer(
   const env = new CountingEnv()
   const agent = new CountingAgent()
   const store = new EpisodeStore({ capacity: 40, featureSize: 2, actionSize: 1, frameSize: 0 })
-  const source = normalGoals
-  const goals = {
-    exploration: source,
-    sampling: { mix: { kept: 0.25, prior: 0.25, future: 0.5 }, source, reward: latentDistanceReward(1) },
-  }
-  const parts = { env, representation: proprioRepresentation(env), agent, store, sampling: { gamma: 0.9, nStep: 2 } }
-  const trainer = new Trainer(withGoals ? { ...parts, goals } : parts, { ...schedule, ...overrides }, new Rng(5))
+  const sampling = { mix: { kept: 0.25, source: 0.25, future: 0.5 }, source: normalGoals, ...paid }
+  const goals = withGoals ? { goals: sampling } : {}
+  const turns = { startsAt: schedule.learningStarts, every: 2, updates: 3, batchSize: 8 }
+  const learner = agentLearner(agent, store, { ...turns, sampling: { gamma: 0.9, nStep: 2 }, ...goals }, new Rng(6))
+  const parts = { env, representation: proprioRepresentation(env), agent, store, learners: [learner], ...goals }
+  const trainer = new Trainer(parts, { ...schedule, ...overrides }, new Rng(5))
   return { env, agent, store, trainer }
 }
 
@@ -207,4 +207,158 @@ describe('the trainer', () => {
     expect(await trainer.run({ ...hooks, progress: (step) => void hooks.progress(step) }, abort.signal)).toBe(false)
     expect([trainer.step, env.actions.length]).toEqual([17, 17])
   })
+})
+
+describe('an env that cannot be saved', () => {
+  /** A {@link CountingEnv} as a robot is: it cannot be brought back to where it was. */
+  function createRobotTrainer(overrides: Partial<TrainerSchedule> = {}): ReturnType<typeof createTrainer> {
+    const made = createTrainer()
+    const { env } = made
+    const robot: Env = {
+      spec: env.spec,
+      reset: (options) => env.reset(options),
+      step: (action) => env.step(action),
+      render: () => env.render(),
+      close: () => env.close(),
+    }
+    const representation = proprioRepresentation(robot)
+    const parts = { env: robot, representation, agent: made.agent, store: made.store, learners: [] }
+    return { ...made, trainer: new Trainer(parts, { ...schedule, ...overrides }, new Rng(5)) }
+  }
+
+  test('is evaluated and saved between two episodes', async () => {
+    const { trainer } = createRobotTrainer()
+    const hooks = recordingHooks()
+    await trainer.run(hooks)
+    // Asked for at 25, 50 and 30, 60; an episode lasts 7 steps, and the last one is cut.
+    expect(hooks.evaluations).toEqual([28, 56, 60])
+    expect(hooks.checkpoints).toEqual([35, 60])
+  })
+
+  test('refuses to be saved within an episode, and leaves it when it is stopped', async () => {
+    const { trainer } = createRobotTrainer()
+    const abort = new AbortController()
+    const saved: unknown[] = []
+    const hooks = {
+      ...recordingHooks(),
+      progress: (step: number) => {
+        if (step === 10) saved.push(trainer.save().catch((error: unknown) => error))
+        if (step === 11) abort.abort()
+      },
+    }
+    expect(await trainer.run(hooks, abort.signal)).toBe(false)
+    expect(await saved[0]).toMatchObject({ code: 'unsupported-op' })
+    expect((await trainer.save()).json.env).toBeNull()
+  })
+})
+
+describe('learners', () => {
+  const learnerOf = (parts: Partial<Learner>): Learner => ({
+    name: 'other',
+    startsAt: 0,
+    every: 10,
+    updates: 2,
+    rng: new Rng(1),
+    step: async () => ({}),
+    ...parts,
+  })
+  const trainerWith = (learners: readonly Learner[], store = filledStoreOf()): Trainer => {
+    const env = new CountingEnv()
+    const representation = proprioRepresentation(env)
+    return new Trainer({ env, representation, agent: new CountingAgent(), store, learners }, schedule, new Rng(5))
+  }
+  const filledStoreOf = (): EpisodeStore =>
+    new EpisodeStore({ capacity: 100, featureSize: 2, actionSize: 1, frameSize: 0 })
+
+  test('have their turns in order, from their start on', async () => {
+    const turns: string[] = []
+    const note = (name: string) => async (): Promise<{}> => (turns.push(name), {})
+    const first = learnerOf({ name: 'a', startsAt: 25, every: 10, step: note('a') })
+    const second = learnerOf({ name: 'b', startsAt: 40, every: 20, updates: 1, step: note('b') })
+    const after = async (): Promise<void> => void turns.push('after b')
+    await trainerWith([first, { ...second, after }]).run({ log: () => {} })
+    expect(turns).toEqual(['a', 'a', 'a', 'a', 'b', 'after b', 'a', 'a', 'a', 'a', 'b', 'after b'])
+  })
+
+  test('that wrote the features of the replay anew are seen by the agent at once', async () => {
+    const store = filledStoreOf()
+    const after = async (): Promise<void> => {
+      store.featuresAt(store.end - 1).fill(77)
+    }
+    const agent = new CountingAgent()
+    const seen: number[][] = []
+    const act = agent.act.bind(agent)
+    agent.act = async (observations, count, mode) => (seen.push([...observations]), act(observations, count, mode))
+    const env = new CountingEnv()
+    const parts = { env, representation: proprioRepresentation(env), agent, store, learners: [learnerOf({ after })] }
+    await new Trainer(parts, { ...schedule, steps: 21 }, new Rng(5)).run({ log: () => {} })
+    // Step 21 is taken from the observation of step 20.
+    expect(seen.at(-1)).toEqual([77, 77])
+  })
+
+  test.each<[string, Partial<Learner>, string]>([
+    ['every 0', { every: 0 }, 'every of learner other: expected a whole number >= 1, got 0'],
+    ['every NaN', { every: NaN }, 'got NaN'],
+    ['updates -1', { updates: -1 }, 'updates of learner other: expected a whole number >= 0, got -1'],
+    ['startsAt 0.5', { startsAt: 0.5 }, 'startsAt of learner other: expected a whole number >= 0, got 0.5'],
+  ])('with %s are refused', (_what, parts, message) => {
+    expect(() => trainerWith([learnerOf(parts)])).toThrow(message)
+  })
+
+  test('have names of their own', () => {
+    expect(() => trainerWith([learnerOf({}), learnerOf({})])).toThrow('a name of its own for each, got other, other')
+  })
+})
+
+test.each<[string, number]>([
+  ['steps', 0],
+  ['steps', NaN],
+  ['steps', 2.5],
+  ['steps', Infinity],
+  ['learningStarts', -1],
+  ['learningStarts', NaN],
+  ['logEvery', 0],
+  ['logEvery', NaN],
+  ['evalEvery', -5],
+  ['evalEvery', 0],
+  ['checkpointEvery', 0],
+  ['checkpointEvery', 1.5],
+])('a schedule with %s %d is refused in one line', (name, value) => {
+  expect(() => createTrainer({ [name]: value })).toThrow(
+    new RegExp(`^${name}: expected a whole number [^;]*, got ${value}$`),
+  )
+})
+
+test('a goal is drawn for the start of its episode, and a reward is told the time within it', async () => {
+  const starts: number[][] = []
+  const source: GoalSource = {
+    name: 'spy',
+    sample: (_rng, start) => {
+      starts.push([...start!.features])
+      return { features: new Float32Array(2) }
+    },
+  }
+  const reward: GoalReward = {
+    name: 'time',
+    needsFrames: false,
+    compute: ({ times }, rewards) => rewards.set(times),
+  }
+  const env = new CountingEnv()
+  const agent = new CountingAgent()
+  const store = new EpisodeStore({ capacity: 100, featureSize: 2, actionSize: 1, frameSize: 0 })
+  const goals = { mix: { kept: 0, source: 1, future: 0 }, source, reward, form: differenceForm }
+  const turns = { startsAt: 20, every: 20, updates: 1, batchSize: 50, sampling: { gamma: 1, nStep: 1 }, goals }
+  const learners = [agentLearner(agent, store, turns, new Rng(6))]
+  const parts = { env, representation: proprioRepresentation(env), agent, store, learners, goals }
+  await new Trainer(parts, { ...schedule, steps: 21 }, new Rng(5)).run({ log: () => {} })
+  // Collected: 1 to 7 in each episode.
+  const collected = Array.from({ length: 14 }, (_, i) => store.rewardAt(i + Math.floor(i / 7)))
+  expect(collected).toEqual([1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4, 5, 6, 7])
+  const batch = agent.batches[0]!
+  for (let row = 0; row < batch.size; row++) {
+    const [seed, step] = batch.observation.subarray(4 * row, 4 * row + 2)
+    expect(batch.reward[row]).toBe(step! + 1)
+    // After those of the three episodes: one draw for each row, at the start of the row's episode.
+    expect(starts[3 + row]).toEqual([seed, 0])
+  }
 })

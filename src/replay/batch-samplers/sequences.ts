@@ -1,5 +1,5 @@
+import { requireWhole } from '../../core/checks.ts'
 import type { EpisodeBatch, FrameTupleBatch, GraspTripletBatch, PixelTransitionBatch } from '../../core/batches.ts'
-import { ArmatureError } from '../../core/errors.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { EpisodeSource } from '../episode-source.ts'
 import type { FrameOptions } from './frame-rows.ts'
@@ -178,9 +178,4 @@ function copyWindows(rows: FrameRows, { episodes, times }: Positions, length: nu
   for (let i = 0; i < episodes.length; i++) {
     for (let k = 0; k < length; k++) rows.copy(i * length + k, episodes[i]!, times[i]! + k * stride)
   }
-}
-
-function requireWhole(what: string, value: number, least: number): void {
-  if (Number.isInteger(value) && value >= least) return
-  throw new ArmatureError('bad-argument', what, { expected: `a whole number >= ${least}`, got: String(value) })
 }

@@ -14,7 +14,7 @@ import { withUsualStrength } from '../../../envs/robots/usual-strength.ts'
 import { makeArmReach } from '../../../envs/tasks/arm-reach.ts'
 import { loadPhysics } from '../../../envs/world/engine.ts'
 import { createWorld } from '../../../envs/world/physics-world.ts'
-import type { GoalEnv } from '../../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../../src/core/env.ts'
 import { Rng } from '../../../src/core/rng.ts'
 
 const FIXTURES = fileURLToPath(new URL('fixtures/', import.meta.url))
@@ -207,7 +207,7 @@ describe('fitArm', async () => {
 })
 
 describe("ArmReach with a robot of one's own", () => {
-  const make = (robot: string, more: Record<string, string> = {}): Promise<GoalEnv> =>
+  const make = (robot: string, more: Record<string, string> = {}): Promise<SimulatedGoalEnv> =>
     makeArmReach({ robot, size: 1, supersample: 'off', ...more })
 
   it.each([[SEVEN, 'tool'], ...FOREIGN.map((path) => [path, undefined] as const)] as const)(

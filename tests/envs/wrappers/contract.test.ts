@@ -7,12 +7,17 @@ import {
   observationNoise,
   timeLimit,
 } from '../../../envs/wrappers/index.ts'
-import type { GoalEnv } from '../../../src/core/env.ts'
+import type { SimulatedGoalEnv } from '../../../src/core/env.ts'
 import { envContract } from '../../contracts/env-cases.ts'
 import { meanColors } from './mean-colors.ts'
 
-async function push(physics = 'auto'): Promise<GoalEnv> {
-  return (await makeEnv('armature/PushPuck-v0', { size: 16, supersample: 'off', start: 'random', physics })) as GoalEnv
+async function push(physics = 'auto'): Promise<SimulatedGoalEnv> {
+  return (await makeEnv('armature/PushPuck-v0', {
+    size: 16,
+    supersample: 'off',
+    start: 'random',
+    physics,
+  })) as SimulatedGoalEnv
 }
 
 /** Images that differ from the exact ones by less than the battery's measure of a goal image allows. */

@@ -8,14 +8,14 @@ import {
   observationNoise,
   timeLimit,
 } from '../../../envs/wrappers/index.ts'
-import type { Env, EnvState, GoalEnv, SimulatedEnv } from '../../../src/core/env.ts'
+import type { Env, EnvState, SimulatedGoalEnv, SimulatedEnv } from '../../../src/core/env.ts'
 import { isGoalEnv, isSimulatedEnv } from '../../../src/core/env.ts'
 import { Rng } from '../../../src/core/rng.ts'
 import { makeEnv as makeOddEnv } from '../vector/odd-envs.ts'
 import { meanColors } from './mean-colors.ts'
 
-async function push(options: Readonly<Record<string, unknown>> = {}): Promise<GoalEnv> {
-  return (await makeEnv('armature/PushPuck-v0', { size: 8, supersample: 'off', ...options })) as GoalEnv
+async function push(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
+  return (await makeEnv('armature/PushPuck-v0', { size: 8, supersample: 'off', ...options })) as SimulatedGoalEnv
 }
 
 async function pendulum(): Promise<SimulatedEnv> {
@@ -64,7 +64,7 @@ describe('wrapped envs', () => {
     expect(() => frameStack(env, 1.5)).toThrow(/integer from 1/)
     expect(() => actionNoise(env, -1)).toThrow(/from 0 to 1/)
     expect(() => observationNoise(env, { proprio: Number.NaN })).toThrow(/from 0 to 1/)
-    expect(() => latentGoal(env as GoalEnv, { encode: meanColors })).toThrow(/camera/)
+    expect(() => latentGoal(env as SimulatedGoalEnv, { encode: meanColors })).toThrow(/camera/)
   })
 })
 
