@@ -118,14 +118,14 @@ export abstract class TrainedEncoder<K extends BatchKind> extends TensorEncoder<
   readonly features: FeatureNetwork
   /** Features and heads: all that the loss is differentiated by. */
   protected readonly weights: ParameterGroup
-  protected readonly rng: Rng
+  readonly #rng: Rng
   readonly #adam: Adam
   readonly #update: Program<string, string>
   readonly #evaluate: Program<string, string>
 
   constructor(spec: EncoderSpec<K>, { features, heads = [], learningRate }: Networks, rng: Rng) {
     super(spec)
-    this.rng = rng
+    this.#rng = rng
     const drawn = rng.split('weights')
     const parameters = this.own(new Parameters(features.parameters, drawn))
     const headSpecs = heads.flatMap((head) => head.parameters)
@@ -189,6 +189,6 @@ export abstract class TrainedEncoder<K extends BatchKind> extends TensorEncoder<
   }
 
   #inputs(batch: Batches[K], purpose: 'update' | 'evaluate'): Record<string, NdArray> {
-    return this.inputs(batch, purpose, this.rng.split(`${purpose}/${this.step}`))
+    return this.inputs(batch, purpose, this.#rng.split(`${purpose}/${this.step}`))
   }
 }

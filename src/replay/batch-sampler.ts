@@ -57,6 +57,30 @@ const SAMPLERS: {
   'grasp-triplets': graspTripletSampler,
 }
 
+const FRAME = ['camera', 'augment'] as const
+const SEQUENCE = [...FRAME, 'augmentTogether'] as const
+const OPTION_NAMES: { readonly [K in BatchKind]: readonly (keyof BatchOptions[K])[] } = {
+  frames: FRAME,
+  'augmented-pairs': FRAME,
+  'frame-tuples': [...SEQUENCE, 'length', 'stride'],
+  'multi-view': ['cameras', 'augment'],
+  transitions: SEQUENCE,
+  episodes: [...SEQUENCE, 'length'],
+  context: FRAME,
+  'grasp-triplets': [...SEQUENCE, 'outcomeCamera'],
+}
+
+/** Options come from encoders and from the command line, untyped. */
+function requireKnown(kind: BatchKind, options: object): void {
+  const known: readonly string[] = OPTION_NAMES[kind]
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  throw new ArmatureError('bad-argument', `batches of ${kind}`, {
+    expected: `options ${known.join(', ')}`,
+    got: `"${unknown}"`,
+  })
+}
+
 /**
  * Makes a sampler of batches of `kind` from `source`, which may change between batches: a replay that grows, a window over a dataset
  * that moves on. All randomness comes from `rng`, so its state is the sampler's.
@@ -66,7 +90,7 @@ const SAMPLERS: {
  * const { frames } = sampler.sample(32)
  *
  * @throws ArmatureError `not-found` for a camera that the source lacks; `bad-shape` for cameras whose frames differ in shape;
- *   `bad-argument` for lengths, strides and augmentations that make no sense.
+ *   `bad-argument` for options that the kind does not have, and lengths, strides and augmentations that make no sense.
  */
 export function makeSampler<K extends BatchKind>(
   kind: K,
@@ -74,6 +98,7 @@ export function makeSampler<K extends BatchKind>(
   options: BatchOptions[K],
   rng: Rng,
 ): BatchSampler<K> {
+  requireKnown(kind, options)
   const { frameShape, draw } = SAMPLERS[kind](source, options, rng)
   const sample = (count: number): Batches[K] => {
     if (!Number.isInteger(count) || count < 1) {

@@ -235,6 +235,14 @@ describe('options that make no sense', () => {
     expect(make).toThrow(text)
   })
 
+  test('an option that the kind does not have is named, with those that it has', () => {
+    const misspelt = { lenght: 3 } as unknown as BatchOptions['frame-tuples']
+    expect(() => sampler('frame-tuples', misspelt)).toThrow(
+      'options camera, augment, augmentTogether, length, stride, got "lenght"',
+    )
+    expect(() => sampler('frames', { stride: 2 } as BatchOptions['frames'])).toThrow('got "stride"')
+  })
+
   test('cameras whose frames differ in shape are no views of one batch', () => {
     const spec = { ...FAKE_SPEC, cameras: { scene: imageSpace(4, 5), outcome: imageSpace(5, 5) } }
     const uneven = new EpisodeSet(spec, [fakeEpisode(0, 3, spec)])
