@@ -8,7 +8,7 @@ export interface TransitionBatch {
   readonly observation: Float32Array
   /** [B, actionSize], as executed, in [-1, 1] */
   readonly action: Float32Array
-  /** [B], for n-step batches the discounted sum of the n rewards */
+  /** [B]; in n-step batches the discounted sum of the n rewards */
   readonly reward: Float32Array
   /** [B, observationSize], the observation to bootstrap from */
   readonly nextObservation: Float32Array
@@ -26,8 +26,8 @@ export interface AgentSpec {
 }
 
 /**
- * A learner that acts on vectors. It never sees pixels, goals or an env: a goal-conditioned agent is given the observation
- * and the way to the goal in one vector.
+ * A learner that acts on vectors. It never sees pixels, goals or an env: a goal-conditioned agent gets the observation and the way
+ * to the goal in one vector.
  *
  * Errors: `bad-shape` when a batch does not match `spec`; `bad-value` for NaN in a batch, before any weight changes.
  */
@@ -37,14 +37,14 @@ export interface Agent {
   act(observations: Float32Array, count: number, mode: ActMode): Promise<Float32Array>
   /** One update of everything that learns; scalars under the names in `docs/metrics.md`. */
   update(batch: TransitionBatch): Promise<Metrics>
-  /** Weights, optimisers and the agent's own random stream by name; `restore` takes what `save` gave. */
+  /** Weights, optimiser state and the agent's own random stream, by name; `restore` takes what `save` returned. */
   save(): NamedArrays
   restore(arrays: NamedArrays): void
   dispose(): void
 }
 
 /**
- * What every agent asks of a batch before it learns from it.
+ * Checks a batch before an agent learns from it.
  * @throws ArmatureError `bad-shape` or `bad-value` that names the field.
  */
 export function checkTransitions({ name, observationSize, actionSize }: AgentSpec, batch: TransitionBatch): void {
@@ -71,7 +71,7 @@ export function checkTransitions({ name, observationSize, actionSize }: AgentSpe
 }
 
 /**
- * What every agent asks of the observations that it is to act on: a robot must not move on NaN.
+ * Checks observations before an agent acts on them: a robot must not move on NaN.
  * @throws ArmatureError `bad-shape` or `bad-value`.
  */
 export function checkObservations({ name, observationSize }: AgentSpec, data: Float32Array, count: number): void {

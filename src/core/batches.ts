@@ -1,4 +1,4 @@
-/** What encoders learn from: one kind of batch each, drawn by `src/replay` from a replay or a dataset alike. */
+/** The batches that encoders learn from. `src/replay` draws them from a replay or a dataset. */
 
 /** uint8 frames [count, height, width, channels], row-major. */
 export interface FrameBatch {
@@ -14,7 +14,7 @@ export interface AugmentedPairBatch {
   readonly second: Uint8Array
 }
 
-/** `count` runs of `length` frames, each `stride` observations after the one before, from one episode a run. */
+/** `count` runs of `length` frames. The frames of a run are from one episode and `stride` observations apart. */
 export interface FrameTupleBatch {
   readonly count: number
   readonly length: number
@@ -23,7 +23,7 @@ export interface FrameTupleBatch {
   readonly frames: Uint8Array
   /** Episode of each run, [count]. */
   readonly episodes: Int32Array
-  /** Observation of its episode that each frame is, [count, length]. */
+  /** Number of each frame's observation in its episode, [count, length]. */
   readonly times: Int32Array
 }
 
@@ -38,7 +38,7 @@ export interface MultiViewBatch {
   readonly times: Int32Array
 }
 
-/** Steps as pixels: what an encoder that learns from rewards and dynamics takes. */
+/** Steps in pixels, for encoders that learn from rewards and dynamics. */
 export interface PixelTransitionBatch {
   readonly count: number
   /** uint8 [count, height, width, channels], before and after the step */
@@ -54,7 +54,7 @@ export interface PixelTransitionBatch {
   readonly times: Int32Array
 }
 
-/** Windows of `length` observations with the `length - 1` steps between them, never across an episode's border. */
+/** Windows of `length` observations and the `length - 1` steps between them. A window never crosses the border of an episode. */
 export interface EpisodeBatch {
   readonly count: number
   readonly length: number
@@ -69,7 +69,7 @@ export interface EpisodeBatch {
   readonly starts: Int32Array
 }
 
-/** A frame with the first frame of its episode: what is the same throughout it, and what moved (CC-VAE). */
+/** A frame and the first frame of its episode, which shows what stays the same (CC-VAE). */
 export interface ContextBatch {
   readonly count: number
   /** uint8 [count, height, width, channels] */

@@ -2,7 +2,7 @@ import type { BoxSpace } from './spaces.ts'
 
 /** What all episodes of a dataset share. */
 export interface DatasetSpec {
-  /** Env or robot that it was recorded from, e.g. `armature/PushPuck-v0`. */
+  /** The env or robot it was recorded from, e.g. `armature/PushPuck-v0`. */
   readonly source: string
   readonly fps: number
   /** RGB cameras by name, uint8 [height, width, 3]. */
@@ -17,23 +17,23 @@ export interface DatasetSpec {
 
 /** What is known of an episode without reading its frames. */
 export interface EpisodeInfo {
-  /** Number in its dataset, from 0. */
+  /** Number in the dataset, from 0. */
   readonly index: number
-  /** Observations: one more than the steps between them. */
+  /** Number of observations: one more than there are steps. */
   readonly length: number
-  /** Whether the task itself ended it; else time ran out or the recording stopped. */
+  /** Whether the task ended the episode. Otherwise time ran out or the recording stopped. */
   readonly terminated: boolean
-  /** Of the last step; undefined where it was not recorded. */
+  /** Success at the last step; undefined where it was not recorded. */
   readonly success?: boolean
   /** Seed of the reset, where a simulator made it. */
   readonly seed?: number
-  /** What acted, e.g. `scripted`, `random`, `adversarial`: the class by which measures tell episodes apart. */
+  /** Who acted, e.g. `scripted`, `random`, `adversarial`. Measures group episodes by it. */
   readonly policy: string
   /** Ids of the objects that can be seen, for splits by object. */
   readonly objects: readonly number[]
   /** Which distractor is shown behind the scene, if any. */
   readonly distractor?: string
-  /** What this episode was to reach, a point of the goal space. */
+  /** The episode's goal, a point of the goal space. */
   readonly goal?: Float32Array
 }
 
@@ -50,16 +50,16 @@ export interface EpisodeData {
   readonly actions: Float32Array
   /** [length - 1] */
   readonly rewards: Float32Array
-  /** What the cameras would see at the goal, by camera, uint8 [height, width, 3], where it was recorded. */
+  /** Goal images by camera, uint8 [height, width, 3], where they were recorded. */
   readonly goalImages?: Readonly<Record<string, Uint8Array>>
 }
 
-/** Recorded episodes on disk: their list is in memory, their frames are read one episode at a time. */
+/** Recorded episodes on disk. Their list is in memory; their frames are read one episode at a time. */
 export interface Dataset {
   readonly path: string
   readonly spec: DatasetSpec
   readonly episodes: readonly EpisodeInfo[]
-  /** What is wrong with files that could not be read, one line each; their episodes are not in `episodes`. */
+  /** One line for each file that could not be read. Its episodes are not in `episodes`. */
   readonly problems: readonly string[]
   /** @param cameras those to decode; default all. @throws ArmatureError `corrupt-file` that names the file. */
   readEpisode(index: number, cameras?: readonly string[]): Promise<EpisodeData>

@@ -13,7 +13,7 @@ export interface EncoderInput {
   readonly context?: Uint8Array
 }
 
-/** How many frames an encoder looks at to place one moment: those at t, t - stride, t - 2 stride, ... */
+/** The frames that make one input: those at t, t - stride, t - 2 stride, ... */
 export interface FrameWindow {
   /** 1: the moment's own frame alone. */
   readonly frames: number
@@ -77,7 +77,7 @@ export function goalInput(spec: InputSpec, goal: Uint8Array, start: Uint8Array |
 }
 
 /**
- * What every encoder asks of its input.
+ * Checks the input of an encoder.
  * @throws ArmatureError `bad-shape` for frames or context of another size, `bad-argument` where context is missing.
  */
 export function checkInput(spec: InputSpec, { count, frames, context }: EncoderInput): void {

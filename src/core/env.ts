@@ -2,13 +2,13 @@ import type { BoxSpace } from './spaces.ts'
 import type { Rng } from './rng.ts'
 
 /**
- * What an env shows after `reset` and `step`. The arrays belong to the env and are overwritten by its next `step` or `reset`:
- * copy what you keep (replay does). No two of them share memory.
+ * What an env shows after `reset` and `step`. The arrays belong to the env, which overwrites them at its next `step` or `reset`:
+ * copy what you keep, as replay does. No two arrays share memory.
  */
 export interface Observation {
   /** RGB by camera name, uint8 [height, width, 3] row-major. */
   readonly images: Readonly<Record<string, Uint8Array>>
-  /** What the robot can measure of itself. */
+  /** What the robot measures of itself. */
   readonly proprio: Float32Array
   /** Privileged simulator state: for rewards of baselines and for evaluation only. */
   readonly state: Float32Array
@@ -18,7 +18,7 @@ export interface Observation {
 export type Info = Readonly<Record<string, number>>
 
 export interface ResetOptions {
-  /** Restarts the env's random stream. Without it the stream continues, as in Gymnasium. */
+  /** Restarts the env's random stream. Without a seed the stream continues, as in Gymnasium. */
   readonly seed?: number
   /** Scene-specific, e.g. `{ start: 'random' }`; an unknown key is an error. */
   readonly options?: Readonly<Record<string, unknown>>
@@ -32,12 +32,12 @@ export interface ResetResult {
 export interface StepResult {
   readonly observation: Observation
   readonly reward: number
-  /** The task itself ended: do not bootstrap beyond this step. */
+  /** The task ended: do not bootstrap beyond this step. */
   readonly terminated: boolean
-  /** Time ran out: bootstrap from this observation's value. */
+  /** Time ran out: bootstrap from the value of this observation. */
   readonly truncated: boolean
   readonly info: Info
-  /** What was executed, where that can differ from what was asked, as on a robot with limits: what replay must store. */
+  /** The action that was executed, where it can differ from the one asked for, as on a robot with limits. Replay stores this one. */
   readonly appliedAction?: Float32Array
 }
 
@@ -47,7 +47,7 @@ export interface EnvSpec {
   readonly id: string
   readonly actionSpace: BoxSpace
   readonly imageSpaces: Readonly<Record<string, BoxSpace>>
-  /** All that `render` takes, observed or not; absent: those of `imageSpaces`. */
+  /** Cameras that `render` takes, observed or not. Default: those of `imageSpaces`. */
   readonly cameras?: readonly string[]
   readonly proprioSpace: BoxSpace
   readonly stateSpace: BoxSpace
@@ -71,14 +71,14 @@ export interface Env {
   readonly spec: EnvSpec
   reset(options?: ResetOptions): Promise<ResetResult>
   step(action: Float32Array): Promise<StepResult>
-  /** A fresh RGB image of `camera` (default: the first), uint8 [height, width, 3], also at another size. */
+  /** A new RGB image of `camera` (default: the first), uint8 [height, width, 3], at any size. */
   render(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<Uint8Array>
   close(): Promise<void>
 }
 
-/** A simulated env can be saved and restored in mid-episode; the continuation is bit-equal. */
+/** An env that can be saved and restored within an episode; it then continues bit for bit. */
 export interface SimulatedEnv extends Env {
-  /** Everything: physics, random stream, goal, step count. */
+  /** The whole state: physics, random stream, goal, step count. */
   saveState(): Promise<EnvState>
   restoreState(state: EnvState): Promise<void>
 }
@@ -101,11 +101,11 @@ export interface GoalEnv extends Env {
   readonly goalSpace: BoxSpace
   readonly goal: Float32Array
   sampleGoal(rng: Rng): Float32Array
-  /** The point of `goalSpace` that `state` (as in `Observation.state`) has reached. */
+  /** The point of `goalSpace` reached in `state`, a state as in `Observation.state`. */
   achievedGoal(state: Float32Array): Float32Array
-  /** Named distances between two points of `goalSpace`; `distance` is the sum that the task is scored by, in metres. */
+  /** Distances in metres, by name, between two points of `goalSpace`; `distance` is the sum that scores the task. */
   goalDistances(achieved: Float32Array, desired: Float32Array): Info
-  /** What the observation cameras would see at `goal`: a scene sets its simulator there, renders, and restores it. */
+  /** Images of `goal` from the observation cameras: a scene sets its simulator there, renders, and restores it. */
   renderGoal(goal: Float32Array): Promise<Readonly<Record<string, Uint8Array>>>
 }
 
@@ -114,19 +114,19 @@ export interface SimulatedGoalEnv extends GoalEnv, SimulatedEnv {
   setGoal(goal: Float32Array): void
 }
 
-/** An env whose cameras can be measured with: for evaluation, not for agents. Default camera and size are those of `render`. */
+/** An env that measures with its cameras, for evaluation and not for agents. Camera and size default to those of `render`. */
 export interface CameraEnv extends Env {
-  /** What each id of `renderIds` shows, by id; 0 is where there is nothing. */
+  /** Name of each id of `renderIds`; id 0 is the background. */
   readonly idNames: readonly string[]
-  /** Distance along the optical axis in metres, fresh float32 [height, width]; Infinity where there is nothing. */
+  /** Metres along the optical axis, new float32 [height, width]; Infinity where there is nothing. */
   renderDepth(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<Float32Array>
-  /** Which primitive each pixel shows, fresh uint16 [height, width]; {@link DISTRACTOR_ID} where it is a distractor. */
+  /** Id of the primitive at each pixel, new uint16 [height, width]; {@link DISTRACTOR_ID} at a distractor. */
   renderIds(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<Uint16Array>
   /** Where the camera is now. */
   cameraMatrices(camera?: string, size?: { readonly width: number; readonly height: number }): Promise<CameraMatrices>
 }
 
-/** In an image of ids: no primitive, but what was put behind the scene to distract. */
+/** The id of distractors, which are no primitives of the scene. */
 export const DISTRACTOR_ID = 0x7fff
 
 /**

@@ -1,4 +1,4 @@
-/** Closed list of what can go wrong in a way that a user can mend. */
+/** What can go wrong in a way that the user can fix: a closed list. */
 export type ErrorCode =
   | 'bad-argument'
   | 'bad-config'
@@ -27,7 +27,7 @@ export interface ErrorParts {
 }
 
 /**
- * The only error type that Armature throws on purpose. The command line prints its message without a stack.
+ * The only error that Armature throws on purpose. The command line prints its message without a stack.
  *
  * @example throw new ArmatureError('bad-shape', 'SAC update', { expected: 'reward [256]', got: '[128]' })
  */
@@ -46,7 +46,7 @@ export class ArmatureError extends Error {
   }
 }
 
-/** The error for a path that cannot be written, with the system's reason in its text; one that says so already stays. */
+/** The error for a path that cannot be written; it includes the system's reason. An `unwritable` error is returned as it is. */
 export function unwritable(path: string, cause: unknown): ArmatureError {
   if (cause instanceof ArmatureError && cause.code === 'unwritable') return cause
   return new ArmatureError('unwritable', `cannot write ${path}`, {

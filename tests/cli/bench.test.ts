@@ -47,7 +47,7 @@ test('bench env times registered scenes part by part and says which are missing'
   for (const id of sceneBenchmarks().skipped) {
     expect(Object.keys(envs).filter((known) => known.startsWith(`${id}-v`))).toEqual([])
   }
-  const args = ['bench', 'env', '--only', 'env_push_puck_physics_ms,env_copy_ms', '--repetitions', '1', '--json']
+  const args = ['bench', 'env', '--only', 'env_push_puck_physics_ms,env_copy_ms', '--repetitions', '5', '--json']
   const { code, stdout } = await runCli(tmpdir(), args)
   expect(code).toBe(0)
   const report = JSON.parse(stdout) as Record<string, number>
