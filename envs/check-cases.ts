@@ -9,7 +9,7 @@ import type { BoxSpace } from '../src/core/spaces.ts'
 import { bound, whyOutside } from '../src/core/spaces.ts'
 import { arraysOf, difference, firstDifference, momentOf, play, randomActions, resetMoment } from './check-trace.ts'
 
-/** What a case gets: an env that may be in any state, and, where the caller gave a factory, new ones. */
+/** What a case gets: an env in any state and, where the caller gave a factory, a way to make new ones. */
 export interface CheckContext {
   readonly env: Env
   readonly make: (() => Promise<Env>) | undefined
@@ -273,7 +273,7 @@ async function whyDistances(env: SimulatedGoalEnv, seed: number): Promise<string
   return `no success after a step that ends at the goal [${reached.join(', ')}]`
 }
 
-/** A step without action to a goal that it leads to, also where no action is a motion, as of joints to the middle of their range. */
+/** A step with a zero action towards a goal that it leads to. In some envs that moves, e.g. joints to the middle of their range. */
 async function stepToGoal(env: SimulatedGoalEnv): Promise<{ readonly achieved: Float32Array; readonly info: Info }> {
   const simulated = isSimulatedEnv(env) ? env : undefined
   const before = await simulated?.saveState()
@@ -332,7 +332,7 @@ async function whyGoalImage(env: SimulatedGoalEnv, seed: number): Promise<string
   return undefined
 }
 
-/** Where the present image of `camera` shows the scene alone: pixels with no distractor in or beside them. */
+/** Which pixels of the current image of `camera` show the scene alone, with no distractor in or beside them. */
 async function sceneMask(env: Env, camera: string): Promise<(pixel: number) => boolean> {
   const ids = isCameraEnv(env) ? await env.renderIds(camera) : new Uint16Array()
   if (!ids.includes(DISTRACTOR_ID)) return () => true

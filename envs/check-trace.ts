@@ -40,7 +40,7 @@ export function randomActions(env: Env, rng: Rng, steps: number): Float32Array[]
   return Array.from({ length: steps }, () => sampleSpace(actionSpace, rng, new Float32Array(sizeOf(actionSpace.shape))))
 }
 
-/** Plays `actions`, resetting (without seed) where an episode ends; each moment is one step's. */
+/** Plays `actions` and returns a moment for each step. Resets, without a seed, where an episode ends. */
 export async function play(env: Env, actions: readonly Float32Array[]): Promise<Moment[]> {
   const moments: Moment[] = []
   for (const action of actions) {

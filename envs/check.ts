@@ -18,8 +18,8 @@ export interface CheckOptions {
 }
 
 /**
- * Tests an env against the contract in `src/core/env.ts`, in the way of Gymnasium's `check_env` and dm_control's suite test. Give a
- * factory where you can: a case that needs a new env passes without one. An env given as such is closed at the end.
+ * Tests an env against the contract in `src/core/env.ts`, as Gymnasium's `check_env` and dm_control's suite test do. Give a factory
+ * where you can: without one, the cases that need a new env pass untested. The env is closed at the end.
  *
  * @example
  * const failed = (await checkEnv(() => makeEnv('armature/PushPuck-v0'))).filter((result) => !result.ok)

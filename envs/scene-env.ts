@@ -35,7 +35,7 @@ const SCENE_OPTIONS = {
   /** Of observed images; default 48x48. */
   size: imageSize,
   cameras: names,
-  /** Moves cameras, by name, e.g. `{ front: { fovYDeg: 30 } }`; of a mounted camera in the frame of what carries it. */
+  /** Changes cameras by name, e.g. `{ front: { fovYDeg: 30 } }`; a mounted camera in the frame of its carrier. */
   camera: byName(section({ eyeM: vector, targetM: vector, up: vector, fovYDeg: quantity(1, 170) })),
   supersample: oneOf('on', 'off'),
   /** A moving picture behind the scene, e.g. `{ kind: 'discs', split: 'test' }` or just its kind. */

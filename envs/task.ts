@@ -17,7 +17,7 @@ export interface TaskSpec {
   readonly maxEpisodeSteps: number
   /** Values of the option `start`; the first is the default. */
   readonly starts: readonly string[]
-  /** Observed unless the user chooses; default: the first. Empty: agents see no images, only `render` draws. */
+  /** Cameras observed by default; absent: the first. Empty: agents see no images and only `render` draws. */
   readonly observedCameras?: readonly string[]
 }
 
@@ -31,7 +31,7 @@ export interface TaskState {
  * A scene in one file: physics, what moves it, what can be known of it, and how it looks. `SceneEnv` makes an env of it: episodes, cameras,
  * goals, checks, saving, randomisation and distractors are the same for every task and live there.
  *
- * A task draws random numbers from the `Rng` that it is handed only, and is the same, to the last bit, after `reset` with an equal one.
+ * A task draws random numbers only from the `Rng` it is given. After `reset` with an equal one it is equal to the last bit.
  */
 export interface Task {
   readonly spec: TaskSpec
@@ -71,7 +71,7 @@ export interface GoalTask extends Task {
   /** Named distances; `distance` is what the task is scored by, in metres where it can be. */
   goalDistances(achieved: Float32Array, desired: Float32Array): Info
   isSuccess(distances: Info): boolean
-  /** Moves the primitives (not the physics) to what cameras would see at `goal`. `observe` undoes it. */
+  /** Moves the primitives, not the physics, to where cameras would see them at `goal`. `observe` undoes it. */
   showAt(goal: Float32Array): void
   /** Moves the goal markers, which only people see. */
   markGoal(goal: Float32Array): void

@@ -12,7 +12,7 @@ export type PhysicsPackage = 'auto' | 'simd' | 'scalar'
 /** The option `physics` of every Rapier scene. */
 export const physicsOption: OptionReader<PhysicsPackage> = oneOf('auto', 'simd', 'scalar')
 
-/** A loaded Rapier build. Numbers agree between runs on one build, not between builds: record `version` with results. */
+/** A loaded Rapier build. Runs on one build agree, runs on different builds do not: record `version` with results. */
 export interface PhysicsEngine {
   readonly rapier: Rapier
   readonly build: 'simd' | 'scalar'

@@ -31,13 +31,13 @@ export interface GripperSpec {
   readonly motor: AxisMotor
   /** Absent: the gripper does not turn. */
   readonly yawMotor?: AngularMotor
-  /** The target never runs further ahead of the hand than this, so that a blocked hand does not wind up. */
+  /** The target stays within this distance of the hand, so that a blocked hand does not wind up. */
   readonly maxLeadM: number
   /** Rapier collision groups of the fingers (membership in the upper 16 bits, filter in the lower). */
   readonly collisionGroups: number
 }
 
-/** For objects of up to 0.2 kg and 7 cm: 15 N on a 4 cm cube. Does not turn; give it {@link YAW_MOTOR} where it shall. */
+/** For objects of up to 0.2 kg and 7 cm: 15 N on a 4 cm cube. It does not turn unless you add {@link YAW_MOTOR}. */
 export const GRIPPER: GripperSpec = {
   fingerHalfExtentsM: [0.006, 0.01, 0.02],
   fingerMassKg: 0.1,
@@ -64,7 +64,7 @@ export interface GripperHandles {
 }
 
 /**
- * What a gripper is told: where the middle between its fingers shall be (x, y, z in metres), yaw in radians, and the opening between
+ * Command of a gripper: where the middle between its fingers goes (x, y, z in metres), yaw in radians, and the opening between
  * the fingers in metres, from `-squeezeM` to `maxOpeningM`.
  */
 export type GripperCommand = [x: number, y: number, z: number, yawRad: number, openingM: number]
@@ -195,7 +195,7 @@ export class Gripper {
     return this.fingerGapM(0) + this.fingerGapM(1)
   }
 
-  /** Puts the gripper, at rest, where `command` says: for setting up a state, not for control. */
+  /** Places the gripper at `command`, at rest. For setting up a state, not for control. */
   place(command: Readonly<GripperCommand>): void {
     const [x, y, z, yaw, opening] = command
     const rotation = { x: 0, y: 0, z: Math.sin(yaw / 2), w: Math.cos(yaw / 2) }

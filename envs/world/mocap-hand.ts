@@ -12,7 +12,7 @@ export interface MocapHandSpec {
   /** Height of the cylinder's centre at first; a hand that moves on a plane stays there. */
   readonly centerZ: number
   readonly motor: AxisMotor
-  /** The target never runs further ahead of the hand than this, so that a blocked hand does not wind up. */
+  /** The target stays within this distance of the hand, so that a blocked hand does not wind up. */
   readonly maxLeadM: number
   /** Rapier collision groups of the hand (membership in the upper 16 bits, filter in the lower). */
   readonly collisionGroups: number
@@ -87,7 +87,7 @@ export class MocapHand {
     return this.#hand.translation(this.#vector)
   }
 
-  /** Moves the hand and its target, at rest, to a point: for setting up a state, not for control. */
+  /** Places the hand and its target at a point, at rest. For setting up a state, not for control. */
   place(x: number, y: number, z: number = this.#spec.centerZ): void {
     const at = { x, y, z }
     this.#hand.setTranslation(at, true)
@@ -119,7 +119,7 @@ export class MocapHand {
     this.#follow(hand.x + leadX * scale, hand.y + leadY * scale, hand.z + leadZ * scale, substeps)
   }
 
-  /** Takes the target to a point, spread over the substeps: all at once it would be a spike of velocity. */
+  /** Moves the target to a point over all substeps. All at once would be a spike of velocity. */
   #follow(toX: number, toY: number, toZ: number, substeps: number): void {
     const [fromX, fromY, fromZ] = this.target
     const at = this.#vector

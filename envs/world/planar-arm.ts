@@ -9,7 +9,7 @@ export interface PlanarBody {
 
 const DENSITY_KG_PER_M3 = 1000
 
-/** A solid capsule (as dense as water) from `startM` to `endM` along its link, the caps beyond both; a ball where these are equal. */
+/** A solid capsule, as dense as water, from `startM` to `endM` along its link, with caps beyond both; a ball where they are equal. */
 export function capsuleBody(radiusM: number, startM: number, endM: number): PlanarBody {
   const [r, length] = [radiusM, endM - startM]
   const straightKg = DENSITY_KG_PER_M3 * Math.PI * r * r * length
@@ -66,7 +66,7 @@ export class PlanarArm {
     rate[3] = (m11 * t2 - m12 * t1) / determinant
   }
 
-  /** Stops the first joint dead at `limit` (rad, to either side), where it is beyond; the second one's momentum stays. */
+  /** Stops the first joint at `limit` (rad, to either side) where it is beyond. The momentum of the second stays. */
   stopFirst(state: Float64Array, limit: number): void {
     const q1 = state[0]!
     if (Math.abs(q1) <= limit) return

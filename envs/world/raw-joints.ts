@@ -22,7 +22,7 @@ export type AngularAxis = 3 | 4 | 5
 
 const FORCE_BASED = 1
 
-/** What this file uses of the raw joint set, and of `JointData` with a set of axes that Rapier's enum cannot name: none. */
+/** The part of the raw joint set that this file uses, and of `JointData` with no axes, which Rapier's enum cannot name. */
 interface RawMotors {
   jointConfigureMotor(
     handle: number,
@@ -42,7 +42,7 @@ interface GenericJointData {
 }
 
 /**
- * A joint that locks nothing, between the centres of two bodies: it only carries motors. Rapier's wrapper has no motors on generic
+ * A joint between the centres of two bodies that locks nothing and only carries motors. Rapier's wrapper has no motors on generic
  * joints, only its raw joint set does; every use of that is in this file.
  */
 export function createFreeJoint(rapier: Rapier, world: World, first: RigidBody, second: RigidBody): ImpulseJoint {

@@ -4,7 +4,7 @@ import type { Rng } from './rng.ts'
 export interface Goal {
   /** [featureSize]: a latent, or a scaled state. */
   readonly features: Float32Array
-  /** What the camera would see there, uint8 [height, width, 3]; needed only by rewards that compare pixels. */
+  /** Image of the goal, uint8 [height, width, 3]. Only rewards that compare pixels need it. */
   readonly frame?: Uint8Array
 }
 
@@ -22,11 +22,11 @@ export interface GoalSource {
   readonly name: string
   /** @param start of the episode that the goal is for: a source that imagines may keep to what cannot change within it. */
   sample(rng: Rng, start?: EpisodeStart): Goal
-  /** Makes its goals again, after the encoder behind them has learned on. */
+  /** Makes the goals again after their encoder has learned more. */
   refresh?(): Promise<void>
 }
 
-/** What a {@link GoalReward} may look at: `size` reached points and the goals that they are judged by. */
+/** What a {@link GoalReward} may use: `size` reached points and the goals they are compared with. */
 export interface GoalOutcomes {
   readonly size: number
   readonly featureSize: number
@@ -41,7 +41,7 @@ export interface GoalOutcomes {
   goalFrame(row: number): Uint8Array
 }
 
-/** What reaching a point pays, given a goal: a pure function, applied when replay is sampled. */
+/** The reward of reaching a point, given a goal: a pure function, applied when replay is sampled. */
 export interface GoalReward {
   readonly name: string
   /** True where `reachedFrame` and `goalFrame` are read: replay must then keep frames. */

@@ -25,8 +25,8 @@ export interface EmbeddingData {
 }
 
 /**
- * How good an embedding is as a state and as a reward, without any RL: `embed/spearman`, the rank correlation of latent with true
- * distance over random pairs; `embed/r2_<state>`, linear probes on unseen episodes; and {@link embeddingHealth}.
+ * Judges an embedding as a state and as a reward, without any RL: `embed/spearman` is the rank correlation of latent and true distance
+ * over random pairs, `embed/r2_<state>` are linear probes on unseen episodes, and {@link embeddingHealth} completes them.
  */
 export function embeddingMeasures(data: EmbeddingData, rng: Rng): Metrics {
   const { count, latents, states, stateNames, episodes } = data

@@ -15,16 +15,16 @@ export interface EpisodeResult {
 
 export interface EvaluationOptions {
   readonly episodes: number
-  /** Episode i starts from seed `firstSeed + i`: give every run the same. */
+  /** Episode i starts from seed `firstSeed + i`. Use the same for all runs that you compare. */
   readonly firstSeed: number
-  /** Called with each observation, the first included; the arrays are the env's. */
+  /** Called with each observation, including the first. The arrays belong to the env. */
   readonly onObservation?: (
     episode: number,
     observation: Observation,
     goal: GoalView | undefined,
   ) => void | Promise<void>
   readonly onEpisode?: (result: EpisodeResult) => void
-  /** Ends an episode that has not ended by then; for robots that end none. */
+  /** Ends an episode after so many steps, for robots that never end one. */
   readonly maxSteps?: number
 }
 
@@ -35,8 +35,8 @@ const TURN_STEPS = 50
 export const EVALUATION_SEED = 1_000_000
 
 /**
- * Plays `policy` on fixed seeds, without learning. On a {@link GoalEnv} the policy is told the goal that the reset drew, as
- * images and as state.
+ * Plays `policy` on fixed seeds, without learning. On a {@link GoalEnv} the policy gets the goal that the reset drew, as images and
+ * as a state.
  * @throws ArmatureError `bad-argument` for numbers that make no sense
  */
 export async function evaluatePolicy(env: Env, policy: Policy, options: EvaluationOptions): Promise<EpisodeResult[]> {

@@ -13,13 +13,13 @@ export interface ProbeSplit {
 const DEAD_STD = 1e-7
 
 /**
- * R2 on the test rows, per target dimension, of a ridge regression from embeddings to targets: what a linear map can read of
- * the state. Inputs are standardised and targets centred with the training rows; with n of them the solved problem is
+ * R2 on the test rows, for each target dimension, of a ridge regression from embeddings to targets: how much of the state a linear
+ * map can read. The training rows standardise the inputs and centre the targets. With n training rows the problem solved is
  * min |X W - Y|^2 / n + ridge |W|^2.
  *
  * @param embeddings [count, size]
  * @param targets [count, targets]
- * @returns [targets]; 1 is perfect, 0 no better than the mean of the test rows; NaN for a target that is constant on them
+ * @returns [targets]; 1 is perfect, 0 is no better than the mean of the test rows, NaN is a target that is constant there
  * @throws ArmatureError `bad-shape` when counts differ; `bad-argument` for an empty split or a row outside; `bad-value` for NaN.
  */
 export function ridgeProbe(embeddings: Rows, targets: Rows, split: ProbeSplit, ridge = 1e-3): Float64Array {

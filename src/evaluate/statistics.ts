@@ -10,7 +10,7 @@ export interface Interval {
 
 export interface BootstrapOptions {
   readonly rng: Rng
-  /** Resamples: 2000 while developing, 50000 to publish. Default 2000. */
+  /** Number of resamples. Default 2000; use 50000 for what you publish. */
   readonly repetitions?: number
   /** Default 0.95. */
   readonly confidence?: number
@@ -49,7 +49,7 @@ export function sortedQuantile(sorted: ArrayLike<number>, q: number): number {
 }
 
 /**
- * Interquartile mean: the mean of what is left when floor(n / 4) values are cut from each end, over all runs and tasks together
+ * Interquartile mean: cuts floor(n / 4) values from each end and takes the mean of the rest, over all runs and tasks together
  * (Agarwal et al. 2021, "Deep RL at the Edge of the Statistical Precipice"; scipy's `trim_mean(x, 0.25)`).
  */
 export function interquartileMean(values: readonly number[]): number {
@@ -58,8 +58,8 @@ export function interquartileMean(values: readonly number[]): number {
 }
 
 /**
- * Percentile bootstrap over runs, stratified by task: each resample draws, for every task on its own, as many runs as it has
- * (Agarwal et al. 2021). `statistic` sees all scores of a resample in one list, e.g. {@link interquartileMean}.
+ * Percentile bootstrap over runs, stratified by task: a resample draws for each task as many runs as the task has (Agarwal et al.
+ * 2021). `statistic` gets all scores of a resample in one list, e.g. {@link interquartileMean}.
  *
  * @param scores [tasks][runs]; tasks may have different numbers of runs
  * @throws ArmatureError `bad-argument` for a task without runs.
@@ -88,7 +88,7 @@ export function bootstrapInterval(
 }
 
 /**
- * Mean of a - b over seeds that both ran, with a bootstrap interval over seeds. "a beats b" only where `low` is above 0.
+ * Mean of a - b over seeds that both ran, with a bootstrap interval over seeds. Say "a beats b" only where `low` is above 0.
  *
  * @param a scores by seed; `b` in the same order of seeds
  * @throws ArmatureError `bad-shape` when the seeds do not pair up.
@@ -117,8 +117,8 @@ export function wilsonInterval(successes: number, trials: number): Interval {
 }
 
 /**
- * Chance that a run of `a` beats a run of `b` drawn at random, ties counting half (Mann-Whitney U / (n m)); on several tasks take
- * the mean over tasks.
+ * Chance that a random run of `a` beats a random run of `b`; ties count half (Mann-Whitney U / (n m)). With several tasks, take the
+ * mean over tasks.
  */
 export function probabilityOfImprovement(a: readonly number[], b: readonly number[]): number {
   let wins = 0
@@ -127,7 +127,7 @@ export function probabilityOfImprovement(a: readonly number[], b: readonly numbe
 }
 
 /**
- * Pearson's correlation; NaN where one side is constant: a constant embedding has no correlation, not a perfect one.
+ * Pearson's correlation. NaN where one side is constant: a constant embedding has no correlation, not a perfect one.
  *
  * @throws ArmatureError `bad-shape` when the lengths differ.
  */
@@ -179,8 +179,8 @@ export function kendallTau(a: readonly number[], b: readonly number[]): number {
 }
 
 /**
- * Holm's step-down correction (1979): adjusted p-values in the order given, which keep the chance of any false claim among all of
- * them at the level that each is compared with. NaN stays NaN and is not counted as a test.
+ * Holm's step-down correction (1979). Returns adjusted p-values in the order given. Compared with a level, they keep the chance of any
+ * false claim at that level. NaN stays NaN and does not count as a test.
  */
 export function holmAdjust(pValues: readonly number[]): number[] {
   const order = [...pValues.keys()]
@@ -196,11 +196,11 @@ export function holmAdjust(pValues: readonly number[]): number[] {
 }
 
 /**
- * Performance profile (Agarwal et al. 2021): for each threshold the share of runs, all tasks together with every task weighing the
- * same, whose score is above it, with a bootstrap interval stratified by task.
+ * Performance profile (Agarwal et al. 2021): for each threshold, the share of runs whose score is above it. All tasks weigh the same.
+ * The bootstrap interval is stratified by task.
  *
  * @param scores [tasks][runs], normalised so that tasks can be compared
- * @returns one interval a threshold, all from the same resamples
+ * @returns one interval for each threshold, all from the same resamples
  * @throws ArmatureError `bad-argument` for a task without runs.
  */
 export function performanceProfile(
@@ -220,7 +220,7 @@ export function performanceProfile(
   )
 }
 
-/** Ranks from 1, equal values sharing the mean of theirs; NaN stays NaN. */
+/** Ranks from 1. Equal values share the mean of their ranks; NaN stays NaN. */
 export function ranks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).toSorted((i, j) => values[i]! - values[j]!)
   const result = values.map(() => NaN)

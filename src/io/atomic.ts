@@ -3,13 +3,13 @@ import { mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 import { ArmatureError, unwritable } from '../core/errors.ts'
 
-/** What a file is to hold: text (UTF-8), bytes, or pieces that are written one after the other without joining them. */
+/** Content of a file: text (UTF-8), bytes, or pieces that are written one after the other. */
 export type FileContent = string | Uint8Array | readonly Uint8Array[]
 
 const TEMPORARY_PREFIX = '.tmp-'
 
 /**
- * Makes a folder and those above it; one that is there is fine. Unlike Node's recursive `mkdir`, it ends where the system takes no folder
+ * Makes a folder and those above it. It may exist already. Unlike Node's recursive `mkdir`, it ends where the system takes no folder
  * although the one above is there, as in `/proc`.
  *
  * @throws ArmatureError `unwritable`
@@ -53,7 +53,7 @@ export async function writeFileAtomic(file: string, content: FileContent): Promi
 }
 
 /**
- * As {@link writeFileAtomic}, for a file too large to hold: `write` writes it piece by piece. When it throws, nothing is at `path` that
+ * As {@link writeFileAtomic}, for a file too large for memory: `write` writes it piece by piece. When it throws, nothing is at `path` that
  * was not there before.
  *
  * @throws ArmatureError `unwritable`; what `write` throws that is no error of Node's.

@@ -12,9 +12,9 @@ import { readSafetensors, safetensorsChunks } from './safetensors.ts'
 
 /** What a checkpoint consists of. */
 export interface CheckpointParts {
-  /** The weights that a policy needs, e.g. `encoder.conv1.kernel`: all that evaluation and export read. */
+  /** Weights of the policy, e.g. `encoder.conv1.kernel`. Evaluation and export read nothing else. */
   readonly model: NamedArrays
-  /** Everything else that training goes on from, one file per key: replay, optimisers, target networks. */
+  /** Everything else that training needs to go on, one file per key: replay, optimisers, target networks. */
   readonly trainingState: Readonly<Record<string, NamedArrays>>
   /** JSON values, one file per key: random streams, counters, log position. */
   readonly json: Readonly<Record<string, unknown>>
@@ -114,7 +114,7 @@ export class CheckpointStore {
   /**
    * The newest checkpoint, or undefined where there is none yet.
    *
-   * @throws ArmatureError `corrupt-file` when the newest is damaged; an older one is offered by name, never taken silently.
+   * @throws ArmatureError `corrupt-file` when the newest is damaged. The message names an older intact one, which is never used silently.
    */
   async latest(scope: CheckpointScope = 'all'): Promise<Checkpoint | undefined> {
     const step = (await this.steps()).at(-1)

@@ -98,7 +98,7 @@ function packed(rgb: Uint8Array, at: number): number {
   return (rgb[at]! << 16) | (rgb[at + 1]! << 8) | rgb[at + 2]!
 }
 
-/** Pixels at a fixed distance through all frames, as RGBA. The distance is odd, not to sample columns of an even width only. */
+/** Every n-th pixel of all frames, as RGBA. n is odd, or an even width would be sampled in some columns only. */
 function samplePixels(frames: readonly RgbImage[]): Uint8Array {
   const { width, height } = frames[0]!
   const size = width * height

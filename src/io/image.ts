@@ -77,7 +77,7 @@ export function sideBySide(images: readonly RgbImage[], gap = 2): RgbImage {
   return collage(left - gap, Math.max(...images.map(({ height }) => height)), placed)
 }
 
-/** Images on a white page of `width` x `height`, top left corners at (left, top); later ones cover earlier ones. All must lie within. */
+/** Images on a white page of `width` x `height`, with their top left corners at (left, top). Later ones cover earlier ones; all must fit. */
 export function collage(
   width: number,
   height: number,
@@ -130,7 +130,7 @@ export function upscale(image: RgbImage, factor: number): RgbImage {
   return { data, width, height }
 }
 
-/** `image` under a white strip with `text` in its middle. Text that is wider than the image is cut off. */
+/** `image` under a white strip with `text` in the middle. Text wider than the image is cut off. */
 export function withCaption(image: RgbImage, text: string): RgbImage {
   const strip = GLYPH_HEIGHT + 2 * CAPTION_MARGIN
   const out = blank(image.width, image.height + strip)

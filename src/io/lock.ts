@@ -11,7 +11,7 @@ const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 const held = new Set<string>()
 
 /**
- * Keeps `folder` for this process, so that no two write the same run. A lock whose process is gone, e.g. killed, counts for nothing.
+ * Locks `folder` for this process, so that no two write the same run. A lock of a process that is gone, e.g. killed, does not count.
  *
  * @returns what gives the folder free
  * @throws ArmatureError `run-exists` while another process has it; `unwritable`.

@@ -65,7 +65,7 @@ export function episodeType(): MessageType {
   ])
 }
 
-/** Numbers with names, one double each: what both viewers can plot without being told how. */
+/** Named numbers, one double each, which both viewers plot without configuration. */
 export interface NumbersType {
   readonly type: MessageType
   readonly fields: readonly string[]

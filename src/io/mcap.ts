@@ -39,7 +39,7 @@ export interface McapReport {
  * Episodes follow each other from time 0 on, with a second between them; the action and the reward of a step have the time of the
  * observation that it starts from. Chunked and indexed; one episode at a time is in memory.
  *
- * @throws ArmatureError `not-found` for episodes and cameras that there are none of; `corrupt-file` when no episode can be read;
+ * @throws ArmatureError `not-found` for episodes and cameras that do not exist; `corrupt-file` when no episode can be read;
  *   `unwritable`. Then `path` is as it was.
  */
 export async function writeMcap(path: string, dataset: Dataset, options: McapOptions = {}): Promise<McapReport> {
@@ -104,7 +104,7 @@ interface NumbersChannel {
   readonly of: (data: EpisodeData) => Float32Array
 }
 
-/** Writes episodes one after the other. Schemas and channels are registered by their first message: none stands there empty. */
+/** Writes episodes one after the other. The first message registers its schema and channel, so no channel is empty. */
 class Recorder {
   readonly #writer: McapWriter
   readonly #spec: DatasetSpec

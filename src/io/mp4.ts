@@ -12,8 +12,8 @@ const QUANTIZATION = 20
 const SPEED = 5
 
 /**
- * A video, H.264 (Baseline, yuv420p) in MP4, that browsers, players and datasets of robots read. Colours are stored at half the
- * resolution, so a width or height that is odd is made even: its last column or row is doubled. Equal frames give equal bytes.
+ * An MP4 video, H.264 (Baseline, yuv420p), that browsers, players and robot datasets read. Colours are stored at half the resolution,
+ * so an odd width or height is made even by doubling the last column or row. Equal frames give equal bytes.
  *
  * @param fps frames per second
  * @throws ArmatureError `bad-argument` for no frames or fps outside 0 .. 240; `bad-shape` when frames differ in size.

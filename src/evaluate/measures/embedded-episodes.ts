@@ -5,19 +5,19 @@ export type TrueDistance = (a: Float32Array, b: Float32Array) => number
 
 /** One recorded episode as an encoder sees it: T frames, D embedding dimensions. What is not known is left out. */
 export interface EmbeddedEpisode {
-  /** Number in its dataset: what identifies it, whatever order the episodes are given in. */
+  /** Number in its dataset. It identifies the episode, in whatever order episodes are given. */
   readonly index: number
-  /** What acted, e.g. `scripted`, `random`, `partial`, `adversarial`: intervals are stratified by it. */
+  /** Who acted, e.g. `scripted`, `random`, `partial`, `adversarial`. Intervals are stratified by it. */
   readonly class: string
   /** T */
   readonly length: number
   /** [T, D] */
   readonly embeddings: Float32Array
-  /** Embeddings of K images of its one goal, [K, D]. */
+  /** Embeddings of K images of the episode's goal, [K, D]. */
   readonly goals?: Float32Array
   /** Reward of the embedding for being at each frame, [T]; see {@link distanceRewards}. */
   readonly rewards?: Float32Array
-  /** The rewards when its frames are shown backwards, in that order, [T]; for encoders that see more than one frame. */
+  /** Rewards with the frames played backwards, in that order, [T]. For encoders that see more than one frame. */
   readonly reversedRewards?: Float32Array
   /** Privileged state, [T, S]. */
   readonly states?: Float32Array
@@ -32,9 +32,9 @@ export interface EmbeddedEpisode {
   readonly success?: boolean
   /** Ids of the objects in view. */
   readonly objects?: readonly number[]
-  /** What should not matter, by kind: e.g. `{ background: 'wood', light: '2', distractor: 'tv' }`. */
+  /** Labels of what should not matter, by kind, e.g. `{ background: 'wood', light: '2', distractor: 'tv' }`. */
   readonly nuisances?: Readonly<Record<string, string>>
-  /** The same moments from further cameras, by name, [T, D] each. */
+  /** Embeddings of the same moments from further cameras, by name, [T, D] each. */
   readonly views?: Readonly<Record<string, Float32Array>>
 }
 
@@ -49,14 +49,13 @@ export interface EmbeddedEpisodes {
   readonly stateDistance?: TrueDistance
   /** Distance of a state (first) and an episode's `goal` (second). */
   readonly goalDistance?: TrueDistance
-  /** Classes whose successful episodes show the task done well. Default `scripted`, `expert`. */
+  /** Classes whose successes show the task done well. Default `scripted`, `expert`. */
   readonly expertClasses?: readonly string[]
   /** Classes that look like success to a careless reward. Default `adversarial`. */
   readonly adversarialClasses?: readonly string[]
   /**
-   * States one step after frame `time` of the episode under other actions, as the simulator gives them: rewards of the
-   * embedding and true ones for that episode's goal, one each a next state. Without it DARD takes the steps that the data took
-   * from similar states.
+   * States that other actions would lead to from frame `time`, from the simulator: for each, the embedding's reward and the true one for
+   * the episode's goal. Without it DARD uses the steps that the data took from similar states.
    */
   readonly feasibleNext?: (episode: EmbeddedEpisode, time: number) => FeasibleNext
 }
@@ -97,7 +96,7 @@ export function rowDistance(a: Float32Array, i: number, b: Float32Array, j: numb
 }
 
 /**
- * The usual reward of an embedding, -|z_t - z_g|, with the mean over the goal's images of the distance.
+ * The usual reward of an embedding, -|z_t - z_g|; the distance is the mean over the goal's images.
  *
  * @param embeddings [T, size]
  * @param goals [K, size]
@@ -113,8 +112,7 @@ export function distanceRewards(embeddings: Float32Array, goals: Float32Array, s
 }
 
 /**
- * Checks every array and gives the episodes back in the order of their index, with `rewards` filled in from the goals where they
- * are missing.
+ * Checks every array and returns the episodes in the order of their index. Fills in missing `rewards` from the goals.
  *
  * @throws ArmatureError `bad-value` that names episode, array and frame for a number that is not finite; `bad-shape` for an array
  * of the wrong length; `bad-argument` for two episodes of one index or none at all.

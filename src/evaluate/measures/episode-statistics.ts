@@ -61,13 +61,13 @@ export interface PairedNumbers {
   readonly y: number[]
   /** Position of the episode of each pair. */
   readonly episode: number[]
-  /** Position of its other episode, where a pair spans two. */
+  /** Position of the second episode, where a pair spans two. */
   readonly other?: number[]
 }
 
 /**
- * Pearson's correlation of pooled pairs, from sums that are taken once an episode; a pair of two episodes counts as often as the
- * product of their counts. `transform` turns the correlation into the number wanted.
+ * Pearson's correlation of pooled pairs, from sums taken once for each episode. A pair of two episodes counts as the product of their
+ * counts. `transform` turns the correlation into the result.
  */
 export function pooledCorrelation(
   name: string,
@@ -115,8 +115,8 @@ function weightedCorrelation(table: Float64Array, counts: Float64Array): number 
 }
 
 /**
- * Spearman's correlation of pooled pairs. Where an episode is left out, the ranks of the whole data stay, which its interval
- * hardly notices and which makes it many times faster.
+ * Spearman's correlation of pooled pairs. When an episode is left out, the ranks of the whole data stay: that hardly changes the interval
+ * and is many times faster.
  */
 export function pooledSpearman(name: string, pairs: PairedNumbers): EpisodeStatistic {
   return pooledCorrelation(name, { ...pairs, x: ranks(pairs.x), y: ranks(pairs.y) })

@@ -13,7 +13,7 @@ export interface FrameList {
   readonly time: Int32Array
 }
 
-/** About `limit` frames, evenly spaced in each of the episodes at `positions`, as many from each; at least one. */
+/** About `limit` frames: the same number from each episode at `positions`, at least one, evenly spaced. */
 export function spacedFrames(data: EmbeddedEpisodes, positions: readonly number[], limit: number): FrameList {
   const share = Math.max(1, Math.floor(limit / Math.max(1, positions.length)))
   const episode: number[] = []
@@ -46,8 +46,8 @@ export function gatherRows(
 }
 
 /**
- * The rows as they are, or, where they are wider than 256, 256 random sums of their columns with random signs, each column in four of
- * them: distances and linear relations survive to within a few percent (sparse Johnson-Lindenstrauss, Kane and Nelson 2014). The
+ * Returns rows of up to 256 columns as they are. Wider rows become 256 random sums of their columns, with random signs and each column in
+ * four sums. Distances and linear relations survive to within a few percent (sparse Johnson-Lindenstrauss, Kane and Nelson 2014). The
  * same seed gives the same sums.
  */
 export function sketchRows(rows: Rows, rng: Rng): Rows {
@@ -67,7 +67,7 @@ export function sketchRows(rows: Rows, rng: Rng): Rows {
   return { data: sketched, count, size: SKETCH_SIZE }
 }
 
-/** Positions of the `count` smallest values, infinite ones left out, smallest first. */
+/** Positions of the `count` smallest finite values, smallest first. */
 export function smallest(values: Float64Array, count: number): number[] {
   const kept: number[] = []
   for (let i = 0; i < values.length; i++) {

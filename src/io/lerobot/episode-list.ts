@@ -25,7 +25,7 @@ export interface EpisodeList {
   readonly problems: readonly string[]
 }
 
-/** The episodes of a folder whose files are there and whole, as far as their ends can tell, and what is wrong with the others. */
+/** The episodes whose files exist and end as they should, and what is wrong with the others. */
 export async function listEpisodes(
   path: string,
   info: DatasetInfo,

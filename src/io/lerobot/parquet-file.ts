@@ -18,7 +18,7 @@ function zstandard({ zstdDecompressSync: inflate }: Readonly<Record<string, unkn
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A parquet file of which the footer is in memory and rows are read on demand; no handle stays open. */
+/** A parquet file. Its footer is in memory and rows are read on demand; no handle stays open. */
 export class ParquetFile {
   readonly path: string
   readonly rows: number

@@ -19,9 +19,9 @@ import { readVideo } from './video.ts'
 const OPEN_FILES = 32
 
 /**
- * Opens a dataset: one that {@link LeRobotWriter} wrote, or a LeRobot folder made elsewhere (v3.0, v2.1, v2.0). Frames are read when
- * asked for, one episode at a time. Of what was made elsewhere, the last row's action leads to nothing that is seen, so it is
- * dropped; bounds, seeds, success and policies are not known, and rewards are 0 where there is no `next.reward`.
+ * Opens a dataset that {@link LeRobotWriter} wrote, or a LeRobot folder (v3.0, v2.1, v2.0) that another tool wrote. Frames are read on
+ * demand, one episode at a time. In a folder of another tool, the last row's action leads to no recorded observation, so it is dropped;
+ * bounds, seeds, success and policies are unknown, and rewards are 0 where there is no `next.reward`.
  *
  * @throws ArmatureError `not-found` where there is no dataset; `corrupt-file` when its info.json or meta/armature.json is damaged;
  *   `bad-argument` for a version that is not read. Other files that are damaged are named in `problems`.

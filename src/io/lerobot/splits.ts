@@ -3,8 +3,8 @@ import { ArmatureError } from '../../core/errors.ts'
 import type { Rng } from '../../core/rng.ts'
 
 /**
- * Splits episodes at random into parts of the given shares, which need not add up to 1: they are taken in proportion. Whole episodes, since
- * frames of one episode are nearly alike. The classes of policies are split one by one, so that each part has its share of each.
+ * Splits whole episodes at random into parts of the given shares, since frames of one episode are nearly alike. The shares need not add
+ * up to 1. Each class of policy is split on its own, so each part has its share of every class.
  *
  * @param shares by part, e.g. `{ train: 0.6, validation: 0.2, test: 0.2 }`
  * @returns numbers of episodes by part, ascending; every episode is in exactly one.
@@ -43,7 +43,7 @@ export interface ObjectSplit {
   readonly seen: readonly number[]
   /** With nothing but held-out objects. */
   readonly novel: readonly number[]
-  /** With some of both: neither to learn from nor to be measured on. Also those without objects. */
+  /** Episodes with objects of both kinds, or with none: neither for learning nor for measuring. */
   readonly mixed: readonly number[]
 }
 

@@ -12,7 +12,7 @@ const FRAME_STRIDE = 10
 /** One entry of stats.json. */
 export type FeatureStatistics = Readonly<Record<string, unknown>>
 
-/** Collects what LeRobot normalises by, while episodes are written: exact moments and extremes, quantiles from a sample. */
+/** Collects the statistics that LeRobot normalises by while episodes are written: exact moments and extremes, sampled quantiles. */
 export class DatasetStatistics {
   readonly #vectors: Readonly<Record<string, VectorStatistics>>
   readonly #images: Readonly<Record<string, ImageStatistics>>

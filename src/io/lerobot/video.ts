@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { ArmatureError } from '../../core/errors.ts'
 import { isFileError } from '../atomic.ts'
 
-/** A stretch of a video file, as frames of `width` x `height`; what the file has beyond that is cut off. */
+/** A stretch of a video file, as frames of `width` x `height`. Pixels beyond that are cut off. */
 export interface VideoStretch {
   readonly file: string
   /** Number of its first frame in the file. */

@@ -18,7 +18,7 @@ import { GrowingParquet, replaceFile } from './growing-parquet.ts'
 import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
 import { DatasetStatistics } from './statistics.ts'
 
-/** A file is copied, and its footer written, with each episode that is added to it: not larger than this, nor with more episodes. */
+/** Limits of a file, since each added episode copies it and writes its footer again. */
 const FILE_BYTES = 8 * 2 ** 20
 const FILE_EPISODES = 32
 
@@ -100,7 +100,7 @@ export class LeRobotWriter {
   }
 
   /**
-   * Appends an episode. Its number is its place in this folder, whatever `info.index` says.
+   * Appends an episode. It gets the next number of this folder; `info.index` is not used.
    * @throws ArmatureError `bad-shape` or `bad-value` for one that does not fit the dataset, with nothing written; `unwritable`, after
    *   which the folder is as it was and takes no more (`closed`).
    */
