@@ -9,8 +9,10 @@ import { scaledEncoder } from '../../src/compose/scaled-encoder.ts'
 import { evaluatePolicy } from '../../src/evaluate/policy.ts'
 import { embedEpisodes, encoderEmbedder } from '../../src/evaluate/report/embed.ts'
 import { DatasetBatches } from '../../src/run/dataset-batches.ts'
+import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
 import { encoderRepresentation } from '../../src/run/representation.ts'
+import { Trainer } from '../../src/run/trainer.ts'
 import { marked, markEncoder } from '../contracts/fake-encoders.ts'
 import { FAKE_SPEC, fakeEpisode, FakeDataset } from '../replay/fake-dataset.ts'
 
@@ -60,8 +62,14 @@ class MarkedEnv implements GoalEnv {
   achievedGoal = (state: Float32Array): Float32Array => state
   goalDistances = (): Record<string, number> => ({ distance: 0 })
   setGoal = (): void => {}
-  saveState = async (): Promise<EnvState> => ({ id: this.spec.id, json: '', snapshot: new Uint8Array(0) })
-  restoreState = async (): Promise<void> => {}
+  saveState = async (): Promise<EnvState> => ({
+    id: this.spec.id,
+    json: JSON.stringify([this.#seed, this.#step]),
+    snapshot: new Uint8Array(0),
+  })
+  restoreState = async ({ json }: EnvState): Promise<void> => {
+    ;[this.#seed, this.#step] = JSON.parse(json) as [number, number]
+  }
   render = async (): Promise<Uint8Array> => new Uint8Array(3)
   close = async (): Promise<void> => {}
 }
@@ -190,4 +198,26 @@ test('the prior and the health of an encoder are measured on its own inputs', as
   expect(timesOf(frames)).toEqual([0, 0, 0, 1, 0, 2, 1, 3, 2, 4, 3, 5])
   expect(timesOf(context!)).toEqual([0, 0, 0, 0, 0, 0])
   expect(batches.inputs(spec, 'training', 100, true).count).toBe(2)
+})
+
+test('a training loop that is stopped within an episode shows its encoder what it would have seen', async () => {
+  const schedule = { steps: 13, learningStarts: 100, logEvery: 100, evalEvery: 100, checkpointEvery: 100 }
+  const hooks = { log: () => {}, evaluate: async () => ({}), checkpoint: async () => {} }
+  const agent = { spec: { name: 'none', observationSize: 4, actionSize: 1 } } as unknown as Agent
+  const create = (steps: number): { store: EpisodeStore; trainer: Trainer } => {
+    const env = new MarkedEnv()
+    const representation = encoderRepresentation(markEncoder({ ...WINDOW, ...CONTEXT }), 'top')
+    const store = new EpisodeStore({ capacity: 40, featureSize: 4, actionSize: 1, frameSize: 0 })
+    const parts = { env, representation, agent, store, learners: [] }
+    return { store, trainer: new Trainer(parts, { ...schedule, steps }, new Rng(5)) }
+  }
+  const [straight, first, second] = [create(13), create(8), create(13)]
+  await straight.trainer.run(hooks)
+  await first.trainer.run(hooks)
+  await second.trainer.restore(structuredClone(await first.trainer.save()))
+  await second.trainer.run(hooks)
+  const features = straight.store.save()
+  expect(second.store.save()).toEqual(features)
+  const [oldest, , newest, start] = straight.store.featuresAt(straight.store.end - 1)
+  expect([newest! - oldest!, newest! - start!]).toEqual([3, 3])
 })
