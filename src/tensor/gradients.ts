@@ -7,6 +7,7 @@ import {
   concat,
   cumprod,
   cumsum,
+  equal,
   expandDims,
   gatherND,
   getGradient,
@@ -17,7 +18,7 @@ import {
   minimum,
   mul,
   neg,
-  oneHot,
+  range,
   registerGradient,
   relu,
   reshape,
@@ -222,7 +223,8 @@ const TOP_K: GradConfig = {
   gradFunc: (dy, saved) => {
     const [x, indices] = saved as [Tensor, Tensor]
     const values = (dy as unknown as Tensor[])[0]!
-    const isThere = oneHot(cast(indices, 'int32'), x.shape.at(-1)!, 1, 0, 'float32') // [..., k, n]
+    const places = range(0, x.shape.at(-1)!, 1, 'int32')
+    const isThere = cast(equal(expandDims(indices, -1), places), 'float32') // [..., k, n]
     return { x: () => sum(mul(isThere, expandDims(values, -1)), -2) }
   },
 }

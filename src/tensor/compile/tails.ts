@@ -1,7 +1,7 @@
 import { binary, unary } from './elementwise.ts'
 import type { Graph, GraphNode, Value } from './graph.ts'
-import { inputsOf, splatOf } from './graph.ts'
-import { reshape } from './movement.ts'
+import { broadcastShape, inputsOf, splatOf } from './graph.ts'
+import { expand, reshape } from './movement.ts'
 
 /**
  * log x, finite where x is a probability that float32 rounds to 0 (or 1 minus one that it rounds to 1): log sigmoid(x) =
@@ -26,7 +26,8 @@ function logOfProbability(g: Graph, x: Value): Value | undefined {
 
 /** a b; where a is a gradient divided by a probability that may be 0, and b a multiple of that probability, both drop out. */
 export function multiply(g: Graph, a: Value, b: Value): Value {
-  return withoutFactor(g, a, b) ?? withoutFactor(g, b, a) ?? binary(g, 'Mul', a, b)
+  const short = withoutFactor(g, a, b) ?? withoutFactor(g, b, a)
+  return short === undefined ? binary(g, 'Mul', a, b) : expand(g, short, broadcastShape(a.shape, b.shape))
 }
 
 /**

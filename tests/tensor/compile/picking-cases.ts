@@ -90,6 +90,14 @@ const PRODUCTS: OpCase[] = [
   op('conv3d, strides', (x, f) => tf.conv3d(x as tf.Tensor5D, f as tf.Tensor5D, [1, 2, 1], 'valid'), volume, wiggle([2, 2, 2, 2, 1], 1)), // prettier-ignore
 ]
 
+const PROBABILITIES: OpCase[] = [
+  op('logSumExp along an axis of one', (x) => tf.logSumExp(tf.reshape(x!, [12, 1]), 1), x34),
+  op('logSumExp of one', (x) => tf.logSumExp(tf.slice(tf.square(x!), [1, 1], [1, 1])), x34),
+  op('log of an exponential by a row', (x, y) => tf.mul(tf.log(tf.exp(x!)), tf.exp(y!)), x34, wiggle([4])),
+  op('log of a softmax', (x) => tf.log(tf.softmax(x!)), x34),
+  op('log of a sigmoid of a scalar', (x) => tf.log(tf.sigmoid(tf.mean(x!))), x34),
+]
+
 const RECURRENT: OpCase[] = [
   op(
     'a weight used at every step',
@@ -151,5 +159,6 @@ export const PICKING_CASES: readonly OpCase[] = [
   ...PRODUCTS,
   ...CROPS,
   ...RECURRENT,
+  ...PROBABILITIES,
   ...Object.entries(SMOOTH).map(([name, fn]) => op(`second derivative of ${name}`, (x) => slopeOf(fn)(x!), x34)),
 ]
