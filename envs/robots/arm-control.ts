@@ -91,6 +91,22 @@ export class ArmControl {
   }
 
   /**
+   * Changes `q` [n] as one action straight towards (x, y, z) would, if the arm followed at once; returns how far from there the tip was before,
+   * metres. Where `reach` would find a way around a limit, this does not.
+   */
+  walk(q: Float64Array, x: number, y: number, z: number): number {
+    const { stepM } = this.#spec
+    const goal = [x, y, z]
+    const wanted = this.#wanted
+    const from = this.tipAt(q)
+    const distance = Math.hypot(x - from[0]!, y - from[1]!, z - from[2]!)
+    for (let i = 0; i < 3; i++) wanted[i] = from[i]! + Math.max(-stepM, Math.min(stepM, goal[i]! - from[i]!))
+    this.#ik.improve(this.#chainQ, this.#targetAt(wanted))
+    this.#ofChain.forEach((j, k) => (q[j] = this.#chainQ[k]!))
+    return distance
+  }
+
+  /**
    * One control step: moves the command by `action`, and the world by its substeps while the targets go there in a straight line.
    * Coordinates beyond the tip take part: set them in `beyond` (position by coordinate) if they are to move.
    */

@@ -61,7 +61,7 @@ const EFFORT_AT = 0.02
 const USUAL_EFFORT = 100
 
 /** A stop acts only on a joint that has passed it, so it stands before the limit by what a fast one goes in a substep. */
-const STOP_MARGIN_RAD = 0.03
+const STOP_MARGIN_RAD = 0.05
 
 function stopMargin({ kind, lower, upper }: JointModel): number {
   return kind === 'prismatic' ? 0 : Math.min(STOP_MARGIN_RAD, (upper - lower) / 20)

@@ -1,13 +1,13 @@
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { OptionReader, Values } from '../options.ts'
-import { byName, names, oneOf, quantity, section, text, vector } from '../options.ts'
+import { byName, names, oneOf, quantity, readOptions, section, text, vector } from '../options.ts'
 import type { FittedArm, Workplace } from './fit-arm.ts'
 import { fitArm } from './fit-arm.ts'
 import { warnOnce } from './notices.ts'
+import { loadRobot, robotToJson } from './robot-file.ts'
 import type { PoseSpec, RobotModel } from './robot-model.ts'
 import { quatOfRpy } from './rotations.ts'
 import { tipOf } from './tip.ts'
-import { loadUrdf } from './urdf-files.ts'
 import { withUsualStrength } from './usual-strength.ts'
 
 const folders: OptionReader<readonly string[] | Readonly<Record<string, string>>> = (value, name) =>
@@ -48,7 +48,7 @@ export interface UserRobot {
  * @throws ArmatureError `bad-argument` for options that go with a robot without one, and what reading and fitting it throw.
  */
 export async function robotOf(owner: string, options: RobotOptions, place: Workplace): Promise<UserRobot | undefined> {
-  const { robot, looks, packages, xacro } = options
+  const { robot } = options
   if (robot === undefined) {
     const alone = (['tip', 'looks', 'packages', 'xacro', 'base'] as const).find((name) => options[name] !== undefined)
     if (alone === undefined) return undefined
@@ -57,17 +57,37 @@ export async function robotOf(owner: string, options: RobotOptions, place: Workp
       fix: 'set robot to a URDF file too',
     })
   }
-  const loaded = await loadUrdf(robot, {
-    visuals: looks ?? 'own',
-    ...(packages === undefined ? {} : { packages }),
-    ...(xacro === undefined ? {} : { xacroArguments: xacro }),
-  })
+  const loaded = await readRobotFile(robot, options)
   for (const notice of loaded.notices ?? []) warnOnce(`robot ${loaded.name}: ${notice}`)
   const model = withUsualStrength(loaded)
   const tip = tipOf(model, options.tip)
   const fitted = fitArm(model, tip, place, baseOf(options.base, place))
   if (fitted.moved !== undefined) warnOnce(`robot ${model.name}: ${fitted.moved}`)
   return { model, tip, fitted }
+}
+
+async function readRobotFile(path: string, { looks, packages, xacro }: RobotOptions): Promise<RobotModel> {
+  return loadRobot(path, {
+    visuals: looks ?? 'own',
+    ...(packages === undefined ? {} : { packages }),
+    ...(xacro === undefined ? {} : { xacroArguments: xacro }),
+  })
+}
+
+/**
+ * The robot in the options of a scene as text to keep, so that {@link withKeptRobot} makes the scene again without its files; undefined where there is none.
+ */
+export async function robotText(given: Readonly<Record<string, unknown>>): Promise<string | undefined> {
+  if (typeof given['robot'] !== 'string') return undefined
+  const { robot, looks, packages, xacro } = given
+  const options = readOptions('robot', ROBOT_OPTIONS, { robot, looks, packages, xacro })
+  return robotToJson(await readRobotFile(options.robot!, options))
+}
+
+/** The options of a scene with the robot that was kept at `path` instead of its file. */
+export function withKeptRobot(given: Readonly<Record<string, unknown>>, path: string): Record<string, unknown> {
+  const { looks: _looks, packages: _packages, xacro: _xacro, ...rest } = given
+  return { ...rest, robot: path }
 }
 
 function baseOf(base: RobotOptions['base'], place: Workplace): PoseSpec | undefined {

@@ -6,7 +6,7 @@ import { readMeshFile } from './mesh-file.ts'
 import type { RobotModel } from './robot-model.ts'
 import type { PackageFolders } from './ros-packages.ts'
 import { meshCandidates } from './ros-packages.ts'
-import type { MeshPart } from './triangle-mesh.ts'
+import type { MeshPart, TriangleMesh } from './triangle-mesh.ts'
 import type { UrdfOptions } from './urdf.ts'
 import { readRobot } from './urdf.ts'
 import type { ShapeRole } from './urdf-shapes.ts'
@@ -44,6 +44,7 @@ export async function loadUrdf(path: string, options: UrdfFileOptions = {}): Pro
   const files = new Map<string, readonly MeshPart[] | undefined>()
   const meshes: Partial<Record<ShapeRole, Meshes>> = {}
   const notices: string[] = []
+  const simplify = simplifier()
   for (const role of roles) {
     meshes[role] = await readMeshes(robot, role, files, (mesh) => findMesh(mesh, folder, packages))
     notices.push(...(await simplify(meshes[role], role)))
@@ -92,20 +93,31 @@ async function readMesh(
   }
 }
 
-/** Replaces meshes by simpler ones where all together are too detailed; returns what there is to say about it. */
-async function simplify(meshes: Meshes, role: ShapeRole): Promise<readonly string[]> {
-  const before = [...meshes.values()].flatMap((parts) => parts.map(({ mesh }) => mesh))
-  const after = await simplified(before)
-  if (after === before) return []
-  let next = 0
-  for (const [path, parts] of meshes) {
-    meshes.set(
-      path,
-      parts.map((part) => ({ ...part, mesh: after[next++]! })),
-    )
+/**
+ * Replaces meshes by simpler ones where all together are too detailed, and returns what there is to say about it. Many robots look as they collide:
+ * the same meshes are simplified once.
+ */
+function simplifier(): (meshes: Meshes, role: ShapeRole) => Promise<readonly string[]> {
+  let known: readonly TriangleMesh[] = []
+  let simple = known
+  return async (meshes, role) => {
+    const before = [...meshes.values()].flatMap((parts) => parts.map(({ mesh }) => mesh))
+    const isKnown = before.length === known.length && before.every((mesh, i) => mesh === known[i])
+    if (!isKnown) [known, simple] = [before, await simplified(before)]
+    if (simple === known) return []
+    let next = 0
+    for (const [path, parts] of meshes) {
+      meshes.set(
+        path,
+        parts.map((part) => ({ ...part, mesh: simple[next++]! })),
+      )
+    }
+    return [`${role} meshes of ${count(before)} triangles are simplified to ${count(simple)}`]
   }
-  const [from, to] = [before, after].map((all) => all.reduce((sum, { triangles }) => sum + triangles.length / 3, 0))
-  return [`${role} meshes of ${from} triangles are simplified to ${to}`]
+}
+
+function count(meshes: readonly TriangleMesh[]): number {
+  return meshes.reduce((sum, { triangles }) => sum + triangles.length / 3, 0)
 }
 
 function findMesh(mesh: string, folder: string, packages: PackageFolders): string | undefined {

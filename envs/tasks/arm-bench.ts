@@ -224,12 +224,16 @@ export class ArmBench {
     this.#show(this.#shown)
   }
 
-  /** Whether the arm goes from home to a place with its tip, and all of it above the table. */
+  /** Whether the arm goes straight from home to a place with its tip, and all of it above the table on the way. */
   fits(x: number, y: number, z: number): boolean {
     this.#shown.set(this.plan.spec.home)
-    if (this.control.reach(this.#shown, x, y, z) > REACHED_M) return false
-    this.plan.kinematics.forward(this.#shown)
-    return this.#clearance.lowestM() >= 0
+    let distance = Infinity
+    for (let step = 0; step < WALK_STEPS && distance > REACHED_M; step++) {
+      distance = this.control.walk(this.#shown, x, y, z)
+      this.plan.kinematics.forward(this.#shown)
+      if (this.#clearance.lowestM() < 0) return false
+    }
+    return distance <= REACHED_M && this.#clearance.lowestM() >= CLEAR_M * Math.min(1, this.#scale)
   }
 
   /** Limits and names of what `observe` writes to `proprio`. */
@@ -288,8 +292,11 @@ export class ArmBench {
 /** A joint that is pressed against its stop by all others, through the table, gives way by tenths of a radian with few sweeps. */
 const STOP_SWEEPS = 16
 const NEAR_STOP_RAD = 0.3
-/** Of a tip from where it shall be. */
+/** Of a tip from where it shall be, and in how many steps it must get there. */
 const REACHED_M = 2e-3
+const WALK_STEPS = 40
+/** The body at a goal stays so far above a table of scale 1: an arm that lags dips below its way. */
+const CLEAR_M = 0.01
 /** Substeps of each half of `drive`. */
 const RAMP = 120
 /** rad/s or m/s; real speeds stay well below, but a collision may throw a finger. */

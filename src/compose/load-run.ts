@@ -8,6 +8,7 @@ import { CheckpointStore } from '../io/checkpoints.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import { openRunFolder } from '../io/run-folder.ts'
 import { isAddress, resolveComponents } from './config.ts'
+import { withRobotOf } from './kept-robot.ts'
 import type { Parts, RobotConnector } from './parts.ts'
 import { buildParts } from './parts.ts'
 
@@ -35,7 +36,7 @@ export async function loadRun(
 ): Promise<TrainedRun & { readonly step: number }> {
   const folder = await openRunFolder(path)
   const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
-  const config = { ...recorded, env: placeOf(recorded.env, env) }
+  const config = { ...recorded, env: placeOf(withRobotOf(folder.path, recorded.env), env) }
   const checkpoint = await new CheckpointStore(folder.checkpoints).latest('model')
   if (checkpoint === undefined) {
     throw new ArmatureError('not-found', `${path} has no checkpoint yet`, {

@@ -4,6 +4,7 @@ import { parseConfig } from '../config/overrides.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Metrics } from '../core/ndarray.ts'
 import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.ts'
+import { writeFileAtomic } from '../io/atomic.ts'
 import type { Checkpoint } from '../io/checkpoints.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
 import { lockFolder } from '../io/lock.ts'
@@ -18,6 +19,7 @@ import { defaultRunFolder, isAddress, resolveComponents, resolveConfig } from '.
 import { pretrainInRun } from './encoder-pretraining.ts'
 import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
 import { evaluationEnvOf } from './evaluation-env.ts'
+import { keptRobotOf, robotToKeep, withRobotOf } from './kept-robot.ts'
 import type { TrainedRun } from './load-run.ts'
 import { modelOf, restoreModel } from './load-run.ts'
 import type { Parts, RobotConnector } from './parts.ts'
@@ -79,7 +81,10 @@ async function createRun(context: RunContext, preset: string | undefined, option
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config, options.robots)
   await adoptEncoder(parts)
-  return { parts, folder: await createRunFolder(path, { config, seed: config.seed, command: context.command }) }
+  const kept = await robotToKeep(config.env)
+  const folder = await createRunFolder(path, { config, seed: config.seed, command: context.command })
+  if (kept !== undefined) await writeFileAtomic(keptRobotOf(folder.path), kept)
+  return { parts, folder }
 }
 
 async function openForResume(preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
@@ -89,7 +94,8 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
   requireSame(path, recorded, preset, options)
   const steps = options.steps ?? recorded.training.steps
-  const env = options.env === undefined ? recorded.env : { ...recorded.env, robot: options.env }
+  const scene = withRobotOf(folder.path, recorded.env)
+  const env = options.env === undefined ? scene : { ...scene, robot: options.env }
   const parts = await buildParts({ ...recorded, env, training: { ...recorded.training, steps } }, options.robots)
   const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
   if (checkpoint === undefined) await adoptEncoder(parts)
