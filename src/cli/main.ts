@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { close as closeInspector, url as inspectorUrl } from 'node:inspector'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -18,15 +19,21 @@ let interruption: { readonly signal: Signal; readonly ms: number } | undefined
 /** Whether files are being written. */
 let isWriting = (): boolean => false
 
-for (const signal of SIGNALS) {
-  process.on(signal, () => {
-    // The second Ctrl-C does not wait for a checkpoint.
-    if (interruption !== undefined && performance.now() - interruption.ms > SAME_KEY_PRESS_MS) end(signal)
-    if (interruption !== undefined) return
-    interruption = { signal, ms: performance.now() }
-    abort.abort(signal)
-    endWhenWritten(signal, GRACE_MS)
-  })
+for (const signal of SIGNALS) process.on(signal, () => hear(signal))
+// A SIGUSR1 that came while Node itself started has opened its debugger instead.
+const wantsInspector = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((text) => text.includes('--inspect'))
+if (inspectorUrl() !== undefined && !wantsInspector) {
+  closeInspector()
+  hear('SIGUSR1')
+}
+
+function hear(signal: Signal): void {
+  // The second Ctrl-C does not wait for a checkpoint.
+  if (interruption !== undefined && performance.now() - interruption.ms > SAME_KEY_PRESS_MS) end(signal)
+  if (interruption !== undefined) return
+  interruption = { signal, ms: performance.now() }
+  abort.abort(signal)
+  endWhenWritten(signal, GRACE_MS)
 }
 
 /** Ends the process as the signal would have done. `process.exit` would wait for native work that may never end. */

@@ -4,8 +4,8 @@ import type { Size } from './render-scene.ts'
 /** What reads the text of one option or argument. */
 export type Parser<T> = (text: string) => T
 
-/** Seeds count by their lower 32 bits: larger ones would repeat smaller ones. */
-export const MAX_SEED = 2 ** 32 - 1
+/** As in the config, whose schemas take a while to load. */
+const MAX_SEED = 2 ** 32 - 1
 /** What `collect` can do without a trained run. */
 export const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'adversarial'] as const
 

@@ -138,8 +138,18 @@ function buildEncoder({ representation }: TrainConfig, env: Env, rng: Rng): Enco
     throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
   }
   const frameShape = space.shape as readonly [number, number, number]
-  const encoder = makeEncoder(representation.encoder, frameShape, rng, representation.config)
+  const encoder = orBadConfig(() => makeEncoder(representation.encoder, frameShape, rng, representation.config))
   return representation.latentScale === 1 ? encoder : scaledEncoder(encoder, representation.latentScale)
+}
+
+/** Frames that a network cannot take come from the settings. */
+function orBadConfig<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof ArmatureError) || error.code !== 'bad-shape') throw error
+    throw new ArmatureError('bad-config', error.message, { cause: error })
+  }
 }
 
 function buildRepresentation({ representation }: TrainConfig, env: Env, encoder: Encoder | undefined): Representation {

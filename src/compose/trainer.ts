@@ -3,6 +3,7 @@ import type { Learner } from '../core/learner.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
+import type { EpisodeStoreOptions } from '../replay/episode-store.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import type { GoalSampling } from '../replay/sampler.ts'
 import { agentLearner, refreshLearner } from '../run/learners.ts'
@@ -12,15 +13,10 @@ import type { Parts } from './parts.ts'
 
 /** The loop over `parts`, once the encoder is trained: only now do goals and rewards mean anything. */
 export async function buildTrainer(parts: Parts): Promise<Trainer> {
-  const { config, env, encoder, representation, agent, reward } = parts
+  const { config, env, representation, agent } = parts
   const rng = new Rng(config.seed)
-  const keepsFrames = reward?.needsFrames === true || isRefreshed(parts)
-  const store = new EpisodeStore({
-    capacity: config.replay.capacity,
-    featureSize: representation.size,
-    actionSize: sizeOf(env.spec.actionSpace.shape),
-    frameSize: keepsFrames && encoder ? sizeOf(encoder.spec.frameShape) : 0,
-  })
+  const store = new EpisodeStore(storeOptions(parts))
+  const keepsFrames = store.options.frameSize > 0
   const goals = await buildGoals(parts, keepsFrames, rng.split('goals').seed)
   const learners = buildLearners(parts, store, goals, rng.split('trainer'))
   return new Trainer(
@@ -30,8 +26,16 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
   )
 }
 
-function isRefreshed({ config: { representation } }: Parts): boolean {
-  return representation.kind === 'encoder' && representation.refresh.everySteps > 0
+/** What the replay of a run holds. */
+export function storeOptions({ config, env, encoder, representation, reward }: Parts): EpisodeStoreOptions {
+  const isRefreshed = config.representation.kind === 'encoder' && config.representation.refresh.everySteps > 0
+  const keepsFrames = reward?.needsFrames === true || isRefreshed
+  return {
+    capacity: config.replay.capacity,
+    featureSize: representation.size,
+    actionSize: sizeOf(env.spec.actionSpace.shape),
+    frameSize: keepsFrames && encoder ? sizeOf(encoder.spec.frameShape) : 0,
+  }
 }
 
 async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Promise<GoalSampling | undefined> {

@@ -22,6 +22,7 @@ import { evaluationEnvOf } from './evaluation-env.ts'
 import { keptRobotOf, robotToKeep, withRobotOf } from './kept-robot.ts'
 import type { TrainedRun } from './load-run.ts'
 import { modelOf, restoreModel } from './load-run.ts'
+import { requireMemory } from './memory.ts'
 import type { Parts, RobotConnector } from './parts.ts'
 import { buildParts } from './parts.ts'
 import type { RunContext } from './run-context.ts'
@@ -80,6 +81,7 @@ async function createRun(context: RunContext, preset: string | undefined, option
   const path = options.out ?? defaultRunFolder(config)
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config, options.robots)
+  requireMemory(parts)
   await adoptEncoder(parts)
   const kept = await robotToKeep(config.env)
   const folder = await createRunFolder(path, { config, seed: config.seed, command: context.command })

@@ -1,14 +1,15 @@
 import { z } from 'zod'
+import { MAX_SEED } from './train-config.ts'
 
-const count = (what: string) => z.int().min(1).describe(what)
+const count = (what: string, max = 1e9) => z.int().min(1).max(max).describe(what)
 
 const settings = {
   encoder: z.string().describe('registered encoder, see "armature list"'),
   config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
-  seed: z.int().default(0).describe('master seed of all random streams'),
+  seed: z.int().min(0).max(MAX_SEED).default(0).describe('master seed of all random streams'),
   camera: z.string().default('front').describe('camera whose frames are learned from'),
-  updates: z.int().min(0).default(6000).describe('gradient steps'),
-  batchSize: count('rows of a batch').default(64),
+  updates: z.int().min(0).max(1e9).default(6000).describe('gradient steps'),
+  batchSize: count('rows of a batch', 65_536).default(64),
   batch: z
     .record(z.string(), z.unknown())
     .default({})
@@ -20,7 +21,12 @@ const settings = {
     .default(0.1)
     .describe('share of the episodes that is held out, at least one'),
   statisticsFrames: count('training frames that statistics and the prior are taken from, evenly spread').default(4000),
-  healthFrames: z.int().min(2).default(512).describe('held-out frames that health is measured on, evenly spread'),
+  healthFrames: z
+    .int()
+    .min(2)
+    .max(1e6)
+    .default(512)
+    .describe('held-out frames that health is measured on, evenly spread'),
   priorFrames: z
     .enum(['all', 'starts'])
     .default('all')
@@ -30,6 +36,7 @@ const settings = {
   memoryMb: z
     .number()
     .gt(0)
+    .max(1e6)
     .default(1024)
     .describe('memory for decoded training episodes; a larger dataset is streamed'),
 }

@@ -1,6 +1,13 @@
 import { z } from 'zod'
 
-const count = (what: string) => z.int().min(1).describe(what)
+/** More than any run takes: what is larger is a slip of the hand. */
+const MAX_COUNT = 1e9
+/** Rows of a batch. */
+const MAX_BATCH = 65_536
+/** Seeds count by their lower 32 bits: larger ones would repeat smaller ones. */
+export const MAX_SEED = 2 ** 32 - 1
+
+const count = (what: string, max = MAX_COUNT) => z.int().min(1).max(max).describe(what)
 const share = (what: string) => z.number().min(0).max(1).describe(what)
 
 /** A registered part with settings of its own. */
@@ -41,10 +48,11 @@ const encoderRepresentation = z.strictObject({
       extraStarts: z
         .int()
         .min(0)
+        .max(MAX_COUNT)
         .default(0)
         .describe('further resets, without play, whose frames the prior is fitted to as well'),
-      updates: z.int().min(0).default(6000).describe('gradient steps'),
-      batchSize: count('frames per gradient step').default(64),
+      updates: z.int().min(0).max(MAX_COUNT).default(6000).describe('gradient steps'),
+      batchSize: count('frames per gradient step', MAX_BATCH).default(64),
       validationFraction: z.number().gt(0).lt(0.5).default(0.1).describe('share of the frames that is held out'),
     })
     .refine(
@@ -59,7 +67,7 @@ const encoderRepresentation = z.strictObject({
         .min(0)
         .default(0)
         .describe('env steps between refreshes on replay frames; 0: the encoder stays as pretrained'),
-      updates: z.int().min(0).default(200).describe('gradient steps per refresh'),
+      updates: z.int().min(0).max(MAX_COUNT).default(200).describe('gradient steps per refresh'),
     })
     .prefault({}),
 })
@@ -91,7 +99,7 @@ const goals = z
 /** Everything that decides a training run, resolved: what `config.json` of a run folder holds. */
 export const trainConfigSchema = z.strictObject({
   preset: z.string().describe('name of the preset that this started from'),
-  seed: z.int().default(0).describe('master seed of all random streams'),
+  seed: z.int().min(0).max(MAX_SEED).default(0).describe('master seed of all random streams'),
   env: z.strictObject({
     id: z.string().describe('registered env, see "armature list"'),
     options: z.record(z.string(), z.unknown()).default({}),
@@ -116,8 +124,8 @@ export const trainConfigSchema = z.strictObject({
     .prefault({}),
   training: z.strictObject({
     steps: count('env steps'),
-    learningStarts: z.int().min(1).default(1000).describe('env steps of random play before the first update'),
-    batchSize: count('transitions per update').default(256),
+    learningStarts: count('env steps of random play before the first update').default(1000),
+    batchSize: count('transitions per update', MAX_BATCH).default(256),
     updateEvery: count('env steps between update blocks').default(1),
     updates: count('updates per block').default(1),
     logEvery: count('env steps between rows of metrics').default(1000),

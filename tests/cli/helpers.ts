@@ -37,7 +37,17 @@ export function startCli(cwd: string, args: readonly string[], env: Readonly<Rec
 
 /** Starts `node <args>`; `built` names the script of a `.ts` file. */
 export function startNode(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Running {
-  const child = spawn(process.execPath, args, { cwd, env: environment(env) })
+  return startCommand(process.execPath, args, cwd, env)
+}
+
+/** Starts a command, e.g. a shell that says where the output of `armature` goes. */
+export function startCommand(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Running {
+  const child = spawn(command, args, { cwd, env: environment(env) })
   started.push(child)
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

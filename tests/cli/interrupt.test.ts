@@ -1,11 +1,13 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { built } from '../built.ts'
 import type { Finished, Running } from './helpers.ts'
-import { runCli, sets, SLOW_MS, startCli, temporaryFolder, textOf, TINY_PUSH, until } from './helpers.ts'
+import { BIN, built } from '../built.ts'
+import { runHere } from './in-process.ts'
+import { runCli, sets, SLOW_MS, startCli, startNode, temporaryFolder, textOf, TINY_PUSH, until } from './helpers.ts'
 
 const cwd = temporaryFolder()
 /** Loaded before a program: time that it measures stands still. */
@@ -49,6 +51,9 @@ describe('Ctrl-C', { timeout: SLOW_MS }, () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    // A terminal that closes, and what a scheduler sends before it ends a job.
+    ['SIGHUP', 129],
+    ['SIGUSR1', 128 + constants.signals.SIGUSR1],
   ] as const)('during training saves, says how to go on, and going on works (%s)', async (signal, code) => {
     const run = join(cwd, `trained ${signal}`)
     const { running, hasTrained } = trainPendulum(run)
@@ -59,10 +64,40 @@ describe('Ctrl-C', { timeout: SLOW_MS }, () => {
     expect(step).toBeGreaterThanOrEqual(60)
     expectInterrupted(finished, code, `saved at step ${step}: go on with "armature train --resume --out ${run}"`)
 
+    if (signal === 'SIGHUP' || signal === 'SIGUSR1') return
     const steps = String(step + 10)
     const { code: resumedCode, stderr } = await runCli(cwd, ['train', '--resume', '--out', run, '--steps', steps])
     expect(resumedCode, stderr).toBe(0)
     expect(stepsSaved(run)).toContain(step + 10)
+  })
+
+  test.skipIf(process.platform === 'win32')('from the first moment on (SIGUSR1)', async () => {
+    const run = join(cwd, 'just started')
+    // Node hears it before it has read a line of ours, and opens its debugger.
+    const early = join(cwd, 'early.cjs')
+    writeFileSync(
+      early,
+      "process.kill(process.pid, 'SIGUSR1'); const { url } = require('node:inspector'); while (url() === undefined);",
+    )
+    const train = [BIN, 'train', ...PENDULUM, '--steps', '200000', '--out', run]
+    const { code, stderr } = await startNode(['--require', early, ...train], cwd).finished
+    expect(code).toBe(128 + constants.signals.SIGUSR1)
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(/^armature: stopped/)
+  })
+
+  test('within an evaluation saves, and the evaluation is done again', async () => {
+    const args = [...PENDULUM, ...sets({ 'training.evalEvery': 40, 'training.evalEpisodes': 3 }), '--steps', '80']
+    const [straight, stopped] = [join(cwd, 'straight'), join(cwd, 'stopped')]
+    expect((await runHere(['train', ...args, '--out', straight])).code).toBe(0)
+    let asked = 0
+    const signal = new AbortController().signal
+    // Asked once a step, and once an observation of an evaluation.
+    Object.defineProperty(signal, 'aborted', { get: () => ++asked > 100 })
+    const { code, stderr } = await runHere(['train', ...args, '--out', stopped], signal)
+    expect({ code, end: stderr.includes('saved at step 40: go on with') }, stderr).toEqual({ code: 130, end: true })
+    expect(textOf(join(stopped, 'metrics.jsonl'))).not.toContain('eval/mean_reward')
+    expect((await runHere(['train', '--resume', '--out', stopped])).code).toBe(0)
+    expect(textOf(join(stopped, 'metrics.jsonl'))).toBe(textOf(join(straight, 'metrics.jsonl')))
   })
 
   test('delivered more than once, as npm and tsx do, still saves and exits with its code', async () => {

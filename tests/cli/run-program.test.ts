@@ -29,7 +29,7 @@ describe('help', () => {
     expect(train).toMatch(/--seed <n> .*\(default: 0\)/)
     for (const { name, config } of presets) expect(train).toMatch(new RegExp(`${name} +${config.training.steps} steps`))
     expect(train).toMatch(/replay\.capacity +200000 /)
-    expect(train).toMatch(/goals\.exploration +"prior" .*\(prior, env\)/)
+    expect(train).toMatch(/representation\.pretrain\.priorFrames +"starts" .*\(starts, all\)/)
 
     const { stdout: pretrain } = await runHere(['pretrain', '--help'])
     const defaults = pretrainConfigSchema.parse({ encoder: 'x' })
