@@ -35,8 +35,6 @@ export interface DispatcherParts {
   readonly onFault: (error: unknown) => void
   /** The client that holds the lease may be gone: find out. */
   readonly probeHolder: () => void
-  /** A client has been let in. */
-  readonly onAdmitted: (peer: Peer) => void
   /** A client has gone. */
   readonly onLeft: (peer: Peer) => void
 }
@@ -165,7 +163,6 @@ export class Dispatcher {
       return publisher.reply(routingId, '', { kind: 'error', ...admitted, refSeq: message.seq })
     }
     admitted.lastSeenUs = nowUs
-    this.#parts.onAdmitted(admitted)
     publisher.tell(admitted, handshake.welcome(admitted, message.seq, endpoints()))
     publisher.event({ event: 'peer', code: 'hello', text: `${admitted.name} is here as ${admitted.role}` })
   }

@@ -21,6 +21,11 @@ export interface RobotServerOptions {
   readonly endpoint?: string | Endpoints
   /** What stands for the sockets; default: ZeroMQ at `endpoint`. */
   readonly transport?: OpenTransport
+  /**
+   * Whether the sockets have a thread of their own and doors that limit what comes in; default true in real time. Without, whoever can
+   * connect can delay the loop that moves the robot.
+   */
+  readonly isolated?: boolean
   /** Default `realtime`; only a simulated robot can run in `lockstep`. */
   readonly mode?: BridgeMode
   /** Default: the action space, without limits on speed. */

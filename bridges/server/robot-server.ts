@@ -24,6 +24,7 @@ import { Peers } from './peers.ts'
 import { Publisher } from './publisher.ts'
 import { checkSpec } from './spec.ts'
 import type { OpenTransport, RobotTransport, TransportHandlers } from './transport.ts'
+import { openIsolatedTransport } from './isolated/isolated-transport.ts'
 import { openZmqTransport } from './zmq-transport.ts'
 
 /** In real time a slow subscriber gets no old observation; in lock-step there is never more than one, and steps may be fast. */
@@ -155,6 +156,7 @@ export class RobotServer {
       listener_errors: this.#publisher?.listenerErrors ?? 0,
       lease_changes: leases,
       peers: this.#peers.size,
+      messages_turned_away: sent?.turnedAway ?? 0,
       control_rx: received?.control ?? 0,
       control_rx_bytes: received?.controlBytes ?? 0,
       action_rx: received?.action ?? 0,
@@ -237,7 +239,10 @@ export class RobotServer {
       },
       observationBacklog: BACKLOG[this.#mode],
     }
-    return openZmqTransport(options, handlers)
+    // In lock-step no loop waits for its time, and a step is soon as long as a thread takes to wake up.
+    const { isolated = this.#mode === 'realtime', messagesPerSecond = 400 } = this.#options
+    if (!isolated) return openZmqTransport(options, handlers)
+    return openIsolatedTransport({ ...options, messagesPerSecond }, handlers)
   }
 
   #handlers(): TransportHandlers {
@@ -285,7 +290,6 @@ export class RobotServer {
       publisher,
       onFault: (error) => this.#loop.fault(error),
       probeHolder: () => this.#probeHolder(),
-      onAdmitted: ({ routingId }) => this.#transport?.admit(routingId),
       onLeft: (peer) => this.#remove(peer),
     })
   }
@@ -399,7 +403,6 @@ export class RobotServer {
   #remove(peer: Peer): void {
     this.#supervisor.controllerLost(peer.session, this.#time.clock())
     this.#peers.remove(peer)
-    this.#transport?.forget(peer.routingId)
   }
 
   #requireOpen(): void {

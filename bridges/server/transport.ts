@@ -21,16 +21,15 @@ export interface TransportHandlers {
 export interface RobotTransport {
   /** Where clients find it. */
   readonly endpoints: Endpoints
-  /** Cumulative, by socket. */
-  readonly counts: Readonly<Record<'control' | 'observation' | 'telemetry', SendCounts>>
+  /** Cumulative, by socket; `turnedAway`: messages that came too fast to be looked at. */
+  readonly counts: Readonly<Record<'control' | 'observation' | 'telemetry', SendCounts>> & {
+    readonly turnedAway: number
+  }
   /** To one client, on control. */
   reply(routingId: Buffer, message: Buffer): void
   /** Only the newest one waits for those who are slow. */
   publishObservation(message: Buffer): void
   publishTelemetry(message: Buffer): void
-  /** Who may send how much: a client that has been let in, until {@link forget}. */
-  admit(routingId: Buffer): void
-  forget(routingId: Buffer): void
   close(): Promise<void>
 }
 

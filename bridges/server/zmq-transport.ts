@@ -51,13 +51,12 @@ export async function openZmqTransport(
     endpoints: sockets.endpoints,
     get counts() {
       const { control, observation, telemetry } = queues
-      return { control: control.counts, observation: observation.counts, telemetry: telemetry.counts }
+      const counts = { control: control.counts, observation: observation.counts, telemetry: telemetry.counts }
+      return { ...counts, turnedAway: 0 }
     },
     reply: (routingId, message) => void queues.control.push(routingId, message),
     publishObservation: (message) => void queues.observation.push(message),
     publishTelemetry: (message) => void queues.telemetry.push(message),
-    admit: () => {},
-    forget: () => {},
     close: async () => {
       isClosed = true
       closeAll(queues, sockets)

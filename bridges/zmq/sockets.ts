@@ -2,7 +2,7 @@ import { Context, Dealer, Publisher, Router, Subscriber } from 'zeromq'
 import type { Event, Socket } from 'zeromq'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { KeyPair } from './keys.ts'
-import type { ZapRequest } from './zap.ts'
+import type { ZapRefusal } from './zap.ts'
 import { ZapHandler } from './zap.ts'
 
 /** Largest message that a robot takes from a peer. */
@@ -42,7 +42,7 @@ export interface Endpoints {
 export interface RobotSecurity {
   readonly keys?: KeyPair
   /** Why a connection is refused; needed with `keys`. */
-  readonly refusal?: (request: ZapRequest) => string | undefined
+  readonly refusal?: ZapRefusal
   /** Lets addresses other than loopback go without keys: anyone in the network can then move the robot. */
   readonly insecureLan?: boolean
 }
@@ -180,7 +180,8 @@ function watch(socket: Socket, onEvent: (event: Event) => void): void {
   for (const type of WATCHED) socket.events.on(type, onEvent)
 }
 
-function requireSecure(endpoints: Endpoints, { keys, insecureLan }: RobotSecurity): void {
+/** @throws ArmatureError `bad-argument` for an address that others can reach, without keys */
+export function requireSecure(endpoints: Endpoints, { keys, insecureLan }: RobotSecurity): void {
   const open = Object.values(endpoints).find((endpoint: string) => !isLoopback(endpoint)) as string | undefined
   if (open === undefined || keys !== undefined || insecureLan === true) return
   throw new ArmatureError('bad-argument', `${open} can be reached by others`, {

@@ -35,7 +35,15 @@ export async function openBridge(
 ): Promise<TestBridge> {
   const events: EventContent[] = []
   const clients: PolicyClient[] = []
-  const server = new RobotServer({ robot, clock, onEvent: (event) => events.push(event), ...PATIENT, ...options })
+  const server = new RobotServer({
+    robot,
+    clock,
+    // A thread takes its time to start, from the sources; what it adds has tests of its own.
+    isolated: false,
+    onEvent: (event) => events.push(event),
+    ...PATIENT,
+    ...options,
+  })
   await startAt(server)
   return {
     robot,

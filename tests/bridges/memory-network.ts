@@ -65,6 +65,7 @@ export class MemoryNetwork {
           control: counts(sent.control),
           observation: counts(sent.observation),
           telemetry: counts(sent.telemetry),
+          turnedAway: 0,
         }
       },
       reply: (routingId, bytes) => {
@@ -76,8 +77,6 @@ export class MemoryNetwork {
       },
       publishObservation: publish('observation'),
       publishTelemetry: publish('telemetry'),
-      admit: () => {},
-      forget: () => {},
       close: async () => {
         this.#handlers = undefined
       },
@@ -157,10 +156,15 @@ export class MemoryClient {
     this.ask({ kind: 'ping', t1Us: this.#clock(), lease: this.lease })
   }
 
-  act(value: number, header: Partial<MessageOf<'action'>> = {}): void {
+  /** The bytes of an action, with the header that is right unless `header` says otherwise. */
+  actionBytes(value: number, header: Partial<MessageOf<'action'>> = {}): Buffer {
     const content = { observationSeq: 0, dueUs: 0, ttlUs: 0, action: Float32Array.of(value, value) }
     const message = { kind: 'action', lease: this.lease, ...content, ...this.#header(++this.seq), ...header } as const
-    this.#network.action(this.routingId, encodeMessage(message))
+    return encodeMessage(message)
+  }
+
+  act(value: number, header: Partial<MessageOf<'action'>> = {}): void {
+    this.#network.action(this.routingId, this.actionBytes(value, header))
   }
 
   chunk(values: readonly number[], header: Partial<MessageOf<'chunk'>> = {}): void {

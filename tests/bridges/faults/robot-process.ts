@@ -16,6 +16,8 @@ export interface RobotReport {
   readonly values: readonly number[]
   readonly observationSeq: number
   readonly latenessUsP99: number
+  readonly latenessUsP999: number
+  readonly latenessUsMax: number
 }
 
 /** What the valid client sends: nothing else may reach the robot. */
@@ -29,15 +31,18 @@ await server.start()
 
 process.on('message', (command) => {
   // A `glance` is asked for often.
+  if (command === 'clear') server.tickLateness.clear()
   if (command === 'report') globalThis.gc?.()
   const report: RobotReport = {
     rssBytes: process.memoryUsage.rss(),
     state: server.state,
     counters: server.counters,
-    isClean: robot.applied.every(([x, y]) => y === 0 && (x === 0 || (WAVE as readonly number[]).includes(x!))),
+    isClean: robot.applied.every(([x]) => x === 0 || (WAVE as readonly number[]).includes(x!)),
     values: [...new Set(robot.applied.map(([x]) => x!))],
     observationSeq: server.counters['observations_sent']!,
     latenessUsP99: server.tickLateness.percentileUs(99),
+    latenessUsP999: server.tickLateness.percentileUs(99.9),
+    latenessUsMax: server.tickLateness.maxUs,
   }
   process.send?.(report)
 })

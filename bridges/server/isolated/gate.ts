@@ -1,0 +1,49 @@
+import { TokenBucket } from '../peers.ts'
+
+/** Connections of which it is remembered how much they said. */
+const REMEMBERED = 1024
+/** Messages a second that go on to the robot's thread, of all connections together. */
+const ALL_PER_SECOND = 4000
+/** Reports of connections and messages that were turned away, a second. */
+const REPORTS_PER_SECOND = 20
+
+/** What the robot's thread is spared: of each connection, and of all together, so many messages a second go on to it. */
+export class Gate {
+  readonly #perSecond: number
+  readonly #clock: () => number
+  readonly #buckets = new Map<string, TokenBucket>()
+  readonly #all: TokenBucket
+  readonly #reports: TokenBucket
+  #turnedAway = 0
+
+  constructor(perSecond: number, clock: () => number) {
+    this.#perSecond = perSecond
+    this.#clock = clock
+    this.#all = new TokenBucket(Math.max(ALL_PER_SECOND, 4 * perSecond), clock())
+    this.#reports = new TokenBucket(REPORTS_PER_SECOND, clock())
+  }
+
+  get turnedAway(): number {
+    return this.#turnedAway
+  }
+
+  turnAway(count: number): void {
+    this.#turnedAway += count
+  }
+
+  /** Whether one more message of that connection may go on. */
+  admits(routingId: Buffer): boolean {
+    const nowUs = this.#clock()
+    const name = routingId.toString('latin1')
+    const own = this.#buckets.get(name) ?? new TokenBucket(2 * this.#perSecond, nowUs)
+    this.#buckets.delete(name)
+    this.#buckets.set(name, own)
+    if (this.#buckets.size > REMEMBERED) this.#buckets.delete(this.#buckets.keys().next().value!)
+    return own.take(nowUs) && this.#all.take(nowUs)
+  }
+
+  /** Does `tell`, unless that was done too often. */
+  report(tell: () => void): void {
+    if (this.#reports.take(this.#clock())) tell()
+  }
+}

@@ -1,0 +1,176 @@
+import { Worker } from 'node:worker_threads'
+import type { ErrorCode } from '../../../src/core/errors.ts'
+import { ArmatureError } from '../../../src/core/errors.ts'
+import type { RobotTransport, TransportHandlers } from '../transport.ts'
+import type { ZmqTransportOptions } from '../zmq-transport.ts'
+import type { FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
+import { alone, BOARD_BYTES, boardView, bufferOf, readCounts, WORD } from './thread-protocol.ts'
+
+/** In `dist` the thread is plain JavaScript. */
+const ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? './thread-from-source.js' : './socket-thread.js',
+  import.meta.url,
+)
+
+export interface IsolatedTransportOptions extends ZmqTransportOptions {
+  readonly messagesPerSecond: number
+}
+
+/** Messages that may be on their way to the thread: observations, which are soon old, and all others. */
+const MAX_OBSERVATIONS = 2
+const MAX_OTHERS = 512
+/** For the thread to close its sockets where the process ends without asking. */
+const EXIT_MS = 200
+
+/**
+ * The sockets of a robot in a thread of their own, so that nothing that strangers send can delay the loop which moves the robot, and behind
+ * {@link FrontDoor}s, so that nothing of it grows without a limit.
+ * @throws ArmatureError `bad-argument` for an address that cannot be had, or that others could reach without keys
+ */
+export async function openIsolatedTransport(
+  { endpoints, security, observationBacklog, messagesPerSecond }: IsolatedTransportOptions,
+  handlers: TransportHandlers,
+): Promise<RobotTransport> {
+  const { keys, insecureLan = false, refusal } = security
+  const shared = new SharedArrayBuffer(BOARD_BYTES)
+  const board = boardView(shared)
+  const workerData: ThreadSetup = {
+    endpoints,
+    keys: keys && { ...keys },
+    insecureLan,
+    observationBacklog,
+    messagesPerSecond,
+    board: shared,
+  }
+  const worker = new Worker(ENTRY, { workerData })
+  const tell = (message: ToThread, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer)
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  let isClosing = false
+  // A thread that ends with a socket that waits takes the process with it, in the middle of its own end.
+  const onExit = (): void => {
+    tell({ kind: 'close' })
+    Atomics.wait(board.words, WORD.closed, 0, EXIT_MS)
+  }
+  process.once('exit', onExit)
+  const opened = await new Promise<typeof endpoints>((resolve, reject) => {
+    worker.on('message', (message: FromThread) => {
+      if (message.kind === 'open') resolve(message.endpoints)
+      else if (message.kind === 'not-open') reject(new Reopened(message.code as ErrorCode, message.message))
+      else if (message.kind === 'zap') {
+        void Promise.resolve(refusal?.(message.request) ?? (refusal ? undefined : 'no key is authorized')).then(
+          (verdict) => tell({ kind: 'verdict', id: message.id, refusal: verdict }),
+        )
+      } else take(message, handlers, board.words)
+    })
+    worker.once('error', (error) => {
+      reject(error)
+      if (!isClosing) handlers.failed(error)
+    })
+    worker.once('exit', () => {
+      reject(new ArmatureError('env-failed', 'the thread of the sockets', { got: 'it has ended' }))
+      if (!isClosing) handlers.failed(new Error('the thread of the sockets has ended'))
+    })
+  }).catch((error: unknown) => {
+    isClosing = true
+    process.off('exit', onExit)
+    throw error
+  })
+  return new IsolatedTransport(opened, { board, tell }, async () => {
+    isClosing = true
+    tell({ kind: 'close' })
+    await ended
+    process.off('exit', onExit)
+  })
+}
+
+/** An error of the thread, as it was there. */
+class Reopened extends ArmatureError {
+  constructor(code: ErrorCode, message: string) {
+    super(code, message)
+    this.message = message
+  }
+}
+
+function take(message: FromThread, handlers: TransportHandlers, words: Int32Array): void {
+  switch (message.kind) {
+    case 'control':
+    case 'action':
+      Atomics.add(words, WORD.messagesTaken, 1)
+      return handlers[message.kind](bufferOf(message.routingId), bufferOf(message.bytes))
+    case 'unreachable':
+      return handlers.unreachable(bufferOf(message.routingId))
+    case 'disconnected':
+      return handlers.disconnected()
+    case 'refused':
+      return handlers.refused(message.code, message.text)
+    case 'failed':
+      return handlers.failed(new Error(message.message))
+    default:
+      return undefined
+  }
+}
+
+interface Thread {
+  readonly board: ReturnType<typeof boardView>
+  readonly tell: (message: ToThread, transfer?: ArrayBuffer[]) => void
+}
+
+class IsolatedTransport implements RobotTransport {
+  readonly endpoints: RobotTransport['endpoints']
+  readonly #thread: Thread
+  readonly #close: () => Promise<void>
+  #observations = 0
+  #others = 0
+  /** What the thread had no room for. */
+  readonly #dropped = { control: 0, observation: 0, telemetry: 0 }
+
+  constructor(endpoints: RobotTransport['endpoints'], thread: Thread, close: () => Promise<void>) {
+    this.endpoints = endpoints
+    this.#thread = thread
+    this.#close = close
+  }
+
+  get counts(): RobotTransport['counts'] {
+    const { control, observation, telemetry, turnedAway } = readCounts(this.#thread.board)
+    const dropped = this.#dropped
+    return {
+      control: { ...control, refused: control.refused + dropped.control },
+      observation: { ...observation, dropped: observation.dropped + dropped.observation },
+      telemetry: { ...telemetry, dropped: telemetry.dropped + dropped.telemetry },
+      turnedAway,
+    }
+  }
+
+  reply(routingId: Buffer, bytes: Buffer): void {
+    if (this.#hasRoom()) this.#thread.tell({ kind: 'reply', routingId: alone(routingId), bytes: alone(bytes) })
+    else this.#dropped.control++
+  }
+
+  publishObservation(bytes: Buffer): void {
+    const waiting = (this.#observations - Atomics.load(this.#thread.board.words, WORD.observationsTaken)) | 0
+    if (waiting >= MAX_OBSERVATIONS) {
+      this.#dropped.observation++
+      return
+    }
+    this.#observations++
+    // A large one is in memory of its own, which changes hands.
+    const own = alone(bytes)
+    this.#thread.tell({ kind: 'observation', bytes: own }, [own.buffer as ArrayBuffer])
+  }
+
+  publishTelemetry(bytes: Buffer): void {
+    if (this.#hasRoom()) this.#thread.tell({ kind: 'telemetry', bytes: alone(bytes) })
+    else this.#dropped.telemetry++
+  }
+
+  close(): Promise<void> {
+    return this.#close()
+  }
+
+  #hasRoom(): boolean {
+    const waiting = (this.#others - Atomics.load(this.#thread.board.words, WORD.othersTaken)) | 0
+    if (waiting >= MAX_OTHERS) return false
+    this.#others++
+    return true
+  }
+}
