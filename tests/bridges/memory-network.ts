@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { decodeMessage, encodeMessage } from '../../bridges/protocol/codec.ts'
 import type { Message, MessageOf } from '../../bridges/protocol/messages.ts'
+import type { ClientHandlers, ClientTransport } from '../../bridges/client/transport.ts'
+import type { Time } from '../../bridges/time.ts'
 import type { OpenTransport, RobotTransport, TransportHandlers } from '../../bridges/server/transport.ts'
 import { NO_SENDS } from '../../bridges/zmq/queue.ts'
 
@@ -184,5 +186,94 @@ export class MemoryClient {
 
   #header(seq: number): { session: string; seq: number; timeUs: number; epoch: number } {
     return { session: this.session, seq, timeUs: this.#clock(), epoch: this.epoch }
+  }
+}
+
+/** What a network does to messages; none given: nothing, and at once. */
+export interface MemoryWeather {
+  readonly delayMs?: number
+  /** Nothing gets through, and all of it later, as with TCP. */
+  readonly isStalled?: boolean
+}
+
+/** A {@link MemoryNetwork} as the sockets of a client, through some weather. */
+export class MemoryLink implements ClientTransport {
+  readonly counts = { control: NO_SENDS, action: NO_SENDS }
+  readonly lastProblem = undefined
+  routingId: string = randomBytes(16).toString('hex')
+  weather: MemoryWeather = {}
+  readonly #network: MemoryNetwork
+  readonly #time: Time
+  readonly #handlers: ClientHandlers
+  readonly #unsubscribe: () => void
+  /** In the order of sending; each when its time has come. */
+  #held: (() => void)[] = []
+  #newest: Buffer | undefined
+  #isClosed = false
+
+  constructor(network: MemoryNetwork, time: Time, handlers: ClientHandlers) {
+    this.#network = network
+    this.#time = time
+    this.#handlers = handlers
+    this.#plug()
+    this.#unsubscribe = network.subscribe((bytes) => this.#onPublished(bytes))
+  }
+
+  async open(): Promise<void> {}
+
+  move(): void {}
+
+  sendControl(message: Buffer): void {
+    const id = Buffer.from(this.routingId)
+    this.#carry(() => this.#network.control(id, message))
+  }
+
+  sendAction(message: Buffer): void {
+    const id = Buffer.from(this.routingId)
+    this.#carry(() => this.#network.action(id, message))
+  }
+
+  /** The connection breaks, and both ends know it: as `ClientLink` does, the client comes back as another one. */
+  reset(): void {
+    this.#network.cut(Buffer.from(this.routingId))
+    this.#held = []
+    this.routingId = randomBytes(16).toString('hex')
+    this.#plug()
+  }
+
+  /** Lets out what was held. */
+  clear(): void {
+    this.weather = {}
+    for (const deliver of this.#held.splice(0)) deliver()
+    const newest = this.#newest
+    this.#newest = undefined
+    if (newest !== undefined) this.#handlers.observation(newest)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#unsubscribe()
+    this.#network.cut(Buffer.from(this.routingId))
+  }
+
+  #plug(): void {
+    this.#network.plug(Buffer.from(this.routingId), {
+      control: (bytes) => this.#carry(() => this.#handlers.control(bytes)),
+    })
+  }
+
+  #onPublished(bytes: Buffer): void {
+    const isObservation = bytes.toString('latin1', 0, 4) === 'rb1o'
+    // A socket that keeps the newest one only.
+    if (isObservation && this.weather.isStalled === true) this.#newest = bytes
+    else this.#carry(() => (isObservation ? this.#handlers.observation(bytes) : this.#handlers.telemetry(bytes)))
+  }
+
+  #carry(deliver: () => void): void {
+    const { delayMs = 0, isStalled = false } = this.weather
+    const arrive = (): void => void (this.#isClosed || deliver())
+    if (isStalled) this.#held.push(arrive)
+    else if (delayMs === 0) queueMicrotask(arrive)
+    else void this.#time.sleep(delayMs).then(arrive)
   }
 }

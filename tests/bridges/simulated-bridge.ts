@@ -2,7 +2,9 @@ import type { RobotServerOptions } from '../../bridges/server/options.ts'
 import type { EventContent } from '../../bridges/server/publisher.ts'
 import { RobotServer } from '../../bridges/server/robot-server.ts'
 import type { RobotReading, RobotResetOptions, RobotSpec, StopCategory } from '../../src/core/robot.ts'
-import { MemoryClient, MemoryNetwork } from './memory-network.ts'
+import { PolicyClient } from '../../bridges/client/policy-client.ts'
+import type { PolicyClientOptions } from '../../bridges/client/options.ts'
+import { MemoryClient, MemoryLink, MemoryNetwork } from './memory-network.ts'
 import { SimpleRobot } from './simple-robot.ts'
 import { SimulatedTime } from './simulated-time.ts'
 
@@ -72,6 +74,33 @@ export class TestRobot extends SimpleRobot {
   #tell(what: Told['what'], value?: Told['value']): void {
     this.told.push({ what, atMs: this.time.clock() / 1000, ...(value === undefined ? {} : { value }) })
   }
+}
+
+/** A policy's client without sockets, and its network. */
+export interface SimulatedClient {
+  readonly client: PolicyClient
+  readonly link: MemoryLink
+  /** Of its connection, in order. */
+  readonly connection: string[]
+}
+
+export async function simulatedClient(
+  { time, network }: Pick<SimulatedBridge, 'time' | 'network'>,
+  options: Partial<PolicyClientOptions> = {},
+): Promise<SimulatedClient> {
+  let link: MemoryLink | undefined
+  const connection: string[] = []
+  const client = await time.during(
+    PolicyClient.connect({
+      endpoint: 'memory:0',
+      clock: time.clock,
+      sleep: time.sleep,
+      transport: (handlers) => (link = new MemoryLink(network, time, handlers)),
+      onEvent: (event) => void (event.source === 'connection' && connection.push(event.code)),
+      ...options,
+    }),
+  )
+  return { client, link: link!, connection }
 }
 
 /** A robot server without sockets, in simulated time. */
