@@ -7,10 +7,11 @@ import { tf } from '../../../src/tensor/tf.ts'
 import { NATIVE_ENGINES, wiggle, worstError } from '../numerics.ts'
 import type { OpCase } from './op-cases.ts'
 import { OP_CASES } from './op-cases.ts'
+import { METHOD_CASES } from './method-cases.ts'
 import { PICKING_CASES } from './picking-cases.ts'
 
 const TOLERANCE = 1e-5
-const ALL_CASES = [...OP_CASES, ...PICKING_CASES]
+const ALL_CASES = [...OP_CASES, ...PICKING_CASES, ...METHOD_CASES]
 
 function inputsOf({ inputs }: OpCase): Record<string, NdArray> {
   return Object.fromEntries(inputs.map((input, i) => [`x${i}`, input]))
