@@ -8,6 +8,9 @@ import { autoencoderConfigSchema } from './autoencoder/config.ts'
 import { BetaVae } from './beta-vae/beta-vae.ts'
 import type { BetaVaeConfig } from './beta-vae/config.ts'
 import { betaVaeConfigSchema } from './beta-vae/config.ts'
+import { CcVae } from './cc-vae/cc-vae.ts'
+import type { CcVaeConfig } from './cc-vae/config.ts'
+import { ccVaeConfigSchema } from './cc-vae/config.ts'
 import type { PcaConfig } from './pca/config.ts'
 import { pcaConfigSchema } from './pca/config.ts'
 import { Pca } from './pca/pca.ts'
@@ -35,6 +38,11 @@ const catalogue: Record<string, EncoderEntry> = {
     summary: 'the same networks without the KL term: latents that reconstruct the image, optionally denoising',
     configSchema: autoencoderConfigSchema,
     create: (frameShape, config, rng) => new Autoencoder(frameShape, config as AutoencoderConfig, rng),
+  },
+  'cc-vae': {
+    summary: 'context-conditioned VAE of CC-RIG: what moves, apart from what is the same throughout an episode',
+    configSchema: ccVaeConfigSchema,
+    create: (frameShape, config, rng) => new CcVae(frameShape, config as CcVaeConfig, rng),
   },
   pca: {
     summary: 'control: principal components of the frames',

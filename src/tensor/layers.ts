@@ -102,6 +102,17 @@ export function sequential(layers: readonly Layer[]): Layer {
   }
 }
 
+/** The same layer with weights of its own, `scope/name` for each `name`: for a second network of one kind. */
+export function scoped(scope: string, layer: Layer): Layer {
+  const names = layer.parameters.map(({ name }) => name)
+  return {
+    parameters: layer.parameters.map((spec) => ({ ...spec, name: `${scope}/${spec.name}` })),
+    apply: (weights, x) => {
+      return layer.apply(Object.fromEntries(names.map((name) => [name, weights[`${scope}/${name}`]!])), x)
+    },
+  }
+}
+
 export interface MlpOptions {
   readonly inputSize: number
   readonly hiddenSizes: readonly number[]

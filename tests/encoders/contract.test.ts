@@ -14,6 +14,7 @@ const control = { learns: false, decodes: true, imagines: false, isSeeded: false
 const TRAITS: Readonly<Record<string, EncoderTraits>> = {
   'beta-vae': { ...learned, imagines: true },
   autoencoder: learned,
+  'cc-vae': { ...learned, imagines: true },
   pca: control,
   random: { ...control, decodes: false, isSeeded: true },
   pixels: { ...control, isFitted: false },
