@@ -11,6 +11,15 @@ import { betaVaeConfigSchema } from './beta-vae/config.ts'
 import { CcVae } from './cc-vae/cc-vae.ts'
 import type { CcVaeConfig } from './cc-vae/config.ts'
 import { ccVaeConfigSchema } from './cc-vae/config.ts'
+import type { CurlConfig } from './curl/config.ts'
+import { curlConfigSchema } from './curl/config.ts'
+import { Curl } from './curl/curl.ts'
+import type { DbcConfig } from './dbc/config.ts'
+import { dbcConfigSchema } from './dbc/config.ts'
+import { Dbc } from './dbc/dbc.ts'
+import type { DeepMdpConfig } from './deepmdp/config.ts'
+import { deepMdpConfigSchema } from './deepmdp/config.ts'
+import { DeepMdp } from './deepmdp/deepmdp.ts'
 import type { PcaConfig } from './pca/config.ts'
 import { pcaConfigSchema } from './pca/config.ts'
 import { Pca } from './pca/pca.ts'
@@ -25,7 +34,13 @@ import { RandomNetwork } from './random/random.ts'
 export interface EncoderEntry {
   readonly summary: string
   readonly configSchema: z.ZodType
-  create(frameShape: readonly [height: number, width: number, channels: number], config: unknown, rng: Rng): Encoder
+  /** @param actionSize length of the actions in its batches, for a method that has a model of what they do */
+  create(
+    frameShape: readonly [height: number, width: number, channels: number],
+    config: unknown,
+    rng: Rng,
+    actionSize: number,
+  ): Encoder
 }
 
 const catalogue: Record<string, EncoderEntry> = {
@@ -43,6 +58,21 @@ const catalogue: Record<string, EncoderEntry> = {
     summary: 'context-conditioned VAE of CC-RIG: what moves, apart from what is the same throughout an episode',
     configSchema: ccVaeConfigSchema,
     create: (frameShape, config, rng) => new CcVae(frameShape, config as CcVaeConfig, rng),
+  },
+  curl: {
+    summary: 'CURL: two shifts of a frame belong together, other frames do not',
+    configSchema: curlConfigSchema,
+    create: (frameShape, config, rng) => new Curl(frameShape, config as CurlConfig, rng),
+  },
+  deepmdp: {
+    summary: 'DeepMDP: latents that tell the reward and the next latent',
+    configSchema: deepMdpConfigSchema,
+    create: (frameShape, config, rng, actionSize) => new DeepMdp(frameShape, actionSize, config as DeepMdpConfig, rng),
+  },
+  dbc: {
+    summary: 'DBC: latents as far from each other as their rewards, now and from here on',
+    configSchema: dbcConfigSchema,
+    create: (frameShape, config, rng, actionSize) => new Dbc(frameShape, actionSize, config as DbcConfig, rng),
   },
   pca: {
     summary: 'control: principal components of the frames',

@@ -112,7 +112,13 @@ export async function trainEncoder({ spec, episodes }: Recording, options: Train
   const entry = encoders[options.encoder]!
   const frameShape = spec.cameras[camera]!.shape as readonly [number, number, number]
   const rng = new Rng(seed)
-  const encoder = entry.create(frameShape, entry.configSchema.parse(options.config ?? {}), rng.split('encoder'))
+  const actionSize = sizeOf(spec.actionSpace.shape)
+  const encoder = entry.create(
+    frameShape,
+    entry.configSchema.parse(options.config ?? {}),
+    rng.split('encoder'),
+    actionSize,
+  )
   await encoder.fitStatistics?.(evenFrames(episodes, camera, STATISTICS))
   if (!isLearning(encoder)) return encoder
   const { kind, options: batchOptions } = encoder.spec.batch

@@ -19,9 +19,14 @@ export function singleFrameSpec(
   return { name, frameShape, latentSize, batch, window: SINGLE_FRAME, takesContext: false }
 }
 
+/** uint8 frames in [0, 1], float32. */
+export function scaledFrames(frames: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.cast(frames, 'float32'), 1 / 255)
+}
+
 /** uint8 frames in [0, 1], minus the mean frame: what networks see, so that a static background costs them nothing. */
 export function centred(frames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
-  return tf.sub(tf.mul(tf.cast(frames, 'float32'), 1 / 255), meanFrame)
+  return tf.sub(scaledFrames(frames), meanFrame)
 }
 
 /** The way back: images in [0, 255] of what a network says of frames minus the mean frame. */

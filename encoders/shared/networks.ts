@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { ArmatureError } from '../../src/core/errors.ts'
-import { uniform } from '../../src/tensor/init.ts'
+import { deltaOrthogonal, orthogonal, RELU_GAIN, uniform } from '../../src/tensor/init.ts'
 import type { ConvOptions, Layer } from '../../src/tensor/layers.ts'
 import {
   activation,
   conv2d,
   conv2dTranspose,
   dense,
+  layerNorm,
   sequential,
   spatialBroadcast,
   spatialSoftArgmax,
@@ -169,4 +170,50 @@ function conv(name: string, options: ConvOptions): Layer[] {
 
 function deconv(name: string, options: ConvOptions): Layer[] {
   return [conv2dTranspose(name, { ...options, padding: 'valid' }), relu]
+}
+
+/** Settings of every encoder that has {@link pixelTrunk}. */
+export interface PixelTrunkOptions {
+  /** Channels of each convolution. */
+  readonly filters: number
+  /** Convolutions, the first of which halves the sides; at least 1. */
+  readonly layers: number
+  /** Length of the latent. */
+  readonly size: number
+}
+
+/**
+ * The trunk of agents that learn from pixels (SAC-AE, CURL, DBC, DrQ): convolutions 3x3, the first with stride 2, without padding, flattened,
+ * a dense layer and layer normalisation: [B, H, W, C] -> [B, size].
+ * @throws ArmatureError `bad-shape` for frames of which nothing would be left.
+ */
+export function pixelTrunk(
+  [height, width, channels]: readonly [height: number, width: number, channels: number],
+  { filters, layers, size }: PixelTrunkOptions,
+): Layer {
+  const side = (pixels: number): number => halved(pixels) - 2 * (layers - 1)
+  const [rows, columns] = [side(height), side(width)]
+  if (!(rows >= 1 && columns >= 1 && height <= MAX_SIDE && width <= MAX_SIDE)) {
+    throw new ArmatureError('bad-shape', 'frames of a convolutional encoder', {
+      expected: `${4 * layers} to ${MAX_SIDE} pixels a side for ${layers} convolutions`,
+      got: `${height}x${width}`,
+      fix: 'let the camera render another size (env.options), or set fewer layers',
+    })
+  }
+  const convolutions = Array.from({ length: layers }, (_, i) =>
+    conv(`encoder/conv${i}`, {
+      inputChannels: i === 0 ? channels : filters,
+      outputChannels: filters,
+      kernelSize: 3,
+      stride: i === 0 ? 2 : 1,
+      kernelInit: deltaOrthogonal(RELU_GAIN),
+    }),
+  )
+  const flatSize = rows * columns * filters
+  return sequential([
+    ...convolutions.flat(),
+    activation((x) => tf.reshape(x, [x.shape[0]!, flatSize])),
+    dense('encoder/latent', { inputSize: flatSize, outputSize: size, kernelInit: orthogonal() }),
+    layerNorm('encoder/norm', size),
+  ])
 }

@@ -94,7 +94,7 @@ function createAgent(observationSize: number, actionSize: number): Agent {
 
 function createVae(architecture: 'spatial' | 'rig'): Encoder {
   const entry = encoders['beta-vae']!
-  return entry.create([48, 48, 3], entry.configSchema.parse({ architecture }), new Rng(SEED))
+  return entry.create([48, 48, 3], entry.configSchema.parse({ architecture }), new Rng(SEED), 0)
 }
 
 function randomBytes(length: number, rng: Rng): Uint8Array {

@@ -121,7 +121,7 @@ export async function controlParticipant(name: string, options: ControlOptions):
     }
   }
   const shape = dataset.spec.cameras[camera]!.shape as readonly [number, number, number]
-  const encoder = makeEncoder(name, shape, new Rng(seed).split(name))
+  const encoder = makeEncoder(name, shape, new Rng(seed).split(name), {}, sizeOf(dataset.spec.actionSpace.shape))
   const frames = await trainFrames(dataset, camera, train)
   await encoder.fitStatistics?.(frames)
   return {

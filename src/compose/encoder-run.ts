@@ -91,6 +91,6 @@ export function encoderRecordOf({ path, record }: RunFolder): EncoderRunConfig {
 }
 
 /** The encoder that a run is about, before it has learned anything. */
-export function encoderOf({ encoder, frameShape, seed, config }: EncoderRunConfig): Encoder {
-  return makeEncoder(encoder, frameShape, new Rng(seed).split('encoder'), config)
+export function encoderOf({ encoder, frameShape, actionSize, seed, config }: EncoderRunConfig): Encoder {
+  return makeEncoder(encoder, frameShape, new Rng(seed).split('encoder'), config, actionSize)
 }

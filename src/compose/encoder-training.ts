@@ -6,6 +6,7 @@ import type { Dataset } from '../core/dataset.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
 import type { Metrics } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
@@ -183,6 +184,7 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
     kind: 'encoder',
     ...settings,
     frameShape: space.shape as [number, number, number],
+    actionSize: sizeOf(dataset.spec.actionSpace.shape),
     data: {
       path: resolve(dataset.path),
       sha256: await hashFolder(dataset.path),

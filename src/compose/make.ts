@@ -39,6 +39,7 @@ export function settingsOf(agent: Agent): object {
 /**
  * A registered encoder of frames [height, width, channels] with its weights drawn from `rng`.
  * @param config what differs from its defaults.
+ * @param actionSize length of the actions in its batches; only methods that learn from steps need it.
  * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take.
  */
 export function makeEncoder(
@@ -46,7 +47,9 @@ export function makeEncoder(
   frameShape: readonly [height: number, width: number, channels: number],
   rng: Rng,
   config: object = {},
+  actionSize = 0,
 ): Encoder {
   const definition = lookUp('encoder', encoders, name)
-  return definition.create(frameShape, parseConfig(definition.configSchema, config, `config of encoder ${name}`), rng)
+  const settings = parseConfig(definition.configSchema, config, `config of encoder ${name}`)
+  return definition.create(frameShape, settings, rng, actionSize)
 }

@@ -138,7 +138,10 @@ function buildEncoder({ representation }: TrainConfig, env: Env, rng: Rng): Enco
     throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
   }
   const frameShape = space.shape as readonly [number, number, number]
-  const encoder = orBadConfig(() => makeEncoder(representation.encoder, frameShape, rng, representation.config))
+  const actionSize = sizeOf(env.spec.actionSpace.shape)
+  const encoder = orBadConfig(() =>
+    makeEncoder(representation.encoder, frameShape, rng, representation.config, actionSize),
+  )
   return representation.latentScale === 1 ? encoder : scaledEncoder(encoder, representation.latentScale)
 }
 

@@ -51,6 +51,7 @@ export const encoderRunSchema = z.strictObject({
   kind: z.literal('encoder'),
   ...settings,
   frameShape: z.tuple([z.int(), z.int(), z.int()]).describe('height, width, channels'),
+  actionSize: z.int().min(0).default(0).describe('length of the actions that were learned from'),
   data: z.strictObject({
     path: z.string().describe('absolute path of the dataset'),
     sha256: z.string().describe('of its files, see hashFolder'),

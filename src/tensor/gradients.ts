@@ -7,6 +7,7 @@ import {
   concat,
   cumprod,
   cumsum,
+  customGrad,
   equal,
   expandDims,
   gatherND,
@@ -238,4 +239,9 @@ function partsGradient(kernelName: string, input: string, join: (parts: Tensor[]
       return { [input]: () => join(parts, attributes['axis'] as number) }
     },
   }
+}
+
+/** `x` as a constant: nothing flows back through it. For use inside a loss. */
+export function stopGradient(x: Tensor): Tensor {
+  return customGrad((value) => ({ value: clone(value as Tensor), gradFunc: (dy: Tensor) => zerosLike(dy) }))(x)
 }

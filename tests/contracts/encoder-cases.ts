@@ -91,7 +91,7 @@ export function encoderCases(
   traits: EncoderTraits,
   { config = {}, frameShape = SHAPE }: EncoderCaseOptions = {},
 ): void {
-  const make = (seed = 1): Encoder => entry.create(frameShape, entry.configSchema.parse(config), new Rng(seed))
+  const make = (seed = 1): Encoder => entry.create(frameShape, entry.configSchema.parse(config), new Rng(seed), 2)
   const { source, episodes } = squareEpisodes(frameShape)
   const frameSize = frameShape[0] * frameShape[1] * frameShape[2]
   const statistics = squareFrames(16, new Rng(3), 6, frameShape)

@@ -15,6 +15,9 @@ const TRAITS: Readonly<Record<string, EncoderTraits>> = {
   'beta-vae': { ...learned, imagines: true },
   autoencoder: learned,
   'cc-vae': { ...learned, imagines: true },
+  curl: { ...learned, decodes: false },
+  deepmdp: { ...learned, decodes: false },
+  dbc: { ...learned, decodes: false },
   pca: control,
   random: { ...control, decodes: false, isSeeded: true },
   pixels: { ...control, isFitted: false },
@@ -28,4 +31,13 @@ for (const [name, entry] of Object.entries(encoders)) encoderCases(name, entry, 
 encoderCases('beta-vae', encoders['beta-vae']!, TRAITS['beta-vae']!, {
   config: { architecture: 'rig' },
   frameShape: [60, 80, 3],
+})
+for (const config of [
+  { transition: 'gaussian', unroll: 3, target: 'momentum', reward: 'two-hot' },
+  { transition: 'energy', target: 'online', lipschitz: 0.01 },
+]) {
+  encoderCases('deepmdp', encoders['deepmdp']!, TRAITS['deepmdp']!, { config })
+}
+encoderCases('dbc', encoders['dbc']!, TRAITS['dbc']!, {
+  config: { form: 'released', ensemble: 3, normBound: 0.5, inverseWeight: 1 },
 })

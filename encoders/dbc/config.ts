@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { trunkSettings } from '../shared/trunk-config.ts'
+
+/** Settings of DBC: the paper's loss, the released code's, and what was found to repair them. */
+export const dbcConfigSchema = z.strictObject({
+  ...trunkSettings,
+  form: z
+    .enum(['paper', 'released'])
+    .default('paper')
+    .describe(
+      "the loss: the paper's, between norms; or the released code's, coordinate by coordinate, with the sampled reward",
+    ),
+  gamma: z.number().min(0).max(1).default(0.99).describe('weight of the distance of what comes next'),
+  rewardWeight: z
+    .number()
+    .gt(0)
+    .default(0.01)
+    .describe('weight of the reward distance; 1 - gamma keeps distances of the order of rewards, the paper has 1'),
+  bisimulationWeight: z.number().min(0).default(0.5).describe('weight of the metric loss beside those of the models'),
+  ensemble: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(1)
+    .describe('transition models, of which each update takes one (released cluster runs: 5)'),
+  minStd: z.number().gt(0).default(1e-4).describe('smallest standard deviation of the transition model'),
+  maxStd: z
+    .number()
+    .gt(0)
+    .default(1)
+    .describe('largest one; the released code has 10 and starts at 5, which drowns the reward model in noise'),
+  hidden: z.int().min(1).max(1024).default(128).describe('hidden units of the models (512 in the paper)'),
+  normBound: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('radius of the ball onto which latents are projected (Kemertas & Aumentado-Armstrong 2021); 0: no bound'),
+  inverseWeight: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('weight of telling the action from two latents in a row; 0: not asked'),
+})
+
+export type DbcConfig = z.infer<typeof dbcConfigSchema>

@@ -1,0 +1,9 @@
+import { z } from 'zod'
+
+/** Settings of every encoder whose features are `pixelTrunk`; sizes that two cores can pay for (the papers have 84 px, 50 dimensions). */
+export const trunkSettings = {
+  latentSize: z.int().min(1).max(256).default(32).describe('dimensions of the latent'),
+  filters: z.int().min(1).max(128).default(16).describe('channels of each convolution (32 in the papers)'),
+  layers: z.int().min(1).max(6).default(4).describe('convolutions, the first of which halves the sides'),
+  learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
+}
