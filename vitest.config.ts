@@ -14,5 +14,9 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 600_000,
     teardownTimeout: 600_000,
+    // Tests that load ONNX Runtime themselves leave no traces under the user's home either.
+    env: { ORT_DISABLE_TELEMETRY: '1' },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })
