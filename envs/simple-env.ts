@@ -22,7 +22,7 @@ export interface SimpleEnvSpec {
   /** `namespace/Name-vN` */
   readonly id: string
   /** Names of the numbers that are observed, with their units, each with its least and its greatest value: `{ x_m: [-2, 2] }`. */
-  readonly observation: Readonly<Record<string, readonly [low: number, high: number]>>
+  readonly observation: Readonly<Record<string, readonly number[]>>
   /** Names of the elements of an action, each in [-1, 1]; say what 1 does, e.g. `push_10N`. */
   readonly action: readonly string[]
   /** Steps after which an episode is truncated. */
@@ -183,8 +183,8 @@ function observationSpace({ observation }: SimpleEnvSpec): BoxSpace {
   return {
     dtype: 'float32',
     shape: [bounds.length],
-    low: bounds.map(([low]) => low),
-    high: bounds.map(([, high]) => high),
+    low: bounds.map(([low]) => low!),
+    high: bounds.map(([, high]) => high!),
     names: Object.keys(observation),
   }
 }
@@ -196,8 +196,8 @@ function checkSpec({ id, observation, action, maxEpisodeSteps, controlHz = 20 }:
   checkName('env', ENV_ID, id)
   if (Object.keys(observation).length === 0) refuse('observation', 'at least one name with its bounds', observation)
   for (const [name, bounds] of Object.entries(observation)) {
-    const [low, high] = bounds
-    const areBounds = Number.isFinite(low) && Number.isFinite(high) && low < high
+    const [low = NaN, high = NaN] = bounds
+    const areBounds = bounds.length === 2 && Number.isFinite(low) && Number.isFinite(high) && low < high
     if (!areBounds) refuse(`observation ${name}`, 'a least and a greater value, e.g. [-1, 1]', bounds)
   }
   if (action.length === 0) refuse('action', 'at least one name', action)

@@ -77,6 +77,7 @@ describe('an env of two functions', () => {
       { observation: { x: [1, -1] } },
       /observation x .*expected a least and a greater value/,
     ],
+    ['one bound', { observation: { x: [1] } }, /observation x .*expected a least and a greater value/],
     ['infinite bounds', { observation: { x: [-Infinity, 1] } }, /observation x/],
     ['no action', { action: [] }, /action of mine\/Cart-v0/],
     ['episodes of no length', { maxEpisodeSteps: 0 }, /maxEpisodeSteps .* an integer >= 1, got 0/],
