@@ -58,6 +58,12 @@ describe('the package', () => {
     expect(deadLinks(new Map(pages.map((page) => [page, readFileSync(join(ROOT, page), 'utf8')])), files)).toEqual([])
   })
 
+  it('shows in its README the example that is tried, in ten lines', () => {
+    const example = readFileSync(join(ROOT, 'examples/own-env.ts'), 'utf8')
+    expect(example.trimEnd().split('\n').length).toBeLessThanOrEqual(10)
+    expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).toContain(`\`\`\`ts\n${example}\`\`\``)
+  })
+
   it('has what is looked up beside the code, and nothing that a run or a test leaves', () => {
     expect(files).toEqual(
       expect.arrayContaining([
