@@ -5,6 +5,9 @@ import { pathToFileURL } from 'node:url'
 import { agents } from '../../agents/index.ts'
 import { encoders } from '../../encoders/index.ts'
 import { envs } from '../../envs/index.ts'
+import { goalForms } from '../compose/goal-forms.ts'
+import { goalRewards } from '../compose/goal-rewards.ts'
+import { goalSources } from '../compose/goal-sources.ts'
 import { presets } from '../config/presets.ts'
 import { ArmatureError } from '../core/errors.ts'
 
@@ -40,7 +43,8 @@ export async function loadModules(files: readonly string[]): Promise<void> {
 
 /** How much is registered. */
 function entries(): number {
-  return [envs, encoders, agents, presets].reduce((sum, catalogue) => sum + Object.keys(catalogue).length, 0)
+  const catalogues = [envs, encoders, agents, presets, goalForms, goalRewards, goalSources]
+  return catalogues.reduce((sum, catalogue) => sum + Object.keys(catalogue).length, 0)
 }
 
 function requireFile(file: string, path: string): void {
