@@ -16,7 +16,5 @@ export default defineConfig({
     teardownTimeout: 600_000,
     // Tests that load ONNX Runtime themselves leave no traces under the user's home either.
     env: { ORT_DISABLE_TELEMETRY: '1' },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
   },
 })
