@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { loadModules } from '../../src/cli/modules.ts'
-import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
+import { SLOW_MS, spawnCli, temporaryFolder } from './helpers.ts'
 
 const folder = temporaryFolder()
 const project = join(folder, 'a project')
@@ -43,7 +43,7 @@ const readsTypeScript = (process.features as { typescript?: unknown }).typescrip
 describe('a module of the user', () => {
   if (!readsTypeScript) {
     it('needs something that reads TypeScript', { timeout: SLOW_MS }, async () => {
-      const { code, stderr } = await runCli(project, ['list', '--module', 'cart.ts'])
+      const { code, stderr } = await spawnCli(project, ['list', '--module', 'cart.ts'])
       expect(stderr).toMatch(/^armature: module cart\.ts: expected JavaScript.*Node 22\.18.*tsx"\n$/)
       expect(code).toBe(2)
       const tsx = dirname(createRequire(import.meta.url).resolve('tsx/package.json'))
@@ -53,7 +53,7 @@ describe('a module of the user', () => {
 
   it('is an ES module', { timeout: SLOW_MS }, async () => {
     write('package.json', '{ "type": "commonjs" }')
-    const { code, stderr } = await runCli(project, ['list', '--module', 'cart.ts'])
+    const { code, stderr } = await spawnCli(project, ['list', '--module', 'cart.ts'])
     // Newer versions of Node add a warning of their own.
     expect(stderr).toMatch(/^armature: module cart\.ts: got .*; write "type": "module" into package\.json.*\n$/m)
     expect(code).toBe(2)
@@ -61,7 +61,7 @@ describe('a module of the user', () => {
 
   it('names envs, encoders, agents and presets, in TypeScript', { timeout: SLOW_MS }, async () => {
     write('package.json', '{ "type": "module" }')
-    const { code, stdout, stderr } = await runCli(project, ['list', '--json', '--module', 'cart.ts'])
+    const { code, stdout, stderr } = await spawnCli(project, ['list', '--json', '--module', 'cart.ts'])
     expect([code, stderr]).toEqual([0, ''])
     const listed = JSON.parse(stdout) as Record<string, { name: string }[]>
     const names = Object.values(listed).flatMap((entries) => entries.map(({ name }) => name))
@@ -75,7 +75,7 @@ describe('a module of the user', () => {
       `import { registerEnv, makeEnv } from 'armature'
 registerEnv('mine/P-v0', { summary: 'p', make: () => makeEnv('armature/Pendulum-v1') })\n`,
     )
-    const { code, stdout, stderr } = await runCli(project, ['check', 'mine/P-v0', '--json', '--module', './both.js'])
+    const { code, stdout, stderr } = await spawnCli(project, ['check', 'mine/P-v0', '--json', '--module', './both.js'])
     expect([code, stderr]).toEqual([0, ''])
     expect(JSON.parse(stdout)).toBeTypeOf('object')
   })

@@ -7,10 +7,8 @@ import { BIN } from '../built.ts'
 import { SLOW_MS, temporaryFolder, TINY_SAC } from './helpers.ts'
 
 /** Where programs keep what outlives them, beside the folder that they are told. */
-const PLACES = [
-  ...['HOME', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA', 'TMPDIR', 'TEMP', 'TMP'],
-  ...['XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_STATE_HOME', 'XDG_RUNTIME_DIR'],
-]
+const PLACES = `HOME USERPROFILE APPDATA LOCALAPPDATA TMPDIR TEMP TMP
+  XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_RUNTIME_DIR`.split(/\s+/)
 
 it('a run writes into its run folder alone', { timeout: SLOW_MS }, async () => {
   const folder = temporaryFolder()
