@@ -3,12 +3,13 @@ import { setImmediate } from 'node:timers/promises'
 import { envs } from '../../envs/index.ts'
 import type { EnvEntry } from '../../envs/index.ts'
 import { applyOverrides } from '../config/overrides.ts'
-import type { DatasetSpec, EpisodeData } from '../core/dataset.ts'
-import type { CameraEnv, Env, Info, Observation } from '../core/env.ts'
+import type { EpisodeData } from '../core/dataset.ts'
+import type { CameraEnv, Env, Info } from '../core/env.ts'
 import { isCameraEnv, isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
+import { datasetSpecOf, EpisodeTrack } from '../run/episode-track.ts'
 import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import { runVersions } from '../io/run-folder.ts'
 import type { Behaviour } from './behaviours.ts'
@@ -72,7 +73,7 @@ export async function collectDataset(context: CliContext, id: string, options: C
     for (const { name } of shares) behaviours.push(await behaviourOf(name, env, entry?.expert))
     const rng = new Rng(options.seed)
     const plan = planOf(shares, options.episodes, rng.split('policies')).map((i) => behaviours[i]!)
-    const writer = await LeRobotWriter.create(options.out, specOf(env), {
+    const writer = await LeRobotWriter.create(options.out, datasetSpecOf(env), {
       images: options.format,
       task: entry?.summary ?? env.spec.id,
       record: { command: context.command, seed: options.seed, envOptions: settings, versions: await runVersions() },
@@ -131,19 +132,6 @@ async function makeObserving(
     return await entry.make({ ...settings, cameras: checkedCameras(env, cameras) })
   } finally {
     await env.close()
-  }
-}
-
-function specOf(env: Env): DatasetSpec {
-  const { id, controlHz, imageSpaces, actionSpace, proprioSpace, stateSpace } = env.spec
-  return {
-    source: id,
-    fps: controlHz,
-    cameras: imageSpaces,
-    actionSpace,
-    proprioSpace,
-    stateSpace,
-    ...(isGoalEnv(env) && { goalSpace: env.goalSpace }),
   }
 }
 
@@ -221,7 +209,7 @@ async function playEpisode(
   const about = { objects: await visibleObjects(env), ...distractorOf(info), ...(goal && { goal: goal.state }) }
   const player = await behaviour.begin(seed, goal)
   const first = observation.state.slice()
-  const track = new Track()
+  const track = new EpisodeTrack()
   track.observe(observation)
   let terminated = false
   for (let ended = false; !ended;) {
@@ -253,53 +241,6 @@ async function playEpisode(
     ...track.arrays(),
     ...(goal && { goalImages: goal.images }),
   }
-}
-
-/** What an episode shows and does, step by step. */
-class Track {
-  readonly #images: Map<string, Uint8Array[]> = new Map()
-  readonly #proprio: Float32Array[] = []
-  readonly #state: Float32Array[] = []
-  readonly #actions: Float32Array[] = []
-  readonly #rewards: number[] = []
-
-  get length(): number {
-    return this.#state.length
-  }
-
-  observe({ images, proprio, state }: Observation): void {
-    for (const [camera, image] of Object.entries(images)) {
-      const frames = this.#images.get(camera) ?? []
-      frames.push(image.slice())
-      this.#images.set(camera, frames)
-    }
-    this.#proprio.push(proprio.slice())
-    this.#state.push(state.slice())
-  }
-
-  /** @param action is kept */
-  step(action: Float32Array, reward: number): void {
-    this.#actions.push(action)
-    this.#rewards.push(reward)
-  }
-
-  arrays(): Omit<EpisodeData, 'info' | 'goalImages'> {
-    const images = [...this.#images].map(([camera, frames]) => [camera, new Uint8Array(Buffer.concat(frames))])
-    return {
-      images: Object.fromEntries(images) as EpisodeData['images'],
-      proprio: joined(this.#proprio),
-      state: joined(this.#state),
-      actions: joined(this.#actions),
-      rewards: Float32Array.from(this.#rewards),
-    }
-  }
-}
-
-function joined(rows: readonly Float32Array[]): Float32Array {
-  const size = rows[0]?.length ?? 0
-  const all = new Float32Array(rows.length * size)
-  rows.forEach((row, i) => all.set(row, i * size))
-  return all
 }
 
 /**

@@ -1,98 +1,176 @@
 import { join } from 'node:path'
+import type { EpisodeData } from '../core/dataset.ts'
+import type { EncoderInput } from '../core/encoder-input.ts'
+import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { Rng } from '../core/rng.ts'
+import type { EmbeddingData } from '../evaluate/embedding.ts'
 import { embeddingMeasures } from '../evaluate/embedding.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
 import { encodeJson } from '../io/json.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import type { RunLogger } from '../log/run-logger.ts'
-import type { CollectedFrames } from '../run/collect.ts'
-import { collectFrames, joinFrames, startFrames } from '../run/collect.ts'
-import { framesData, pretrainEncoder } from '../run/pretrain.ts'
+import { camerasOf } from '../replay/batch-sampler.ts'
+import type { EpisodeSource } from '../replay/episode-source.ts'
+import { EpisodeSet } from '../replay/episode-source.ts'
+import { collectEpisodes } from '../run/collect.ts'
+import type { Sides } from '../run/encoder-data.ts'
+import { EncoderData, inputsOf } from '../run/encoder-data.ts'
+import { datasetSpecOf } from '../run/episode-track.ts'
+import { prefixed, pretrainEncoder } from '../run/pretrain.ts'
+import type { EncoderRepresentationConfig } from '../config/train-config.ts'
 import type { Parts } from './parts.ts'
 import type { RunContext } from './run-context.ts'
 import { resumeCommand, throwIfInterrupted } from './run-context.ts'
 
-/** Collects frames, trains the encoder on them, and says how good it became on those that were held out; not with an encoder run. */
+/** An encoder that is to be trained within a run, and what with. */
+interface Pretraining {
+  readonly context: RunContext
+  readonly folder: RunFolder
+  readonly logger: RunLogger
+  readonly env: Env
+  readonly encoder: Encoder
+  readonly settings: EncoderRepresentationConfig
+  readonly rng: Rng
+}
+
+/**
+ * Collects episodes, trains the encoder on most of them, and says how good it became on those that were held out, which nothing is fitted
+ * to. Does nothing for a run without an encoder, or with the encoder of another run.
+ */
 export async function pretrainInRun(
   context: RunContext,
-  parts: Parts,
+  { encoder, config, env }: Parts,
   folder: RunFolder,
   logger: RunLogger,
 ): Promise<void> {
-  const { encoder, config, env } = parts
-  if (encoder === undefined || config.representation.kind !== 'encoder') return
-  if (config.representation.from !== undefined) return
-  const { camera, pretrain: settings } = config.representation
+  const { representation } = config
+  if (encoder === undefined || representation.kind !== 'encoder' || representation.from !== undefined) return
   const rng = new Rng(config.seed).split('pretrain')
-  const startAgain = `there is no checkpoint before training: ${resumeCommand(context, folder)} starts from the beginning`
-  const collect = async (what: 'frames' | 'starts', count: number, resetEvery: number): Promise<CollectedFrames> => {
-    const collecting = context.progress.phase(`collect ${what}`, count, { unit: 'frames' })
-    const collected = await collectFrames(env, rng.split(what), {
-      camera,
-      count,
-      resetEvery,
-      start: settings.start,
-      onProgress: (done) => {
-        throwIfInterrupted(context, startAgain)
-        collecting.update(done)
-      },
-    })
-    collecting.finish()
-    return collected
-  }
-  const data = await collect('frames', settings.frames, settings.resetEvery)
+  const pretraining = { context, folder, logger, env, encoder, settings: representation, rng }
+  const { camera, pretrain: settings } = representation
+  const episodes = await collect(pretraining, 'frames', settings.frames, settings.resetEvery)
+  const sides = splitInOrder(episodes, settings.frames * (1 - settings.validationFraction))
+  const spec = datasetSpecOf(env)
+  const sources = { training: new EpisodeSet(spec, sides.training), validation: new EpisodeSet(spec, sides.validation) }
+  await learn(pretraining, sources)
+  if (encoder.fitPrior) await encoder.fitPrior(await priorInput(pretraining, sources.training))
+  await measure(pretraining, sources.validation, camera)
+}
 
-  const trainCount = Math.floor(settings.frames * (1 - settings.validationFraction))
-  const statistics = await encoder.fitStatistics?.({ frames: data.frames, count: data.count })
-  if (statistics) logger.log(0, Object.fromEntries(Object.entries(statistics).map(([k, v]) => [`embed/${k}`, v])))
-  if (isLearning(encoder)) {
-    const learning = context.progress.phase(`pretrain ${encoder.spec.name}`, settings.updates, { unit: 'updates' })
-    const batches = framesData(data, { batchSize: settings.batchSize, trainCount }, rng.split('batches'))
-    await pretrainEncoder(encoder, batches, {
-      updates: settings.updates,
-      logEvery: 100,
-      onMetrics: (update, metrics) => logger.log(update, metrics),
-      onUpdate: (done) => {
-        throwIfInterrupted(context, startAgain)
-        learning.update(done)
-      },
-    })
-    learning.finish()
-  }
-  const frameSize = data.frames.length / data.count
-  if (encoder.fitPrior) {
-    const seen =
-      settings.priorFrames === 'starts'
-        ? startFrames(data, trainCount)
-        : { frames: data.frames.subarray(0, trainCount * frameSize), count: trainCount }
-    const { extraStarts } = settings
-    await encoder.fitPrior(extraStarts === 0 ? seen : joinFrames(seen, await collect('starts', extraStarts, 1)))
-  }
+const startAgain = ({ context, folder }: Pretraining): string =>
+  `there is no checkpoint before training: ${resumeCommand(context, folder)} starts from the beginning`
 
-  const heldOut = {
-    frames: data.frames.subarray(trainCount * frameSize),
-    count: data.count - trainCount,
-  }
-  const latents = await encoder.encode(heldOut)
-  const stateSize = data.states.length / data.count
-  const measures = embeddingMeasures(
-    {
-      latents,
-      states: data.states.subarray(trainCount * stateSize),
-      count: heldOut.count,
-      stateNames: env.spec.stateSpace.names ?? Array.from({ length: stateSize }, (_, i) => String(i)),
-      episodes: data.episodes.subarray(trainCount),
-      trueDistance: trueDistanceOf(env),
+async function collect(
+  pretraining: Pretraining,
+  what: 'frames' | 'starts',
+  count: number,
+  resetEvery: number,
+): Promise<EpisodeData[]> {
+  const { context, env, encoder, settings, rng } = pretraining
+  const phase = context.progress.phase(`collect ${what}`, count, { unit: 'frames' })
+  const { kind, options } = encoder.spec.batch
+  const sampler = { ...options, ...settings.pretrain.batch }
+  const episodes = await collectEpisodes(env, rng.split(what), {
+    cameras: camerasOf(kind, settings.camera, sampler, Object.keys(env.spec.imageSpaces)),
+    count,
+    resetEvery,
+    start: settings.pretrain.start,
+    onProgress: (done) => {
+      throwIfInterrupted(context, startAgain(pretraining))
+      phase.update(done)
     },
-    rng.split('measures'),
+  })
+  phase.finish()
+  return episodes
+}
+
+/** The first episodes, of `count` observations at most but at least one episode, to learn from; the rest is held out, at least one too. */
+function splitInOrder(episodes: readonly EpisodeData[], count: number): Sides<readonly EpisodeData[]> {
+  let [end, seen] = [0, 0]
+  while (end < episodes.length && seen + episodes[end]!.info.length <= count) seen += episodes[end++]!.info.length
+  end = Math.min(Math.max(1, end), episodes.length - 1)
+  return { training: episodes.slice(0, end), validation: episodes.slice(end) }
+}
+
+async function learn(pretraining: Pretraining, sources: Sides<EpisodeSource>): Promise<void> {
+  const { context, logger, encoder, settings, rng } = pretraining
+  const { camera, pretrain } = settings
+  const { kind, options } = encoder.spec.batch
+  const batches = rng.split('batches')
+  const data = new EncoderData(
+    sources,
+    { kind, camera, sampler: { ...options, ...pretrain.batch }, batchSize: pretrain.batchSize },
+    { training: batches, validation: batches },
+    rng.split('augmentations'),
   )
-  logger.log(settings.updates, measures)
+  const statistics = await encoder.fitStatistics?.(data.frames('training'))
+  if (statistics) logger.log(0, prefixed('embed/', statistics))
+  if (!isLearning(encoder)) return
+  const phase = context.progress.phase(`pretrain ${encoder.spec.name}`, pretrain.updates, { unit: 'updates' })
+  await pretrainEncoder(encoder, data, {
+    updates: pretrain.updates,
+    logEvery: 100,
+    onMetrics: (update, metrics) => logger.log(update, metrics),
+    onUpdate: (done) => {
+      throwIfInterrupted(context, startAgain(pretraining))
+      phase.update(done)
+    },
+  })
+  phase.finish()
+}
+
+/** What the prior is fitted to: starts of the training episodes or all of them, and further starts where the settings ask for some. */
+async function priorInput(pretraining: Pretraining, training: EpisodeSource): Promise<EncoderInput> {
+  const { encoder, env, settings } = pretraining
+  const { camera, pretrain } = settings
+  const seen = inputsOf(training, camera, encoder.spec, Infinity, pretrain.priorFrames === 'starts')
+  if (pretrain.extraStarts === 0) return seen
+  const starts = new EpisodeSet(datasetSpecOf(env), await collect(pretraining, 'starts', pretrain.extraStarts, 1))
+  return joinInputs(seen, inputsOf(starts, camera, encoder.spec))
+}
+
+/** The rows of `a`, then those of `b`. */
+function joinInputs(a: EncoderInput, b: EncoderInput): EncoderInput {
+  const join = (first: Uint8Array, second: Uint8Array): Uint8Array => {
+    const all = new Uint8Array(first.length + second.length)
+    all.set(first)
+    all.set(second, first.length)
+    return all
+  }
+  const joined = { count: a.count + b.count, frames: join(a.frames, b.frames) }
+  return a.context && b.context ? { ...joined, context: join(a.context, b.context) } : joined
+}
+
+async function measure(
+  { folder, logger, env, encoder, settings, rng }: Pretraining,
+  heldOut: EpisodeSource,
+  camera: string,
+): Promise<void> {
+  const input = inputsOf(heldOut, camera, encoder.spec)
+  const data = { latents: await encoder.encode(input), count: input.count, ...statesOf(heldOut, env) }
+  const measures = embeddingMeasures({ ...data, trueDistance: trueDistanceOf(env) }, rng.split('measures'))
+  logger.log(settings.pretrain.updates, measures)
   // A probe of a state that stood still on the test rows is NaN, which JSON cannot hold.
   const written = Object.fromEntries(Object.entries(measures).map(([name, x]) => [name, Number.isFinite(x) ? x : null]))
   await writeFileAtomic(join(folder.evaluations, 'embedding.json'), encodeJson(written, 'embedding.json'))
+}
+
+/** Privileged states beside the observations, and the number of the episode that each belongs to: probes split by it. */
+function statesOf(source: EpisodeSource, env: Env): Pick<EmbeddingData, 'states' | 'stateNames' | 'episodes'> {
+  const states: number[] = []
+  const episodes: number[] = []
+  for (let episode = 0; episode < source.episodeCount; episode++) {
+    for (let time = 0; time < source.lengthOf(episode); time++) {
+      states.push(...source.stateAt(episode, time))
+      episodes.push(source.infoOf(episode).index)
+    }
+  }
+  const { names, shape } = env.spec.stateSpace
+  const stateNames = names ?? Array.from({ length: shape[0] ?? 0 }, (_, i) => String(i))
+  return { states: Float32Array.from(states), stateNames, episodes: Int32Array.from(episodes) }
 }
 
 /** The distance that the env's task is scored by, or the Euclidean distance of states. */

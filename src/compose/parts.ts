@@ -10,6 +10,7 @@ import type { GoalReward } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
+import { camerasOf } from '../replay/batch-sampler.ts'
 import type { Representation } from '../run/representation.ts'
 import { encoderRepresentation, proprioRepresentation, stateRepresentation } from '../run/representation.ts'
 import type { ExportableGoalForm } from './goal-forms.ts'
@@ -70,7 +71,7 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const env = robot ?? (await makeScene(config))
   const rng = new Rng(config.seed)
   const encoder = buildEncoder(config, env, rng.split('encoder'))
-  if (encoder) checkEncoder(config, encoder)
+  if (encoder) checkEncoder(config, env, encoder)
   const representation = buildRepresentation(config, env, encoder)
   const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
   const observationSize = representation.size * (config.goals ? 2 : 1)
@@ -115,18 +116,31 @@ function buildGoals(
 }
 
 /** What the encoder cannot do, said before anything long starts. */
-function checkEncoder({ representation }: TrainConfig, encoder: Encoder): void {
+function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encoder): void {
   const refuse = (setting: string, got: string, fix: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
   if (representation.kind !== 'encoder') return
-  const { from, refresh } = representation
+  const { from, camera, pretrain, refresh } = representation
   if (refresh.everySteps > 0 && !isLearning(encoder)) {
     throw refuse('representation.refresh', 'learns nothing', 'set representation.refresh.everySteps=0')
   }
-  const { kind } = encoder.spec.batch
-  if (kind !== 'frames' && (from === undefined || refresh.everySteps > 0)) {
-    const fix = 'train it with "armature pretrain" and set representation.from, without refreshes'
-    throw refuse('representation.encoder', `learns from ${kind}`, fix)
+  const { kind, options } = encoder.spec.batch
+  const known = Object.keys(env.spec.imageSpaces)
+  const cameras = camerasOf(kind, camera, { ...options, ...pretrain.batch }, known)
+  const missing = from === undefined ? cameras.find((name) => !known.includes(name)) : undefined
+  if (missing !== undefined) {
+    throw refuse(
+      'representation.encoder',
+      `learns from camera ${missing}`,
+      `choose an env that has it; this has ${known.join(', ')}`,
+    )
+  }
+  if (refresh.everySteps > 0 && cameras.length > 1) {
+    throw refuse(
+      'representation.refresh',
+      `learns from cameras ${cameras.join(', ')}`,
+      'set representation.refresh.everySteps=0: replay keeps one',
+    )
   }
 }
 

@@ -61,8 +61,14 @@ function buildLearners(
   const { refresh, pretrain } = representation
   if (refresh.everySteps === 0) return learners
   const schedule = { startsAt: 0, every: refresh.everySteps, updates: refresh.updates, batchSize: pretrain.batchSize }
+  const drawn = { camera: representation.camera, sampler: pretrain.batch }
   learners.push(
-    refreshLearner(encoder, store, { ...schedule, ...(goals && { goals: goals.source }) }, rng.split('refresh')),
+    refreshLearner(
+      encoder,
+      store,
+      { ...schedule, ...drawn, ...(goals && { goals: goals.source }) },
+      rng.split('refresh'),
+    ),
   )
   return learners
 }

@@ -39,7 +39,7 @@ const encoderRepresentation = z.strictObject({
   pretrain: z
     .strictObject({
       frames: count('frames collected by random play').default(8000),
-      resetEvery: count('control steps between resets to a random state').default(20),
+      resetEvery: count('observations of an episode, each from a random state').default(20),
       start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
       priorFrames: z
         .enum(['starts', 'all'])
@@ -52,8 +52,17 @@ const encoderRepresentation = z.strictObject({
         .default(0)
         .describe('further resets, without play, whose frames the prior is fitted to as well'),
       updates: z.int().min(0).max(MAX_COUNT).default(6000).describe('gradient steps'),
-      batchSize: count('frames per gradient step', MAX_BATCH).default(64),
-      validationFraction: z.number().gt(0).lt(0.5).default(0.1).describe('share of the frames that is held out'),
+      batchSize: count('rows of a batch', MAX_BATCH).default(64),
+      batch: z
+        .record(z.string(), z.unknown())
+        .default({})
+        .describe('further options of the sampler of batches, beside those that the encoder states'),
+      validationFraction: z
+        .number()
+        .gt(0)
+        .lt(0.5)
+        .default(0.1)
+        .describe('share of the frames that is held out, in whole episodes'),
     })
     .refine(
       ({ frames, validationFraction, resetEvery }) => frames * validationFraction >= 2 * resetEvery,
@@ -137,5 +146,6 @@ export const trainConfigSchema = z.strictObject({
 })
 
 export type TrainConfig = z.infer<typeof trainConfigSchema>
+export type EncoderRepresentationConfig = z.infer<typeof encoderRepresentation>
 /** A partial config as a preset writes it. */
 export type TrainConfigInput = z.input<typeof trainConfigSchema>

@@ -13,12 +13,12 @@ import type { Rng } from './rng.ts'
  *   startsAt: 1000,
  *   every: 1,
  *   updates: 1,
- *   rng,
+ *   rngs: [rng],
  *   step: async () => agent.update(sampleTransitions(store, 256, { gamma: 0.99, nStep: 1 }, rng)),
  * }
  */
 export interface Learner {
-  /** One of a kind in a run: its random stream is saved under it. */
+  /** One of a kind in a run: its random streams are saved under it. */
   readonly name: string
   /** Env steps before its first turn. */
   readonly startsAt: number
@@ -27,7 +27,7 @@ export interface Learner {
   /** Updates in a turn. */
   readonly updates: number
   /** All randomness of `step` and `after`. The loop saves it with its own, and puts it back where a run goes on. */
-  readonly rng: Rng
+  readonly rngs: readonly Rng[]
   /** One update. @returns scalars under the names in `docs/metrics.md`. */
   step(): Promise<Metrics>
   /** What a turn ends with, e.g. encoding the replay anew. The loop then reads its features from the replay again. */

@@ -12,6 +12,7 @@ import type {
   SequenceOptions,
 } from './batch-samplers/sequences.ts'
 import {
+  OUTCOME_CAMERA,
   episodeSampler,
   frameTupleSampler,
   graspTripletSampler,
@@ -45,7 +46,7 @@ export interface BatchSampler<K extends BatchKind> {
 }
 
 const SAMPLERS: {
-  readonly [K in BatchKind]: (source: EpisodeSource, options: BatchOptions[K], rng: Rng) => Draw<Batches[K]>
+  readonly [K in BatchKind]: (source: EpisodeSource, options: BatchOptions[K], rng: Rng, seeds: Rng) => Draw<Batches[K]>
 } = {
   frames: frameSampler,
   'augmented-pairs': augmentedPairSampler,
@@ -83,7 +84,8 @@ function requireKnown(kind: BatchKind, options: object): void {
 
 /**
  * Makes a sampler of batches of `kind` from `source`, which may change between batches: a replay that grows, a window over a dataset
- * that moves on. All randomness comes from `rng`, so its state is the sampler's.
+ * that moves on. All randomness comes from `rng`, so its state is the sampler's. With `seeds`
+ * augmentations draw from that stream instead, so that the same rows are drawn whatever is done to them.
  *
  * @example
  * const sampler = makeSampler('frame-tuples', source, { camera: 'front', length: 3, stride: 2 }, rng.split('batches'))
@@ -97,9 +99,10 @@ export function makeSampler<K extends BatchKind>(
   source: EpisodeSource,
   options: BatchOptions[K],
   rng: Rng,
+  seeds: Rng = rng,
 ): BatchSampler<K> {
   requireKnown(kind, options)
-  const { frameShape, draw } = SAMPLERS[kind](source, options, rng)
+  const { frameShape, draw } = SAMPLERS[kind](source, options, rng, seeds)
   const sample = (count: number): Batches[K] => {
     if (!Number.isInteger(count) || count < 1) {
       throw new ArmatureError('bad-argument', 'rows of a batch', {
@@ -110,4 +113,19 @@ export function makeSampler<K extends BatchKind>(
     return draw(count)
   }
   return { kind, frameShape, sample }
+}
+
+/**
+ * The cameras that batches of `kind` show.
+ * @param camera the one whose frames are encoded; `options` those of the sampler, `all` what there is
+ */
+export function camerasOf(
+  kind: BatchKind,
+  camera: string,
+  options: Readonly<Record<string, unknown>> = {},
+  all: readonly string[],
+): readonly string[] {
+  if (kind === 'multi-view') return [...new Set([camera, ...((options['cameras'] as string[] | undefined) ?? all)])]
+  if (kind === 'grasp-triplets') return [camera, (options['outcomeCamera'] as string | undefined) ?? OUTCOME_CAMERA]
+  return [camera]
 }

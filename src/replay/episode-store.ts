@@ -13,6 +13,16 @@ export interface EpisodeStoreOptions {
   readonly frameSize: number
 }
 
+/** How features are made anew from what a replay keeps; each returns fresh features. */
+export interface StoreEncoding {
+  /** [count, featureSize] of observations at positions that follow each other. */
+  observations(positions: readonly number[]): Promise<Float32Array>
+  /** [featureSize] of the first observation of an episode, by its frame. */
+  start(frame: Uint8Array): Promise<Float32Array>
+  /** [featureSize] of a goal, by its frame and the first frame of the episode that it is for. */
+  goal(frame: Uint8Array, start: Uint8Array): Promise<Float32Array>
+}
+
 const CONTINUES = 0
 const TERMINATED = 1
 const TRUNCATED = 2
@@ -193,22 +203,27 @@ export class EpisodeStore {
     return frame
   }
 
-  /**
-   * Replaces all stored features, after the encoder has learned on: `encode` gets the frames [count, ...] of consecutive
-   * positions and returns their features. Goals are re-encoded from their frames, where they have them.
-   */
-  async reencode(encode: (frames: Uint8Array, count: number) => Promise<Float32Array>, chunk = 256): Promise<void> {
-    const { capacity, featureSize, frameSize } = this.options
-    const stored = Math.min(this.#count, capacity)
-    for (let slot = 0; slot < stored; slot += chunk) {
-      const count = Math.min(chunk, stored - slot)
-      const frames = this.#frames.subarray(slot * frameSize, (slot + count) * frameSize)
-      this.#features.set(await encode(frames, count), slot * featureSize)
+  /** Frame of observation `time` in the episode of `position`; where the ring has overwritten it, the next that is left (the first is kept). */
+  frameWithin(position: number, time: number): Uint8Array {
+    const start = this.firstOfEpisode(position)
+    if (time === 0) return this.startOf(position).frame!
+    return this.frameAt(Math.max(start + time, this.oldest))
+  }
+
+  /** Replaces all stored features, after the encoder has learned on. Goals without a frame stay. */
+  async reencode(encode: StoreEncoding, chunk = 256): Promise<void> {
+    const { featureSize } = this.options
+    for (let from = this.oldest; from < this.#count; from += chunk) {
+      const positions = Array.from({ length: Math.min(chunk, this.#count - from) }, (_, i) => from + i)
+      const features = await encode.observations(positions)
+      positions.forEach((position, row) =>
+        this.featuresAt(position).set(features.subarray(row * featureSize, (row + 1) * featureSize)),
+      )
     }
-    if (this.#lostStart) this.#lostStart.features = await encode(this.#lostStart.frame, 1)
+    if (this.#lostStart) this.#lostStart.features = await encode.start(this.#lostStart.frame)
     for (const [start, frame] of this.#goalFrames) {
-      const goal = await encode(frame, 1)
       const last = this.#lastOf.get(start) ?? this.#count - 1
+      const goal = await encode.goal(frame, this.frameWithin(last, 0))
       for (let p = Math.max(start, this.oldest); p <= last; p++) this.goalAt(p).set(goal)
     }
   }

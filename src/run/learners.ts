@@ -1,13 +1,19 @@
 import type { Agent } from '../core/agent.ts'
 import { requireWhole } from '../core/checks.ts'
+import type { BatchKind } from '../core/batches.ts'
+import { encoderInput, goalInput } from '../core/encoder-input.ts'
 import type { LearningEncoder } from '../core/encoder.ts'
+import { encodeGoal } from '../core/encoder.ts'
 import type { GoalSource } from '../core/goals.ts'
 import type { Learner } from '../core/learner.ts'
 import type { Rng } from '../core/rng.ts'
+import type { BatchOptions } from '../replay/batch-sampler.ts'
+import { makeSampler } from '../replay/batch-sampler.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
 import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
 import { checkSampling, sampleTransitions } from '../replay/sampler.ts'
-import { sampleFrames } from './pretrain.ts'
+import { StoreSource } from '../replay/store-source.ts'
+import { inputsOf } from './encoder-data.ts'
 
 /** When a learner has its turns, see {@link Learner}. */
 export type LearnerSchedule = Pick<Learner, 'startsAt' | 'every' | 'updates'>
@@ -26,44 +32,68 @@ export function agentLearner(agent: Agent, store: EpisodeStore, options: AgentLe
   const { startsAt, every, updates, batchSize, sampling, goals } = options
   checkSampling(batchSize, sampling, goals?.mix)
   const step: Learner['step'] = () => agent.update(sampleTransitions(store, batchSize, sampling, rng, goals))
-  return { name: 'agent', startsAt, every, updates, rng, step }
+  return { name: 'agent', startsAt, every, updates, rngs: [rng], step }
 }
 
 export interface RefreshOptions extends LearnerSchedule {
   readonly batchSize: number
+  /** Whose frames the replay keeps. */
+  readonly camera: string
+  /** Further options of the sampler, beside those that the encoder states. */
+  readonly sampler?: Readonly<Record<string, unknown>>
   /** Makes its goals again after each turn. */
   readonly goals?: GoalSource
 }
 
+/** Observations that a prior is fitted to, where an encoder looks at more than one frame. */
+const PRIOR_INPUTS = 4000
+
 /**
- * An encoder that goes on learning from the frames of the replay, in turns after which everything stored is encoded anew (online RIG, on
- * the schedule of Skew-Fit).
+ * An encoder that goes on learning from the replay, in turns after which everything stored is encoded anew (online RIG, on the schedule of
+ * Skew-Fit).
+ * @throws ArmatureError as {@link makeSampler}; `bad-shape` for a replay without frames
  */
 export function refreshLearner(
   encoder: LearningEncoder,
   store: EpisodeStore,
-  { startsAt, every, updates, batchSize, goals }: RefreshOptions,
+  options: RefreshOptions,
   rng: Rng,
 ): Learner {
-  requireWhole('frames of a batch', batchSize, 1)
-  const { frameSize } = store.options
-  const batch = { frames: new Uint8Array(batchSize * frameSize), count: batchSize }
+  const { startsAt, every, updates, batchSize, camera, sampler, goals } = options
+  requireWhole('rows of a batch', batchSize, 1)
+  const { spec } = encoder
+  const { kind } = spec.batch
+  const source = new StoreSource(store, camera, spec.frameShape)
+  const seeds = rng.split('augmentations')
+  const drawn = { camera, ...spec.batch.options, ...sampler } as BatchOptions[BatchKind]
+  const batches = makeSampler(kind, source, drawn, rng, seeds)
+  const looksAtOne = spec.window.frames === 1 && !spec.takesContext
   return {
     name: 'encoder',
     startsAt,
     every,
     updates,
-    rng,
-    step: async () => {
-      const frames = store.storedFrames()
-      const metrics = await encoder.update(sampleFrames(frames, frames.length / frameSize, batch, rng))
-      return { 'embed/loss': metrics.loss! }
-    },
+    rngs: [rng, seeds],
+    step: async () => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! }),
     after: async () => {
       const frames = store.storedFrames()
-      await encoder.fitPrior?.({ frames, count: frames.length / frameSize })
-      await store.reencode((frames, count) => encoder.encode({ frames, count }))
+      const all = { frames, count: frames.length / store.options.frameSize }
+      await encoder.fitPrior?.(looksAtOne ? all : inputsOf(source, camera, spec, PRIOR_INPUTS))
+      await reencode(encoder, store)
       await goals?.refresh?.()
     },
   }
+}
+
+/** Replaces the features of everything stored by what `encoder` now makes of its frames. */
+async function reencode(encoder: LearningEncoder, store: EpisodeStore): Promise<void> {
+  const { spec } = encoder
+  await store.reencode({
+    observations: (positions) => {
+      const times = positions.map((position) => position - store.firstOfEpisode(position))
+      return encoder.encode(encoderInput(spec, times, (row, time) => store.frameWithin(positions[row]!, time)))
+    },
+    start: (frame) => encoder.encode(encoderInput(spec, [0], () => frame)),
+    goal: (frame, start) => encodeGoal(encoder, goalInput(spec, frame, start)),
+  })
 }

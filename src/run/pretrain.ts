@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Batches, BatchKind, FrameBatch } from '../core/batches.ts'
+import type { Batches, BatchKind } from '../core/batches.ts'
 import { requireWhole, requireWholeOrInfinity } from '../core/checks.ts'
 import type { LearningEncoder } from '../core/encoder.ts'
 import type { Metrics } from '../core/ndarray.ts'
-import type { Rng } from '../core/rng.ts'
 
 /** Where an encoder's batches come from; each call draws one, and may overwrite the arrays of the one before. */
 export interface PretrainData<K extends BatchKind = BatchKind> {
@@ -23,37 +22,6 @@ export interface PretrainOptions {
   /** After each update, once its metrics are out. */
   readonly onUpdate?: (done: number) => void | Promise<void>
   readonly signal?: AbortSignal
-}
-
-/** Draws `batch.count` frames uniformly with replacement from the first `from` of `frames` into `batch.frames`. */
-export function sampleFrames(frames: Uint8Array, from: number, batch: FrameBatch, rng: Rng): FrameBatch {
-  const size = batch.frames.length / batch.count
-  for (let row = 0; row < batch.count; row++) {
-    const i = rng.int(from)
-    batch.frames.set(frames.subarray(i * size, (i + 1) * size), row * size)
-  }
-  return batch
-}
-
-export interface FramesOptions {
-  readonly batchSize: number
-  /** The first `trainCount` frames are learned from, the rest are held out. */
-  readonly trainCount: number
-}
-
-/** Frames [count, ...] in memory as data to pretrain on. */
-export function framesData(
-  { frames, count }: FrameBatch,
-  { batchSize, trainCount }: FramesOptions,
-  rng: Rng,
-): PretrainData<'frames'> {
-  const frameSize = frames.length / count
-  const batch = { frames: new Uint8Array(batchSize * frameSize), count: batchSize }
-  const heldOut = frames.subarray(trainCount * frameSize)
-  return {
-    training: () => sampleFrames(frames, trainCount, batch, rng),
-    validation: () => sampleFrames(heldOut, count - trainCount, batch, rng),
-  }
 }
 
 /**

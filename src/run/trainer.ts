@@ -62,7 +62,7 @@ interface TrainerJson {
   readonly step: number
   readonly rngs: Readonly<Record<StreamName, RngState>>
   /** Of each learner, by its name. */
-  readonly learners: Readonly<Record<string, RngState>>
+  readonly learners: Readonly<Record<string, readonly RngState[]>>
   readonly means: Readonly<Record<string, readonly [number, number]>>
   readonly episodeReturn: number
   readonly episodeLength: number
@@ -169,7 +169,7 @@ export class Trainer {
       json: {
         step: this.#step,
         rngs,
-        learners: Object.fromEntries(learners.map(({ name, rng }) => [name, rng.state])),
+        learners: Object.fromEntries(learners.map(({ name, rngs: own }) => [name, own.map(({ state }) => state)])),
         means: this.#means.state,
         episodeReturn: this.#episodeReturn,
         episodeLength: this.#episodeLength,
@@ -188,7 +188,7 @@ export class Trainer {
       StreamName,
       Rng
     >
-    for (const { name, rng } of learners) rng.restore(json.learners[name]!)
+    for (const { name, rngs } of learners) rngs.forEach((rng, i) => rng.restore(json.learners[name]![i]!))
     this.#means.state = json.means
     this.#episodeReturn = json.episodeReturn
     this.#episodeLength = json.episodeLength

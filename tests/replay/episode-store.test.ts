@@ -1,11 +1,22 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ArmatureError } from '../../src/core/errors.ts'
+import type { StoreEncoding } from '../../src/replay/episode-store.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import { addEpisode, filledStore } from './helpers.ts'
 
 const positions = (store: EpisodeStore): number[] =>
   Array.from({ length: store.end - store.oldest }, (_, i) => store.oldest + i)
+
+/** Features of a frame are its first byte and a half, twice. */
+function byFrame(store: EpisodeStore): StoreEncoding {
+  const one = (frame: Uint8Array): number[] => [frame[0]! + 0.5, frame[0]! + 0.5]
+  return {
+    observations: async (at) => Float32Array.from(at.flatMap((position) => one(store.frameAt(position)))),
+    start: async (frame) => Float32Array.from(one(frame)),
+    goal: async (frame) => Float32Array.from(one(frame)),
+  }
+}
 
 describe('episode store', () => {
   test('counts transitions, not observations, and ends episodes where they end', () => {
@@ -77,11 +88,7 @@ describe('episode store', () => {
       100,
       3,
     )
-    await store.reencode(async (frames, count) => {
-      const features = new Float32Array(count * 2)
-      for (let i = 0; i < count; i++) features.fill(frames[i * 3]! + 0.5, i * 2, i * 2 + 2)
-      return features
-    }, 2)
+    await store.reencode(byFrame(store), 2)
     expect(positions(store).map((p) => store.featuresAt(p)[1])).toEqual([0.5, 1.5, 2.5, 10.5, 11.5])
     expect(positions(store).map((p) => store.goalAt(p)[0])).toEqual([200.5, 200.5, 200.5, 201.5, 201.5])
   })
@@ -117,14 +124,21 @@ describe('the start of an episode', () => {
     ])
   })
 
+  test('is what a window that reaches back to it begins with', () => {
+    const store = filled()
+    const [second, third] = [store.oldest, store.end - 1]
+    const seen = (position: number): number[] => [0, 1, 2, 3].map((time) => store.frameWithin(position, time)[0]!)
+    // Of the second episode the first observation is kept, and of 1 to 3 the oldest that is left stands for them.
+    expect(seen(second)).toEqual([10, 14, 14, 14])
+    expect(seen(third)).toEqual([20, 21, 22, 23])
+  })
+
   test('is saved, restored, and encoded anew with the rest', async () => {
     const store = new EpisodeStore(filled().options)
     store.restore(filled().save())
     expect(startsOf(store)).toEqual(startsOf(filled()))
-    await store.reencode(async (frames, count) =>
-      Float32Array.from({ length: 2 * count }, (_, i) => frames[(i >> 1) * 4]!),
-    )
-    expect([...store.startOf(store.oldest).features]).toEqual([10, 10])
+    await store.reencode(byFrame(store))
+    expect([...store.startOf(store.oldest).features]).toEqual([10.5, 10.5])
   })
 })
 

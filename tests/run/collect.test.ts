@@ -1,32 +1,50 @@
 import { describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
-import { isSimulatedEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
-import { collectFrames, joinFrames, startFrames } from '../../src/run/collect.ts'
+import { collectEpisodes } from '../../src/run/collect.ts'
 
-describe('frames of random play', () => {
-  test('start over from the named state every so many steps; the starts can be had apart', async () => {
+const OPTIONS = { cameras: ['front'], count: 11, resetEvery: 4, start: 'goal' }
+
+describe('episodes of random play', () => {
+  test('start over from the named state every so many steps, and hold all that an encoder may learn from', async () => {
     const env = await makeEnv('armature/PushPuck-v0')
-    if (!isSimulatedEnv(env)) throw new Error('expected a simulated env')
-    const options = { camera: 'front', count: 11, resetEvery: 4, start: 'goal' }
-    const data = await collectFrames(env, new Rng(1), options)
+    const episodes = await collectEpisodes(env, new Rng(1), OPTIONS)
+    const again = await collectEpisodes(env, new Rng(1), OPTIONS)
     await env.close()
-    expect([...data.episodes]).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2])
-    const size = data.frames.length / data.count
-    const frame = (i: number): Uint8Array => data.frames.subarray(i * size, (i + 1) * size)
-    expect(frame(4)).not.toEqual(frame(3))
-
-    const starts = startFrames(data, 9)
-    expect(starts.count).toBe(3)
-    expect(starts.frames).toEqual(Uint8Array.from([0, 4, 8].flatMap((i) => [...frame(i)])))
-    expect(startFrames(data, 8).count).toBe(2)
+    expect(episodes).toEqual(again)
+    expect(episodes.map(({ info }) => [info.index, info.length])).toEqual([
+      [0, 4],
+      [1, 4],
+      [2, 3],
+    ])
+    const { images, actions, rewards, state } = episodes[0]!
+    const size = images['front']!.length / 4
+    expect(images['front']!.subarray(size, 2 * size)).not.toEqual(images['front']!.subarray(0, size))
+    expect([actions.length, rewards.length, state.length % 4]).toEqual([3 * 2, 3, 0])
+    expect(new Set(actions).size).toBe(6)
   })
 
-  test('are joined in order', () => {
-    const joined = joinFrames(
-      { frames: Uint8Array.of(1, 2), count: 1 },
-      { frames: Uint8Array.of(3, 4, 5, 6), count: 2 },
-    )
-    expect(joined).toEqual({ frames: Uint8Array.of(1, 2, 3, 4, 5, 6), count: 3 })
+  test('begin anew where the env ends them', async () => {
+    const env = await makeEnv('armature/Pendulum-v1')
+    const episodes = await collectEpisodes(env, new Rng(1), {
+      cameras: [],
+      count: 450,
+      resetEvery: 400,
+      start: 'random',
+    })
+    await env.close()
+    // An episode of Pendulum lasts 200 steps.
+    expect(episodes.map(({ info }) => info.length)).toEqual([201, 201, 48])
+  })
+
+  test.each([
+    [{ count: 0 }, 'frames to collect: expected a whole number >= 1, got 0'],
+    [{ count: NaN }, 'frames to collect'],
+    [{ resetEvery: 0 }, 'steps between resets: expected a whole number >= 1, got 0'],
+    [{ cameras: ['top'] }, 'camera of armature/PushPuck-v0: expected front, got top'],
+  ])('are refused for %o', async (options, message) => {
+    const env = await makeEnv('armature/PushPuck-v0')
+    await expect(collectEpisodes(env, new Rng(1), { ...OPTIONS, ...options })).rejects.toThrow(message)
+    await env.close()
   })
 })

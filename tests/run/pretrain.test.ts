@@ -3,8 +3,12 @@ import { singleFrameSpec } from '../../encoders/shared/frames.ts'
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { LearningEncoder } from '../../src/core/encoder.ts'
 import { Rng } from '../../src/core/rng.ts'
+import type { EpisodeData } from '../../src/core/dataset.ts'
+import { boxSpace } from '../../src/core/spaces.ts'
+import { EpisodeSet } from '../../src/replay/episode-source.ts'
+import { EncoderData } from '../../src/run/encoder-data.ts'
 import { DatasetBatches, holdOut } from '../../src/run/dataset-batches.ts'
-import { framesData, pretrainEncoder } from '../../src/run/pretrain.ts'
+import { pretrainEncoder } from '../../src/run/pretrain.ts'
 import { FakeDataset, markOf } from '../replay/fake-dataset.ts'
 
 /** Remembers the first byte of every frame that it was given. */
@@ -35,12 +39,31 @@ class CountingEncoder implements LearningEncoder<'frames'> {
   dispose(): void {}
 }
 
-const TEN = { frames: Uint8Array.from({ length: 10 }, (_, i) => i), count: 10 }
+/** Frames 0 to 5 to learn from, in two episodes; 6 to 9 are held out. */
+function tenFrames(batchSize: number): EncoderData<'frames'> {
+  const empty = boxSpace([0], 0, 1)
+  const cameras = { dot: { dtype: 'uint8', shape: [1, 1, 1], low: 0, high: 255 } } as const
+  const rest = { source: 'test/Ten-v0', fps: 1, actionSpace: empty, proprioSpace: empty, stateSpace: empty }
+  const episode = (...frames: number[]): EpisodeData => ({
+    info: { index: frames[0]!, length: frames.length, terminated: false, policy: 'random', objects: [] },
+    images: { dot: Uint8Array.from(frames) },
+    proprio: new Float32Array(0),
+    state: new Float32Array(0),
+    actions: new Float32Array(0),
+    rewards: new Float32Array(frames.length - 1),
+  })
+  const sources = {
+    training: new EpisodeSet({ ...rest, cameras }, [episode(0, 1), episode(2, 3, 4, 5)]),
+    validation: new EpisodeSet({ ...rest, cameras }, [episode(6, 7, 8, 9)]),
+  }
+  const rng = new Rng(1)
+  return new EncoderData(sources, { kind: 'frames', camera: 'dot', batchSize }, { training: rng, validation: rng })
+}
 
 describe('pretraining', () => {
   test('learns from the one side, evaluates on the other, and reports when it should', async () => {
     const encoder = new CountingEncoder()
-    const data = framesData(TEN, { batchSize: 3, trainCount: 6 }, new Rng(1))
+    const data = tenFrames(3)
     const rows: [number, object][] = []
     const updates: number[] = []
     const done = await pretrainEncoder(encoder, data, {
@@ -51,7 +74,7 @@ describe('pretraining', () => {
     })
     expect(done).toBe(7)
     expect(encoder.learned).toHaveLength(21)
-    expect(encoder.learned.every((frame) => frame < 6)).toBe(true)
+    expect(new Set(encoder.learned)).toEqual(new Set([0, 1, 2, 3, 4, 5]))
     expect(encoder.evaluated.every((frame) => frame >= 6)).toBe(true)
     expect(rows).toEqual([3, 6, 7].map((at) => [at, { 'embed/loss': 3 * at, 'embed/validation_loss': -1 }]))
     expect(updates).toEqual([1, 2, 3, 4, 5, 6, 7])
@@ -59,7 +82,7 @@ describe('pretraining', () => {
 
   test('stops between two updates, and goes on to the number in all', async () => {
     const encoder = new CountingEncoder()
-    const data = framesData(TEN, { batchSize: 1, trainCount: 6 }, new Rng(1))
+    const data = tenFrames(1)
     const abort = new AbortController()
     const options = { updates: 9, logEvery: 100, signal: abort.signal }
     const onUpdate = (update: number): void => void (update === 4 && abort.abort())
@@ -122,4 +145,18 @@ describe('batches from a dataset', () => {
     }
     expect(() => holdOut(new FakeDataset([3]), 0.1, new Rng(1))).toThrow('at least 2')
   })
+})
+
+test.each([
+  ['updates', { updates: NaN }],
+  ['updates', { updates: -1 }],
+  ['logEvery', { logEvery: 0 }],
+  ['updates done', { done: 1.5 }],
+])('%s that make no sense are refused in one line', async (name, options) => {
+  const training = pretrainEncoder(new CountingEncoder(), tenFrames(1), { updates: 5, logEvery: 5, ...options })
+  await expect(training).rejects.toThrow(new RegExp(`^${name}: expected a whole number`))
+})
+
+test.each([0, NaN, 2.5])('a batch of %d rows is refused', (rows) => {
+  expect(() => tenFrames(rows)).toThrow(`rows of a batch: expected a whole number >= 1, got ${rows}`)
 })

@@ -258,7 +258,7 @@ describe('learners', () => {
     startsAt: 0,
     every: 10,
     updates: 2,
-    rng: new Rng(1),
+    rngs: [new Rng(1)],
     step: async () => ({}),
     ...parts,
   })

@@ -23,7 +23,7 @@ export interface MultiViewOptions {
 }
 
 /** Single frames. */
-export function frameSampler(source: EpisodeSource, options: FrameOptions, rng: Rng): Draw<FrameBatch> {
+export function frameSampler(source: EpisodeSource, options: FrameOptions, rng: Rng, seeds: Rng): Draw<FrameBatch> {
   const positions = new Positions(source, 1, rng)
   const rows = new FrameRows(source, options)
   return {
@@ -31,7 +31,7 @@ export function frameSampler(source: EpisodeSource, options: FrameOptions, rng: 
     draw: (count) => {
       positions.draw(count)
       copyFrames(rows, positions, count)
-      return { count, frames: rows.take(count, rng.nextSeed()) }
+      return { count, frames: rows.take(count, seeds.nextSeed()) }
     },
   }
 }
@@ -41,6 +41,7 @@ export function augmentedPairSampler(
   source: EpisodeSource,
   options: AugmentedPairOptions,
   rng: Rng,
+  seeds: Rng,
 ): Draw<AugmentedPairBatch> {
   const positions = new Positions(source, 1, rng)
   const [first, second] = [new FrameRows(source, options), new FrameRows(source, options)]
@@ -50,13 +51,18 @@ export function augmentedPairSampler(
       positions.draw(count)
       copyFrames(first, positions, count)
       copyFrames(second, positions, count)
-      return { count, first: first.take(count, rng.nextSeed()), second: second.take(count, rng.nextSeed()) }
+      return { count, first: first.take(count, seeds.nextSeed()), second: second.take(count, seeds.nextSeed()) }
     },
   }
 }
 
 /** Frames of several cameras at the same moments. @throws ArmatureError `bad-shape` for cameras whose frames differ in shape. */
-export function multiViewSampler(source: EpisodeSource, options: MultiViewOptions, rng: Rng): Draw<MultiViewBatch> {
+export function multiViewSampler(
+  source: EpisodeSource,
+  options: MultiViewOptions,
+  rng: Rng,
+  seeds: Rng,
+): Draw<MultiViewBatch> {
   const { cameras = Object.keys(source.cameras), augment = [] } = options
   const positions = new Positions(source, 1, rng)
   const views = cameras.map((camera) => new FrameRows(source, { camera, augment }))
@@ -73,7 +79,7 @@ export function multiViewSampler(source: EpisodeSource, options: MultiViewOption
     frameShape,
     draw: (count) => {
       positions.draw(count)
-      const seed = rng.nextSeed()
+      const seed = seeds.nextSeed()
       own.frames = sized(own.frames, views.length * count * sizeOf(frameShape))
       own.episodes = episodeIds(source, positions, own.episodes)
       views.forEach((rows, view) => {
@@ -86,14 +92,14 @@ export function multiViewSampler(source: EpisodeSource, options: MultiViewOption
 }
 
 /** Frames, each with the first of its episode, augmented alike. */
-export function contextSampler(source: EpisodeSource, options: FrameOptions, rng: Rng): Draw<ContextBatch> {
+export function contextSampler(source: EpisodeSource, options: FrameOptions, rng: Rng, seeds: Rng): Draw<ContextBatch> {
   const positions = new Positions(source, 1, rng)
   const [context, frames] = [new FrameRows(source, options), new FrameRows(source, options)]
   return {
     frameShape: frames.frameShape,
     draw: (count) => {
       positions.draw(count)
-      const seed = rng.nextSeed()
+      const seed = seeds.nextSeed()
       copyFrames(frames, positions, count)
       context.resize(count)
       for (let i = 0; i < count; i++) context.copy(i, positions.episodes[i]!, 0)

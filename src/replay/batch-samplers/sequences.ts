@@ -32,8 +32,16 @@ export interface GraspTripletOptions extends SequenceOptions {
   readonly outcomeCamera?: string
 }
 
+/** Camera that shows what a gripper holds, where nobody says another. */
+export const OUTCOME_CAMERA = 'outcome'
+
 /** Runs of frames at equal distances. */
-export function frameTupleSampler(source: EpisodeSource, options: FrameTupleOptions, rng: Rng): Draw<FrameTupleBatch> {
+export function frameTupleSampler(
+  source: EpisodeSource,
+  options: FrameTupleOptions,
+  rng: Rng,
+  seeds: Rng,
+): Draw<FrameTupleBatch> {
   const { length, stride = 1, augmentTogether = true } = options
   requireWhole('length of a tuple', length, 1)
   requireWhole('stride of a tuple', stride, 1)
@@ -50,7 +58,7 @@ export function frameTupleSampler(source: EpisodeSource, options: FrameTupleOpti
       for (let row = 0; row < count * length; row++) {
         own.times[row] = positions.times[Math.floor(row / length)]! + (row % length) * stride
       }
-      const frames = rows.take(count * length, rng.nextSeed(), augmentTogether ? length : 1)
+      const frames = rows.take(count * length, seeds.nextSeed(), augmentTogether ? length : 1)
       return { count, length, stride, frames, ...own }
     },
   }
@@ -61,6 +69,7 @@ export function transitionSampler(
   source: EpisodeSource,
   options: SequenceOptions,
   rng: Rng,
+  seeds: Rng,
 ): Draw<PixelTransitionBatch> {
   const positions = new Positions(source, 2, rng)
   const [before, after] = [new FrameRows(source, options), new FrameRows(source, options)]
@@ -86,13 +95,18 @@ export function transitionSampler(
         own.rewards[i] = source.rewardAt(episode, time)
         own.notDone[i] = source.terminatedAt(episode, time) ? 0 : 1
       }
-      return { count, ...takePair(before, after, count, options, rng), ...own, times: positions.times }
+      return { count, ...takePair(before, after, count, options, seeds), ...own, times: positions.times }
     },
   }
 }
 
 /** Windows of consecutive observations with their steps. */
-export function episodeSampler(source: EpisodeSource, options: EpisodeWindowOptions, rng: Rng): Draw<EpisodeBatch> {
+export function episodeSampler(
+  source: EpisodeSource,
+  options: EpisodeWindowOptions,
+  rng: Rng,
+  seeds: Rng,
+): Draw<EpisodeBatch> {
   const { length, augmentTogether = true } = options
   requireWhole('length of a window', length, 2)
   const positions = new Positions(source, length, rng)
@@ -113,7 +127,7 @@ export function episodeSampler(source: EpisodeSource, options: EpisodeWindowOpti
         own.actions.set(source.actionAt(episode, time), row * source.actionSize)
         own.rewards[row] = source.rewardAt(episode, time)
       }
-      const frames = rows.take(count * length, rng.nextSeed(), augmentTogether ? length : 1)
+      const frames = rows.take(count * length, seeds.nextSeed(), augmentTogether ? length : 1)
       return { count, length, frames, ...own, starts: positions.times }
     },
   }
@@ -126,8 +140,9 @@ export function episodeSampler(source: EpisodeSource, options: EpisodeWindowOpti
  */
 export function graspTripletSampler(
   source: EpisodeSource,
-  { outcomeCamera = 'outcome', ...options }: GraspTripletOptions,
+  { outcomeCamera = OUTCOME_CAMERA, ...options }: GraspTripletOptions,
   rng: Rng,
+  seeds: Rng,
 ): Draw<GraspTripletBatch> {
   const positions = new Positions(source, 2, rng)
   const [before, after] = [new FrameRows(source, options), new FrameRows(source, options)]
@@ -148,8 +163,8 @@ export function graspTripletSampler(
         own.success[i] = source.rewardAt(episode, time) > 0 ? 1 : 0
         own.objects[i] = own.success[i] === 1 ? taken(source, instances, episode, time) : 0
       }
-      const { frames, nextFrames } = takePair(before, after, count, options, rng)
-      const triplet = { before: frames, after: nextFrames, outcome: outcome.take(count, rng.nextSeed()) }
+      const { frames, nextFrames } = takePair(before, after, count, options, seeds)
+      const triplet = { before: frames, after: nextFrames, outcome: outcome.take(count, seeds.nextSeed()) }
       return { count, ...triplet, ...own }
     },
   }
@@ -167,9 +182,9 @@ function takePair(
   after: FrameRows,
   count: number,
   { augmentTogether = true }: SequenceOptions,
-  rng: Rng,
+  seeds: Rng,
 ): { readonly frames: Uint8Array; readonly nextFrames: Uint8Array } {
-  const [seed, other] = [rng.nextSeed(), rng.nextSeed()]
+  const [seed, other] = [seeds.nextSeed(), seeds.nextSeed()]
   return { frames: before.take(count, seed), nextFrames: after.take(count, augmentTogether ? seed : other) }
 }
 
