@@ -51,6 +51,12 @@ const CLEAR_M = 0.03
 /** As many of some random points of the box the arm must reach with its whole body over the table. */
 const SAMPLES = 24
 const LEAST_SHARE = 0.6
+/** As actions move the tip: of a robot of scale 1, metres; at most so many of them. */
+const STEP_M = 0.02
+const STEPS = 40
+const STEP_ITERATIONS = 4
+/** How much further back an arm may stand, of its reach. */
+const BACK_SHARE = 0.3
 const YAWS_DEG = [0, 90, -90, 180]
 
 /**
@@ -65,7 +71,7 @@ export function fitArm(model: RobotModel, tip: string, place: Workplace, base?: 
   }
   const reachM = reachOf(chain, new Rng(0))
   const largest = reachM > 2 * USUAL_REACH_M ? reachM / USUAL_REACH_M : Math.min(1, (2 * reachM) / USUAL_REACH_M)
-  const ways = base === undefined ? waysToStand(chain, place.base) : [{ base }]
+  const ways = base === undefined ? waysToStand(chain, place.base, reachM) : [{ base }]
   const sizes = Array.from({ length: SIZES }, (_, i) => largest * SHRINK ** i).filter((scale) => scale > LEAST_SCALE)
   const early = ways.flatMap((way) => sizes.slice(0, EARLY_SIZES).map((scale) => ({ ...way, scale })))
   const late = sizes.slice(EARLY_SIZES).flatMap((scale) => ways.map((way) => ({ ...way, scale })))
@@ -88,8 +94,11 @@ interface Stand {
   readonly moved?: string
 }
 
-/** As the file has it; with the foot of the arm, or its first joint, where the base shall be; each turned to the four sides. */
-function waysToStand(chain: Kinematics, { positionM }: PoseSpec): Stand[] {
+/**
+ * As the file has it; with the foot of the arm, or its first joint, where the base shall be; or further back, for arms that do not fold; each
+ * turned to the four sides.
+ */
+function waysToStand(chain: Kinematics, { positionM }: PoseSpec, reachM: number): Stand[] {
   chain.forward(new Float64Array(chain.joints.length))
   const first = chain.model.joints.findIndex(({ kind }) => kind !== 'fixed')
   const { parent, child } = chain.model.joints[first]!
@@ -106,7 +115,12 @@ function waysToStand(chain: Kinematics, { positionM }: PoseSpec): Stand[] {
     const isNew = places.every(({ foot }) => Math.hypot(...foot.map((x, i) => x - candidate.foot[i]!)) > 0.02)
     if (isNew) places.push(candidate)
   }
-  return places.flatMap(({ foot, what }) => YAWS_DEG.map((yawDeg) => standOn(positionM, foot, yawDeg, what)))
+  const backM = Math.round(BACK_SHARE * reachM * 100) / 100
+  const back: Corner = [positionM[0] - backM, positionM[1], positionM[2]]
+  return [
+    ...places.flatMap(({ foot, what }) => YAWS_DEG.map((yawDeg) => standOn(positionM, foot, yawDeg, what))),
+    ...YAWS_DEG.map((yawDeg) => standOn(back, [0, 0, 0], yawDeg, `it stands ${backM} m further back`)),
+  ]
 }
 
 function standOn(positionM: Corner, foot: Corner, yawDeg: number, what: string): Stand {
@@ -208,17 +222,29 @@ class Fit {
     return best
   }
 
-  /** The share of points in the box to which the arm goes from `home` with all of it over the table. */
+  /** The share of points in the box to which actions take the arm straight from `home` with all of it over the table. */
   #shareFrom(home: Float64Array): number {
-    const ik = new InverseKinematics(this.#chain, { iterations: 100, posture: home })
+    const ik = new InverseKinematics(this.#chain, { iterations: STEP_ITERATIONS, posture: home })
     const [low, high] = this.#box
     let good = 0
     for (let sample = 0; sample < SAMPLES; sample++) {
-      const position = low.map((x, i) => this.#rng.uniform(x, high[i]!))
-      const q = home.slice()
-      if (ik.improve(q, { position }) < NEAR_M && this.#lowestM(q) >= 0) good++
+      const goal = low.map((x, i) => this.#rng.uniform(x, high[i]!))
+      if (this.#goes(ik, home.slice(), goal)) good++
     }
     return good / SAMPLES
+  }
+
+  #goes(ik: InverseKinematics, q: Float64Array, goal: readonly number[]): boolean {
+    const stepM = STEP_M * Math.min(1, this.#scale)
+    for (let step = 0; step < STEPS; step++) {
+      this.#chain.forward(q)
+      const tip = this.#chain.positions.slice(-3)
+      if (Math.hypot(...goal.map((x, i) => x - tip[i]!)) < 2 * NEAR_M) return true
+      const next = goal.map((x, i) => tip[i]! + Math.max(-stepM, Math.min(stepM, x - tip[i]!)))
+      ik.improve(q, { position: next })
+      if (this.#lowestM(q) < 0) return false
+    }
+    return false
   }
 
   #lowestM(q: Float64Array): number {

@@ -9,10 +9,14 @@ const LEAST_TRIANGLES = 60
 /**
  * Meshes with at most {@link MOST_TRIANGLES} triangles together, the largest simplified most; the same ones where they have no more.
  * Edges collapse where it is seen least (Garland and Heckbert's quadrics, by meshoptimizer); what cannot be collapsed is clustered.
+ * @param uses how often each is drawn; default once.
  */
-export async function simplified(meshes: readonly TriangleMesh[]): Promise<readonly TriangleMesh[]> {
+export async function simplified(
+  meshes: readonly TriangleMesh[],
+  uses: readonly number[] = meshes.map(() => 1),
+): Promise<readonly TriangleMesh[]> {
   const counts = meshes.map(({ triangles }) => triangles.length / 3)
-  const share = shareOf(counts)
+  const share = shareOf(counts, uses)
   if (share === Infinity) return meshes
   const { MeshoptSimplifier } = await import('meshoptimizer/simplifier')
   await MeshoptSimplifier.ready
@@ -20,12 +24,12 @@ export async function simplified(meshes: readonly TriangleMesh[]): Promise<reado
 }
 
 /** How many triangles each mesh may have so that all fit, where small ones leave their rest to the others. */
-function shareOf(counts: readonly number[]): number {
-  let [left, open] = [MOST_TRIANGLES, counts.length]
-  for (const count of counts.toSorted((a, b) => a - b)) {
-    if (count > left / open) return Math.max(LEAST_TRIANGLES, Math.floor(left / open))
-    left -= count
-    open--
+function shareOf(counts: readonly number[], uses: readonly number[]): number {
+  let [left, open] = [MOST_TRIANGLES, uses.reduce((sum, use) => sum + use, 0)]
+  for (const i of [...counts.keys()].toSorted((a, b) => counts[a]! - counts[b]!)) {
+    if (counts[i]! > left / open) return Math.max(LEAST_TRIANGLES, Math.floor(left / open))
+    left -= counts[i]! * uses[i]!
+    open -= uses[i]!
   }
   return Infinity
 }

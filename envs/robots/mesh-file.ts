@@ -65,8 +65,8 @@ function readMtl(text: string, colors: Map<string, Rgb>): void {
 async function readCollada(text: string, path: string): Promise<readonly MeshPart[]> {
   if (!/<COLLADA\b/.test(text)) throw corrupt(path, 'no element <COLLADA>')
   const { ColladaLoader } = await import('three/examples/jsm/loaders/ColladaLoader.js')
-  // A texture would be loaded by a browser's means; the material keeps its base colour without it.
-  const plain = text.replaceAll(/<texture\b[^>]*(?:\/>|>[\s\S]*?<\/texture>)/g, '<color>0.6 0.6 0.6 1</color>')
+  // Images would be loaded by a browser's means; without them, materials keep their base colour.
+  const plain = text.replaceAll(/<library_images\b[^>]*>[\s\S]*?<\/library_images>/g, '')
   const root = quietly(path, () => new ColladaLoader().parse(plain, '')?.scene)
   if (root === undefined) throw corrupt(path, 'text that is not COLLADA')
   root.rotation.set(0, 0, 0)

@@ -37,6 +37,24 @@ export function* meshCandidates(mesh: string, folder: string, packages: PackageF
   }
   for (const root of packageRoots(name, folder)) yield join(root, inside!)
   yield* byItsEnd(inside!, folder)
+  yield* lyingDeeper(`${name}/${inside!}`, folder)
+}
+
+/** Files in the package of the URDF file whose path ends as this one does: `package://collision/arm.stl` may be `meshes/arm7/collision/arm.stl`. */
+function* lyingDeeper(path: string, folder: string): Generator<string> {
+  const above = foldersAbove(folder)
+  const root = above.find((at) => packageName(at) !== undefined) ?? above[1] ?? folder
+  let open = [root]
+  for (let level = 0, seen = 0; level <= LEVELS_DOWN + 1; level++) {
+    const next: string[] = []
+    for (const at of open) {
+      if (seen++ > MOST_FOLDERS) return
+      const candidate = join(at, ...path.split('/'))
+      if (statSync(candidate, { throwIfNoEntry: false }) !== undefined) yield candidate
+      next.push(...foldersIn(at))
+    }
+    open = next
+  }
 }
 
 function isList(packages: PackageFolders): packages is readonly string[] {

@@ -4,8 +4,9 @@ import type { JointModel, RobotModel } from './robot-model.ts'
 /** Joints of an arm before those of its gripper, at least, and of one finger, at most. */
 const LEAST_ARM_JOINTS = 3
 const MOST_FINGER_JOINTS = 3
-const GRIPPER_NAME = /grip|finger|jaw|claw|knuckle|thumb/i
-const TOOL_NAME = /tcp|tool|tip|grasp|ee|end_?effector|flange/i
+const FINGER_NAME = /finger|jaw|claw|knuckle|thumb/i
+const GRIPPER_JOINT_NAME = /grip/i
+const TOOL_NAME = /tcp|tool|tip|grasp|(^|_)ee(_|$)|end_?effector|flange/i
 
 /** What is known of a link's place in the tree. */
 interface Place {
@@ -36,9 +37,12 @@ export function tipOf(model: RobotModel, told?: string): string {
   const open = names.filter((name) => !places.get(name)!.isFinger)
   const most = Math.max(...open.map((name) => places.get(name)!.armJoints))
   if (most === 0) throw nothingMoves(model)
-  const deepest = open.filter((name) => places.get(name)!.armJoints === most)
-  const bodies = new Set(deepest.map((name) => movingJointOf(model, name)))
-  if (bodies.size > 1) {
+  const longest = open.filter((name) => places.get(name)!.armJoints === most)
+  const bodies = new Set(longest.map((name) => movingJointOf(model, name)))
+  const withTool = new Set(longest.filter((name) => TOOL_NAME.test(name)).map((name) => movingJointOf(model, name)))
+  // Pistons and rods beside an arm may be as long as it, but carry no tool.
+  const deepest = withTool.size === 1 ? longest.filter((name) => withTool.has(movingJointOf(model, name))) : longest
+  if (bodies.size > 1 && withTool.size !== 1) {
     throw new ArmatureError('bad-argument', `robot ${model.name}`, {
       expected: 'one arm',
       got: `${bodies.size} that are equally long`,
@@ -89,10 +93,12 @@ function placesOf(model: RobotModel): Map<string, Place> {
 /** A joint that belongs to a gripper: near the end of an arm, and called so, coupled to another, or one of several side by side. */
 function isGripperJoint(model: RobotModel, joint: JointModel, armJoints: number): boolean {
   if (armJoints < LEAST_ARM_JOINTS || longestBelow(model, joint.child) + 1 > MOST_FINGER_JOINTS) return false
-  if (GRIPPER_NAME.test(joint.name) || GRIPPER_NAME.test(joint.child)) return true
+  if (FINGER_NAME.test(joint.name) || FINGER_NAME.test(joint.child) || GRIPPER_JOINT_NAME.test(joint.name)) return true
   if (joint.mimic !== undefined || model.joints.some(({ mimic }) => mimic?.joint === joint.name)) return true
   const body = bodyOf(model, joint.parent)
-  const beside = model.joints.filter((other) => other.kind !== 'fixed' && body.has(other.parent))
+  const around = model.joints.filter((other) => other.kind !== 'fixed' && body.has(other.parent))
+  // A rod that follows a joint further in is no finger.
+  const beside = around.filter(({ mimic }) => mimic === undefined || around.some(({ name }) => name === mimic.joint))
   return beside.length > 1 && beside.every(({ child }) => longestBelow(model, child) + 1 <= MOST_FINGER_JOINTS)
 }
 

@@ -47,7 +47,8 @@ export async function loadUrdf(path: string, options: UrdfFileOptions = {}): Pro
   const simplify = simplifier()
   for (const role of roles) {
     meshes[role] = await readMeshes(robot, role, files, (mesh) => findMesh(mesh, folder, packages))
-    notices.push(...(await simplify(meshes[role], role)))
+    const uses = meshElements(robot, role).map((element) => element.text('filename'))
+    notices.push(...(await simplify(meshes[role], role, uses)))
   }
   const model = readRobot(robot, { visuals, name, readMesh: (mesh, role) => meshes[role]?.get(mesh) })
   return notices.length === 0 ? model : { ...model, notices: [...(model.notices ?? []), ...notices] }
@@ -97,13 +98,14 @@ async function readMesh(
  * Replaces meshes by simpler ones where all together are too detailed, and returns what there is to say about it. Many robots look as they collide:
  * the same meshes are simplified once.
  */
-function simplifier(): (meshes: Meshes, role: ShapeRole) => Promise<readonly string[]> {
+function simplifier(): (meshes: Meshes, role: ShapeRole, uses: readonly string[]) => Promise<readonly string[]> {
   let known: readonly TriangleMesh[] = []
   let simple = known
-  return async (meshes, role) => {
+  return async (meshes, role, paths) => {
     const before = [...meshes.values()].flatMap((parts) => parts.map(({ mesh }) => mesh))
+    const uses = [...meshes].flatMap(([path, parts]) => parts.map(() => paths.filter((one) => one === path).length))
     const isKnown = before.length === known.length && before.every((mesh, i) => mesh === known[i])
-    if (!isKnown) [known, simple] = [before, await simplified(before)]
+    if (!isKnown) [known, simple] = [before, await simplified(before, uses)]
     if (simple === known) return []
     let next = 0
     for (const [path, parts] of meshes) {

@@ -66,8 +66,7 @@ function readLimits(joint: UrdfElement, name: string, kind: JointModel['kind'], 
   const limit = joint.optional('limit')
   if (limit === undefined) {
     if (kind === 'continuous') return { ...free, maxSpeed: 0, maxEffort: 0 }
-    const fix = 'add <limit lower="" upper="" effort="" velocity=""/>'
-    throw joint.error(`${kind} joint ${quote(name)} has no <limit>`, { fix })
+    return { ...limitsFor(joint, name, kind, notices), maxSpeed: 0, maxEffort: 0 }
   }
   const strength = {
     maxSpeed: toldOr0(limit, 'velocity', name, notices),
@@ -75,18 +74,31 @@ function readLimits(joint: UrdfElement, name: string, kind: JointModel['kind'], 
   }
   if (kind === 'continuous') return { ...free, ...strength }
   if (limit.attribute('lower') === undefined && limit.attribute('upper') === undefined) {
-    throw limit.error(`joint ${quote(name)} cannot move: its <limit> has neither lower nor upper`, {
-      fix: 'add them, or make the joint continuous or fixed',
-    })
+    return { ...limitsFor(limit, name, kind, notices), ...strength }
   }
-  const [lower, upper] = [limit.number('lower', 0), limit.number('upper', 0)]
-  if (lower > upper) {
-    throw limit.error(`joint ${quote(name)} limit`, { expected: 'lower below upper', got: `${lower} and ${upper}` })
-  }
+  const [first, second] = [limit.number('lower', 0), limit.number('upper', 0)]
+  if (first > second) notices.add('a lower limit above the upper one is exchanged with it', name)
+  const [lower, upper] = [Math.min(first, second), Math.max(first, second)]
   if (kind === 'revolute' && Math.max(-lower, upper) > MOST_TURNS * 2 * Math.PI) {
     notices.add('limits that look like degrees are read as radians, as URDF has them, and cut to half a turn', name)
   }
   return { lower, upper, ...strength }
+}
+
+/** Of a joint whose file tells none: half a turn to either side; how far one slides cannot be known. */
+function limitsFor(
+  element: UrdfElement,
+  name: string,
+  kind: JointModel['kind'],
+  notices: Notices,
+): Pick<Limits, 'lower' | 'upper'> {
+  if (kind === 'prismatic') {
+    throw element.error(`prismatic joint ${quote(name)} has no limits`, {
+      fix: 'add <limit lower="" upper="" effort="" velocity=""/>, or make it fixed',
+    })
+  }
+  notices.add('a joint without limits turns by half a turn to either side', name)
+  return { lower: -Math.PI, upper: Math.PI }
 }
 
 /** 0 where the file tells nothing: exporters write 0, or -1, for what they do not know. */

@@ -172,7 +172,8 @@ interface Material {
 
 /** Of the first `<material>` of a visual. */
 export function readMaterial(visual: UrdfElement, link: string, { materials, notices }: ShapeContext): Material {
-  const material = visual.optional('material')
+  // Exporters write one material twice.
+  const [material] = visual.all('material')
   if (material === undefined) return {}
   const color = readColor(material, notices)
   if (color !== undefined) return color

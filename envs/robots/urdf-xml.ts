@@ -167,14 +167,16 @@ export function parseXml(xml: string, file: string): UrdfElement {
     },
   })
   try {
-    return new UrdfElement(parser.parseFromString(withoutDeclaration(xml), 'text/xml').documentElement!, file)
+    return new UrdfElement(
+      parser.parseFromString(withNamespaces(withoutDeclaration(xml)), 'text/xml').documentElement!,
+      file,
+    )
   } catch (cause) {
     const line = cause instanceof ParseError ? (cause.locator as { lineNumber?: number } | undefined)?.lineNumber : 0
     const where = line === undefined || line === 0 ? file : `${file} line ${line}`
     const got = (reason ?? (cause instanceof Error ? cause.message : String(cause))).split('\n')[0]!.slice(0, 120)
     throw new ArmatureError('corrupt-file', `${where}: not well-formed XML`, {
       got,
-      ...(got.includes('NamespaceError') ? { fix: 'declare the prefix with xmlns, or expand xacro first' } : {}),
       cause,
     })
   }
@@ -183,6 +185,15 @@ export function parseXml(xml: string, file: string): UrdfElement {
 /** Many files have a blank line before it, or an odd version in it; nothing depends on it once the text is decoded. */
 function withoutDeclaration(xml: string): string {
   return xml.replace(/^\uFEFF?\s*<\?xml\s[^<>]*\?>/, (declaration) => declaration.replaceAll(/[^\n]/g, ' '))
+}
+
+/** Declares prefixes that the file does not, as those of Gazebo's controllers and sensors, which are read past. */
+function withNamespaces(xml: string): string {
+  const used = [...xml.matchAll(/<([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=\s*["']/g)]
+  const unknown = new Set(used.map(([, element, attribute]) => (element ?? attribute)!))
+  const open = [...unknown].filter((prefix) => !/^xml/i.test(prefix) && !xml.includes(`xmlns:${prefix}`))
+  const declarations = open.map((prefix) => ` xmlns:${prefix}="urn:${prefix}"`).join('')
+  return declarations === '' ? xml : xml.replace(/<robot\b/, (root) => root + declarations)
 }
 
 /** A value of the file in a message: short, on one line. */

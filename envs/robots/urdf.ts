@@ -61,7 +61,7 @@ export function readRobot(robot: UrdfElement, options: UrdfOptions): RobotModel 
   }
   const links = readNamed(robot, 'link', (link) => readLink(link, context))
   if (links.size === 0) throw robot.error('the robot has no links')
-  checkMimics(joints)
+  checkMimics(joints, notices)
   const tree = inTreeOrder(links, parentJoints(links, joints))
   return {
     name: robot.attribute('name') ?? 'robot',
@@ -146,13 +146,18 @@ function inTreeOrder(
   return { links: ordered, joints }
 }
 
-function checkMimics(joints: ReadonlyMap<string, Named<JointModel>>): void {
+function checkMimics(joints: Map<string, Named<JointModel>>, notices: Notices): void {
+  for (const [name, { element, model }] of joints) {
+    if (model.mimic === undefined || joints.has(model.mimic.joint)) continue
+    notices.add(`a joint that mimics ${quote(model.mimic.joint)}, which does not exist, moves on its own`, name)
+    const { mimic: _nobody, ...alone } = model
+    joints.set(name, { element, model: alone })
+  }
   for (const { element, model } of joints.values()) {
     const seen = new Set([model.name])
     for (let follower = model; follower.mimic !== undefined;) {
-      const leader = joints.get(follower.mimic.joint)?.model
+      const leader = joints.get(follower.mimic.joint)!.model
       const what = `joint ${quote(model.name)} mimics ${quote(follower.mimic.joint)}`
-      if (leader === undefined) throw element.error(what, { got: 'no joint of that name' })
       if (leader.kind === 'fixed') throw element.error(what, { got: 'a fixed joint' })
       if (seen.has(leader.name)) throw element.error(what, { got: 'joints that mimic each other in a circle' })
       seen.add(leader.name)

@@ -250,6 +250,9 @@ const MENDED: readonly Trait[] = [
   meshed('a mirrored mesh', 'mm.stl', binaryStl(boxFaces(1000)), { scale: ' scale="0.001 -0.001 0.001"' }),
   meshed('a path with backslashes', 'rod.stl', binaryStl(BOX), { path: '..\\meshes\\rod.stl' }),
   meshed('a package of another name', 'rod.stl', binaryStl(BOX), { path: 'package://old_description/meshes/rod.stl' }),
+  meshed('a package that is a folder deep in it', 'arm6/visual/rod.stl', binaryStl(BOX), {
+    path: 'package://visual/rod.stl',
+  }),
   meshed('a mesh that is not there', 'none.dae', '', { says: /was not found.*: part2 \("\.\.\/meshes\/none\.dae"\)/ }),
   meshed('a detailed mesh', 'ball.stl', binaryStl(ballFaces(20_000)), { says: /triangles are simplified to/ }),
   {
@@ -257,6 +260,30 @@ const MENDED: readonly Trait[] = [
     kind: 'text',
     apply: (draft) => {
       draft.finish.push((xml) => `\uFEFF${xml.replaceAll('\n', '\r\n').replace('?>', '?><!-- exported -->')}`)
+    },
+  },
+  {
+    name: 'prefixes that are not declared',
+    kind: 'text',
+    apply: (draft) => {
+      draft.head = '<gazebo><controller:gazebo_ros_imu name="imu"/></gazebo>'
+    },
+  },
+  {
+    name: 'limits the wrong way round, and none',
+    kind: 'limits',
+    says: /exchanged with it: turn5|half a turn to either side: turn6/,
+    apply: (draft) => {
+      Object.assign(turn(draft, 5), { lower: '2.5', upper: '-2.5' })
+      Object.assign(turn(draft, 6), { lower: '', upper: '' })
+    },
+  },
+  {
+    name: 'a mimic of nobody',
+    kind: 'limits',
+    says: /mimics "nobody", which does not exist, moves on its own: turn6/,
+    apply: (draft) => {
+      turn(draft, 6).more = '<mimic joint="nobody"/>'
     },
   },
   {
@@ -305,9 +332,11 @@ const REFUSED: readonly Trait[] = [
   {
     name: 'two arms',
     kind: 'tip',
-    says: /expected one arm, got 2 that are equally long; .*--set tip=other6 or tool|--set tip=tool or other6/,
+    says: /expected one arm, got 2 that are equally long; .*--set tip=other_tool or tool|--set tip=tool or other_tool/,
     apply: (draft) => {
       for (let i = 1; i <= 6; i++) draft.links.push(bareLink(`other${i}`))
+      draft.links.push(bareLink('other_tool'))
+      draft.joints.push(bareJoint('other_mount', 'other6', 'other_tool'))
       for (let i = 1; i <= 6; i++) {
         const like = draft.joints.find(({ name }) => name === `turn${i}`)!
         draft.joints.push({ ...like, ...bareNames(`other_turn${i}`, i === 1 ? 'foot' : `other${i - 1}`, `other${i}`) })
@@ -352,6 +381,8 @@ async function expectReaching(env: GoalEnv, goals: number): Promise<void> {
   }
 }
 
+/** One for how it looks and one for how it collides, or two of two joints. */
+const TWO_NOTICES = ['a detailed mesh', 'shapes without size', 'limits the wrong way round, and none']
 const SMALL = { size: 1, supersample: 'off' }
 
 describe('a robot from a file with', () => {
@@ -361,7 +392,7 @@ describe('a robot from a file with', () => {
     const isOfFit = trait.kind === 'pan' || trait.kind === 'root'
     if (trait.says === undefined || isOfFit) expect(notices).toEqual([])
     else {
-      expect(notices).toHaveLength(trait.name === 'a detailed mesh' ? 2 : trait.name === 'shapes without size' ? 2 : 1)
+      expect(notices).toHaveLength(TWO_NOTICES.includes(trait.name) ? 2 : 1)
       expect(notices.some((notice) => trait.says!.test(notice))).toBe(true)
     }
     const warnings: string[] = []
