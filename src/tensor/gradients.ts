@@ -79,7 +79,7 @@ function zeros(x: Tensor): Tensor {
 }
 
 /** Sums a gradient over the axes along which an operand of `shape` was broadcast. */
-export function sumTo(gradient: Tensor, shape: number[]): Tensor {
+function sumTo(gradient: Tensor, shape: number[]): Tensor {
   const axes = broadcast_util.getReductionAxes(shape, gradient.shape)
   return reshape(axes.length > 0 ? sum(gradient, axes) : gradient, shape)
 }

@@ -31,6 +31,8 @@ function extremum(kind: 'ReduceMax' | 'ReduceMin'): Lowering<ExtremumAttributes>
   return (g, { x }, { axis, reductionIndices, keepDims }) => {
     const axes = axesOf(reductionIndices ?? axis, x!.shape.length)
     if (x!.type === 'bool') return cast(g, reduce(g, kind, cast(g, x!, 'int32'), axes, keepDims), 'bool')
+    const few = x!.type === 'float32' ? ofFew(g, kind, x!, axes) : undefined
+    if (few !== undefined) return reshape(g, few, reducedShape(x!.shape, axes, keepDims))
     const result = reduce(g, kind, x!, axes, keepDims)
     if (x!.type !== 'float32' || splatOf(result) !== undefined) return result
     const source = unexpanded(g, x!)
@@ -38,6 +40,24 @@ function extremum(kind: 'ReduceMax' | 'ReduceMin'): Lowering<ExtremumAttributes>
     const allNumbers = cast(g, reduce(g, 'ReduceMin', isNumber, axes, keepDims), 'bool')
     return where(g, allNumbers, result, g.splat(NaN))
   }
+}
+
+/** So many slices are compared one by one: a reduction takes longer, and would have to look for NaN apart. */
+const MOST_SLICES = 4
+
+/** The extremum along one short axis, such as that of twin critics; undefined for others. */
+function ofFew(g: Graph, kind: 'ReduceMax' | 'ReduceMin', x: Value, axes: readonly number[]): Value | undefined {
+  const [axis, ...others] = axes
+  if (axis === undefined || others.length > 0 || splatOf(x) !== undefined) return undefined
+  const count = x.shape[axis]!
+  if (count < 2 || count > MOST_SLICES || sizeOf(x.shape) === 0 || unexpanded(g, x) !== x) return undefined
+  const parts = split(g, x, Array<number>(count).fill(1), axis)
+  return parts.reduce((best, part) => binary(g, kind === 'ReduceMax' ? 'Max' : 'Min', best, part))
+}
+
+function reducedShape(shape: readonly number[], axes: readonly number[], keepDims = false): number[] {
+  if (keepDims) return shape.map((size, axis) => (axes.includes(axis) ? 1 : size))
+  return shape.filter((_, axis) => !axes.includes(axis))
 }
 
 /** Logical reductions as those of 0 and 1. */
