@@ -77,6 +77,7 @@ def decode_message(data: bytes, limit: int = _MAX_BYTES) -> Message:
     kind = _KINDS.get(data[3:4])
     _require(kind, "unknown_kind", "a kind of message that this version does not know")
     _require(len(data) <= limit, "too_large", f"{kind} of {len(data)} bytes")
+    _check_structure(data)
     try:
         message = msgpack.unpackb(data[4:], object_pairs_hook=_from_wire, ext_hook=_no_extension, raw=False)
     except BridgeError:
@@ -88,6 +89,40 @@ def decode_message(data: bytes, limit: int = _MAX_BYTES) -> Message:
         _require(_is_count(message.get(key)), "bad_header", f"the header has no {key}")
     _require(isinstance(message.get("session"), str), "bad_header", "the header has no session")
     return dict(message)
+
+
+def _check_structure(data: bytes, start: int = 4, max_depth: int = 16, max_values: int = 4096) -> None:
+    """That the protocol allows what begins at `start`, before anything is built of it: depth, number of values, no extension types."""
+    at, end, values, open_counts = start, len(data), 0, [1]
+    while open_counts:
+        if open_counts[-1] == 0:
+            open_counts.pop()
+            continue
+        open_counts[-1] -= 1
+        values += 1
+        _require(len(open_counts) <= max_depth, "decode_limit", f"nested deeper than {max_depth}")
+        _require(values <= max_values, "decode_limit", f"more than {max_values} values")
+        _require(at < end, "decode_failed", "the message is cut short")
+        code = data[at]
+        at += 1
+        if 0x80 <= code <= 0x9F:
+            open_counts.append((code & 15) * (2 if code < 0x90 else 1))
+        elif 0xA0 <= code <= 0xBF:
+            at += code & 31
+        elif 0xC4 <= code <= 0xC6 or 0xD9 <= code <= 0xDF:
+            width = (1, 2, 4)[code - 0xC4] if code <= 0xC6 else (1, 2, 4, 2, 4, 2, 4)[code - 0xD9]
+            length = int.from_bytes(data[at : at + width], "big")
+            at += width
+            if code >= 0xDC:
+                open_counts.append(length * (2 if code >= 0xDE else 1))
+            else:
+                at += length
+        elif 0xCA <= code <= 0xD3:
+            at += (4, 8, 1, 2, 4, 8, 1, 2, 4, 8)[code - 0xCA]
+        else:
+            _require(code < 0x80 or code >= 0xE0 or code in (0xC0, 0xC2, 0xC3), "decode_failed", "extension types are not allowed")
+        _require(at <= end, "decode_failed", "the message is cut short")
+    _require(at == end, "decode_failed", "bytes are left over")
 
 
 def _to_wire(value: Any) -> Any:
@@ -928,6 +963,7 @@ class RobotServer:
         elif command == "pause":
             self._end("READY", command)
         elif command == "reset":
+            _require(self.armed, "not_armed", "a reset moves the robot: arm it first")
             self._end("READY", command)
             content["observation"] = self._reset(message)
         elif command == "stop" and message.get("category") == "safe":

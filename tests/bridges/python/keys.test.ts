@@ -80,8 +80,8 @@ describe.skipIf(reason !== '')(`a robot in Python with keys ${reason}`, { timeou
     const client = await connect('driver', 'controller')
     expect(client.welcome.insecure).toBe(false)
     await client.lease()
-    await client.reset()
     await client.arm()
+    await client.reset()
     await client.start()
     for await (const observation of client.observations()) {
       if (observation.applied?.action[0] === 0.25) break
@@ -145,8 +145,8 @@ describe.skipIf(reason !== '')(`a robot in Python with keys ${reason}`, { timeou
     const heard = await listen()
     const client = await connect('driver', 'controller')
     await client.lease()
-    await client.reset()
     await client.arm()
+    await client.reset()
     await client.start()
     const drive = setInterval(() => {
       try {

@@ -101,8 +101,8 @@ describe.skipIf(reason !== '')(`a robot in Python ${reason}`, { timeout: 90_000 
     const client = kept(await PolicyClient.connect({ endpoint: arm.address, clock }))
     expect(client.schema.action.names).toEqual(['shoulder_rad', 'elbow_rad'])
     await client.lease()
-    await client.reset({ seed: 1 })
     await client.arm()
+    await client.reset({ seed: 1 })
     await client.start()
     let applied = 0
     for await (const observation of client.observations()) {
@@ -125,8 +125,8 @@ describe.skipIf(reason !== '')(`a robot in Python ${reason}`, { timeout: 90_000 
     const rewards: number[][] = []
     await client.lease()
     for (let episode = 0; episode < 2; episode++) {
-      let observation = await client.reset({ seed: 4 })
       if (!client.armed) await client.arm()
+      let observation = await client.reset({ seed: 4 })
       await client.start()
       const seen = [observation.reward]
       for (let i = 0; i < 100; i++) {

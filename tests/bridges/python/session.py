@@ -196,7 +196,16 @@ def garbage(address, keys):
         operator.service()
         time.sleep(0.01)
     state = operator.bridge_state
-    operator.clear()
+    while time.monotonic() < end + 10:  # what was sent before may still be read, and ask for the lease
+        try:
+            if operator.bridge_state == "SAFE_STOP":
+                operator.clear()
+            operator.lease()
+            operator.release()
+            break
+        except bridge.BridgeError:
+            time.sleep(0.1)
+            operator.service()
     operator.close()
     return {"after": state, "drive": drive(address, keys)["applied"]}
 
