@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type {
+  Env,
   EnvSpec,
   EnvState,
   GoalEnv,
@@ -45,7 +46,8 @@ interface Recorded {
  * the scene in process. In real time a step lasts a control period and returns what the robot then shows; `appliedAction` is what it did.
  * There the robot is started by the first step of an episode and rests from its end to the next, however long that takes.
  *
- * A robot's state cannot be saved. In lock-step with a seed, an episode is instead played again from its reset: the same state, bit for bit.
+ * In real time it is no simulated env: a robot's state cannot be saved, and what needs that waits for the end of an episode. In lock-step it
+ * is one: an episode is played again from its reset, which must have had a seed, and the state is the same bit for bit.
  *
  * @example
  * const env = await connectRemoteEnv({ endpoint: 'tcp://127.0.0.1:5600', clock })
@@ -53,7 +55,11 @@ interface Recorded {
  *
  * Errors, besides those of every env: `env-failed` when the robot refuses, stops or cannot be reached.
  */
-export class RemoteEnv implements SimulatedEnv {
+export class RemoteEnv implements Env {
+  /** In lock-step alone. */
+  declare readonly saveState?: SimulatedEnv['saveState']
+  /** In lock-step alone. @throws ArmatureError `unsupported-op` for an episode that was reset without a seed */
+  declare readonly restoreState?: SimulatedEnv['restoreState']
   readonly spec: EnvSpec
   readonly client: PolicyClient
   protected goalContent: GoalContent | undefined
@@ -69,6 +75,12 @@ export class RemoteEnv implements SimulatedEnv {
     this.client = client
     this.#arms = arms
     this.spec = specOf(client.schema)
+    if (!this.isLockstep) return
+    const saving: Pick<SimulatedEnv, 'saveState' | 'restoreState'> = {
+      saveState: () => this.#saveState(),
+      restoreState: (state) => this.#replay(state),
+    }
+    Object.assign(this, saving)
   }
 
   /** Whether it would take a step now: it has been reset, and the episode goes on. */
@@ -131,21 +143,20 @@ export class RemoteEnv implements SimulatedEnv {
     return image.pixels.data.slice()
   }
 
-  async saveState(): Promise<EnvState> {
+  async #saveState(): Promise<EnvState> {
     this.#requireOpen()
     if (this.#latest === undefined)
       throw new ArmatureError('needs-reset', `env ${this.spec.id}`, { fix: 'call reset first' })
     return { id: this.spec.id, json: JSON.stringify(this.#history), snapshot: new Uint8Array(0) }
   }
 
-  /** @throws ArmatureError `unsupported-op` in real time, where no episode can be had twice, or without a seed */
-  async restoreState({ id, json }: EnvState): Promise<void> {
+  async #replay({ id, json }: EnvState): Promise<void> {
     if (id !== this.spec.id) throw new ArmatureError('bad-value', 'env state', { expected: this.spec.id, got: id })
     const history = JSON.parse(json) as Recorded[]
-    if (!this.isLockstep || history[0]?.reset?.seed === undefined) {
+    if (history[0]?.reset?.seed === undefined) {
       throw new ArmatureError('unsupported-op', `the interrupted episode of ${id}`, {
-        got: 'a robot that cannot be brought back to where it was',
-        fix: 'go on from a checkpoint between two episodes, or run in lock-step with seeds',
+        got: 'a reset without a seed, which cannot be had twice',
+        fix: 'reset with a seed',
       })
     }
     for (const { reset, action } of history) {
@@ -215,13 +226,6 @@ export class RemoteGoalEnv extends RemoteEnv implements GoalEnv {
   get goal(): Float32Array {
     if (this.goalContent === undefined) throw new ArmatureError('needs-reset', 'goal', { fix: 'call reset first' })
     return this.goalContent.state
-  }
-
-  setGoal(): void {
-    throw new ArmatureError('unsupported-op', `goal of ${this.spec.id}`, {
-      got: 'a robot that chooses its goal at each reset',
-      fix: 'pass what it should be to reset, where its options allow that',
-    })
   }
 
   sampleGoal(rng: Rng): Float32Array {

@@ -291,9 +291,9 @@ export class Trainer {
   #savableEnv(): SimulatedEnv {
     const { env } = this.#parts
     if (isSimulatedEnv(env)) return env
-    throw new ArmatureError('unsupported-op', `saving within an episode of ${env.spec.id}`, {
+    throw new ArmatureError('unsupported-op', `an episode of ${env.spec.id} that is not over`, {
       got: 'an env whose state cannot be saved',
-      fix: 'save between two episodes',
+      fix: 'save, and go on, between two episodes',
     })
   }
 }

@@ -6,7 +6,7 @@ import { connectRemoteEnv, RemoteGoalEnv } from '../../../bridges/client/remote-
 import { RobotServer } from '../../../bridges/server/robot-server.ts'
 import { makeEnv } from '../../../envs/index.ts'
 import type { Env, Observation } from '../../../src/core/env.ts'
-import { isGoalEnv } from '../../../src/core/env.ts'
+import { isGoalEnv, isSimulatedEnv, isSimulatedGoalEnv } from '../../../src/core/env.ts'
 import { Rng } from '../../../src/core/rng.ts'
 import { sampleSpace } from '../../../src/core/spaces.ts'
 import { evaluatePolicy } from '../../../src/evaluate/policy.ts'
@@ -86,11 +86,19 @@ describe('RemoteEnv in lock-step', () => {
       env.step(Float32Array.of(0.25, 0.5)).then(({ observation, ...rest }) => [copyOf(observation), rest])
     await env.reset({ seed: 9 })
     for (let i = 0; i < 5; i++) await act()
+    if (!isSimulatedEnv(env)) throw new Error('no simulated env')
     const state = await env.saveState()
     const next = await act()
     await env.reset({ seed: 10 })
     await env.restoreState(state)
     expect(await act()).toEqual(next)
+  })
+
+  it('saves no episode that cannot be had twice', async () => {
+    const env = await remote(await makeEnv('armature/PushPuck-v0'))
+    if (!isSimulatedEnv(env)) throw new Error('no simulated env')
+    await env.reset()
+    await expect(env.restoreState(await env.saveState())).rejects.toMatchObject({ code: 'unsupported-op' })
   })
 
   it('keeps the contract of an env', async () => {
@@ -113,7 +121,7 @@ describe('RemoteEnv in lock-step', () => {
     if (!(env instanceof RemoteGoalEnv)) throw new Error('no goal env')
     await env.reset({ seed: 1 })
     expect(() => env.sampleGoal(new Rng(0))).toThrow(/twin/)
-    expect(() => env.setGoal()).toThrow(/reset/)
+    expect(isSimulatedGoalEnv(env)).toBe(false)
     const twin = await localEnv('armature/PushPuck-v0')
     if (!isGoalEnv(twin)) throw new Error('no goal env')
     const withTwin = new RemoteGoalEnv(env.client, env.goalSpace, { twin })
@@ -146,7 +154,7 @@ describe('RemoteEnv in real time', () => {
     }
     expect([...applied]).toEqual([0.5])
     await env.reset()
-    await expect(env.restoreState(await env.saveState())).rejects.toMatchObject({ code: 'unsupported-op' })
+    expect(isSimulatedEnv(env)).toBe(false)
     const { observation } = await env.step(Float32Array.of(0.1, 0.1))
     expect(observation.proprio[0]).toBeCloseTo(0.1)
   })
