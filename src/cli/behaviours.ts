@@ -106,7 +106,7 @@ async function loadPolicy(path: string): ReturnType<typeof loadRun> {
     if (!(error instanceof ArmatureError) || error.code !== 'not-found' || existsSync(join(path, 'config.json')))
       throw error
     const near = nearestNames(path, BEHAVIOURS)
-    throw new ArmatureError('not-found', `no policy "${path}"`, {
+    throw new ArmatureError('not-found', `${path} is not a run folder, nor a policy`, {
       expected: `${BEHAVIOURS.join(', ')} or a run folder`,
       ...(near.length > 0 ? { fix: `did you mean ${near.join(' or ')}?` } : {}),
       cause: error,

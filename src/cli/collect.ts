@@ -169,8 +169,12 @@ async function record(
       phase.update(i + 1)
     }
   } finally {
-    await writer.close()
-    if (writer.episodes === 0) await rm(writer.path, { recursive: true })
+    try {
+      await writer.close()
+    } finally {
+      // Also where the disk is full: an empty folder would be in the way of the next try.
+      if (writer.episodes === 0) await rm(writer.path, { recursive: true })
+    }
   }
   phase.finish()
   const cameras = Object.keys(env.spec.imageSpaces)

@@ -61,7 +61,7 @@ export async function writeVersion(folder: string, name: string, text: string): 
       if (isFileError(error, 'ENOENT')) return undefined
       throw unwritable(file, error)
     })
-    if (present === undefined) await writeFileAtomic(file, text)
+    if (present === undefined) await writeOutput(file, text)
     if (present === undefined || present === text) return file
   }
 }

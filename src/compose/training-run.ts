@@ -57,7 +57,7 @@ export async function train(
     else await pretrainInRun(context, parts, folder, logger)
     const trainer = await buildTrainer(parts)
     const state = checkpoint && trainerStateOf(checkpoint)
-    if (state) await trainer.restore(state)
+    if (state) await restoreTrainer(trainer, state, folder)
     const save = async (isEvaluationDue = false): Promise<void> =>
       saveCheckpoint(checkpoints, { parts, trainer, logger, isEvaluationDue })
     if (!checkpoint) await save()
@@ -150,6 +150,22 @@ async function saveCheckpoint(
     trainingState: arrays,
     json: { trainer: json, log, ...(isEvaluationDue && { isEvaluationDue }) },
   })
+}
+
+/** @throws ArmatureError `corrupt-file` for a state that this version does not know; evaluation and export need none. */
+async function restoreTrainer(trainer: Trainer, state: TrainerState, { path, record }: RunFolder): Promise<void> {
+  try {
+    await trainer.restore(state)
+  } catch (error) {
+    // Its files are as they were written, as their checksums say: what is missing was never there.
+    if (!(error instanceof TypeError)) throw error
+    throw new ArmatureError('corrupt-file', `the training state of ${path}`, {
+      expected: 'one as this version writes it',
+      got: `one of Armature ${record.versions.armature ?? 'of another version'}`,
+      fix: 'evaluate or export the run, or train anew in another folder',
+      cause: error,
+    })
+  }
 }
 
 interface RunningTraining {

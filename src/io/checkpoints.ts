@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { ArmatureError, unwritable } from '../core/errors.ts'
@@ -163,6 +163,8 @@ export class CheckpointStore {
       const checksums = await readChecksums(join(folder, CHECKSUMS_FILE))
       for (const [file, expected] of Object.entries(checksums)) {
         if (!isInScope(file, scope)) continue
+        // Reading a pipe might never end.
+        if (!(await stat(join(folder, file))).isFile()) return `${file} is no file`
         if ((await hashFile(join(folder, file))) !== expected) return `${file} does not match its checksum`
       }
       return undefined

@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { contentOf, sets, temporaryFolder } from './helpers.ts'
@@ -69,9 +70,47 @@ describe('eval', () => {
     expect(JSON.parse(readFileSync(short.file, 'utf8'))).toMatchObject({ episodes: 3, env: 'armature/Pendulum-v1' })
   })
 
+  test('makes its folder where that is gone', async () => {
+    const copy = join(folder, 'copy')
+    cpSync(RUN, copy, { recursive: true })
+    rmSync(join(copy, 'eval'), { recursive: true })
+    await succeed('eval', copy, '--episodes', '1', '--quiet')
+    expect(readdirSync(join(copy, 'eval'))).toHaveLength(1)
+  })
+
   test('in a scene that the weights do not fit', async () => {
     const args = ['eval', RUN, '--env', 'armature/CartPole-v0', '--episodes', '1']
     await refuse(args, 'in armature/CartPole-v0: expected observations and actions as in armature/Pendulum-v1')
+  })
+})
+
+describe('a checkpoint', () => {
+  const last = ['checkpoints', 'step_000000030']
+
+  test('whose training state is of another version is told from a damaged one', async () => {
+    const copy = join(folder, 'other version')
+    cpSync(RUN, copy, { recursive: true })
+    const file = join(copy, ...last, 'training_state', 'trainer.json')
+    const sums = join(copy, ...last, 'checksums.json')
+    const text = '{"step": 30}'
+    const before = createHash('sha256').update(readFileSync(file)).digest('hex')
+    writeFileSync(sums, readFileSync(sums, 'utf8').replace(before, createHash('sha256').update(text).digest('hex')))
+    writeFileSync(file, text)
+    const { code, stderr } = await runHere(['train', '--resume', '--out', copy, '--steps', '40', '--quiet'])
+    expect(code, stderr).toBe(2)
+    expect(stderr).toMatch(/^armature: the training state of .*: expected one as this version writes it, .*\n$/)
+  })
+
+  test.skipIf(process.platform === 'win32')('with a pipe in place of a file is damaged', async () => {
+    const copy = join(folder, 'piped')
+    cpSync(RUN, copy, { recursive: true })
+    const file = join(copy, ...last, 'model.safetensors')
+    rmSync(file)
+    execFileSync('mkfifo', [file])
+    const { code, stderr } = await runHere(['eval', copy, '--episodes', '1'])
+    rmSync(file)
+    expect(code).toBe(2)
+    expect(stderr).toContain('is damaged: model.safetensors is no file')
   })
 })
 
@@ -87,7 +126,7 @@ test('collect names its policies where one is neither of them nor a run', async 
   const args = ['collect', 'armature/Pendulum-v1', '--out', join(folder, 'none'), '--policy']
   await refuse(
     [...args, 'foo'],
-    'no policy "foo": expected scripted, random, partial, noisy, adversarial or a run folder',
+    'foo is not a run folder, nor a policy: expected scripted, random, partial, noisy, adversarial or a run folder',
   )
   await refuse([...args, 'randm'], 'did you mean random?')
 })
