@@ -121,7 +121,8 @@ class SimpleEnv<D extends Dynamics = Dynamics> implements Env {
   async step(action: Float32Array): Promise<StepResult> {
     this.episode.requireRunning()
     checkAction(this.spec.actionSpace, action)
-    const { observation, reward, terminated = false, info = {} } = await this.dynamics.step(action, this.episode.rng)
+    const result: Partial<SimpleStep> | undefined = await this.dynamics.step(action, this.episode.rng)
+    const { observation, reward = NaN, terminated = false, info = {} } = result ?? {}
     this.observe(observation)
     for (const [name, value] of Object.entries({ reward, ...info })) this.#requireFinite(name, value)
     const truncated = this.episode.advance(terminated)
@@ -136,12 +137,13 @@ class SimpleEnv<D extends Dynamics = Dynamics> implements Env {
     if (this.episode.close()) await this.dynamics.close?.()
   }
 
-  protected observe(numbers: ArrayLike<number>): void {
+  /** `numbers` is undefined where a function of a user's forgot to return it. */
+  protected observe(numbers: ArrayLike<number> | undefined): void {
     const { proprio, state } = this.observation
-    if (numbers.length !== state.length) {
+    if (numbers?.length !== state.length) {
       throw new ArmatureError('bad-shape', `observation of ${this.spec.id}`, {
         expected: `${state.length} numbers: ${this.spec.stateSpace.names!.join(', ')}`,
-        got: String(numbers.length),
+        got: numbers === undefined ? 'nothing' : String(numbers.length),
       })
     }
     for (let i = 0; i < state.length; i++) this.#requireFinite(this.spec.stateSpace.names![i]!, numbers[i]!)

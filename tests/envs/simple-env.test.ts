@@ -88,6 +88,11 @@ describe('an env of two functions', () => {
 
   it.each<[string, Partial<Dynamics>, RegExp]>([
     ['too few numbers', { reset: () => [1] }, /observation of mine\/Cart-v0: expected 2 numbers: x_m, v_mps, got 1/],
+    [
+      'nothing',
+      { step: (() => undefined) as unknown as Dynamics['step'] },
+      /expected 2 numbers: x_m, v_mps, got nothing/,
+    ],
     ['NaN', { reset: () => [1, Number.NaN] }, /v_mps of mine\/Cart-v0: expected a number, got NaN/],
     ['a reward that is none', { step: () => ({ observation: [1, 2], reward: Infinity }) }, /reward of mine\/Cart-v0/],
     [
