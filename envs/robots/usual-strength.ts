@@ -31,15 +31,15 @@ export function withUsualStrength(model: RobotModel): RobotModel {
 }
 
 function effortFor(model: RobotModel, { kind, child }: JointModel): number {
-  const beyond = linksBelow(model, child)
+  const beyond = movedBy(model, child)
   const weight = beyond.reduce((sum, { massKg }) => sum + massKg * GRAVITY, 0)
   if (kind === 'prismatic') return Math.max(LEAST_FORCE_N, RESERVE * weight)
   const moment = beyond.reduce((sum, { massKg, awayM }) => sum + massKg * GRAVITY * awayM, 0)
   return Math.max(LEAST_TORQUE_NM, RESERVE * moment)
 }
 
-/** Links that hang on `root`, and how far out their centres of mass are when all between is stretched. */
-function linksBelow(model: RobotModel, root: string): { readonly massKg: number; readonly awayM: number }[] {
+/** The links that hang on `root`, itself included, and how far out their centres of mass are when all between is stretched. */
+export function movedBy(model: RobotModel, root: string): { readonly massKg: number; readonly awayM: number }[] {
   const away = new Map<string, number>([[root, 0]])
   for (const { parent, child, origin, kind, upper } of model.joints) {
     const from = away.get(parent)

@@ -38,7 +38,10 @@ function addRobot(line: CommandLine): void {
   })
   withListenFlags(command)
     .option('--bind <address>', 'of its control socket; the other three take the next ports', 'tcp://127.0.0.1:5600')
-    .option('--limits <file.json>', 'limits on its actions (default: the range of the actions alone)')
+    .option(
+      '--limits <file>',
+      'limits on its actions: .json, or the .urdf of the robot (default: the range of the actions alone)',
+    )
     .option('--lockstep', 'let time stand still until each action comes; else it passes')
     .option('--operator-arms', 'only an operator may arm it')
     .option('--allow-mismatch', 'let clients that say --accept-mismatch drive it')

@@ -8,6 +8,8 @@ import type { LimitProfile } from '../../bridges/safety/limits.ts'
 import { loadLimits } from '../../bridges/safety/limits.ts'
 import type { Endpoints } from '../../bridges/zmq/sockets.ts'
 import { makeEnv } from '../../envs/index.ts'
+import { loadRobot } from '../../envs/robots/robot-file.ts'
+import { limitsOfRobot } from '../../envs/robots/robot-limits.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Robot } from '../core/robot.ts'
@@ -95,7 +97,10 @@ async function makeRobot(id: string, { set = [], seed }: RobotOptions): Promise<
   throw new ArmatureError('bad-argument', 'the mock robot', { got: '--set or --seed, of which it takes none' })
 }
 
+/** From a limits file, or from the description of the robot itself. */
 async function readLimits(path: string, robot: Robot): Promise<LimitProfile> {
+  if (/\.(urdf|xacro)$/i.test(path))
+    return loadLimits(limitsOfRobot(await loadRobot(path), robot.spec), path, robot.spec)
   let text: string
   try {
     text = await readFile(path, 'utf8')
