@@ -20,12 +20,21 @@ import { Dbc } from './dbc/dbc.ts'
 import type { DeepMdpConfig } from './deepmdp/config.ts'
 import { deepMdpConfigSchema } from './deepmdp/config.ts'
 import { DeepMdp } from './deepmdp/deepmdp.ts'
+import type { Grasp2VecConfig } from './grasp2vec/config.ts'
+import { grasp2VecConfigSchema } from './grasp2vec/config.ts'
+import { Grasp2Vec } from './grasp2vec/grasp2vec.ts'
+import type { MfTcnConfig } from './mftcn/config.ts'
+import { mfTcnConfigSchema } from './mftcn/config.ts'
+import { MfTcn } from './mftcn/mftcn.ts'
 import type { PcaConfig } from './pca/config.ts'
 import { pcaConfigSchema } from './pca/config.ts'
 import { Pca } from './pca/pca.ts'
 import type { PixelsConfig } from './pixels/config.ts'
 import { pixelsConfigSchema } from './pixels/config.ts'
 import { Pixels } from './pixels/pixels.ts'
+import type { TcnConfig } from './tcn/config.ts'
+import { tcnConfigSchema } from './tcn/config.ts'
+import { Tcn } from './tcn/tcn.ts'
 import type { RandomNetworkConfig } from './random/config.ts'
 import { randomNetworkConfigSchema } from './random/config.ts'
 import { RandomNetwork } from './random/random.ts'
@@ -58,6 +67,21 @@ const catalogue: Record<string, EncoderEntry> = {
     summary: 'context-conditioned VAE of CC-RIG: what moves, apart from what is the same throughout an episode',
     configSchema: ccVaeConfigSchema,
     create: (frameShape, config, rng) => new CcVae(frameShape, config as CcVaeConfig, rng),
+  },
+  grasp2vec: {
+    summary: 'Grasp2Vec: what the bin has lost is what the gripper holds',
+    configSchema: grasp2VecConfigSchema,
+    create: (frameShape, config, rng) => new Grasp2Vec(frameShape, config as Grasp2VecConfig, rng),
+  },
+  tcn: {
+    summary: 'TCN: one moment seen by two cameras is the same, two moments seen by one are not',
+    configSchema: tcnConfigSchema,
+    create: (frameShape, config, rng) => new Tcn(frameShape, config as TcnConfig, rng),
+  },
+  mftcn: {
+    summary: 'multi-frame TCN: the same over windows, so that it knows velocities',
+    configSchema: mfTcnConfigSchema,
+    create: (frameShape, config, rng) => new MfTcn(frameShape, config as MfTcnConfig, rng),
   },
   curl: {
     summary: 'CURL: two shifts of a frame belong together, other frames do not',

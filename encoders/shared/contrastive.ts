@@ -10,13 +10,30 @@ const NORM_PENALTY = 0.25 * 0.002
 /** Stands for infinity in masked minima and maxima: far above any squared distance, and still exact beside one in float32. */
 const FAR = 1e6
 
+/** Which rows of a batch count, and which others each is told apart from. */
+export interface BatchMask {
+  /** [B], 1 where a row counts, else 0 */
+  readonly rows: tf.Tensor
+  /** [B, B], 1 where the column stands in the row's denominator; the diagonal is 1 */
+  readonly columns: tf.Tensor
+}
+
 /**
- * Cross-entropy of a softmax over each row of `logits` [B, B] whose right class is the row's own number, mean over rows, []. The positive
- * is part of the denominator. ln B where nothing is told apart.
+ * Cross-entropy of a softmax over each row of `logits` [B, B] whose right class is the row's own number, mean over rows that count, []. The
+ * positive is part of the denominator. ln B where nothing is told apart.
  */
-export function diagonalCrossEntropy(logits: tf.Tensor): tf.Tensor {
+export function diagonalCrossEntropy(logits: tf.Tensor, mask?: BatchMask): tf.Tensor {
   const size = logits.shape[0]!
-  return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), tf.eye(size))), size))
+  const own = tf.eye(size) // [B, B]
+  if (mask === undefined) return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), own)), size))
+  const masked = tf.sub(logits, tf.mul(tf.sub(1, mask.columns), FAR))
+  const perRow = tf.neg(tf.sum(tf.mul(tf.logSoftmax(masked), own), 1)) // [B]
+  return meanWhere(perRow, mask.rows)
+}
+
+/** Mean of the values [B] whose `rows` [B] are 1, []; 0 where there are none. */
+export function meanWhere(values: tf.Tensor, rows: tf.Tensor): tf.Tensor {
+  return tf.div(tf.sum(tf.mul(values, rows)), tf.maximum(tf.sum(rows), 1))
 }
 
 /**
@@ -24,10 +41,11 @@ export function diagonalCrossEntropy(logits: tf.Tensor): tf.Tensor {
  * negatives. [B, D], [B, D] -> []: diagonal cross-entropy of anchor . positive, plus 0.0005 times the mean squared norms of both, which
  * keeps them from growing.
  */
-export function nPairs(anchors: tf.Tensor, positives: tf.Tensor): tf.Tensor {
+export function nPairs(anchors: tf.Tensor, positives: tf.Tensor, mask?: BatchMask): tf.Tensor {
   const logits = tf.matMul(anchors as tf.Tensor2D, positives as tf.Tensor2D, false, true) // [B, B]
-  const norms = tf.add(tf.mean(tf.sum(tf.square(anchors), 1)), tf.mean(tf.sum(tf.square(positives), 1)))
-  return tf.add(diagonalCrossEntropy(logits), tf.mul(norms, NORM_PENALTY))
+  const squared = tf.add(tf.sum(tf.square(anchors), 1), tf.sum(tf.square(positives), 1)) // [B]
+  const norms = mask === undefined ? tf.mean(squared) : meanWhere(squared, mask.rows)
+  return tf.add(diagonalCrossEntropy(logits, mask), tf.mul(norms, NORM_PENALTY))
 }
 
 /** x / |x| along the last axis, [..., D] -> [..., D]; a vector of zeros stays one. */

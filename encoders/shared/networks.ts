@@ -217,3 +217,35 @@ export function pixelTrunk(
     layerNorm('encoder/norm', size),
   ])
 }
+
+/** Channels and stride of each convolution 3x3. */
+export type ConvolutionSpec = readonly (readonly [channels: number, stride: 1 | 2])[]
+
+/** Convolutions 3x3 with ReLU and `same` padding, named `<name>/conv0` and so on, and the size of the maps that they end in. */
+export function convolutions(
+  name: string,
+  [height, width, channels]: readonly [height: number, width: number, channels: number],
+  spec: ConvolutionSpec,
+): { readonly layer: Layer; readonly map: readonly [height: number, width: number, channels: number] } {
+  const layers: Layer[] = []
+  let [rows, columns, inputChannels] = [height, width, channels]
+  for (const [i, [outputChannels, stride]] of spec.entries()) {
+    layers.push(conv2d(`${name}/conv${i}`, { inputChannels, outputChannels, kernelSize: 3, stride }), relu)
+    ;[rows, columns, inputChannels] = [Math.ceil(rows / stride), Math.ceil(columns / stride), outputChannels]
+  }
+  return { layer: sequential(layers), map: [rows, columns, inputChannels] }
+}
+
+/** From where things are in maps [B, H, W, C] to an embedding [B, size]: spatial soft-arg-max, a hidden layer, a linear one. */
+export function positionsHead(
+  name: string,
+  [height, width, channels]: readonly [height: number, width: number, channels: number],
+  { hidden, size }: { readonly hidden: number; readonly size: number },
+): Layer {
+  return sequential([
+    spatialSoftArgmax(`${name}/positions`, height, width), // [B, 2 C]
+    dense(`${name}/hidden`, { inputSize: 2 * channels, outputSize: hidden }),
+    relu,
+    dense(`${name}/embedding`, { inputSize: hidden, outputSize: size, kernelInit: orthogonal() }),
+  ])
+}

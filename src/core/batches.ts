@@ -31,9 +31,11 @@ export interface FrameTupleBatch {
 export interface MultiViewBatch {
   readonly count: number
   readonly views: number
-  /** uint8 [views, count, height, width, channels] */
+  /** Frames of each moment, the oldest first; 1 unless windows were asked for. */
+  readonly window: number
+  /** uint8 [views, count, height, width, channels], or [views, count, window, height, width, channels] for a window above 1 */
   readonly frames: Uint8Array
-  /** [count] */
+  /** Episode, and its last observation in the window, of each moment, [count]. */
   readonly episodes: Int32Array
   readonly times: Int32Array
 }

@@ -2,8 +2,10 @@ import type { Batches, BatchKind } from '../core/batches.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Rng } from '../core/rng.ts'
 import type { FrameOptions } from './batch-samplers/frame-rows.ts'
-import type { AugmentedPairOptions, MultiViewOptions } from './batch-samplers/frames.ts'
-import { augmentedPairSampler, contextSampler, frameSampler, multiViewSampler } from './batch-samplers/frames.ts'
+import type { AugmentedPairOptions } from './batch-samplers/frames.ts'
+import { augmentedPairSampler, contextSampler, frameSampler } from './batch-samplers/frames.ts'
+import type { MultiViewOptions } from './batch-samplers/multi-view.ts'
+import { multiViewSampler } from './batch-samplers/multi-view.ts'
 import type { Draw } from './batch-samplers/sampler.ts'
 import type {
   EpisodeWindowOptions,
@@ -64,7 +66,7 @@ const OPTION_NAMES: { readonly [K in BatchKind]: readonly (keyof BatchOptions[K]
   frames: FRAME,
   'augmented-pairs': FRAME,
   'frame-tuples': [...SEQUENCE, 'length', 'stride'],
-  'multi-view': ['cameras', 'augment'],
+  'multi-view': ['cameras', 'augment', 'window', 'rowsPerEpisode'],
   transitions: SEQUENCE,
   episodes: [...SEQUENCE, 'length'],
   context: FRAME,

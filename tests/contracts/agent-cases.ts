@@ -74,10 +74,12 @@ export function agentCases(name: string, entry: AgentEntry, config: Record<strin
     it('metrics are finite scalars under train/', async () => {
       const agent = make()
       const metrics = await agent.update(randomBatch(8, new Rng(2)))
-      for (const [metric, value] of Object.entries(metrics)) {
-        expect(metric).toMatch(/^train\//)
-        expect(Number.isFinite(value), metric).toBe(true)
-      }
+      // An agent that learns says how it goes; one that does not has nothing to say.
+      expect(Object.keys(metrics).length > 0).toBe(Object.keys(agent.save()).some((array) => array.includes('Adam/')))
+      const wrong = Object.entries(metrics).filter(
+        ([metric, value]) => !metric.startsWith('train/') || !Number.isFinite(value),
+      )
+      expect(wrong).toEqual([])
       agent.dispose()
     })
 

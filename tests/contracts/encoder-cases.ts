@@ -17,7 +17,7 @@ import { tf } from '../../src/tensor/tf.ts'
 type FrameShape = EncoderSpec['frameShape']
 
 const SHAPE: FrameShape = [48, 48, 3]
-const [EPISODES, LENGTH] = [4, 6]
+const [EPISODES, LENGTH] = [4, 16]
 
 /** Frames of a bright square on dark ground at random places: x, y of its corner in `places` [count, 2]. */
 export function squareFrames(

@@ -15,6 +15,9 @@ const TRAITS: Readonly<Record<string, EncoderTraits>> = {
   'beta-vae': { ...learned, imagines: true },
   autoencoder: learned,
   'cc-vae': { ...learned, imagines: true },
+  grasp2vec: { ...learned, decodes: false },
+  tcn: { ...learned, decodes: false },
+  mftcn: { ...learned, decodes: false },
   curl: { ...learned, decodes: false },
   deepmdp: { ...learned, decodes: false },
   dbc: { ...learned, decodes: false },
@@ -41,3 +44,8 @@ for (const config of [
 encoderCases('dbc', encoders['dbc']!, TRAITS['dbc']!, {
   config: { form: 'released', ensemble: 3, normBound: 0.5, inverseWeight: 1 },
 })
+encoderCases('tcn', encoders['tcn']!, TRAITS['tcn']!, {
+  config: { views: 'single', loss: 'triplet', rowsPerEpisode: 8 },
+})
+encoderCases('mftcn', encoders['mftcn']!, TRAITS['mftcn']!, { config: { frames: 1, loss: 'triplet' } })
+encoderCases('grasp2vec', encoders['grasp2vec']!, TRAITS['grasp2vec']!, { config: { failures: 'to-zero' } })

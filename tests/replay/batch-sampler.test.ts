@@ -89,6 +89,48 @@ describe('samplers of every kind', () => {
     expect(Math.abs(excess([...starts.values()]))).toBeLessThan(4)
   })
 
+  test('multi-view: moments of one episode stand together, at different times', () => {
+    const { episodes, times } = sampler('multi-view', { rowsPerEpisode: 8 }).sample(80)
+    for (let row = 0, groups = 0; row < 80; groups++) {
+      // As many as asked for, or as the episode has.
+      const length = LENGTHS[episodes[row]! - 300]!
+      const rows = Math.min(8, length, 80 - row)
+      const group = [...times.subarray(row, row + rows)]
+      expect(new Set(episodes.subarray(row, row + rows)).size).toBe(1)
+      expect(new Set(group).size).toBe(rows)
+      expect(Math.max(...group)).toBeLessThan(length)
+      row += rows
+      expect(groups).toBeLessThan(41)
+    }
+  })
+
+  test('multi-view: windows lie within their episode, and those of one episode do not overlap', () => {
+    const window = { frames: 3, stride: 2 }
+    const one = sampler('multi-view', { window, rowsPerEpisode: 2 })
+    const ends = new Set<number>()
+    for (let draw = 0; draw < 200; draw++) {
+      const { episodes, times, window: frames, count } = one.sample(20)
+      expect([frames, count]).toEqual([3, 20])
+      for (let row = 0; row < 20; row++) {
+        expect(times[row]).toBeGreaterThanOrEqual(4)
+        expect(times[row]).toBeLessThan(LENGTHS[episodes[row]! - 300]!)
+        if (episodes[row] === 301) ends.add(times[row]!)
+      }
+    }
+    // Episode 301 has nine observations: five windows, of which no two are five apart.
+    expect([...ends].toSorted((a, b) => a - b)).toEqual([4, 5, 6, 7, 8])
+    const long = makeSampler(
+      'multi-view',
+      new EpisodeSet(FAKE_SPEC, [fakeEpisode(0, 30)]),
+      { window, rowsPerEpisode: 5 },
+      new Rng(3),
+    )
+    for (let draw = 0; draw < 50; draw++) {
+      const times = [...long.sample(5).times].toSorted((a, b) => a - b)
+      for (let i = 1; i < 5; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThanOrEqual(5)
+    }
+  })
+
   test('multi-view: the same moments from all cameras', () => {
     const { frames, episodes, times, count, views } = sampler('multi-view').sample(50)
     expect(views).toBe(2)

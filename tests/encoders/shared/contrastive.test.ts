@@ -61,7 +61,7 @@ describe.each(ENGINES)('contrastive losses on %s', (engine) => {
 
   it.each([16, 32, 128])('of %d equal embeddings: n-pairs and InfoNCE are ln B', async (size) => {
     const zeros = array(new Float32Array(size * 4), [size, 4])
-    const pairs = await evaluate(nPairs, zeros, zeros)
+    const pairs = await evaluate((a, p) => nPairs(a, p), zeros, zeros)
     expect(pairs.value[0]).toBeCloseTo(Math.log(size), 4)
     const identity = array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1], [4, 4])
     const same = array(new Float32Array(size * 4).fill(0.5), [size, 4])
@@ -72,11 +72,32 @@ describe.each(ENGINES)('contrastive losses on %s', (engine) => {
 
   it('n-pairs equals its formula, and its gradient finite differences', async () => {
     const [anchors, positives] = [wiggle([5, 3]), wiggle([5, 3], 2)]
-    const { value, gradients } = await evaluate(nPairs, anchors, positives)
+    const { value, gradients } = await evaluate((a, p) => nPairs(a, p), anchors, positives)
     const flat = [...anchors.data, ...positives.data]
     expect(value[0]).toBeCloseTo(nPairsReference(flat, 3), 5)
     const expected = finiteDifference((x) => nPairsReference(x, 3), flat)
     expect(worstError([...gradients[0]!, ...gradients[1]!], expected)).toBeLessThan(1e-4)
+  })
+
+  it('n-pairs among those that a mask leaves is n-pairs of those alone', async () => {
+    const [anchors, positives] = [wiggle([5, 3]), wiggle([5, 3], 2)]
+    const counts = [1, 0, 1, 1, 0]
+    const masked = await evaluate(
+      (a, p) => {
+        const rows = tf.tensor1d(counts)
+        const columns = tf.maximum(tf.tile(tf.reshape(rows, [1, 5]), [5, 1]), tf.eye(5))
+        return nPairs(a, p, { rows, columns })
+      },
+      anchors,
+      positives,
+    )
+    const kept = [anchors, positives].flatMap(({ data }) =>
+      rowsOf([...data], 3)
+        .filter((_, i) => counts[i] === 1)
+        .flat(),
+    )
+    expect(masked.value[0]).toBeCloseTo(nPairsReference(kept, 3), 5)
+    expect(masked.gradients[0]!.slice(3, 6)).toEqual([0, 0, 0])
   })
 
   it('embeddings that tell all pairs apart cost little, those of other rows much', async () => {

@@ -1,0 +1,23 @@
+import { z } from 'zod'
+
+/** Settings of Grasp2Vec. */
+export const grasp2VecConfigSchema = z.strictObject({
+  width: z
+    .int()
+    .min(4)
+    .max(128)
+    .default(16)
+    .describe('channels of the first convolution; the next have 2, 2 and 3 times as many'),
+  failures: z
+    .enum(['leave-out', 'to-zero'])
+    .default('leave-out')
+    .describe('what a grasp that lifted nothing teaches: nothing, or that the bin is what it was'),
+  flips: z
+    .boolean()
+    .default(true)
+    .describe('mirror each of the three pictures on its own: legal, as embeddings are sums over places'),
+  outcomeCamera: z.string().default('outcome').describe('camera that shows what the gripper holds'),
+  learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
+})
+
+export type Grasp2VecConfig = z.infer<typeof grasp2VecConfigSchema>

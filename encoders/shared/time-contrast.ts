@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import type { MultiViewBatch } from '../../src/core/batches.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
+import type { NdArray } from '../../src/core/ndarray.ts'
+import { ndarray } from '../../src/core/ndarray.ts'
+import { tf } from '../../src/tensor/tf.ts'
+import { nPairs, semiHardTriplet, squaredDistances, unitNorm } from './contrastive.ts'
+import type { Tensors } from './tensor-encoder.ts'
+
+/** Settings of the contrast in time, which TCN and mfTCN share. */
+export const timeContrastSettings = {
+  views: z
+    .enum(['multi', 'single'])
+    .default('multi')
+    .describe('what belongs together: one moment seen by two cameras, or neighbouring moments seen by one'),
+  loss: z
+    .enum(['n-pairs', 'triplet'])
+    .default('n-pairs')
+    .describe('n-pairs on embeddings as they are (two cameras only), or semi-hard triplets on unit vectors'),
+  margin: z.number().gt(0).default(0.2).describe('of the triplet loss, in squared distance of unit vectors'),
+  positiveRadius: z
+    .int()
+    .min(1)
+    .default(2)
+    .describe('single camera: observations within this belong together, those beyond twice it do not'),
+  rowsPerEpisode: z
+    .int()
+    .min(2)
+    .default(32)
+    .describe('moments of one episode in a batch: negatives come from the same episode'),
+  cameras: z.array(z.string()).min(1).optional().describe('cameras to learn from; default: all of the data'),
+}
+
+/** {@link timeContrastSettings}, read. */
+export interface TimeContrastConfig {
+  readonly views: 'multi' | 'single'
+  readonly loss: 'n-pairs' | 'triplet'
+  readonly margin: number
+  readonly positiveRadius: number
+}
+
+/** What {@link timeContrast} reads of a batch: who is whose positive, and whose negative. */
+export function contrastInputs(
+  { count, views, episodes, times }: MultiViewBatch,
+  { views: kind, positiveRadius }: TimeContrastConfig,
+): Record<'positive' | 'negative' | 'sameEpisode', NdArray> {
+  const rows = views * count
+  const positive = new Float32Array(rows * rows)
+  const negative = new Float32Array(rows * rows)
+  const sameEpisode = new Float32Array(count * count)
+  for (let a = 0; a < rows; a++) {
+    for (let b = 0; b < rows; b++) {
+      const [i, j] = [a % count, b % count]
+      if (episodes[i] !== episodes[j]) continue
+      const gap = Math.abs(times[i]! - times[j]!)
+      const isSameView = Math.floor(a / count) === Math.floor(b / count)
+      if (kind === 'multi') {
+        if (gap === 0 && !isSameView) positive[a * rows + b] = 1
+        if (gap > 0) negative[a * rows + b] = 1
+      } else if (isSameView) {
+        if (gap > 0 && gap <= positiveRadius) positive[a * rows + b] = 1
+        if (gap > 2 * positiveRadius) negative[a * rows + b] = 1
+      }
+      if (a < count && b < count) sameEpisode[i * count + j] = i === j || gap > 0 ? 1 : 0
+    }
+  }
+  return {
+    positive: ndarray(positive, [rows, rows]),
+    negative: ndarray(negative, [rows, rows]),
+    sameEpisode: ndarray(sameEpisode, [count, count]),
+  }
+}
+
+/**
+ * Time-contrastive loss (Sermanet et al. 2018), []: embeddings [V, B, D] of B moments by V cameras, with {@link contrastInputs}.
+ *
+ * `n-pairs`: the embedding of a moment by one camera belongs to that by another; other moments of the same episode are its negatives.
+ * `triplet`: semi-hard negatives on unit vectors; with one camera, positives are neighbours in time.
+ */
+export function timeContrast(
+  embeddings: tf.Tensor,
+  { positive, negative, sameEpisode }: Tensors,
+  { loss, margin }: TimeContrastConfig,
+): tf.Tensor {
+  const [views, count, size] = embeddings.shape as [number, number, number]
+  if (loss === 'triplet') {
+    const units = unitNorm(tf.reshape(embeddings, [views * count, size]))
+    return semiHardTriplet(squaredDistances(units, units), { positive: positive!, negative: negative! }, margin)
+  }
+  const byView = tf.unstack(embeddings) // V of [B, D]
+  const mask = { rows: tf.ones([count]), columns: sameEpisode! }
+  const pairs = byView.flatMap((anchors, i) =>
+    byView.flatMap((positives, j) => (i === j ? [] : [nPairs(anchors, positives, mask)])),
+  )
+  return tf.div(tf.addN(pairs), pairs.length)
+}
+
+/** @throws ArmatureError `bad-argument` for one camera where two are needed. */
+export function requireViews(name: string, { views }: MultiViewBatch, kind: 'multi' | 'single'): void {
+  if (kind === 'single' || views > 1) return
+  throw new ArmatureError('bad-argument', `batch of ${name}`, {
+    expected: 'two cameras or more',
+    got: '1',
+    fix: 'record with --cameras front,side, or set views=single and loss=triplet',
+  })
+}
