@@ -35,7 +35,7 @@ describe('refused before anything is made', { timeout: SLOW_MS }, () => {
     ['an unknown option of the env', [...train, '--set', 'env.options.siz=1'], ['did you mean size?']],
     ['an unknown env', [...train, '--set', 'env.id=armature/PushPuk-v0'], ['did you mean armature/PushPuck-v0?']],
     ['an unknown agent', [...train, '--set', 'agent.name=sacc'], ['did you mean sac?']],
-    ['an unknown encoder', [...train, '--set', 'representation.encoder=vae'], ['did you mean beta-vae?']],
+    ['an unknown encoder', [...train, '--set', 'representation.encoder=vae'], ['did you mean beta-vae']],
     ['an unknown camera', [...train, '--set', 'representation.camera=side'], ['expected front, got side']],
     [
       'a value out of range',
