@@ -47,7 +47,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   },
   encoders: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   agents: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
-  bridges: { zones: ['src/core'], packages: ['node:', 'zeromq', 'zod'] },
+  bridges: { zones: ['src/core'], packages: ['node:', 'msgpackr', 'zeromq', 'zod'] },
   'src/compose': {
     zones: [
       'src/core',

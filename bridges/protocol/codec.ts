@@ -43,15 +43,12 @@ import type {
 } from './messages.ts'
 import { KIND_LETTERS } from './messages.ts'
 import type { CameraSchema, Json, RobotSchema, VectorSchema } from './schema.ts'
-import { WireReader } from './wire-reader.ts'
-import { WireWriter } from './wire-writer.ts'
+import { decodeMsgpack, encodeMsgpack } from './msgpack.ts'
 
 /** First bytes of every message; the kind letter follows. */
 const PREFIX = 'rb1'
 
 const KIB = 1024
-/** Of memory for a message beyond the length of the last one of its kind, bytes. */
-const ROOM_TO_VARY = 64
 /** Larger messages are refused unread, bytes. The control and action sockets of a robot take no more than the least of these. */
 const MAX_BYTES: Readonly<Partial<Record<MessageKind, number>>> = {
   observation: 64 * KIB * KIB,
@@ -249,9 +246,9 @@ const CODECS = Object.fromEntries(
 /** The kind once more, so that a message says what it is also without its first bytes. */
 function kindField(kind: MessageKind): Field<string> {
   return inHeader({
-    write: (out) => out.text(kind),
-    read(from) {
-      if (from.text() !== kind) throw new FieldError('bad_header', `does not agree with the prefix of ${kind}`)
+    toWire: () => kind,
+    fromWire(value) {
+      if (value !== kind) throw new FieldError('bad_header', `does not agree with the prefix of ${kind}`)
       return kind
     },
   })
@@ -266,21 +263,13 @@ const TOPICS = Object.fromEntries(KINDS.map((kind) => [kind, Buffer.from(topicOf
   Record<MessageKind, Buffer>
 >
 
-/** Bytes of the last message of each kind: the next one is probably as long. */
-const lastBytes = new Map<MessageKind, number>()
-
 /**
  * The bytes of one message part, in a buffer of its own that is never reused: a socket may keep it by reference.
  * @throws ProtocolError `bad_shape` when an array's data does not fill its shape
  */
 export function encodeMessage(message: Message): Buffer {
   const { kind } = message
-  const out = new WireWriter((lastBytes.get(kind) ?? KIB) + ROOM_TO_VARY)
-  out.raw(TOPICS[kind])
-  CODECS[kind].write(out, message)
-  const bytes = out.finish()
-  lastBytes.set(kind, bytes.length)
-  return bytes
+  return encodeMsgpack(TOPICS[kind], CODECS[kind].toWire(message))
 }
 
 /**
@@ -297,7 +286,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   if (buffer.length > limit)
     throw new ProtocolError('too_large', `${kind} of ${buffer.length} bytes; the limit is ${limit}`)
   try {
-    return CODECS[kind].read(new WireReader(buffer, PREFIX.length + 1))
+    return CODECS[kind].fromWire(decodeMsgpack(buffer, PREFIX.length + 1))
   } catch (error) {
     if (!(error instanceof FieldError)) throw error
     const { code, message } = error.within(kind)
@@ -329,7 +318,7 @@ const SEQ = struct<Partial<Pick<Header, 'seq'>>>({ seq: optional(natural) })
 function seqOf(buffer: Buffer): number | undefined {
   if (buffer.length > MAX_CLIENT_MESSAGE_BYTES) return undefined
   try {
-    return SEQ.read(new WireReader(buffer, PREFIX.length + 1)).seq
+    return SEQ.fromWire(decodeMsgpack(buffer, PREFIX.length + 1)).seq
   } catch {
     return undefined
   }

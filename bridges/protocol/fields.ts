@@ -1,18 +1,16 @@
 import type { NdArray } from '../../src/core/ndarray.ts'
 import type { WireArray } from './arrays.ts'
-import { asNdArray, readArray, writeArray } from './arrays.ts'
+import { arrayFromWire, arrayToWire, asNdArray } from './arrays.ts'
 import type { ErrorCode } from './errors.ts'
 import { FieldError } from './errors.ts'
-import { MapKeys } from './map-keys.ts'
+import { wireNumber } from './msgpack.ts'
 import type { Json } from './schema.ts'
-import type { WireReader } from './wire-reader.ts'
-import type { WireWriter } from './wire-writer.ts'
 
-/** How one value of a message goes to the wire and comes back. */
+/** How one value of a message goes to the wire and comes back: as what msgpack can say, maps as objects. */
 export interface Field<T> {
-  write(out: WireWriter, value: T): void
+  toWire(value: T): unknown
   /** @throws FieldError when something else is there */
-  read(from: WireReader): T
+  fromWire(value: unknown): T
   /** What is wrong with a message without it; default `decode_failed`. */
   readonly whenMissing?: ErrorCode
 }
@@ -38,19 +36,17 @@ function wrong(expected: string): FieldError {
 const MAX_TEXT = 4096
 
 export const text: Field<string> = {
-  write: (out, value) => out.text(value),
-  read(from) {
-    const value = from.text()
-    if (value === undefined || value.length > MAX_TEXT) throw wrong(`text of at most ${MAX_TEXT} characters`)
+  toWire: (value) => value,
+  fromWire(value) {
+    if (typeof value !== 'string' || value.length > MAX_TEXT) throw wrong(`text of at most ${MAX_TEXT} characters`)
     return value
   },
 }
 
 export const flag: Field<boolean> = {
-  write: (out, value) => out.flag(value),
-  read(from) {
-    const value = from.flag()
-    if (value === undefined) throw wrong('true or false')
+  toWire: (value) => value,
+  fromWire(value) {
+    if (typeof value !== 'boolean') throw wrong('true or false')
     return value
   },
 }
@@ -58,10 +54,9 @@ export const flag: Field<boolean> = {
 /** A number for which `is` holds. */
 function numeric(is: (value: number) => boolean, expected: string): Field<number> {
   return {
-    write: (out, value) => out.number(value),
-    read(from) {
-      const value = from.number()
-      if (value === undefined || !is(value)) throw wrong(expected)
+    toWire: wireNumber,
+    fromWire(value) {
+      if (typeof value !== 'number' || !is(value)) throw wrong(expected)
       return value
     },
   }
@@ -81,30 +76,29 @@ export const float: Field<number> = numeric(() => true, 'a number')
 
 /** A finite float64. */
 export const finite: Field<number> = {
-  write: (out, value) => out.number(value),
-  read(from) {
-    const value = float.read(from)
-    if (!Number.isFinite(value)) throw new FieldError('not_finite', `is ${value}`)
-    return value
+  toWire: wireNumber,
+  fromWire(value) {
+    const number = float.fromWire(value)
+    if (!Number.isFinite(number)) throw new FieldError('not_finite', `is ${number}`)
+    return number
   },
 }
 
 /** A finite float64 above 0: rates. */
 export const positive: Field<number> = {
-  ...finite,
-  read(from) {
-    const value = finite.read(from)
-    if (value <= 0) throw wrong('a number above 0')
-    return value
+  toWire: wireNumber,
+  fromWire(value) {
+    const number = finite.fromWire(value)
+    if (number <= 0) throw wrong('a number above 0')
+    return number
   },
 }
 
 /** One of `values`. */
 export function oneOf<T extends string>(...values: readonly T[]): Field<T> {
   return {
-    write: (out, value) => out.text(value),
-    read(from) {
-      const value = from.text()
+    toWire: (value) => value,
+    fromWire(value) {
       if (!values.includes(value as T)) throw wrong(`one of ${values.join(', ')}`)
       return value as T
     },
@@ -123,51 +117,27 @@ export function inHeader<T>(field: Field<T>): Field<T> {
 
 export function listOf<T>(field: Field<T>): Field<readonly T[]> {
   return {
-    write(out, values) {
-      out.arrayHead(values.length)
-      for (const value of values) field.write(out, value)
-    },
-    read(from) {
-      const length = from.arrayHead()
-      if (length === undefined) throw wrong('a list')
-      return readItems(field, from, length)
+    toWire: (values) => values.map((value) => field.toWire(value)),
+    fromWire(value) {
+      if (!Array.isArray(value)) throw wrong('a list')
+      return value.map((item: unknown, i) => readPart(field, item, `[${i}]`))
     },
   }
 }
 
-function readItems<T>(field: Field<T>, from: WireReader, length: number): readonly T[] {
-  const values: T[] = []
-  for (let i = 0; i < length; i++) values.push(readPart(field, from, `[${i}]`))
-  return values
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 /** Values of one type by names that are data: cameras, counters. Names stay as they are. */
 export function recordOf<T>(field: Field<T>): Field<Readonly<Record<string, T>>> {
   return {
-    write(out, record) {
-      const entries = Object.entries(record)
-      out.mapHead(entries.length)
-      for (const [name, value] of entries) {
-        out.text(name)
-        field.write(out, value)
-      }
-    },
-    read(from) {
-      const size = from.mapHead()
-      if (size === undefined) throw wrong('a map')
-      return readEntries(field, from, size)
+    toWire: (record) => Object.fromEntries(Object.entries(record).map(([name, value]) => [name, field.toWire(value)])),
+    fromWire(value) {
+      if (!isMap(value)) throw wrong('a map')
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, readPart(field, item, name)]))
     },
   }
-}
-
-function readEntries<T>(field: Field<T>, from: WireReader, size: number): Readonly<Record<string, T>> {
-  const record: Record<string, T> = {}
-  for (let i = 0; i < size; i++) {
-    const name = from.text()
-    if (name === undefined || name === '__proto__') throw wrong('a map with allowed names')
-    record[name] = readPart(field, from, name)
-  }
-  return record
 }
 
 /**
@@ -183,38 +153,22 @@ export function struct<T extends object>(fields: Fields<T>, whenOther: ErrorCode
       isOptional: field.isOptional ?? false,
     }),
   )
-  const keys = new MapKeys(rows.map(({ key }) => key))
   return {
-    write(out, value) {
-      let size = 0
-      for (const { name } of rows) if (value[name as keyof T] !== undefined) size++
-      out.mapHead(size)
-      for (let i = 0; i < rows.length; i++) {
-        const { name, field } = rows[i]!
+    toWire(value) {
+      const map: Record<string, unknown> = {}
+      for (const { name, key, field } of rows) {
         const part = value[name as keyof T]
-        if (part === undefined) continue
-        out.raw(keys.bytes[i]!)
-        field.write(out, part)
+        if (part !== undefined) map[key] = field.toWire(part)
       }
+      return map
     },
-    read(from) {
-      const size = from.mapHead()
-      if (size === undefined) throw new FieldError(whenOther, 'is not a map')
+    fromWire(map) {
+      if (!isMap(map)) throw new FieldError(whenOther, 'is not a map')
       const value: Record<string, unknown> = {}
-      let next = 0
-      for (let i = 0; i < size; i++) {
-        const index = keys.read(from, next)
-        if (index === undefined) {
-          from.skip()
-          continue
-        }
-        next = index + 1
-        const { name, key, field } = rows[index]!
-        if (!from.nil()) value[name] = readPart(field, from, key)
-      }
       for (const { name, key, field, isOptional } of rows) {
-        if (isOptional || value[name] !== undefined) continue
-        throw new FieldError(field.whenMissing ?? 'decode_failed', 'is not there').within(key)
+        const part = Object.hasOwn(map, key) ? map[key] : undefined
+        if (part !== undefined && part !== null) value[name] = readPart(field, part, key)
+        else if (!isOptional) throw new FieldError(field.whenMissing ?? 'decode_failed', 'is not there').within(key)
       }
       return value as T
     },
@@ -222,9 +176,9 @@ export function struct<T extends object>(fields: Fields<T>, whenOther: ErrorCode
 }
 
 /** Reads what is called `name` in the list or map around it. */
-function readPart<T>(field: Field<T>, from: WireReader, name: string): T {
+function readPart<T>(field: Field<T>, value: unknown, name: string): T {
   try {
-    return field.read(from)
+    return field.fromWire(value)
   } catch (error) {
     throw error instanceof FieldError ? error.within(name) : error
   }
@@ -232,49 +186,44 @@ function readPart<T>(field: Field<T>, from: WireReader, name: string): T {
 
 /** A float32 array of one axis, bit for bit. */
 export const float32Vector: Field<Float32Array> = {
-  write: (out, data) => writeArray(out, { dtype: 'float32', shape: [data.length], data }),
-  read: (from) => asNdArray(readArray(from), 'float32', 1).data,
+  toWire: (data) => arrayToWire({ dtype: 'float32', shape: [data.length], data }),
+  fromWire: (value) => asNdArray(arrayFromWire(value), 'float32', 1).data,
 }
 
 /** A float32 array of two axes. */
 export const float32Matrix: Field<NdArray<Float32Array>> = {
-  write: (out, { data, shape }) => writeArray(out, { dtype: 'float32', shape, data }),
-  read: (from) => asNdArray(readArray(from), 'float32', 2),
+  toWire: ({ data, shape }) => arrayToWire({ dtype: 'float32', shape, data }),
+  fromWire: (value) => asNdArray(arrayFromWire(value), 'float32', 2),
 }
 
 /** A uint8 array [height, width, 3]. */
 export const pixelArray: Field<NdArray<Uint8Array>> = {
-  write: (out, { data, shape }) => writeArray(out, { dtype: 'uint8', shape, data }),
-  read(from) {
-    const pixels = asNdArray(readArray(from), 'uint8', 3)
+  toWire: ({ data, shape }) => arrayToWire({ dtype: 'uint8', shape, data }),
+  fromWire(value) {
+    const pixels = asNdArray(arrayFromWire(value), 'uint8', 3)
     if (pixels.shape[2] !== 3) throw new FieldError('bad_shape', `has ${pixels.shape[2]} channels instead of 3`)
     return pixels
   },
 }
 
 /** An array of any allowed element type and shape. */
-export const anyArray: Field<WireArray> = { write: writeArray, read: readArray }
+export const anyArray: Field<WireArray> = { toWire: arrayToWire, fromWire: arrayFromWire }
 
 /** Whatever JSON can say. */
 export const json: Field<Json> = {
-  write(out, value) {
-    if (value === null) out.nil()
-    else if (typeof value === 'boolean') out.flag(value)
-    else if (typeof value === 'number') out.number(value)
-    else if (typeof value === 'string') out.text(value)
-    else if (Array.isArray(value)) jsonList.write(out, value as Json[])
-    else jsonRecord.write(out, value as { readonly [key: string]: Json })
+  toWire(value) {
+    if (typeof value === 'number') return wireNumber(value)
+    if (value === null || typeof value !== 'object') return value
+    return Array.isArray(value)
+      ? jsonList.toWire(value as Json[])
+      : jsonRecord.toWire(value as { readonly [key: string]: Json })
   },
-  read(from) {
-    if (from.nil()) return null
-    const scalar = from.flag() ?? from.text() ?? from.number()
-    if (typeof scalar === 'number' && !Number.isFinite(scalar)) throw new FieldError('not_finite', `is ${scalar}`)
-    if (scalar !== undefined) return scalar
-    const length = from.arrayHead()
-    if (length !== undefined) return readItems(json, from, length)
-    const size = from.mapHead()
-    if (size === undefined) throw wrong('JSON')
-    return readEntries(json, from, size)
+  fromWire(value) {
+    if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
+    if (typeof value === 'number') return finite.fromWire(value)
+    if (Array.isArray(value)) return jsonList.fromWire(value)
+    if (isMap(value)) return jsonRecord.fromWire(value)
+    throw wrong('JSON')
   },
 }
 

@@ -134,15 +134,15 @@ def _to_wire(value: Any) -> Any:
     if dtype.str not in _DTYPES:
         raise TypeError(f"arrays of {value.dtype} cannot cross the bridge")
     data = value.astype(dtype, copy=False).tobytes()  # row-major, whatever the layout
-    return {b"__ndarray__": True, b"data": data, b"dtype": dtype.str, b"shape": list(value.shape)}
+    return {"__ndarray__": True, "data": data, "dtype": dtype.str, "shape": list(value.shape)}
 
 
 def _from_wire(pairs: Sequence[Tuple[Any, Any]]) -> Any:
     entries = dict(pairs)
     _require(len(entries) == len(pairs), "decode_failed", "a key comes twice")
-    if entries.get(b"__ndarray__") is not True:
+    if entries.get("__ndarray__") is not True:
         return entries
-    code, shape, data = (entries.get(key) for key in (b"dtype", b"shape", b"data"))
+    code, shape, data = (entries.get(key) for key in ("dtype", "shape", "data"))
     if code not in _DTYPES:
         raise BridgeError("bad_dtype", "an element type that is not allowed")
     if not isinstance(shape, list) or len(shape) > 8 or not all(map(_is_count, shape)):

@@ -1,5 +1,4 @@
 import { connect } from 'node:net'
-import { BIN_KEY } from '../../../bridges/protocol/wire-reader.ts'
 import type { Wire } from '../protocol/wire.ts'
 import { decodeWire, encodeWire } from '../protocol/wire.ts'
 import type { Rng } from '../../../src/core/rng.ts'
@@ -17,7 +16,7 @@ export function withFields(message: Buffer, fields: Readonly<Record<string, Wire
 export function wireArray(data: Uint8Array | Float32Array | Float64Array, dtype: string, shape: Wire): Wire {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const entries = { __ndarray__: true, data: bytes, dtype, shape }
-  return new Map<string, Wire>(Object.entries(entries).map(([key, value]) => [BIN_KEY + key, value]))
+  return new Map<string, Wire>(Object.entries(entries).map(([key, value]) => [key, value]))
 }
 
 const bytesOf = (...parts: (string | number[])[]): Buffer =>

@@ -4,7 +4,6 @@ import { decodeMessage, encodeMessage, MAX_CLIENT_MESSAGE_BYTES, topicOf } from 
 import { ProtocolError } from '../../../bridges/protocol/errors.ts'
 import type { Message, ObservationMessage } from '../../../bridges/protocol/messages.ts'
 import { KIND_LETTERS } from '../../../bridges/protocol/messages.ts'
-import { BIN_KEY } from '../../../bridges/protocol/wire-reader.ts'
 import { sampleMessages } from './samples.ts'
 import type { Wire } from './wire.ts'
 import { decodeWire, encodeWire } from './wire.ts'
@@ -126,7 +125,7 @@ describe('what is no message', () => {
     ['axes that overflow', 'shape', [2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1], 'bad_shape'],
     ['no data', 'data', null, 'decode_failed'],
   ] as const)('an action of %s', (_, key, value, code) => {
-    const bytes = changed('action', (map) => (map.get('action') as Map<string, Wire>).set(BIN_KEY + key, value))
+    const bytes = changed('action', (map) => (map.get('action') as Map<string, Wire>).set(key, value))
     expect(() => decodeMessage(bytes)).toThrowError(coded(code))
   })
 

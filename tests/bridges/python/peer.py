@@ -62,8 +62,8 @@ def foreign():
     """Reads an observation with nothing of this project: the hook is the one of the README."""
 
     def hook(m):
-        if b"__ndarray__" in m:
-            return np.ndarray(buffer=m[b"data"], dtype=np.dtype(m[b"dtype"]), shape=m[b"shape"])
+        if "__ndarray__" in m:
+            return np.ndarray(buffer=m["data"], dtype=np.dtype(m["dtype"]), shape=m["shape"])
         return m
 
     (frame,) = frames(sys.stdin.buffer.read())
