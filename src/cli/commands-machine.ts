@@ -9,14 +9,15 @@ import { minutes, repetitions, wholeSeconds } from './options.ts'
 /** `list`, `doctor` and `bench`. */
 export function addMachineCommands(line: CommandLine): void {
   line
-    .command('list', 'presets, envs, encoders and agents', {
+    .command('list [kind]', 'presets, envs, encoders, agents and what goals are made of, or one kind of them', {
       list: 'for people',
+      'list encoders': 'one kind',
       'list --json': 'for programs',
     })
-    .action(async () => {
+    .action(async (kind: string | undefined) => {
       const at = line.context()
       const { list } = await import('./list.ts')
-      line.finish(at, list(at))
+      line.finish(at, list(at, kind))
     })
   addDoctor(line)
   addBench(line)

@@ -5,6 +5,7 @@ import { goalForms } from '../compose/goal-forms.ts'
 import { goalRewards } from '../compose/goal-rewards.ts'
 import { goalSources } from '../compose/goal-sources.ts'
 import { presets } from '../config/presets.ts'
+import { lookUp } from '../core/registry.ts'
 import type { CliContext } from './context.ts'
 import { table } from './table.ts'
 
@@ -13,8 +14,12 @@ interface ListEntry {
   readonly summary: string
 }
 
-/** Everything that can be named on the command line, by kind. */
-export function list(context: CliContext): Record<string, readonly ListEntry[]> {
+/**
+ * Everything that can be named on the command line, by kind.
+ * @param kind prints and returns that kind alone.
+ * @throws ArmatureError `not-found` for a kind that there is not.
+ */
+export function list(context: CliContext, kind?: string): Record<string, readonly ListEntry[]> {
   const entries = (catalogue: Readonly<Record<string, { readonly summary: string }>>): ListEntry[] =>
     Object.entries(catalogue).map(([name, { summary }]) => ({ name, summary }))
   const everything = {
@@ -22,12 +27,13 @@ export function list(context: CliContext): Record<string, readonly ListEntry[]> 
     envs: envList().map(({ id, summary }) => ({ name: id, summary })),
     encoders: entries(encoders),
     agents: entries(agents),
-    'goal sources': entries(goalSources),
-    'goal rewards': entries(goalRewards),
-    'goal forms': entries(goalForms),
+    'goal-sources': entries(goalSources),
+    'goal-rewards': entries(goalRewards),
+    'goal-forms': entries(goalForms),
   }
-  for (const [kind, rows] of Object.entries(everything)) {
-    context.print(`${kind}\n${table(rows.map(({ name, summary }) => [`  ${name}`, summary]))}\n`)
+  const chosen = kind === undefined ? everything : { [kind]: lookUp<ListEntry[]>('kind', everything, kind) }
+  for (const [title, rows] of Object.entries(chosen)) {
+    context.print(`${title}\n${table(rows.map(({ name, summary }) => [`  ${name}`, summary]))}\n`)
   }
-  return everything
+  return chosen
 }

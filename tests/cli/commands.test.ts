@@ -14,8 +14,17 @@ describe('list', { timeout: SLOW_MS }, () => {
     const { stdout } = await succeed('list')
     const json = JSON.parse((await succeed('list', '--json')).stdout) as Record<string, { name: string }[]>
     expect(json.presets!.map(({ name }) => name)).toEqual(presets.map(({ name }) => name))
-    expect(Object.keys(json)).toEqual(['presets', 'envs', 'encoders', 'agents'])
+    const goals = ['goal-sources', 'goal-rewards', 'goal-forms']
+    expect(Object.keys(json)).toEqual(['presets', 'envs', 'encoders', 'agents', ...goals])
     for (const { name } of Object.values(json).flat()) expect(stdout).toContain(name)
+  })
+
+  test('one kind alone, and the nearest to one that there is not', async () => {
+    const { stdout } = await succeed('list', 'encoders')
+    expect(stdout).toContain('beta-vae')
+    expect(stdout).not.toContain('rig-push')
+    const { code, stderr } = await runCli(cwd, ['list', 'encodrs'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('did you mean encoders?')])
   })
 })
 
