@@ -32,6 +32,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
       'gifenc',
       'h264-mp4-encoder',
       'hyparquet',
+      'hyparquet-compressors',
       'hyparquet-writer',
       'fast-png',
       '@mcap/',

@@ -1,6 +1,7 @@
 import { extname, resolve } from 'node:path'
 import { envs, makeEnv } from '../../envs/index.ts'
 import type { Dataset } from '../core/dataset.ts'
+import { tooFewEpisodes } from '../core/dataset.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { Rng } from '../core/rng.ts'
@@ -144,6 +145,7 @@ function holdOut(
   trained: readonly TrainedEncoder[],
   rng: Rng,
 ): { readonly train: readonly number[]; readonly test: readonly number[] } {
+  if (dataset.episodes.length <= MIN_TEST_EPISODES) throw tooFewEpisodes(dataset, `more than ${MIN_TEST_EPISODES}`)
   const changed = trained.find(
     ({ learnedFrom }) => learnedFrom?.path === resolve(dataset.path) && learnedFrom.sha256 !== datasetHash,
   )

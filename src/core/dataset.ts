@@ -1,3 +1,4 @@
+import { ArmatureError } from './errors.ts'
 import type { BoxSpace } from './spaces.ts'
 
 /** What all episodes of a dataset share. */
@@ -63,4 +64,18 @@ export interface Dataset {
   readonly problems: readonly string[]
   /** @param cameras those to decode; default all. @throws ArmatureError `corrupt-file` that names the file. */
   readEpisode(index: number, cameras?: readonly string[]): Promise<EpisodeData>
+}
+
+/**
+ * The error for a dataset with too few episodes that can be read. It gives the first reasons, since what is wrong is most often in them.
+ * @param expected e.g. `at least 2, so that one can be held out`
+ */
+export function tooFewEpisodes({ path, episodes, problems }: Dataset, expected: string): ArmatureError {
+  const shown = problems.slice(0, 3)
+  const more = problems.length > shown.length ? `; and ${problems.length - shown.length} more` : ''
+  return new ArmatureError(episodes.length === 0 ? 'not-found' : 'bad-argument', `episodes of ${path}`, {
+    expected,
+    got: String(episodes.length),
+    ...(shown.length > 0 && { fix: `not read: ${shown.join('; ')}${more}` }),
+  })
 }

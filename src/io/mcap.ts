@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { McapWriter } from '@mcap/core'
 import type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from '../core/dataset.ts'
+import { tooFewEpisodes } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { BoxSpace } from '../core/spaces.ts'
@@ -39,7 +40,7 @@ export interface McapReport {
  * Episodes follow each other from time 0 on, with a second between them; the action and the reward of a step have the time of the
  * observation that it starts from. Chunked and indexed; one episode at a time is in memory.
  *
- * @throws ArmatureError `not-found` for episodes and cameras that do not exist; `corrupt-file` when no episode can be read;
+ * @throws ArmatureError `not-found` for episodes and cameras that do not exist; `bad-argument` where there are no episodes; `corrupt-file` when no episode can be read;
  *   `unwritable`. Then `path` is as it was.
  */
 export async function writeMcap(path: string, dataset: Dataset, options: McapOptions = {}): Promise<McapReport> {
@@ -48,7 +49,7 @@ export async function writeMcap(path: string, dataset: Dataset, options: McapOpt
   for (const index of indices) {
     if (!infos.has(index)) throw new ArmatureError('not-found', `no episode ${index} in ${dataset.path}`)
   }
-  if (indices.length === 0) throw new ArmatureError('not-found', `no episodes in ${dataset.path}`)
+  if (indices.length === 0) throw tooFewEpisodes(dataset, 'at least 1')
   const cameras = checkedCameras(dataset.spec, options.cameras)
 
   const written: number[] = []

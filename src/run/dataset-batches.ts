@@ -1,6 +1,6 @@
 import type { BatchKind } from '../core/batches.ts'
 import type { Dataset } from '../core/dataset.ts'
-import { ArmatureError } from '../core/errors.ts'
+import { tooFewEpisodes } from '../core/dataset.ts'
 import type { RngState } from '../core/rng.ts'
 import { Rng } from '../core/rng.ts'
 import { splitByEpisode } from '../io/lerobot/splits.ts'
@@ -19,13 +19,9 @@ export type EpisodeSplit = Sides<readonly number[]>
  * Holds out a share of the episodes of each class of policy, at least one episode in all, and leaves at least one to learn from.
  * @throws ArmatureError `bad-argument` for fewer than two episodes.
  */
-export function holdOut({ path, episodes }: Dataset, validationFraction: number, rng: Rng): EpisodeSplit {
-  if (episodes.length < 2) {
-    throw new ArmatureError('bad-argument', `episodes of ${path}`, {
-      expected: 'at least 2, so that one can be held out',
-      got: String(episodes.length),
-    })
-  }
+export function holdOut(dataset: Dataset, validationFraction: number, rng: Rng): EpisodeSplit {
+  const { episodes } = dataset
+  if (episodes.length < 2) throw tooFewEpisodes(dataset, 'at least 2, so that one can be held out')
   const shares = { training: 1 - validationFraction, validation: validationFraction }
   const split = splitByEpisode(episodes, shares, rng)
   const [from, to] =

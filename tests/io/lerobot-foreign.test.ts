@@ -147,6 +147,7 @@ describe('a LeRobot folder made elsewhere, damaged', () => {
       expect.stringMatching(/episodes\.jsonl: line 4 is not an episode/),
       expect.stringMatching(/episode_000001\.parquet: expected a whole parquet file/),
       expect.stringMatching(/no file .*episode_000002\.parquet/),
+      expect.stringMatching(/total_episodes is 2, but 3 are listed/),
     ])
   })
 
@@ -167,7 +168,7 @@ describe('a LeRobot folder made elsewhere, damaged', () => {
       shape: [4, 5, 3],
       names: ['height', 'width', 'channels'],
     }
-    const videos = [0, 1].map((i) => [`videos/chunk-000/observation.images.top/episode_00000${i}.mp4`, 'no video'])
+    const videos = [0, 1].map((i) => [`videos/chunk-000/observation.images.top/episode_00000${i}.mp4`, '\0\0\0\bmdat'])
     await write(path, { ...files, 'meta/info.json': JSON.stringify(parsed), ...Object.fromEntries(videos) })
     const dataset = await openDataset(path)
     expect(Object.keys(dataset.spec.cameras)).toEqual(['image', 'top'])
@@ -176,7 +177,9 @@ describe('a LeRobot folder made elsewhere, damaged', () => {
     try {
       await expect(dataset.readEpisode(0, ['top'])).rejects.toMatchObject({
         // Where a decoder is installed it says that this is no video.
-        message: expect.stringMatching(/episode_000000\.mp4; run "npm install @napi-rs|episode_000000\.mp4: got/),
+        message: expect.stringMatching(
+          /episode_000000\.mp4; run "npm install @napi-rs|episode_000000\.mp4, observation\.images\.top of episode 0: got/,
+        ),
       })
       expect(Object.keys((await dataset.readEpisode(0, ['image'])).images)).toEqual(['image'])
     } finally {

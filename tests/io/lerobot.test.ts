@@ -142,7 +142,7 @@ describe('refusals', () => {
     const path = await write([randomEpisode(1, 2)])
     const info = await json(path, 'meta/info.json')
     await writeFile(join(path, 'meta/info.json'), JSON.stringify({ ...info, codebase_version: 'v1.6' }))
-    await expect(openDataset(path)).rejects.toThrow(/expected codebase_version v3\.0 or v2\.1, got v1\.6/)
+    await expect(openDataset(path)).rejects.toThrow(/expected codebase_version v3\.0, v2\.1 or v2\.0, got v1\.6/)
     await writeFile(join(path, 'meta/info.json'), '{"codeb')
     await expect(openDataset(path)).rejects.toThrow(/info\.json: expected JSON/)
   })
@@ -166,7 +166,10 @@ describe('damage', () => {
     const file = join(path, 'meta/episodes/chunk-000/file-000.parquet')
     await truncate(file, 1000)
     const dataset = await openDataset(path)
-    expect(dataset.problems).toEqual([expect.stringContaining('meta/episodes/chunk-000/file-000.parquet')])
+    expect(dataset.problems).toEqual([
+      expect.stringContaining('meta/episodes/chunk-000/file-000.parquet'),
+      expect.stringContaining('total_episodes is 33, but 1 are listed'),
+    ])
     // Its rows are found by its number: those before it are not known any more.
     expect(dataset.episodes.map(({ index }) => index)).toEqual([32])
     expect((await dataset.readEpisode(32)).info.seed).toBe(-33)

@@ -1,7 +1,11 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import type { EpisodeInfo } from '../../core/dataset.ts'
+import { ArmatureError } from '../../core/errors.ts'
 import { isFileError } from '../atomic.ts'
+import { containedPath, openRegularFile, readRegularFile } from '../contained-files.ts'
+import { checkPlaces } from './check-places.ts'
+import type { EpisodeEntry, VideoPlace } from './episode-entry.ts'
 import { placeColumns } from './episode-rows.ts'
 import type { CameraSource, DatasetInfo } from './foreign.ts'
 import { EXTRAS, formatPath, PATHS } from './layout.ts'
@@ -9,15 +13,8 @@ import type { Row } from './parquet-file.ts'
 import { ParquetFile } from './parquet-file.ts'
 import { isObject } from './recording.ts'
 
-/** Where the parts of an episode are. Paths are whole. */
-export interface EpisodeEntry {
-  readonly info: EpisodeInfo
-  readonly dataFile: string
-  /** By camera; the episode starts `fromS` seconds into its file. */
-  readonly videos: Readonly<Record<string, { readonly file: string; readonly fromS: number }>>
-  /** Row of meta/episodes, where it has goal images. */
-  readonly extras?: { readonly file: string; readonly row: number; readonly goalCameras: readonly string[] }
-}
+/** Of a list of episodes as text. */
+const MAX_LIST_BYTES = 2 ** 30
 
 /** What {@link listEpisodes} found. */
 export interface EpisodeList {
@@ -25,11 +22,12 @@ export interface EpisodeList {
   readonly problems: readonly string[]
 }
 
-/** The episodes whose files exist and end as they should, and what is wrong with the others. */
+/** The episodes whose files exist and end as they should, and what is wrong with the others. `isOwn`: recorded here. */
 export async function listEpisodes(
   path: string,
   info: DatasetInfo,
   cameras: Readonly<Record<string, CameraSource>>,
+  isOwn: boolean,
 ): Promise<EpisodeList> {
   const listed = info.version === 'v3' ? await listV3(path, info, cameras) : await listV2(path, info, cameras)
   const problems = [...listed.problems]
@@ -37,27 +35,42 @@ export async function listEpisodes(
   const check = async (file: string, test: () => Promise<unknown>): Promise<boolean> => {
     const known = isGood.get(file)
     if (known !== undefined) return known
-    const problem = await test().then(
-      () => undefined,
-      (error: unknown) => messageOf(error),
-    )
+    const problem = await containedPath(path, relative(path, file))
+      .then(test)
+      .then(
+        () => undefined,
+        (error: unknown) => messageOf(error),
+      )
     if (problem !== undefined) problems.push(problem)
     isGood.set(file, problem === undefined)
     return problem === undefined
   }
   const entries: EpisodeEntry[] = []
+  const numbers = new Set<number>()
   for (const entry of listed.entries) {
+    const { index, length } = entry.info
+    if (numbers.has(index)) {
+      problems.push(`episode ${index} of ${path} is listed twice: left out the second time`)
+      continue
+    }
+    numbers.add(index)
+    if (length === 0) {
+      problems.push(`episode ${index} of ${path} has length 0: left out`)
+      continue
+    }
     let isWhole = await check(entry.dataFile, () => ParquetFile.open(entry.dataFile))
     for (const { file } of Object.values(entry.videos))
-      isWhole = (await check(file, () => requireFile(file))) && isWhole
+      isWhole = (await check(file, () => requireContent(file))) && isWhole
     if (isWhole) entries.push(entry)
   }
+  problems.push(...checkPlaces(path, info, listed.entries, isOwn))
   return { entries: entries.toSorted((a, b) => a.info.index - b.info.index), problems }
 }
 
-async function requireFile(file: string): Promise<void> {
-  const { size } = await stat(file).catch(() => ({ size: 0 }))
-  if (size === 0) throw new Error(`${file}: is not there or empty`)
+async function requireContent(path: string): Promise<void> {
+  const { file, size } = await openRegularFile(path)
+  await file.close()
+  if (size === 0) throw new Error(`${path}: is empty`)
 }
 
 function messageOf(error: unknown): string {
@@ -71,20 +84,22 @@ async function listV3(
 ): Promise<EpisodeList> {
   const entries: EpisodeEntry[] = []
   const problems: string[] = []
-  for (const file of await parquetFiles(join(path, PATHS.episodes))) {
+  const files = await parquetFiles(path, PATHS.episodes)
+  if (files.length === 0) problems.push(`${join(path, PATHS.episodes)}: no list of episodes`)
+  for (const file of files) {
     try {
+      await containedPath(path, relative(path, file))
       const parquet = await ParquetFile.open(file)
       const goalCameras = Object.keys(cameras).filter((camera) =>
         parquet.columns.includes(`${EXTRAS.goalImagePrefix}${camera}`),
       )
       // Neither LeRobot's statistics of each episode nor images.
       const columns = parquet.columns.filter((name) => !/^stats\/|^armature\/goal_image\//.test(name))
-      const rows = await parquet.read(columns)
-      const fresh = rows.map((row, i) => ({
-        ...entryV3(path, info, cameras, row),
-        extras: { file, row: i, goalCameras },
-      }))
-      entries.push(...fresh)
+      for (const [i, row] of (await parquet.read(columns)).entries()) {
+        const { entry, lacks } = entryOrProblem(() => entryV3(path, info, cameras, row, `${file}, row ${i}`))
+        if (entry !== undefined) entries.push({ ...entry, extras: { file, row: i, goalCameras } })
+        problems.push(...lacks)
+      }
     } catch (error) {
       problems.push(messageOf(error))
     }
@@ -92,28 +107,74 @@ async function listV3(
   return { entries, problems }
 }
 
+function entryOrProblem(make: () => ReturnType<typeof entryV3>): {
+  readonly entry?: EpisodeEntry
+  readonly lacks: readonly string[]
+} {
+  try {
+    return make()
+  } catch (error) {
+    return { lacks: [messageOf(error)] }
+  }
+}
+
 function entryV3(
   path: string,
   info: DatasetInfo,
   cameras: Readonly<Record<string, CameraSource>>,
   row: Row,
-): EpisodeEntry {
+  where: string,
+): { readonly entry: EpisodeEntry; readonly lacks: readonly string[] } {
   const place = (of: string): { chunk_index: number; file_index: number } => {
     const [chunk, file] = placeColumns(of)
-    return { chunk_index: Number(row[chunk]), file_index: Number(row[file]) }
+    return { chunk_index: wholeNumber(row, chunk, where), file_index: wholeNumber(row, file, where) }
   }
-  const videos = Object.entries(cameras).filter(([, { isVideo }]) => isVideo)
+  const index = wholeNumber(row, 'episode_index', where)
+  wholeNumber(row, 'length', where)
+  const lacks: string[] = []
+  const videos: Record<string, VideoPlace> = {}
+  for (const [camera, { key, isVideo }] of Object.entries(cameras)) {
+    if (!isVideo) continue
+    const of = `videos/${key}`
+    const needed = [...placeColumns(of), `${of}/from_timestamp`]
+    const missing = needed.find((name) => row[name] === null || row[name] === undefined)
+    if (missing !== undefined) {
+      lacks.push(`episode ${index} of ${path} has no video of ${key}: ${missing} is null`)
+      continue
+    }
+    const fromS = seconds(row, `${of}/from_timestamp`, where)
+    const hasEnd = (row[`${of}/to_timestamp`] ?? undefined) !== undefined
+    videos[camera] = {
+      file: join(path, formatPath(info.videoPath, { video_key: key, ...place(of) })),
+      fromS,
+      ...(hasEnd && { toS: seconds(row, `${of}/to_timestamp`, where) }),
+    }
+  }
+  const firstRow = row['dataset_from_index'] ?? undefined
   return {
-    info: episodeInfo(row),
-    dataFile: join(path, formatPath(info.dataPath, place('data'))),
-    videos: Object.fromEntries(
-      videos.map(([camera, { key }]) => {
-        const of = `videos/${key}`
-        const file = join(path, formatPath(info.videoPath, { video_key: key, ...place(of) }))
-        return [camera, { file, fromS: Number(row[`${of}/from_timestamp`] ?? 0) }]
-      }),
-    ),
+    entry: {
+      info: episodeInfo(row),
+      dataFile: join(path, formatPath(info.dataPath, place('data'))),
+      videos,
+      ...(firstRow !== undefined && { firstRow: wholeNumber(row, 'dataset_from_index', where) }),
+    },
+    lacks,
   }
+}
+
+/** @throws ArmatureError `corrupt-file` that names the row, for null, text and what is no number from 0 on. */
+function wholeNumber(row: Row, name: string, where: string): number {
+  const value = row[name]
+  const number = typeof value === 'bigint' || typeof value === 'number' ? Number(value) : NaN
+  if (Number.isSafeInteger(number) && number >= 0) return number
+  const got = typeof value === 'bigint' ? `${value}` : JSON.stringify(value ?? null)
+  throw new ArmatureError('corrupt-file', `${where}, ${name}`, { expected: 'a whole number from 0 on', got })
+}
+
+function seconds(row: Row, name: string, where: string): number {
+  const value = row[name]
+  if (typeof value === 'number' && value >= 0 && value < Infinity) return value
+  throw new ArmatureError('corrupt-file', `${where}, ${name}`, { expected: 'seconds from 0 on', got: String(value) })
 }
 
 /** `row` may lack all that is ours. */
@@ -138,10 +199,11 @@ function episodeInfo(row: Row): EpisodeInfo {
   }
 }
 
-/** Of `folder` and those in it, by name. */
-async function parquetFiles(folder: string): Promise<string[]> {
+/** Of a folder of the dataset and those in it, by name. */
+async function parquetFiles(path: string, name: string): Promise<string[]> {
+  const folder = join(path, name)
   const files = await readdir(folder, { recursive: true }).catch((error: unknown) => {
-    if (isFileError(error, 'ENOENT')) return []
+    if (isFileError(error, 'ENOENT') || isFileError(error, 'ENOTDIR')) return []
     throw error
   })
   return files
@@ -158,11 +220,13 @@ async function listV2(
   const file = join(path, PATHS.episodeLines)
   const entries: EpisodeEntry[] = []
   const problems: string[] = []
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    problems.push(messageOf(error))
-    return ''
-  })
-  for (const [i, line] of text.split('\n').entries()) {
+  const text = await containedPath(path, PATHS.episodeLines)
+    .then(() => readRegularFile(file, MAX_LIST_BYTES))
+    .catch((error: unknown) => {
+      problems.push(messageOf(error))
+      return ''
+    })
+  for (const [i, line] of text.toString().split('\n').entries()) {
     if (line.trim() === '') continue
     const row = parseLine(line)
     if (row === undefined) problems.push(`${file}: line ${i + 1} is not an episode`)
@@ -174,7 +238,8 @@ async function listV2(
 function parseLine(line: string): Row | undefined {
   try {
     const row: unknown = JSON.parse(line)
-    return isObject(row) && Number.isInteger(row['episode_index']) && Number.isInteger(row['length']) ? row : undefined
+    const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+    return isObject(row) && isWhole(row['episode_index']) && isWhole(row['length']) ? row : undefined
   } catch {
     return undefined
   }

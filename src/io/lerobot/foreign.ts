@@ -8,6 +8,11 @@ import { isObject } from './recording.ts'
 /** What is read of info.json. */
 export interface DatasetInfo {
   readonly version: 'v2' | 'v3'
+  /** What info.json says otherwise than is expected, a line each. */
+  readonly warnings: readonly string[]
+  /** As the folder says; undefined where it does not. */
+  readonly totalEpisodes: number | undefined
+  readonly totalFrames: number | undefined
   readonly robotType: string
   readonly fps: number
   readonly chunksSize: number
@@ -20,6 +25,8 @@ interface InfoFeature {
   readonly dtype: string
   readonly shape: readonly number[]
   readonly names: unknown
+  /** Of videos. */
+  readonly info?: unknown
 }
 
 /** A camera's column, or its folder of videos. */
@@ -33,15 +40,28 @@ export function parseInfo(file: string, value: unknown): DatasetInfo {
   const fail = (expected: string): ArmatureError => new ArmatureError('corrupt-file', file, { expected })
   if (!isObject(value)) throw fail('an object')
   const { codebase_version: version, fps, features, data_path: dataPath, video_path: videoPath } = value
-  const major = /^v([23])\./.exec(String(version))?.[1]
+  const [, major, minor] = /^v([23])\.(\d+)$/.exec(String(version)) ?? []
   if (major === undefined) {
-    throw new ArmatureError('bad-argument', file, { expected: 'codebase_version v3.0 or v2.1', got: String(version) })
+    throw new ArmatureError('bad-argument', file, {
+      expected: 'codebase_version v3.0, v2.1 or v2.0',
+      got: String(version),
+      fix: 'convert it with the tools of the version of LeRobot that wrote it',
+    })
   }
-  if (typeof fps !== 'number' || !(fps > 0)) throw fail('fps above 0')
+  if (typeof fps !== 'number' || !(fps > 0 && fps < Infinity)) throw fail('fps above 0')
   if (typeof dataPath !== 'string') throw fail('data_path')
   if (!isObject(features) || !Object.values(features).every(isFeature)) throw fail('features with dtype and shape')
+  const odd = Object.entries(features as Record<string, InfoFeature>).find(([, feature]) => !isOfSensibleSize(feature))
+  if (odd !== undefined) {
+    throw fail(
+      `${odd[0]} of at most ${MAX_PIXELS} pixels a side or ${MAX_NUMBERS} numbers, not [${odd[1].shape.join(', ')}]`,
+    )
+  }
   return {
     version: major === '3' ? 'v3' : 'v2',
+    warnings: warningsOf(file, `v${major}.${minor}`, fps, features as Readonly<Record<string, InfoFeature>>),
+    totalEpisodes: countOf(value['total_episodes']),
+    totalFrames: countOf(value['total_frames']),
     robotType: typeof value['robot_type'] === 'string' ? value['robot_type'] : 'unknown',
     fps,
     chunksSize: typeof value['chunks_size'] === 'number' ? value['chunks_size'] : 1000,
@@ -51,12 +71,52 @@ export function parseInfo(file: string, value: unknown): DatasetInfo {
   }
 }
 
+function countOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) ? value : undefined
+}
+
+/** A declared size is memory that reading will take. */
+const MAX_PIXELS = 16_384
+const MAX_NUMBERS = 1_000_000
+
+function isOfSensibleSize({ dtype, shape }: InfoFeature): boolean {
+  if (!['image', 'video'].includes(dtype)) return sizeOf(shape) <= MAX_NUMBERS
+  return [2, 3].includes(shape.length) && shape.every((n) => n > 0 && n <= MAX_PIXELS)
+}
+
+/** Minor versions that are known. */
+const VERSIONS = ['v2.0', 'v2.1', 'v3.0']
+
+function warningsOf(
+  file: string,
+  version: string,
+  fps: number,
+  features: Readonly<Record<string, InfoFeature>>,
+): string[] {
+  const warnings = VERSIONS.includes(version)
+    ? []
+    : [`${file}: version ${version} is newer than ${VERSIONS.join(', ')} and read as if it were the last of them`]
+  for (const [name, { dtype, shape, names, info }] of Object.entries(features)) {
+    if (dtype !== 'video' || !isObject(info)) continue
+    const [height, width] = rowMajor(shape, names)
+    const said = { 'video.height': height, 'video.width': width, 'video.fps': fps }
+    for (const [key, value] of Object.entries(said)) {
+      const other = info[key]
+      if (typeof other !== 'number' || other === value) continue
+      warnings.push(
+        `${file}: ${name}: ${key} is ${other}, but ${key === 'video.fps' ? 'fps' : 'its shape'} says ${value}`,
+      )
+    }
+  }
+  return warnings
+}
+
 function isFeature(value: unknown): boolean {
   return (
     isObject(value) &&
     typeof value['dtype'] === 'string' &&
     Array.isArray(value['shape']) &&
-    value['shape'].every((n) => Number.isInteger(n))
+    value['shape'].every((n) => Number.isInteger(n) && n >= 0)
   )
 }
 

@@ -1,19 +1,16 @@
-import { open, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import * as zlib from 'node:zlib'
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet'
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
 import { ArmatureError } from '../../core/errors.ts'
-import { isFileError } from '../atomic.ts'
+import { openRegularFile } from '../contained-files.ts'
 
-/** Codecs besides Snappy. Node knows Zstandard from version 22.15 on. */
+/** Snappy, Zstandard and LZ4 from the package; Node's own where it has them. */
 const COMPRESSORS: Compressors = {
+  ...compressors,
   GZIP: (input) => zlib.gunzipSync(input),
   BROTLI: (input) => zlib.brotliDecompressSync(input),
-  ...zstandard(zlib as Readonly<Record<string, unknown>>),
-}
-
-function zstandard({ zstdDecompressSync: inflate }: Readonly<Record<string, unknown>>): Compressors {
-  return typeof inflate === 'function' ? { ZSTD: (input) => inflate(input) as Uint8Array } : {}
 }
 
 export type Row = Readonly<Record<string, unknown>>
@@ -24,6 +21,8 @@ export class ParquetFile {
   readonly rows: number
   /** Names of the top-level columns. */
   readonly columns: readonly string[]
+  /** Type of the values of each column that has one type: those of lists, too. */
+  readonly types: Readonly<Record<string, string | undefined>>
   readonly #bytes: number
   readonly #metadata: FileMetaData
 
@@ -32,18 +31,21 @@ export class ParquetFile {
     this.#bytes = bytes
     this.#metadata = metadata
     this.rows = Number(metadata.num_rows)
-    this.columns = parquetSchema(metadata).children.map(({ element }) => element.name)
+    const columns = parquetSchema(metadata).children
+    this.columns = columns.map(({ element }) => element.name)
+    this.types = Object.fromEntries(columns.map((column) => [column.element.name, leafType(column)]))
   }
 
   /** @throws ArmatureError `not-found`; `corrupt-file` for one that is cut off or no parquet file. */
   static async open(path: string): Promise<ParquetFile> {
+    const { file, size } = await openRegularFile(path)
     try {
-      const { size } = await stat(path)
-      const metadata = await withFile(path, size, (file) => parquetMetadataAsync(file))
+      const metadata = await parquetMetadataAsync(asyncBuffer(file, size))
       return new ParquetFile(path, size, metadata)
     } catch (error) {
-      if (isFileError(error, 'ENOENT')) throw new ArmatureError('not-found', `no file ${path}`)
       throw corrupt(path, error)
+    } finally {
+      await file.close()
     }
   }
 
@@ -54,40 +56,45 @@ export class ParquetFile {
   async read(columns: readonly string[], start = 0, end: number = this.rows): Promise<Row[]> {
     const missing = columns.find((column) => !this.columns.includes(column))
     if (missing !== undefined) throw corrupt(this.path, `no column ${missing}`)
+    const { file } = await openRegularFile(this.path)
     try {
-      return await withFile(this.path, this.#bytes, (file) =>
-        parquetReadObjects({
-          file,
-          metadata: this.#metadata,
-          columns: [...columns],
-          rowStart: start,
-          rowEnd: end,
-          // Bytes that are not marked as text are images.
-          utf8: false,
-          compressors: COMPRESSORS,
-        }),
-      )
+      return await parquetReadObjects({
+        file: asyncBuffer(file, this.#bytes),
+        metadata: this.#metadata,
+        columns: [...columns],
+        rowStart: start,
+        rowEnd: end,
+        // Bytes that are not marked as text are images.
+        utf8: false,
+        compressors: COMPRESSORS,
+      })
     } catch (error) {
       throw corrupt(this.path, error)
+    } finally {
+      await file.close()
     }
   }
 }
 
-async function withFile<T>(path: string, byteLength: number, use: (file: AsyncBuffer) => Promise<T>): Promise<T> {
-  const handle = await open(path, 'r')
-  try {
-    return await use({
-      byteLength,
-      slice: async (start, end = byteLength) => {
-        const bytes = new Uint8Array(Math.max(0, end - start))
-        const { bytesRead } = await handle.read(bytes, 0, bytes.length, start)
-        if (bytesRead < bytes.length) throw new Error('the file ends too early')
-        return bytes.buffer
-      },
-    })
-  } finally {
-    await handle.close()
+function asyncBuffer(file: FileHandle, byteLength: number): AsyncBuffer {
+  return {
+    byteLength,
+    slice: async (start, end = byteLength) => {
+      if (!(start >= 0 && end <= byteLength)) throw new Error('a part of the file that is not there')
+      const bytes = new Uint8Array(Math.max(0, end - start))
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, start)
+      if (bytesRead < bytes.length) throw new Error('the file ends too early')
+      return bytes.buffer
+    },
   }
+}
+
+/** As parquet calls it; text is `UTF8`. Undefined for a column of several parts. */
+function leafType({ element, children }: SchemaTree): string | undefined {
+  if (children.length === 1) return leafType(children[0]!)
+  if (children.length > 1) return undefined
+  const isText = element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING'
+  return isText ? 'UTF8' : element.type
 }
 
 function corrupt(path: string, why: unknown): ArmatureError {

@@ -1,22 +1,28 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from '../../core/dataset.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
+import { containedPath, readRegularFile } from '../contained-files.ts'
 import { readJson } from '../json.ts'
+import { checkFeatures } from './check-features.ts'
+import { checkRows, ROW_COLUMNS } from './check-rows.ts'
 import { decodePng } from './decode-png.ts'
-import type { EpisodeEntry, EpisodeList } from './episode-list.ts'
+import type { EpisodeEntry } from './episode-entry.ts'
+import type { EpisodeList } from './episode-list.ts'
 import { listEpisodes } from './episode-list.ts'
-import type { CameraSource } from './foreign.ts'
+import type { CameraSource, DatasetInfo } from './foreign.ts'
 import { cameraSources, foreignSpec, parseInfo } from './foreign.ts'
 import { COLUMNS, EXTRAS, PATHS } from './layout.ts'
 import type { Row } from './parquet-file.ts'
 import { ParquetFile } from './parquet-file.ts'
 import { isObject, readRecording } from './recording.ts'
+import { numbersOf } from './values.ts'
 import { readVideo } from './video.ts'
 
 /** Footers that stay in memory. */
 const OPEN_FILES = 32
+/** Of an image in a file of its own. */
+const MAX_IMAGE_BYTES = 64 * 2 ** 20
 
 /**
  * Opens a dataset that {@link LeRobotWriter} wrote, or a LeRobot folder (v3.0, v2.1, v2.0) that another tool wrote. Frames are read on
@@ -30,45 +36,63 @@ export async function openDataset(path: string): Promise<Dataset> {
   const file = join(path, PATHS.info)
   let json: unknown
   try {
-    json = await readJson(file)
+    json = await readJson(await containedPath(path, PATHS.info))
   } catch (error) {
     if (!(error instanceof ArmatureError) || error.code !== 'not-found') throw error
     throw new ArmatureError('not-found', `${path} is not a dataset: it has no ${PATHS.info}`, { cause: error })
   }
   const info = parseInfo(file, json)
   const recording = await readRecording(path)
-  const cameras = cameraSources(info)
-  const list = await listEpisodes(path, info, cameras)
-  return new LeRobotDataset(path, recording?.spec ?? foreignSpec(info), info.fps, cameras, list)
+  const foreign = foreignSpec(info)
+  if (recording !== undefined) requireSameShapes(join(path, PATHS.recording), recording.spec, foreign)
+  const list = await listEpisodes(path, info, cameraSources(info), recording !== undefined)
+  return new LeRobotDataset(path, recording?.spec ?? foreign, info, list)
+}
+
+/** meta/armature.json and meta/info.json describe the same columns. */
+function requireSameShapes(file: string, own: DatasetSpec, foreign: DatasetSpec): void {
+  const shapes = ({ cameras, actionSpace, proprioSpace, stateSpace }: DatasetSpec): Record<string, string> => ({
+    [COLUMNS.action]: String(sizeOf(actionSpace.shape)),
+    [COLUMNS.proprio]: String(sizeOf(proprioSpace.shape)),
+    [COLUMNS.state]: String(sizeOf(stateSpace.shape)),
+    ...Object.fromEntries(Object.entries(cameras).map(([name, { shape }]) => [`camera ${name}`, shape.join('x')])),
+  })
+  const [mine, theirs] = [shapes(own), shapes(foreign)]
+  for (const name of new Set([...Object.keys(mine), ...Object.keys(theirs)])) {
+    if (mine[name] === theirs[name]) continue
+    throw new ArmatureError('corrupt-file', `${file}, ${name}`, {
+      expected: `size ${theirs[name] ?? '0'}, as in ${PATHS.info}`,
+      got: mine[name] ?? '0',
+    })
+  }
 }
 
 class LeRobotDataset implements Dataset {
   readonly path: string
   readonly spec: DatasetSpec
   readonly episodes: readonly EpisodeInfo[]
-  readonly problems: readonly string[]
-  /** As files have it; that of `spec` may be a fraction. */
-  readonly #fps: number
+  readonly #problems: string[]
+  /** Episodes whose differences are in `problems`. */
+  readonly #checked: Set<number> = new Set()
+  readonly #info: DatasetInfo
   readonly #cameras: Readonly<Record<string, CameraSource>>
   readonly #entries: ReadonlyMap<number, EpisodeEntry>
   readonly #files: Map<string, Promise<ParquetFile>> = new Map()
   /** Rows of each episode, by file. */
   readonly #ranges: Map<string, Promise<ReadonlyMap<number, RowRange>>> = new Map()
 
-  constructor(
-    path: string,
-    spec: DatasetSpec,
-    fps: number,
-    cameras: Readonly<Record<string, CameraSource>>,
-    list: EpisodeList,
-  ) {
+  constructor(path: string, spec: DatasetSpec, info: DatasetInfo, list: EpisodeList) {
     this.path = path
     this.spec = spec
-    this.#fps = fps
-    this.#cameras = cameras
-    this.episodes = list.entries.map(({ info }) => info)
-    this.problems = list.problems
+    this.#info = info
+    this.#cameras = cameraSources(info)
+    this.episodes = list.entries.map((entry) => entry.info)
+    this.#problems = [...info.warnings, ...list.problems]
     this.#entries = new Map(list.entries.map((entry) => [entry.info.index, entry]))
+  }
+
+  get problems(): readonly string[] {
+    return this.#problems
   }
 
   async readEpisode(index: number, cameras: readonly string[] = Object.keys(this.spec.cameras)): Promise<EpisodeData> {
@@ -78,32 +102,54 @@ class LeRobotDataset implements Dataset {
         fix: `it has ${this.episodes.length}`,
       })
     }
-    const sources = cameras.map((camera) => [camera, this.#source(camera)] as const)
+    const sources = cameras.map((camera) => [camera, this.#source(camera, entry)] as const)
     const file = await this.#file(entry.dataFile)
     const [start, end] = await this.#rowsOf(file, entry)
-    const vectors = [COLUMNS.proprio, COLUMNS.state, COLUMNS.action, COLUMNS.reward]
+    const vectors = VECTORS.filter((name) => name in this.#info.features || file.columns.includes(name))
     const images = sources.filter(([, { isVideo }]) => !isVideo).map(([, { key }]) => key)
-    const rows = await file.read([...vectors.filter((name) => file.columns.includes(name)), ...images], start, end)
+    const places = ROW_COLUMNS.filter((name) => file.columns.includes(name))
+    const rows = await file.read([...vectors, ...images, ...places], start, end)
+    const where = `${file.path}, episode ${index}`
+    const { timesS, differences } = checkRows(rows, file.columns, {
+      where,
+      info: entry.info,
+      fps: this.#info.fps,
+      firstRow: entry.firstRow,
+    })
+    this.#note(index, [...checkFeatures(this.#info.features, file), ...differences])
     const steps = rows.slice(0, -1)
-    const { proprioSpace, stateSpace, actionSpace } = this.spec
-    const numbers = (name: string, of: readonly Row[], size: number): Float32Array =>
-      numbersOf(file.path, name, of, size)
+    const numbers = (name: string, of: readonly Row[]): Float32Array =>
+      vectors.includes(name) ? numbersOf(where, name, of, this.#shapeOf(name)) : new Float32Array()
     const goalImages = await this.#goalImages(entry, cameras)
     return {
       info: entry.info,
-      images: await this.#images(entry, sources, rows),
-      proprio: numbers(COLUMNS.proprio, rows, sizeOf(proprioSpace.shape)),
-      state: numbers(COLUMNS.state, rows, sizeOf(stateSpace.shape)),
-      actions: numbers(COLUMNS.action, steps, sizeOf(actionSpace.shape)),
-      rewards: file.columns.includes(COLUMNS.reward)
-        ? numbers(COLUMNS.reward, steps, 1)
-        : new Float32Array(steps.length),
+      images: await this.#images(entry, sources, rows, timesS),
+      proprio: numbers(COLUMNS.proprio, rows),
+      state: numbers(COLUMNS.state, rows),
+      actions: numbers(COLUMNS.action, steps),
+      rewards: vectors.includes(COLUMNS.reward) ? numbers(COLUMNS.reward, steps) : new Float32Array(steps.length),
       ...(goalImages && { goalImages }),
     }
   }
 
-  #source(camera: string): CameraSource {
+  #shapeOf(name: string): readonly number[] {
+    return this.#info.features[name]?.shape ?? [name === COLUMNS.reward ? 1 : 0]
+  }
+
+  #note(index: number, differences: readonly string[]): void {
+    if (this.#checked.has(index)) return
+    this.#checked.add(index)
+    this.#problems.push(...differences.filter((line) => !this.#problems.includes(line)))
+  }
+
+  #source(camera: string, { info, videos }: EpisodeEntry): CameraSource {
     const source = Object.hasOwn(this.#cameras, camera) ? this.#cameras[camera] : undefined
+    if (source?.isVideo === true && !Object.hasOwn(videos, camera)) {
+      throw new ArmatureError('corrupt-file', `episode ${info.index} of ${this.path}`, {
+        expected: `a video of ${source.key}`,
+        got: 'none',
+      })
+    }
     if (source !== undefined) return source
     const fix = `there is ${Object.keys(this.#cameras).join(', ') || 'none'}`
     throw new ArmatureError('not-found', `camera "${camera}" of ${this.path}`, { fix })
@@ -132,6 +178,7 @@ class LeRobotDataset implements Dataset {
     entry: EpisodeEntry,
     sources: readonly (readonly [string, CameraSource])[],
     rows: readonly Row[],
+    timesS: Float64Array,
   ): Promise<Record<string, Uint8Array>> {
     const images: Record<string, Uint8Array> = {}
     for (const [camera, { key, isVideo }] of sources) {
@@ -139,8 +186,9 @@ class LeRobotDataset implements Dataset {
       const out = new Uint8Array(rows.length * height * width * 3)
       if (isVideo) {
         const { file, fromS } = entry.videos[camera]!
-        const first = Math.round(fromS * this.#fps)
-        await readVideo({ file, first, count: rows.length, fps: this.#fps, width, height }, out)
+        const shown = timesS.map((timeS) => fromS + timeS)
+        const what = `${key} of episode ${entry.info.index}`
+        await readVideo({ file, what, timesS: shown, fps: this.#info.fps, width, height }, out)
       } else {
         for (const [t, row] of rows.entries()) await this.#decode(entry, row[key], [height, width], out, t)
       }
@@ -158,9 +206,8 @@ class LeRobotDataset implements Dataset {
   ): Promise<void> {
     const where = `${entry.dataFile}, frame ${t} of episode ${entry.info.index}`
     try {
-      const image = decodePng(await this.#imageFile(value))
-      if (image.width === width && image.height === height) return out.set(image.data, t * height * width * 3)
-      throw new Error(`an image of ${image.width}x${image.height} instead of ${width}x${height}`)
+      const image = decodePng(await this.#imageFile(value), [height, width])
+      out.set(image.data, t * height * width * 3)
     } catch (error) {
       throw new ArmatureError('corrupt-file', where, { got: (error as Error).message, cause: error })
     }
@@ -170,7 +217,7 @@ class LeRobotDataset implements Dataset {
   async #imageFile(value: unknown): Promise<Uint8Array> {
     const { bytes, path } = isObject(value) ? value : { bytes: value }
     if (bytes instanceof Uint8Array) return bytes
-    if (typeof path === 'string') return readFile(join(this.path, path))
+    if (typeof path === 'string') return readRegularFile(await containedPath(this.path, path), MAX_IMAGE_BYTES)
     throw new Error('no image')
   }
 
@@ -190,6 +237,8 @@ class LeRobotDataset implements Dataset {
   }
 }
 
+const VECTORS: readonly string[] = [COLUMNS.proprio, COLUMNS.state, COLUMNS.action, COLUMNS.reward]
+
 type RowRange = readonly [start: number, end: number]
 
 /** Rows of each episode in a file. Found by its numbers: what the folder says of rows is wrong where an earlier file is missing. */
@@ -198,25 +247,14 @@ async function rangesOf(file: ParquetFile): Promise<ReadonlyMap<number, RowRange
   const rows = await file.read([COLUMNS.episodeIndex])
   for (const [i, row] of rows.entries()) {
     const episode = Number(row[COLUMNS.episodeIndex])
-    ranges.set(episode, [ranges.get(episode)?.[0] ?? i, i + 1])
+    const before = ranges.get(episode)
+    if (before !== undefined && before[1] !== i) {
+      throw new ArmatureError('corrupt-file', `${file.path}, row ${i}, ${COLUMNS.episodeIndex}`, {
+        expected: 'the rows of an episode together',
+        got: `episode ${episode} again`,
+      })
+    }
+    ranges.set(episode, [before?.[0] ?? i, i + 1])
   }
   return ranges
-}
-
-function numbersOf(path: string, name: string, rows: readonly Row[], size: number): Float32Array {
-  const out = new Float32Array(rows.length * size)
-  if (size === 0) return out
-  for (const [t, row] of rows.entries()) {
-    const value = row[name]
-    const list = ArrayBuffer.isView(value) || Array.isArray(value) ? (value as ArrayLike<unknown>) : [value]
-    if (value === undefined || value === null || list.length !== size) {
-      throw new ArmatureError('corrupt-file', path, { expected: `${size} numbers in ${name}`, got: describe(value) })
-    }
-    for (let i = 0; i < size; i++) out[t * size + i] = Number(list[i])
-  }
-  return out
-}
-
-function describe(value: unknown): string {
-  return value === undefined || value === null ? 'none' : `${(value as ArrayLike<unknown>).length ?? 1}`
 }
