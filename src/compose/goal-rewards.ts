@@ -16,11 +16,32 @@ interface ScaleConfig {
 
 const scaleSchema = z.strictObject({ scale: z.number().gt(0).default(1).describe('factor on the reward') })
 
+const huberSchema = z.strictObject({
+  alpha: z.number().min(0).default(1).describe('weight of the squared distance'),
+  beta: z.number().min(0).default(0.1).describe('weight of the root'),
+  gamma: z
+    .number()
+    .gt(0)
+    .default(1e-3)
+    .describe('added to the squared distance under the root, so that it is smooth at the goal'),
+})
+type HuberConfig = z.output<typeof huberSchema>
+
 const catalogue: Record<string, GoalRewardEntry> = {
   'latent-distance': {
     summary: 'minus the Euclidean distance of features and goal: RIG with latents, the oracle with states',
     configSchema: scaleSchema,
     create: (config) => latentDistanceReward((config as ScaleConfig).scale),
+  },
+  cosine: {
+    summary: 'cosine of features and goal: Grasp2Vec, where lengths of embeddings count objects',
+    configSchema: scaleSchema,
+    create: (config) => cosineReward((config as ScaleConfig).scale),
+  },
+  huber: {
+    summary: 'minus a squared distance, and a root that still pulls near the goal: TCN',
+    configSchema: huberSchema,
+    create: (config) => huberReward(config as HuberConfig),
   },
   'pixel-mse': {
     summary: 'minus the mean squared difference of pixels: the baseline of RIG',
@@ -52,6 +73,48 @@ export function latentDistanceReward(scale: number): GoalReward {
         let sum = 0
         for (let i = row * featureSize; i < (row + 1) * featureSize; i++) sum += (reached[i]! - goals[i]!) ** 2
         rewards[row] = -scale * Math.sqrt(sum)
+      }
+    },
+  }
+}
+
+/**
+ * Cosine of features and goal, times `scale` (Grasp2Vec, Jang et al. 2018, section 4.2, with embeddings normalised); 0 where one of them is
+ * zero.
+ * @throws ArmatureError `bad-argument` unless `scale` is finite and above 0.
+ */
+export function cosineReward(scale: number): GoalReward {
+  requirePositive('scale of a reward', scale)
+  return {
+    name: 'cosine',
+    needsFrames: false,
+    compute({ size, featureSize, reached, goals }, rewards) {
+      for (let row = 0; row < size; row++) {
+        let [product, a, b] = [0, 0, 0]
+        for (let i = row * featureSize; i < (row + 1) * featureSize; i++) {
+          product += reached[i]! * goals[i]!
+          a += reached[i]! ** 2
+          b += goals[i]! ** 2
+        }
+        rewards[row] = a * b === 0 ? 0 : (scale * product) / Math.sqrt(a * b)
+      }
+    },
+  }
+}
+
+/**
+ * -alpha d^2 - beta sqrt(gamma + d^2) with the Euclidean distance d of features and goal: the reward for following a demonstration of TCN
+ * (Sermanet et al. 2018, eq. 2), whose first term pulls from afar and whose second still pulls near the goal.
+ */
+export function huberReward({ alpha, beta, gamma }: HuberConfig): GoalReward {
+  return {
+    name: 'huber',
+    needsFrames: false,
+    compute({ size, featureSize, reached, goals }, rewards) {
+      for (let row = 0; row < size; row++) {
+        let squared = 0
+        for (let i = row * featureSize; i < (row + 1) * featureSize; i++) squared += (reached[i]! - goals[i]!) ** 2
+        rewards[row] = -alpha * squared - beta * Math.sqrt(gamma + squared)
       }
     },
   }

@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { resolveConfig } from '../../src/compose/config.ts'
 import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
-import { latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
+import {
+  cosineReward,
+  goalRewards,
+  huberReward,
+  latentDistanceReward,
+  pixelMseReward,
+} from '../../src/compose/goal-rewards.ts'
 import { goalSources, priorGoals } from '../../src/compose/goal-sources.ts'
+import type { GoalReward } from '../../src/core/goals.ts'
 import { agentInput } from '../../src/core/goals.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { tf } from '../../src/tensor/tf.ts'
@@ -63,7 +70,40 @@ describe('goals imagined by an encoder', () => {
 })
 
 test.each([0, -1, NaN, Infinity])('a reward is not scaled by %d', (scale) => {
-  for (const make of [latentDistanceReward, pixelMseReward]) {
+  for (const make of [latentDistanceReward, pixelMseReward, cosineReward]) {
     expect(() => make(scale)).toThrow(`scale of a reward: expected a finite number > 0, got ${scale}`)
   }
+})
+
+describe('rewards', () => {
+  const nothing = new Uint8Array(0)
+  const paid = (reward: GoalReward, reached: readonly number[], goals: readonly number[]): number[] => {
+    const size = reached.length / 2
+    const rewards = new Float32Array(size)
+    reward.compute(
+      {
+        size,
+        featureSize: 2,
+        reached: Float32Array.from(reached),
+        goals: Float32Array.from(goals),
+        times: new Int32Array(size).fill(1),
+        reachedFrame: () => nothing,
+        goalFrame: () => nothing,
+      },
+      rewards,
+    )
+    return [...rewards].map((value) => Number(value.toFixed(5)))
+  }
+
+  test('cosine knows directions alone, and pays nothing for an embedding that has none', () => {
+    expect(paid(cosineReward(2), [3, 0, 3, 0, 3, 0, 0, 0], [9, 0, 0, 1, -1, 0, 1, 1])).toEqual([2, 0, -2, 0])
+  })
+
+  test('huber is the squared distance from afar and a root near the goal', () => {
+    expect(paid(huberReward({ alpha: 1, beta: 0.5, gamma: 1e-4 }), [3, 4, 0, 0], [0, 0, 0, 0])).toEqual([
+      Number((-25 - 0.5 * Math.sqrt(25.0001)).toFixed(5)),
+      -0.005,
+    ])
+    expect(goalRewards['huber']!.configSchema.parse({})).toEqual({ alpha: 1, beta: 0.1, gamma: 0.001 })
+  })
 })
