@@ -1,4 +1,5 @@
 import type { Expert } from './expert.ts'
+import { scaleAt } from './steer.ts'
 
 const STEP_M = 0.02
 /** Of the rod's centre from the puck's when they touch, and how far off it keeps when it goes around. */
@@ -6,6 +7,8 @@ const TOUCH_M = 0.058
 const BEHIND_M = 0.085
 const HIGH_Z_M = 0.09
 const LOW_Z_M = 0.025
+/** Of the rod's end when an episode starts. */
+const START_Z_M = 0.1
 
 /**
  * Over the puck to its far side, down, and towards the goal, aiming so that the puck turns back to the line; by `cartesian-delta`. It lifts
@@ -14,9 +17,12 @@ const LOW_Z_M = 0.025
 export const armPushExpert = (): Expert => {
   const action = new Float32Array(3)
   let isPushing = false
-  return ({ state }, goal) => {
+  let scale: number | undefined
+  return (observation, desired) => {
+    scale ??= scaleAt(observation.state[2]!, START_Z_M)
+    const [state, goal] = [observation.state.map((x) => x / scale!), desired!.map((x) => x / scale!)]
     const [x, y, z, puckX, puckY] = state as unknown as [number, number, number, number, number]
-    const [toX, toY] = [goal![0]! - puckX, goal![1]! - puckY]
+    const [toX, toY] = [goal[0]! - puckX, goal[1]! - puckY]
     const distance = Math.hypot(toX, toY)
     const [ux, uy] = distance > 0 ? [toX / distance, toY / distance] : [1, 0]
     const along = (puckX - x) * ux + (puckY - y) * uy

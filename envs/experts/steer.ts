@@ -16,3 +16,9 @@ export function steer(
   for (let i = 0; i < action.length; i++) action[i] = (to[i]! - from[i]!) / stepM / largest
   return action
 }
+
+/** How much larger or smaller than the Panda's a bench is on which a tip starts at height `z` instead of `usualM`; the Panda's is 1 exactly. */
+export function scaleAt(z: number, usualM: number): number {
+  const scale = z / usualM
+  return Math.abs(scale - 1) < 0.02 ? 1 : scale
+}

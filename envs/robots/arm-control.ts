@@ -20,6 +20,8 @@ export interface ArmControlSpec {
   readonly tip: string
   /** Whether `cartesian-delta` holds the tip in its orientation at home (default), which takes six joints; else only its place counts. */
   readonly keepsOrientation?: boolean
+  /** The tip's z axis points down instead, and may turn about itself: what arms of five joints can do too. Default false. */
+  readonly pointsDown?: boolean
   /** Where the tip may be sent, in the world: [x, y, z] of two corners. */
   readonly box: readonly [readonly [number, number, number], readonly [number, number, number]]
   /** What an action of 1 moves the tip by per control step. */
@@ -33,6 +35,7 @@ export interface ArmControlSpec {
 /** Targets never run further ahead of the arm than this many steps, so that a blocked arm does not wind up. */
 const MAX_LEAD_STEPS = 1.5
 const MAX_LEAD_RAD = 0.15
+const DOWN: readonly number[] = [0, 0, -1]
 
 /** Turns actions into targets of the joints between the root and the tip; those beyond it, such as fingers, are the task's. */
 export class ArmControl {
@@ -139,6 +142,7 @@ export class ArmControl {
   }
 
   #targetAt(position: TipTarget['position']): TipTarget {
+    if (this.#spec.pointsDown === true) return { position, axis: DOWN }
     return this.#spec.keepsOrientation === false ? { position } : { position, rotation: this.#tipRotation }
   }
 
@@ -177,12 +181,24 @@ export class ArmControl {
   /** To the joints' limits and speeds. */
   #limit(): void {
     const { lower, upper, kinematics } = this.#plan
+    if (this.#spec.pointsDown === true && this.#spec.mode === 'cartesian-delta') this.#slowTogether()
     for (let j = 0; j < this.#next.length; j++) {
       const { maxSpeed } = kinematics.joints[j]!
       const most = (maxSpeed > 0 ? maxSpeed : Infinity) / this.#spec.controlHz
       const reach = Math.max(this.command[j]! - most, Math.min(this.command[j]! + most, this.#next[j]!))
       this.#next[j] = Math.max(lower[j]!, Math.min(upper[j]!, reach))
     }
+  }
+
+  /** Slows all joints by as much as the fastest one needs, so that the tip keeps pointing down on a shorter way. */
+  #slowTogether(): void {
+    const { joints } = this.#plan.kinematics
+    let share = 1
+    for (const j of this.#ofChain) {
+      const most = joints[j]!.maxSpeed / this.#spec.controlHz
+      share = Math.min(share, most / Math.max(most, Math.abs(this.#next[j]! - this.command[j]!)))
+    }
+    for (const j of this.#ofChain) this.#next[j] = this.command[j]! + (this.#next[j]! - this.command[j]!) * share
   }
 
   #forward(q: ArrayLike<number>): void {

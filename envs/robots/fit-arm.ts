@@ -2,6 +2,7 @@ import { ArmatureError } from '../../src/core/errors.ts'
 import { Rng } from '../../src/core/rng.ts'
 import type { TableTop } from './body-clearance.ts'
 import { BodyClearance } from './body-clearance.ts'
+import type { TipTarget } from './inverse-kinematics.ts'
 import { InverseKinematics } from './inverse-kinematics.ts'
 import { chainOf, Kinematics } from './kinematics.ts'
 import type { PoseSpec, RobotModel } from './robot-model.ts'
@@ -16,11 +17,20 @@ export interface Workplace {
   /** Of the tip. */
   readonly box: readonly [Corner, Corner]
   readonly table: TableTop
+  /** Where the tip is at home; default: in the middle of the box. */
+  readonly start?: Corner
+  /** The tip's z axis must point down all over the box. Default false: as far as it can, at home. */
+  readonly pointsDown?: boolean
+  /** The smallest that it may be scaled to; default 0.05. */
+  readonly leastScale?: number
+  /** What is scaled stays about the middle of the table, and the base comes nearer; default: about the base. */
+  readonly aboutMiddle?: boolean
 }
 
 /** Any robot as an arm that works in a box before it. */
 export interface FittedArm {
-  /** [n] with the tip at the middle of the box. */
+  readonly model: RobotModel
+  /** [n] with the tip at the start. */
   readonly home: readonly number[]
   /** The box that was asked for, scaled about the base. */
   readonly box: readonly [Corner, Corner]
@@ -56,15 +66,23 @@ const STEP_M = 0.02
 const STEPS = 40
 const STEP_ITERATIONS = 4
 /** How much further back an arm may stand, of its reach. */
-const BACK_SHARE = 0.3
+const BACK_SHARES = [0.3, 0.2, 0.1, 0.4]
 const YAWS_DEG = [0, 90, -90, 180]
 
 /**
  * Finds how a robot works at a place: the scale, a pose with the tip in the middle of the box that points down as far as it can and keeps the
  * bodies off the table, and, unless `base` tells, how its root must be turned or moved for that. The same robot gives the same answer.
+ * @param modelAt the robot, for each scale: with a tool of that scale, maybe.
  * @throws ArmatureError `not-found` for an unknown tip; `bad-argument` when nothing moves it, or it cannot work in any such box.
  */
-export function fitArm(model: RobotModel, tip: string, place: Workplace, base?: PoseSpec): FittedArm {
+export function fitArm(
+  modelAt: RobotModel | ((scale: number) => RobotModel),
+  tip: string,
+  place: Workplace,
+  base?: PoseSpec,
+): FittedArm {
+  const build = typeof modelAt === 'function' ? modelAt : (): RobotModel => modelAt
+  const model = build(1)
   const chain = new Kinematics(chainOf(model, model.links[0]!.name, tip))
   if (chain.joints.length === 0) {
     throw new ArmatureError('bad-argument', `robot ${model.name}`, { expected: `joints that move its link "${tip}"` })
@@ -72,18 +90,23 @@ export function fitArm(model: RobotModel, tip: string, place: Workplace, base?: 
   const reachM = reachOf(chain, new Rng(0))
   const largest = reachM > 2 * USUAL_REACH_M ? reachM / USUAL_REACH_M : Math.min(1, (2 * reachM) / USUAL_REACH_M)
   const ways = base === undefined ? waysToStand(chain, place.base, reachM) : [{ base }]
-  const sizes = Array.from({ length: SIZES }, (_, i) => largest * SHRINK ** i).filter((scale) => scale > LEAST_SCALE)
+  const sizes = Array.from({ length: SIZES }, (_, i) => largest * SHRINK ** i).filter(
+    (scale) => scale > (place.leastScale ?? LEAST_SCALE),
+  )
   const early = ways.flatMap((way) => sizes.slice(0, EARLY_SIZES).map((scale) => ({ ...way, scale })))
   const late = sizes.slice(EARLY_SIZES).flatMap((scale) => ways.map((way) => ({ ...way, scale })))
-  for (const { base: stand, moved, scale } of [...early, ...late]) {
+  for (const { base: told, moved, scale } of [...early, ...late]) {
     const scaled = scalePlace(place, scale)
-    const home = new Fit(model, tip, stand, scaled, scale).home()
+    const stand = base === undefined && place.aboutMiddle === true ? nearer(told, place, scale) : told
+    const sized = build(scale)
+    const home = new Fit(sized, tip, stand, { ...place, ...scaled }, scale).home()
     if (home !== undefined) {
-      return { home, ...scaled, scale, base: stand, reachM, ...(moved === undefined ? {} : { moved }) }
+      const { box, table } = scaled
+      return { model: sized, home, box, table, scale, base: stand, reachM, ...(moved === undefined ? {} : { moved }) }
     }
   }
   throw new ArmatureError('bad-argument', `robot ${model.name} with its tip "${tip}"`, {
-    expected: 'one that reaches places before it and above the table',
+    expected: `one that reaches places before it and above the table${place.leastScale === undefined ? '' : `, pointing down, at ${place.leastScale} or more of a Panda's size`}`,
     got: `a reach of ${reachM.toFixed(2)} m${base === undefined ? ', also when it is turned or lowered' : ''}`,
     fix: 'name another tip, set base.yawDeg, base.pitchDeg or base.positionM, or check the axes and limits of its joints',
   })
@@ -115,11 +138,13 @@ function waysToStand(chain: Kinematics, { positionM }: PoseSpec, reachM: number)
     const isNew = places.every(({ foot }) => Math.hypot(...foot.map((x, i) => x - candidate.foot[i]!)) > 0.02)
     if (isNew) places.push(candidate)
   }
-  const backM = Math.round(BACK_SHARE * reachM * 100) / 100
-  const back: Corner = [positionM[0] - backM, positionM[1], positionM[2]]
+  const backs = BACK_SHARES.map((share) => Math.round(share * reachM * 100) / 100)
   return [
     ...places.flatMap(({ foot, what }) => YAWS_DEG.map((yawDeg) => standOn(positionM, foot, yawDeg, what))),
-    ...YAWS_DEG.map((yawDeg) => standOn(back, [0, 0, 0], yawDeg, `it stands ${backM} m further back`)),
+    ...backs.flatMap((backM) => {
+      const back: Corner = [positionM[0] - backM, positionM[1], positionM[2]]
+      return YAWS_DEG.map((yawDeg) => standOn(back, [0, 0, 0], yawDeg, `it stands ${backM} m further back`))
+    }),
   ]
 }
 
@@ -134,19 +159,25 @@ function standOn(positionM: Corner, foot: Corner, yawDeg: number, what: string):
   return { base: { positionM: at, quatXyzw }, ...(parts.length === 0 ? {} : { moved: parts.join(' and ') }) }
 }
 
-function scalePlace(place: Workplace, scale: number): Pick<FittedArm, 'box' | 'table'> {
-  if (scale === 1) return { box: place.box, table: place.table }
-  const [x, y] = [place.base.positionM[0], place.base.positionM[1]]
-  const about = [x, y, 0]
+/** A base that scales with what is before it. */
+function nearer({ positionM: [x, y, z], quatXyzw }: PoseSpec, place: Workplace, scale: number): PoseSpec {
+  return { positionM: [x + place.base.positionM[0] * (scale - 1), y, z], quatXyzw }
+}
+
+function scalePlace(place: Workplace, scale: number): Pick<Workplace, 'box' | 'table' | 'start'> {
+  if (scale === 1) return { box: place.box, table: place.table, ...(place.start && { start: place.start }) }
+  const [x, y] = place.base.positionM
+  const about = place.aboutMiddle === true ? [0, 0, 0] : [x, y, 0]
   const towards = (corner: Corner): Corner =>
     corner.map((c, i) => about[i]! + (c - about[i]!) * scale) as unknown as Corner
   const box = [towards(place.box[0]), towards(place.box[1])] as const
-  if (scale < 1) return { box, table: place.table }
+  const start = place.start && { start: towards(place.start) }
+  if (scale < 1 && place.aboutMiddle !== true) return { box, table: place.table, ...start }
   const flat = ([px, py]: readonly [number, number]): readonly [number, number] => {
     const [sx, sy] = towards([px, py, 0])
     return [sx, sy]
   }
-  return { box, table: { low: flat(place.table.low), high: flat(place.table.high) } }
+  return { box, table: { low: flat(place.table.low), high: flat(place.table.high) }, ...start }
 }
 
 /** One way to stand, with one size of the box. */
@@ -155,6 +186,8 @@ class Fit {
   readonly #chain: Kinematics
   readonly #clearance: BodyClearance
   readonly #box: readonly [Corner, Corner]
+  readonly #start: Corner
+  readonly #axis: Pick<TipTarget, 'axis'>
   readonly #scale: number
   readonly #ik: InverseKinematics
   readonly #rng = new Rng(1)
@@ -166,13 +199,16 @@ class Fit {
     model: RobotModel,
     tip: string,
     base: PoseSpec,
-    { box, table }: Pick<FittedArm, 'box' | 'table'>,
+    { box, table, start, pointsDown }: Workplace,
     scale: number,
   ) {
     this.#whole = new Kinematics(model, base)
     this.#chain = new Kinematics(chainOf(model, model.links[0]!.name, tip), base)
     this.#clearance = new BodyClearance(this.#whole, table)
     this.#box = box
+    const [low, high] = box
+    this.#start = start ?? (low.map((x, i) => (x + high[i]!) / 2) as unknown as Corner)
+    this.#axis = pointsDown === true ? { axis: [0, 0, -1] } : {}
     this.#scale = scale
     this.#ik = new InverseKinematics(this.#chain, { iterations: 60 })
     this.#ofChain = this.#whole.joints.map(({ name }) => this.#chain.joints.findIndex((joint) => joint.name === name))
@@ -181,9 +217,8 @@ class Fit {
 
   /** All coordinates with the tip in the middle of the box, if the box is one to work in. */
   home(): readonly number[] | undefined {
-    const [low, high] = this.#box
     if (!this.#reachesCorners()) return undefined
-    const home = this.#poseAt(low.map((x, i) => (x + high[i]!) / 2) as unknown as Corner)
+    const home = this.#poseAt(this.#start)
     if (home === undefined || this.#shareFrom(home) < LEAST_SHARE) return undefined
     return [...this.#wholePose(home)]
   }
@@ -192,7 +227,7 @@ class Fit {
     const q = Float64Array.from(this.#chain.joints, (_, j) => middleOf(this.#chain, j))
     for (let corner = 0; corner < 8; corner++) {
       const position = [0, 1, 2].map((i) => this.#box[(corner >> i) & 1]![i]!)
-      if (this.#ik.solve(q, { position }, this.#rng, 10) >= NEAR_M) return false
+      if (this.#ik.solve(q, { position, ...this.#axis }, this.#rng, 10) >= NEAR_M) return false
     }
     return true
   }
@@ -207,7 +242,7 @@ class Fit {
     for (let start = 0, good = 0; start < STARTS && good < GOOD_STARTS; start++) {
       if (start === 0) for (let j = 0; j < q.length; j++) q[j] = middleOf(chain, j)
       else randomise(chain, q, this.#rng)
-      if (this.#ik.improve(q, { position }) > NEAR_M) continue
+      if (this.#ik.improve(q, { position, ...this.#axis }) > NEAR_M) continue
       const lowest = this.#lowestM(q)
       if (lowest < 0) continue
       const isClear = lowest > clear
@@ -241,7 +276,7 @@ class Fit {
       const tip = this.#chain.positions.slice(-3)
       if (Math.hypot(...goal.map((x, i) => x - tip[i]!)) < 2 * NEAR_M) return true
       const next = goal.map((x, i) => tip[i]! + Math.max(-stepM, Math.min(stepM, x - tip[i]!)))
-      ik.improve(q, { position: next })
+      ik.improve(q, { position: next, ...this.#axis })
       if (this.#lowestM(q) < 0) return false
     }
     return false

@@ -8,6 +8,8 @@ export interface TipTarget {
   readonly position: ArrayLike<number>
   /** [3, 3] tip to world, row-major. */
   readonly rotation?: ArrayLike<number>
+  /** [3] where the tip's z axis shall point, with its turn about that axis free; not together with `rotation`. */
+  readonly axis?: ArrayLike<number>
 }
 
 export interface InverseKinematicsOptions {
@@ -71,7 +73,7 @@ export class InverseKinematics {
     const enough = posture === undefined ? toleranceM : 0
     let error = this.#measure(q, target)
     for (let i = 0; i < iterations && error > enough; i++) {
-      this.#advance(q, target.rotation === undefined ? 3 : ROWS, error)
+      this.#advance(q, target, error)
       error = this.#measure(q, target)
     }
     return error
@@ -106,24 +108,27 @@ export class InverseKinematics {
   }
 
   /** Writes the error and, weighted like it, the Jacobian at `q`. */
-  #measure(q: Float64Array, { position, rotation }: TipTarget): number {
+  #measure(q: Float64Array, { position, rotation, axis }: TipTarget): number {
     const { positions, rotations } = this.#chain
     const [p, r, error] = [this.#tip * 3, this.#tip * 9, this.#error]
     this.#chain.forward(q)
     for (let i = 0; i < 3; i++) error[i] = position[i]! - positions[p + i]!
-    if (rotation === undefined) return Math.hypot(error[0]!, error[1]!, error[2]!)
-    rotationError(rotations, r, rotation, this.#options.metresPerRad, error)
+    if (rotation === undefined && axis === undefined) return Math.hypot(error[0]!, error[1]!, error[2]!)
+    if (rotation === undefined) axisError(rotations, r, axis!, this.#options.metresPerRad, error)
+    else rotationError(rotations, r, rotation, this.#options.metresPerRad, error)
     let sum = 0
     for (let i = 0; i < ROWS; i++) sum += error[i]! * error[i]!
     return Math.sqrt(sum)
   }
 
-  #advance(q: Float64Array, rows: number, error: number): void {
+  #advance(q: Float64Array, { rotation, axis }: TipTarget, error: number): void {
+    const rows = rotation === undefined && axis === undefined ? 3 : ROWS
     const { lower, upper } = this.#chain
     const n = q.length
     const { posture, postureGain, damping, metresPerRad } = this.#options
     this.#chain.jacobian(this.#tip, this.#jacobian)
     for (let i = 3 * n; i < ROWS * n; i++) this.#jacobian[i]! *= metresPerRad
+    if (axis !== undefined) this.#freeTurn(axis, n)
     for (let j = 0; j < n; j++) this.#pull[j] = posture === undefined ? 0 : postureGain * (posture[j]! - q[j]!)
     this.#isStuck.fill(0)
     const dampingSquared = damping * damping + 0.5 * error * error
@@ -142,6 +147,16 @@ export class InverseKinematics {
       if (!changed) break
     }
     for (let j = 0; j < n; j++) q[j] = Math.max(lower[j]!, Math.min(upper[j]!, q[j]! + this.#step[j]!))
+  }
+
+  /** Takes turns about `axis` out of the Jacobian: they cost nothing. */
+  #freeTurn(axis: ArrayLike<number>, n: number): void {
+    const jacobian = this.#jacobian
+    for (let j = 0; j < n; j++) {
+      let along = 0
+      for (let i = 0; i < 3; i++) along += axis[i]! * jacobian[(3 + i) * n + j]!
+      for (let i = 0; i < 3; i++) jacobian[(3 + i) * n + j]! -= along * axis[i]!
+    }
   }
 
   #solveStep(rows: number, n: number, dampingSquared: number): void {
@@ -168,6 +183,30 @@ export class InverseKinematics {
       this.#step[j] = step
     }
   }
+}
+
+/** Writes `scale` times the shortest rotation vector (world) from the z axis of `rotations` [at..] to `axis`, to elements 3..5 of `out`. */
+function axisError(
+  rotations: Float64Array,
+  at: number,
+  axis: ArrayLike<number>,
+  scale: number,
+  out: Float64Array,
+): void {
+  const [zx, zy, zz] = [rotations[at + 2]!, rotations[at + 5]!, rotations[at + 8]!]
+  const [x, y, z] = [zy * axis[2]! - zz * axis[1]!, zz * axis[0]! - zx * axis[2]!, zx * axis[1]! - zy * axis[0]!]
+  const sine = Math.hypot(x, y, z)
+  const angle = Math.atan2(sine, zx * axis[0]! + zy * axis[1]! + zz * axis[2]!)
+  // At exactly half a turn any direction across is as good.
+  if (sine < 1e-9) {
+    out[3] = angle * scale
+    out[4] = 0
+    out[5] = 0
+    return
+  }
+  out[3] = (x / sine) * angle * scale
+  out[4] = (y / sine) * angle * scale
+  out[5] = (z / sine) * angle * scale
 }
 
 /** Writes `scale` times the rotation vector (world) from `rotations` [at..] to `target`, to elements 3..5 of `out`. */

@@ -106,6 +106,67 @@ export const PANDA_WITH_GRIPPER: RobotModel = {
   ],
 }
 
+/** The Panda's rod, `scale` times its size, as links of their own; the first begins where it is mounted, `tip` is its end. */
+export function rodLinks(scale: number, tip: string): Pick<RobotModel, 'links' | 'joints'> {
+  const [lengthM, radiusM] = [TOOL_LENGTH_M * scale, TOOL_RADIUS_M * scale]
+  const shape: GeometryModel = {
+    shape: { kind: 'cylinder', radiusM, heightM: lengthM },
+    pose: { positionM: [0, 0, lengthM / 2], quatXyzw: [0, 0, 0, 1] },
+    color: ORANGE,
+  }
+  return {
+    links: [link('armature_rod', 0.2 * scale ** 3, [0, 0, 0], [0, 0, lengthM], radiusM, [shape]), frame(tip)],
+    joints: [fixed('armature_rod_tip', 'armature_rod', tip, { positionM: [0, 0, lengthM], quatXyzw: [0, 0, 0, 1] })],
+  }
+}
+
+/** The Panda's hand, `scale` times its size, the same way, with these names; its fingers are the last two joints. */
+export function gripperLinks(
+  scale: number,
+  {
+    hand: handName,
+    tip,
+    fingers,
+  }: { readonly hand: string; readonly tip: string; readonly fingers: readonly string[] },
+): Pick<RobotModel, 'links' | 'joints'> {
+  const sized = ({ shape, pose, ...rest }: GeometryModel): GeometryModel => ({
+    ...rest,
+    shape: shape.kind === 'box' ? { kind: 'box', halfExtentsM: times(shape.halfExtentsM, scale) } : shape,
+    pose: { ...pose, positionM: times(pose.positionM, scale) },
+  })
+  const smaller = (model: LinkModel, name: string): LinkModel => ({
+    ...model,
+    name,
+    massKg: model.massKg * scale ** 3,
+    inertialPose: { ...model.inertialPose, positionM: times(model.inertialPose.positionM, scale) },
+    inertia: model.inertia.map((moment) => moment * scale ** 5) as unknown as LinkModel['inertia'],
+    visuals: model.visuals.map(sized),
+    collisions: model.collisions.map(sized),
+  })
+  const [hand, , ...ends] = PANDA_WITH_GRIPPER.links.slice(PANDA.links.length) as [LinkModel, LinkModel, ...LinkModel[]]
+  const slides = PANDA_WITH_GRIPPER.joints.slice(-2)
+  return {
+    links: [smaller(hand, handName), frame(tip), ...ends.map((end, i) => smaller(end, fingers[i]!))],
+    joints: [
+      fixed('armature_hand_tip', handName, tip, { positionM: [0, 0, 0.1034 * scale], quatXyzw: [0, 0, 0, 1] }),
+      ...slides.map((joint, i) => ({
+        ...joint,
+        name: `${fingers[i]!}_slide`,
+        parent: handName,
+        child: fingers[i]!,
+        origin: { ...joint.origin, positionM: times(joint.origin.positionM, scale) },
+        upper: joint.upper * scale,
+        maxSpeed: joint.maxSpeed * scale,
+        maxEffort: joint.maxEffort * scale ** 3,
+      })),
+    ],
+  }
+}
+
+function times([x, y, z]: Vector, scale: number): Vector {
+  return [x * scale, y * scale, z * scale]
+}
+
 function revolute(number: number, positionM: Vector, quarterTurnsX: number, upper: number, lower: number): JointModel {
   const isWrist = number > 4
   return {

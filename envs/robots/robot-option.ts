@@ -7,7 +7,8 @@ import { warnOnce } from './notices.ts'
 import { loadRobot, robotToJson } from './robot-file.ts'
 import type { PoseSpec, RobotModel } from './robot-model.ts'
 import { quatOfRpy } from './rotations.ts'
-import { tipOf } from './tip.ts'
+import { fingersOf, tipOf } from './tip.ts'
+import { TOOL_TIP } from './tools.ts'
 import { withUsualStrength } from './usual-strength.ts'
 
 const folders: OptionReader<readonly string[] | Readonly<Record<string, string>>> = (value, name) =>
@@ -36,6 +37,9 @@ export const ROBOT_OPTIONS = {
 
 type RobotOptions = Values<typeof ROBOT_OPTIONS>
 
+/** Puts a tool of a scale, with its link {@link TOOL_TIP}, on a link of a robot. */
+export type WithTool = (model: RobotModel, link: string, scale: number) => RobotModel
+
 /** A robot from a file and how it works at a place. */
 export interface UserRobot {
   readonly model: RobotModel
@@ -44,10 +48,16 @@ export interface UserRobot {
 }
 
 /**
- * The robot that the options of `owner` name, fitted to `place`; undefined where they name none. What was mended in its file is told once.
+ * The robot that the options of `owner` name, with a tool where the scene has one, fitted to `place`; undefined where they name none. What was
+ * mended in its file is told once.
  * @throws ArmatureError `bad-argument` for options that go with a robot without one, and what reading and fitting it throw.
  */
-export async function robotOf(owner: string, options: RobotOptions, place: Workplace): Promise<UserRobot | undefined> {
+export async function robotOf(
+  owner: string,
+  options: RobotOptions,
+  place: Workplace,
+  withTool?: WithTool,
+): Promise<UserRobot | undefined> {
   const { robot } = options
   if (robot === undefined) {
     const alone = (['tip', 'looks', 'packages', 'xacro', 'base'] as const).find((name) => options[name] !== undefined)
@@ -60,10 +70,15 @@ export async function robotOf(owner: string, options: RobotOptions, place: Workp
   const loaded = await readRobotFile(robot, options)
   for (const notice of loaded.notices ?? []) warnOnce(`robot ${loaded.name}: ${notice}`)
   const model = withUsualStrength(loaded)
-  const tip = tipOf(model, options.tip)
-  const fitted = fitArm(model, tip, place, baseOf(options.base, place))
+  const flange = tipOf(model, options.tip)
+  const fingers = withTool === undefined ? [] : [...fingersOf(model)]
+  if (fingers.length > 0)
+    warnOnce(`robot ${model.name}: the tool of the scene takes the place of: ${fingers.join(', ')}`)
+  const modelAt = withTool === undefined ? model : (scale: number): RobotModel => withTool(model, flange, scale)
+  const tip = withTool === undefined ? flange : TOOL_TIP
+  const fitted = fitArm(modelAt, tip, place, baseOf(options.base, place))
   if (fitted.moved !== undefined) warnOnce(`robot ${model.name}: ${fitted.moved}`)
-  return { model, tip, fitted }
+  return { model: fitted.model, tip, fitted }
 }
 
 async function readRobotFile(path: string, { looks, packages, xacro }: RobotOptions): Promise<RobotModel> {

@@ -54,6 +54,12 @@ export function tipOf(model: RobotModel, told?: string): string {
   return furthest[0]!
 }
 
+/** The links of a robot's gripper that move, by the same rules. */
+export function fingersOf(model: RobotModel): Set<string> {
+  const places = placesOf(model)
+  return new Set(model.links.map(({ name }) => name).filter((name) => places.get(name)!.isFinger))
+}
+
 function rank({ depth }: Place, name: string): number {
   return depth + (TOOL_NAME.test(name) ? 0.5 : 0)
 }

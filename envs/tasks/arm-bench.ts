@@ -13,6 +13,7 @@ import { InverseKinematics } from '../robots/inverse-kinematics.ts'
 import { chainOf, Kinematics } from '../robots/kinematics.ts'
 import type { PoseSpec, RobotModel } from '../robots/robot-model.ts'
 import { RobotLook, robotPrimitives } from '../robots/robot-look.ts'
+import { TOOL_FINGERS } from '../robots/tools.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { createWorld } from '../world/physics-world.ts'
 
@@ -32,6 +33,7 @@ export interface ArmBenchSpec {
   readonly fitted?: FittedArm
   /** See `ArmControlSpec`. */
   readonly keepsOrientation?: boolean
+  readonly pointsDown?: boolean
   /** How much the arm grips. */
   readonly friction?: number
 }
@@ -42,6 +44,13 @@ const TIP_STEP_M = 0.02
 const JOINT_STEP_RAD = 0.05
 /** Closed on a cube of 4 cm they press with 10 N. Heavy damping, 100 N s/m, would let the grip creep by a millimetre per second. */
 const FINGER_GAINS: JointGains = { stiffness: 500, damping: 20 }
+/** The force of a grip grows with the weight of the cube, the way with its side. */
+function fingerGains(scale: number): JointGains {
+  return { stiffness: FINGER_GAINS.stiffness * scale ** 2, damping: FINGER_GAINS.damping * scale ** 2 }
+}
+
+/** Between smaller objects Rapier finds slanted contacts, which wedge them. */
+const LEAST_WORKTOP_SCALE = 0.25
 /** Where the robot stands: at the edge of the table. */
 export const BASE: PoseSpec = { positionM: [-0.5, 0, 0], quatXyzw: [0, 0, 0, 1] }
 const TABLE: TableTop = { low: [-0.4, -0.6], high: [0.8, 0.6] }
@@ -69,6 +78,16 @@ export function workplaceOf(box: Workplace['box']): Workplace {
   return { base: BASE, box, table: TABLE }
 }
 
+/** The same for tools that point down at what lies around the middle of the table. */
+export function worktopOf(box: Workplace['box'], start: Corner): Workplace {
+  return { ...workplaceOf(box), start, pointsDown: true, aboutMiddle: true, leastScale: LEAST_WORKTOP_SCALE }
+}
+
+/** A place that scales about the middle of the table. */
+export function times([x, y, z]: Corner, scale: number): Corner {
+  return [x * scale, y * scale, z * scale]
+}
+
 /**
  * A Panda before a table: what all scenes with an arm share. Joint drives follow their targets as real ones would, under effort limits,
  * with gravity compensated.
@@ -94,7 +113,9 @@ export class ArmBench {
     this.#spec = spec
     this.#mode = mode
     const { fitted } = spec
-    const home = fitted?.home ?? [...readyAt(spec), ...(spec.beyond ?? [])]
+    const beyond = spec.beyond ?? []
+    const home = [...(fitted?.home.slice(0, fitted.home.length - beyond.length) ?? readyAt(spec)), ...beyond]
+    const scale = fitted?.scale ?? 1
     this.plan = new ArmPlan({
       model: spec.model,
       base: fitted?.base ?? BASE,
@@ -103,16 +124,18 @@ export class ArmBench {
       zero: fitted === undefined && mode !== 'joint-position' ? 'home' : 'middle',
       collisionGroups: COLLISION.arm,
       friction: spec.friction ?? 0.5,
-      gains: ({ kind }) => (kind === 'prismatic' && fitted === undefined ? FINGER_GAINS : undefined),
+      gains: ({ kind, child }) =>
+        (fitted === undefined && kind === 'prismatic') || TOOL_FINGERS.includes(child) ? fingerGains(scale) : undefined,
     })
     this.#sweeps = spec.beyond === undefined ? 4 : 8
-    this.#scale = fitted?.scale ?? 1
+    this.#scale = scale
     this.#table = fitted?.table ?? TABLE
     this.#clearance = new BodyClearance(this.plan.kinematics, this.#table)
     this.control = new ArmControl(this.plan, {
       mode,
       tip: spec.tip,
       keepsOrientation: spec.keepsOrientation ?? true,
+      pointsDown: spec.pointsDown ?? false,
       box: spec.box,
       stepM: TIP_STEP_M * Math.min(1, this.#scale),
       stepRad: JOINT_STEP_RAD,
@@ -275,7 +298,7 @@ export class ArmBench {
 
   /** Half the sides of the table, and its middle, in x and y. */
   #tableSize(): { readonly halfM: [number, number]; readonly middleM: [number, number] } {
-    if (this.#scale <= 1) return { halfM: [0.6, 0.6], middleM: [0.2, 0] }
+    if (this.#spec.fitted === undefined) return { halfM: [0.6, 0.6], middleM: [0.2, 0] }
     const { low, high } = this.#table
     return {
       halfM: [(high[0] - low[0]) / 2, (high[1] - low[1]) / 2],
@@ -316,9 +339,12 @@ function readyAt({ model, tip, tipStart }: ArmBenchSpec): Float64Array {
   return q
 }
 
-/** Cameras that see a place `scale` times as large, about the base, as the ones given see theirs. */
-export function scaledCameras<T extends Readonly<Record<string, CameraSpec>>>(cameras: T, scale: number): T {
-  const about = BASE.positionM
+/** Cameras that see a place `scale` times as large, about the base or a point, as the ones given see theirs. */
+export function scaledCameras<T extends Readonly<Record<string, CameraSpec>>>(
+  cameras: T,
+  scale: number,
+  about: Corner = BASE.positionM,
+): T {
   const scaled = (point: Corner): Corner =>
     point.map((x, i) => about[i]! + (x - about[i]!) * scale) as unknown as Corner
   return Object.fromEntries(

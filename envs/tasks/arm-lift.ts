@@ -9,14 +9,25 @@ import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
 import { primitiveOfLink } from '../robots/robot-look.ts'
 import { PANDA_WITH_GRIPPER } from '../robots/panda.ts'
+import { ROBOT_OPTIONS, robotOf } from '../robots/robot-option.ts'
+import { TOOL_HAND, withGripper } from '../robots/tools.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { loadPhysics, physicsOption } from '../world/engine.ts'
 import { SettledWorld } from '../world/settled-world.ts'
-import type { Corner } from './arm-bench.ts'
-import { ARM_CAMERAS, ArmBench, COLLISION, CONTROL_HZ, TIP_LIMITS, TIP_NAMES } from './arm-bench.ts'
+import type { ArmBenchSpec, Corner } from './arm-bench.ts'
+import {
+  ARM_CAMERAS,
+  ArmBench,
+  COLLISION,
+  CONTROL_HZ,
+  scaledCameras,
+  times,
+  TIP_NAMES,
+  worktopOf,
+} from './arm-bench.ts'
 
 export const ARM_LIFT_ID = 'armature/ArmLift-v0'
 
@@ -56,36 +67,55 @@ const TURN_NAMES: readonly string[] = ['cube_qx', 'cube_qy', 'cube_qz', 'cube_qw
  * joints and the opening (see `ArmControlMode`). State: the tip's position, the mean opening of the fingers, the cube's position and
  * orientation (xyzw, w >= 0); goal: the cube's position, in metres. Reward: minus the cube's distance; success below 4 cm. Never terminates;
  * truncated after 100 steps. Goal images show the cube in the gripper, or on the table with the arm where episodes start.
+ *
+ * `robot` and what goes with it (see `ROBOT_OPTIONS`) put a robot from a file in the Panda's place, with the Panda's gripper at its tip, in the place
+ * of its own fingers. All sizes scale with its reach about the middle of the table.
  */
 export async function makeArmLift(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
-  const options = readSceneOptions(ARM_LIFT_ID, { physics: physicsOption, control: controlOption }, given)
-  return sceneEnv(new ArmLift(await loadPhysics(options.physics), options.control), options)
+  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_OPTIONS }
+  const options = readSceneOptions(ARM_LIFT_ID, readers, given)
+  const robot = await robotOf(ARM_LIFT_ID, options, worktopOf(TIP_BOX, TIP_START), withGripper)
+  const shared = { tipStart: TIP_START, friction: 1 }
+  const open = OPEN_M * (robot?.fitted.scale ?? 1)
+  const arm: ArmBenchSpec =
+    robot === undefined
+      ? { ...shared, model: PANDA_WITH_GRIPPER, tip: 'tip', box: TIP_BOX, beyond: [open, open] }
+      : { ...shared, ...robot, box: robot.fitted.box, beyond: [open, open], pointsDown: true }
+  return sceneEnv(new ArmLift(await loadPhysics(options.physics), arm, options.control), options)
 }
 
 class ArmLift implements GoalTask {
   readonly spec: TaskSpec
-  readonly goalSpace: BoxSpace = symmetricSpace(CUBE_LIMITS, CUBE_NAMES)
+  readonly goalSpace: BoxSpace
   readonly scene: Scene
-  readonly cameras: Task['cameras'] = { ...ARM_CAMERAS, ...CAMERAS }
+  readonly cameras: Task['cameras']
   readonly #bench: ArmBench
   readonly #physics: SettledWorld
+  /** Of all that has a size: 1 on the Panda's table. */
+  readonly #scale: number
   readonly #at = { x: 0, y: 0, z: 0 }
   readonly #turn = { x: 0, y: 0, z: 0, w: 1 }
   #cube!: RigidBody
   #opening = 0
 
-  constructor(engine: PhysicsEngine, control: ArmControlMode | undefined) {
-    const beyond = [OPEN_M, OPEN_M]
-    const arm = { model: PANDA_WITH_GRIPPER, tip: 'tip', tipStart: TIP_START, box: TIP_BOX, beyond, friction: 1 }
+  constructor(engine: PhysicsEngine, arm: ArmBenchSpec, control: ArmControlMode | undefined) {
+    const scale = arm.fitted?.scale ?? 1
+    const cubeLimits = CUBE_LIMITS.map((limit) => limit * Math.max(1, scale))
+    this.#scale = scale
     this.#bench = new ArmBench(arm, control)
-    this.scene = this.#bench.createScene(PRIMITIVES)
+    this.goalSpace = symmetricSpace(cubeLimits, CUBE_NAMES)
+    this.cameras = camerasOf(arm, scale)
+    this.scene = this.#bench.createScene(primitives(scale))
     const { limits, names } = this.#bench.proprioLimits
     this.spec = {
       id: ARM_LIFT_ID,
-      actionNames: [...this.#bench.control.actionNames, 'fingers_open_10mm'],
+      actionNames: [
+        ...this.#bench.control.actionNames,
+        `fingers_open_${Math.round(FINGER_STEP_M * scale * 1e4) / 10}mm`,
+      ],
       proprioSpace: symmetricSpace(limits, names),
       stateSpace: symmetricSpace(
-        [...TIP_LIMITS, 2 * OPEN_M, ...CUBE_LIMITS, 1.01, 1.01, 1.01, 1.01],
+        [...this.#bench.tipLimits, 2 * OPEN_M * Math.max(1, scale), ...cubeLimits, 1.01, 1.01, 1.01, 1.01],
         [...TIP_NAMES, 'opening_m', ...CUBE_NAMES, ...TURN_NAMES],
       ),
       controlHz: CONTROL_HZ,
@@ -93,7 +123,7 @@ class ArmLift implements GoalTask {
       starts: ['default'],
     }
     const { world, handles } = this.#bench.createWorld(engine)
-    const cube = addCube(engine, world)
+    const cube = addCube(engine, world, scale)
     this.#physics = new SettledWorld(engine, world, SETTLE_SUBSTEPS, (current) => {
       this.#bench.attach(current, handles)
       this.#cube = current.getRigidBody(cube)
@@ -103,11 +133,12 @@ class ArmLift implements GoalTask {
   reset(_start: string, rng: Rng): void {
     this.#physics.reset()
     const [x, y] = [rng.uniform(-START_BOX[0], START_BOX[0]), rng.uniform(-START_BOX[1], START_BOX[1])]
-    this.#cube.setTranslation({ x, y, z: this.#cube.translation(this.#at).z }, true)
+    const scale = this.#scale
+    this.#cube.setTranslation({ x: x * scale, y: y * scale, z: this.#cube.translation(this.#at).z }, true)
   }
 
   step(action: Float32Array): void {
-    this.#opening = action.at(-1)! * FINGER_STEP_M
+    this.#opening = action.at(-1)! * FINGER_STEP_M * this.#scale
     this.#bench.step(action, this.#moveFingers)
   }
 
@@ -135,7 +166,7 @@ class ArmLift implements GoalTask {
   }
 
   sampleGoal(rng: Rng): Float32Array {
-    return Float32Array.from(GOAL_BOX[0], (low, i) => rng.uniform(low, GOAL_BOX[1][i]!))
+    return Float32Array.from(GOAL_BOX[0], (low, i) => rng.uniform(low, GOAL_BOX[1][i]!) * this.#scale)
   }
 
   achievedGoal(state: Float32Array): Float32Array {
@@ -147,13 +178,14 @@ class ArmLift implements GoalTask {
   }
 
   isSuccess(distances: Info): boolean {
-    return distances['distance']! < SUCCESS_M
+    return distances['distance']! < SUCCESS_M * this.#scale
   }
 
   showAt(goal: Float32Array): void {
     const [x, y, z] = [goal[0]!, goal[1]!, goal[2]!]
-    if (z > RAISED_Z) this.#bench.showTipAt(x, y, z, [CUBE.halfM, CUBE.halfM])
-    else this.#bench.showTipAt(...TIP_START)
+    const half = CUBE.halfM * this.#scale
+    if (z > RAISED_Z * this.#scale) this.#bench.showTipAt(x, y, z, [half, half])
+    else this.#bench.showTipAt(...times(TIP_START, this.#scale))
     const cube = this.scene.primitive('cube')
     setPosition(cube, x, y, z)
     setRotation(cube, 0, 0, 0, 1)
@@ -166,7 +198,7 @@ class ArmLift implements GoalTask {
   scaleDynamics(massScale: number, frictionScale: number): void {
     this.#physics.resettle(() => {
       const collider = this.#cube.collider(0)
-      collider.setMass(CUBE.massKg * massScale)
+      collider.setMass(CUBE.massKg * this.#scale ** 3 * massScale)
       collider.setFriction(CUBE.friction * frictionScale)
     })
   }
@@ -185,39 +217,49 @@ class ArmLift implements GoalTask {
   }
 }
 
-function addCube({ rapier }: PhysicsEngine, world: World): number {
-  const [x, y] = FENCE_BOX.map((half) => half + CUBE.halfM)
+function addCube({ rapier }: PhysicsEngine, world: World, scale: number): number {
+  const half = CUBE.halfM * scale
+  const [x, y] = FENCE_BOX.map((side) => side * scale + half)
   for (const side of [1, -1]) {
     for (const wall of [
-      rapier.ColliderDesc.cuboid(0.05, 0.5, 1).setTranslation(side * (x! + 0.05), 0, 1),
-      rapier.ColliderDesc.cuboid(0.5, 0.05, 1).setTranslation(0, side * (y! + 0.05), 1),
+      rapier.ColliderDesc.cuboid(0.05, 0.5 * Math.max(1, scale), 1).setTranslation(side * (x! + 0.05), 0, 1),
+      rapier.ColliderDesc.cuboid(0.5 * Math.max(1, scale), 0.05, 1).setTranslation(0, side * (y! + 0.05), 1),
     ]) {
       world.createCollider(wall.setFriction(0).setCollisionGroups(COLLISION.fence))
     }
   }
-  const cube = world.createRigidBody(rapier.RigidBodyDesc.dynamic().setTranslation(0, 0, CUBE.halfM).setCanSleep(false))
-  const collider = rapier.ColliderDesc.cuboid(CUBE.halfM, CUBE.halfM, CUBE.halfM).setMass(CUBE.massKg)
+  const cube = world.createRigidBody(rapier.RigidBodyDesc.dynamic().setTranslation(0, 0, half).setCanSleep(false))
+  const collider = rapier.ColliderDesc.cuboid(half, half, half).setMass(CUBE.massKg * scale ** 3)
   world.createCollider(collider.setFriction(CUBE.friction).setCollisionGroups(COLLISION.object), cube)
   return cube.handle
 }
 
-const SIDES: Corner = [CUBE.halfM, CUBE.halfM, CUBE.halfM]
-const PRIMITIVES: readonly PrimitiveSpec[] = [
-  { name: 'goal', shape: { kind: 'box', halfExtentsM: SIDES }, color: [255, 160, 150], visibleToCameras: false },
-  { name: 'cube', shape: { kind: 'box', halfExtentsM: SIDES }, color: [235, 45, 60], castsShadow: true },
-]
+function primitives(scale: number): readonly PrimitiveSpec[] {
+  const half = CUBE.halfM * scale
+  const halfExtentsM: Corner = [half, half, half]
+  return [
+    { name: 'goal', shape: { kind: 'box', halfExtentsM }, color: [255, 160, 150], visibleToCameras: false },
+    { name: 'cube', shape: { kind: 'box', halfExtentsM }, color: [235, 45, 60], castsShadow: true },
+  ]
+}
 
 /** Nearer than those of the other scenes with an arm: the cube is small. */
-const CAMERAS: Task['cameras'] = {
+const CAMERAS = {
   front: { name: 'front', eyeM: [0.62, -0.14, 0.44], targetM: [-0.02, 0, 0.12], fovYDeg: 40 },
   side: { name: 'side', eyeM: [0.1, -0.65, 0.3], targetM: [0, 0, 0.1], fovYDeg: 42 },
-  // On the hand, whose z points to the fingers, looking past them.
-  wrist: {
-    name: 'wrist',
-    eyeM: [0.1, 0, -0.02],
-    targetM: [0, 0, 0.08],
-    up: [-1, 0, 0],
-    fovYDeg: 65,
-    mount: primitiveOfLink(PANDA_WITH_GRIPPER, 'hand'),
-  },
+} as const
+
+/** The wrist's is on the hand, whose z points to the fingers, looking past them. */
+function camerasOf({ model, fitted }: ArmBenchSpec, scale: number): Task['cameras'] {
+  return {
+    ...scaledCameras({ ...ARM_CAMERAS, ...CAMERAS }, scale, [0, 0, 0]),
+    wrist: {
+      name: 'wrist',
+      eyeM: times([0.1, 0, -0.02], scale),
+      targetM: times([0, 0, 0.08], scale),
+      up: [-1, 0, 0],
+      fovYDeg: 65,
+      mount: primitiveOfLink(model, fitted === undefined ? 'hand' : TOOL_HAND),
+    },
+  }
 }

@@ -9,6 +9,8 @@ import { setPosition } from '../camera/scene.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
 import { PANDA_WITH_TOOL } from '../robots/panda.ts'
+import { ROBOT_OPTIONS, robotOf } from '../robots/robot-option.ts'
+import { withRod } from '../robots/tools.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
@@ -17,8 +19,17 @@ import { Z_UP } from '../world/mocap-hand.ts'
 import type { Bar } from '../world/rim.ts'
 import { addBars, barPrimitives, rimBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
-import type { Corner } from './arm-bench.ts'
-import { ARM_CAMERAS, ArmBench, COLLISION, CONTROL_HZ, TIP_LIMITS, TIP_NAMES } from './arm-bench.ts'
+import type { ArmBenchSpec, Corner } from './arm-bench.ts'
+import {
+  ARM_CAMERAS,
+  ArmBench,
+  COLLISION,
+  CONTROL_HZ,
+  scaledCameras,
+  times,
+  TIP_NAMES,
+  worktopOf,
+} from './arm-bench.ts'
 
 export const ARM_PUSH_ID = 'armature/ArmPush-v0'
 
@@ -49,45 +60,66 @@ const SLACK_M = 0.05
 const PUCK_LIMITS: readonly number[] = PUCK_BOX.map((half) => half + SLACK_M)
 const PUCK_NAMES: readonly string[] = ['puck_x_m', 'puck_y_m']
 const HALF_RIM_M = 0.006
-const RIM: readonly Bar[] = rimBars(PUCK_BOX[0] + PUCK.radiusM, PUCK_BOX[1] + PUCK.radiusM, HALF_RIM_M, RIM_HEIGHT_M)
+
+function rimOf(scale: number): readonly Bar[] {
+  const [x, y] = PUCK_BOX.map((half) => (half + PUCK.radiusM) * scale)
+  return rimBars(x!, y!, HALF_RIM_M * scale, RIM_HEIGHT_M * scale)
+}
 
 /**
  * Push a puck to a place on the table with the rod of a Panda. Action (`control: 'cartesian-delta'`): the tip's displacement, 2 cm per unit,
  * at 20 Hz; or all joints (see `ArmControlMode`). State: the tip's position, the puck's x and y; goal: the puck's x and y, in metres.
  * Reward: minus the puck's distance; success below 5 cm. Never terminates; truncated after 100 steps. `reset` puts the puck near the
  * middle; with `start: 'random'` anywhere in its box. In goal images the arm is where episodes start.
+ *
+ * `robot` and what goes with it (see `ROBOT_OPTIONS`) put a robot from a file in the Panda's place, with the rod at its tip, in the place of its own
+ * fingers. All sizes scale with its reach about the middle of the table.
  */
 export async function makeArmPush(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
-  const options = readSceneOptions(ARM_PUSH_ID, { physics: physicsOption, control: controlOption }, given)
-  return sceneEnv(new ArmPush(await loadPhysics(options.physics), options.control), options)
+  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_OPTIONS }
+  const options = readSceneOptions(ARM_PUSH_ID, readers, given)
+  const robot = await robotOf(ARM_PUSH_ID, options, worktopOf(TIP_BOX, TIP_START), withRod)
+  const arm: ArmBenchSpec =
+    robot === undefined
+      ? { model: PANDA_WITH_TOOL, tip: 'tip', tipStart: TIP_START, box: TIP_BOX }
+      : { ...robot, tipStart: TIP_START, box: robot.fitted.box, pointsDown: true }
+  return sceneEnv(new ArmPush(await loadPhysics(options.physics), arm, options.control), options)
 }
 
 class ArmPush implements GoalTask {
   readonly spec: TaskSpec
-  readonly goalSpace: BoxSpace = symmetricSpace(PUCK_LIMITS, PUCK_NAMES)
+  readonly goalSpace: BoxSpace
   readonly scene: Scene
-  readonly cameras: Task['cameras'] = ARM_CAMERAS
+  readonly cameras: Task['cameras']
   readonly #bench: ArmBench
   readonly #physics: SettledWorld
+  /** Of all that has a size: 1 on the Panda's table. */
+  readonly #scale: number
   readonly #puckRestZ: number
   readonly #at = { x: 0, y: 0, z: 0 }
   #puck!: RigidBody
 
-  constructor(engine: PhysicsEngine, control: ArmControlMode | undefined) {
-    this.#bench = new ArmBench({ model: PANDA_WITH_TOOL, tip: 'tip', tipStart: TIP_START, box: TIP_BOX }, control)
-    this.scene = this.#bench.createScene(primitives())
+  constructor(engine: PhysicsEngine, arm: ArmBenchSpec, control: ArmControlMode | undefined) {
+    const scale = arm.fitted?.scale ?? 1
+    const puckLimits = PUCK_LIMITS.map((limit) => limit * scale)
+    this.#scale = scale
+    this.#bench = new ArmBench(arm, control)
+    this.goalSpace = symmetricSpace(puckLimits, PUCK_NAMES)
+    this.cameras = scaledCameras(ARM_CAMERAS, scale, [0, 0, 0])
+    const rim = rimOf(scale)
+    this.scene = this.#bench.createScene(primitives(rim, scale))
     const { limits, names } = this.#bench.proprioLimits
     this.spec = {
       id: ARM_PUSH_ID,
       actionNames: this.#bench.control.actionNames,
       proprioSpace: symmetricSpace(limits, names),
-      stateSpace: symmetricSpace([...TIP_LIMITS, ...PUCK_LIMITS], [...TIP_NAMES, ...PUCK_NAMES]),
+      stateSpace: symmetricSpace([...this.#bench.tipLimits, ...puckLimits], [...TIP_NAMES, ...PUCK_NAMES]),
       controlHz: CONTROL_HZ,
       maxEpisodeSteps: 100,
       starts: ['default', 'random'],
     }
     const { world, handles } = this.#bench.createWorld(engine)
-    const puck = addPuck(engine, world)
+    const puck = addPuck(engine, world, rim, scale)
     this.#physics = new SettledWorld(engine, world, SETTLE_SUBSTEPS, (current) => {
       this.#bench.attach(current, handles)
       this.#puck = current.getRigidBody(puck)
@@ -98,7 +130,7 @@ class ArmPush implements GoalTask {
   reset(start: string, rng: Rng): void {
     this.#physics.reset()
     const [halfX, halfY] = start === 'random' ? PUCK_BOX : START_BOX
-    const [x, y] = [rng.uniform(-halfX, halfX), rng.uniform(-halfY, halfY)]
+    const [x, y] = [rng.uniform(-halfX, halfX) * this.#scale, rng.uniform(-halfY, halfY) * this.#scale]
     this.#puck.setTranslation({ x, y, z: this.#puckRestZ }, true)
   }
 
@@ -118,7 +150,7 @@ class ArmPush implements GoalTask {
   sampleGoal(rng: Rng): Float32Array {
     for (;;) {
       const [x, y] = [rng.uniform(-GOAL_BOX[0], GOAL_BOX[0]), rng.uniform(-GOAL_BOX[1], GOAL_BOX[1])]
-      if (Math.hypot(x, y) > MIN_GOAL_M) return Float32Array.of(x, y)
+      if (Math.hypot(x, y) > MIN_GOAL_M) return Float32Array.of(x * this.#scale, y * this.#scale)
     }
   }
 
@@ -131,11 +163,11 @@ class ArmPush implements GoalTask {
   }
 
   isSuccess(distances: Info): boolean {
-    return distances['distance']! < SUCCESS_M
+    return distances['distance']! < SUCCESS_M * this.#scale
   }
 
   showAt(goal: Float32Array): void {
-    this.#bench.showTipAt(...TIP_START)
+    this.#bench.showTipAt(...times(TIP_START, this.#scale))
     setPosition(this.scene.primitive('puck'), goal[0]!, goal[1]!, this.#puckRestZ)
   }
 
@@ -146,7 +178,7 @@ class ArmPush implements GoalTask {
   scaleDynamics(massScale: number, frictionScale: number): void {
     this.#physics.resettle(() => {
       const collider = this.#puck.collider(0)
-      collider.setMass(PUCK.massKg * massScale)
+      collider.setMass(PUCK.massKg * this.#scale ** 3 * massScale)
       collider.setFriction(PUCK_FRICTION * frictionScale)
     })
   }
@@ -165,34 +197,42 @@ class ArmPush implements GoalTask {
   }
 }
 
-function addPuck(engine: PhysicsEngine, world: ReturnType<ArmBench['createWorld']>['world']): number {
+function addPuck(
+  engine: PhysicsEngine,
+  world: ReturnType<ArmBench['createWorld']>['world'],
+  rim: readonly Bar[],
+  scale: number,
+): number {
   const { rapier } = engine
-  addBars(engine, world, RIM, 0.2, COLLISION.fence)
+  addBars(engine, world, rim, 0.2, COLLISION.fence)
   const puck = world.createRigidBody(
     rapier.RigidBodyDesc.dynamic()
-      .setTranslation(0, 0, PUCK.heightM / 2)
+      .setTranslation(0, 0, (PUCK.heightM * scale) / 2)
       .enabledRotations(false, false, true)
       .setAngularDamping(20)
       .setCanSleep(false),
   )
-  const cylinder = rapier.ColliderDesc.cylinder(PUCK.heightM / 2, PUCK.radiusM).setRotation(Z_UP)
-  const collider = cylinder.setMass(PUCK.massKg).setFriction(PUCK_FRICTION).setCollisionGroups(COLLISION.object)
+  const cylinder = rapier.ColliderDesc.cylinder((PUCK.heightM * scale) / 2, PUCK.radiusM * scale).setRotation(Z_UP)
+  const collider = cylinder
+    .setMass(PUCK.massKg * scale ** 3)
+    .setFriction(PUCK_FRICTION)
+    .setCollisionGroups(COLLISION.object)
   world.createCollider(collider, puck)
   return puck.handle
 }
 
-function primitives(): PrimitiveSpec[] {
+function primitives(rim: readonly Bar[], scale: number): PrimitiveSpec[] {
   return [
-    ...barPrimitives(RIM, 'rim', [196, 176, 120]),
+    ...barPrimitives(rim, 'rim', [196, 176, 120]),
     {
       name: 'goal',
-      shape: { kind: 'cylinder', radiusM: PUCK.radiusM, heightM: 0.001 },
+      shape: { kind: 'cylinder', radiusM: PUCK.radiusM * scale, heightM: 0.001 },
       color: [255, 170, 160],
       visibleToCameras: false,
     },
     {
       name: 'puck',
-      shape: { kind: 'cylinder', radiusM: PUCK.radiusM, heightM: PUCK.heightM },
+      shape: { kind: 'cylinder', radiusM: PUCK.radiusM * scale, heightM: PUCK.heightM * scale },
       color: [240, 50, 50],
       castsShadow: true,
     },

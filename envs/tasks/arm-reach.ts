@@ -126,8 +126,9 @@ class ArmReach implements GoalTask {
       const point = pointIn(this.#box, rng)
       if (distance3(point, start) > away && this.#bench.fits(...point)) return point
     }
-    throw new ArmatureError('env-failed', `a goal for ${this.#bench.plan.spec.model.name}`, {
+    throw new ArmatureError('bad-argument', `robot ${this.#bench.plan.spec.model.name}`, {
       got: `no place among ${ATTEMPTS} that it reaches with all of it above the table`,
+      fix: 'name another tip, set base, or make the joints of a base that drives about fixed',
     })
   }
 

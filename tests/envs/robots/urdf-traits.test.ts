@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { armReachExpert } from '../../../envs/experts/arm-reach.ts'
 import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
+import { envs } from '../../../envs/index.ts'
+import { ARM_LIFT_ID } from '../../../envs/tasks/arm-lift.ts'
+import { ARM_PUSH_ID } from '../../../envs/tasks/arm-push.ts'
 import { makeArmReach } from '../../../envs/tasks/arm-reach.ts'
 import { ArmatureError } from '../../../src/core/errors.ts'
 import type { GoalEnv } from '../../../src/core/env.ts'
@@ -438,5 +441,34 @@ describe('a robot from a file with', () => {
       }
     }
     expect(failures).toEqual([])
+  })
+})
+
+describe.each([ARM_PUSH_ID, ARM_LIFT_ID])('%s with an arm from a file', (id) => {
+  const gripper = MENDED.find(({ name }) => name === 'a gripper of a mimic')!
+  it.each([
+    ['a sound one', [], 1],
+    ['a smaller one', [], 0.5],
+    ['one with a gripper of its own', [gripper], 1],
+  ] as const)('is solved by its expert in 18 of 20 episodes: %s', async (_name, traits, scale) => {
+    const env = (await envs[id]!.make({ ...SMALL, robot: write(traits, scale) })) as GoalEnv
+    let wins = 0
+    for (let seed = 0; seed < 20; seed++) {
+      const expert = envs[id]!.expert!()
+      let { observation, info } = await env.reset({ seed })
+      expect(info['success']).toBe(0)
+      for (let step = 0; step < 100 && info['success'] === 0; step++) {
+        ;({ observation, info } = await env.step(expert(observation, env.goal)))
+      }
+      wins += info['success']!
+    }
+    expect(wins).toBeGreaterThanOrEqual(18)
+    await env.close()
+  })
+
+  it('refuses one that is too small for contacts', async () => {
+    await expect(envs[id]!.make({ ...SMALL, robot: write([], 0.1) })).rejects.toThrow(
+      /pointing down, at 0.25 or more of a Panda's size/,
+    )
   })
 })
