@@ -84,7 +84,8 @@ const camera: Field<CameraSchema> = struct<CameraSchema>({
   colour: oneOf('rgb8'),
   encoding: oneOf('raw'),
 })
-const schema: Field<RobotSchema> = struct<RobotSchema>({
+/** What a robot is. */
+export const robotSchemaField: Field<RobotSchema> = struct<RobotSchema>({
   name: text,
   serial: text,
   controlHz: positive,
@@ -155,7 +156,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     role,
     run: text,
     mode,
-    schema,
+    schema: robotSchemaField,
     observationDigest: text,
     actionDigest: text,
     limits: json,
@@ -195,7 +196,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     text,
     refSeq: optional(natural),
     retryAfterMs: optional(natural),
-    schema: optional(schema),
+    schema: optional(robotSchemaField),
   },
   action: {
     ...header,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DType } from '../../src/core/ndarray.ts'
 import type { ActionKind, RobotSpec } from '../../src/core/robot.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
-import { bound } from '../../src/core/spaces.ts'
+import { bound, imageSpace } from '../../src/core/spaces.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
 
 /** Anything that JSON can say with finite numbers: limits profiles, reset options, what digests are made of. */
@@ -80,6 +80,24 @@ function vectorSchema(space: BoxSpace): VectorSchema {
 export function spaceOf(vector: VectorSchema): BoxSpace {
   const { dtype, shape, low, high, names } = vector
   return names.length === 0 ? { dtype, shape, low, high } : { dtype, shape, low, high, names }
+}
+
+/** The spec of a robot with that schema; the reverse of what {@link schemaOf} does. */
+export function specOfSchema(schema: RobotSchema): RobotSpec {
+  const cameras = Object.entries(schema.images).map(([name, { shape }]) => [name, imageSpace(shape[0]!, shape[1]!)])
+  const { name, serial, actionKind, controlHz, maxEpisodeSteps, isSimulated } = schema
+  return {
+    name,
+    serial,
+    actionSpace: spaceOf(schema.action),
+    actionKind,
+    proprioSpace: spaceOf(schema.proprio),
+    stateSpace: spaceOf(schema.state),
+    imageSpaces: Object.fromEntries(cameras) as RobotSpec['imageSpaces'],
+    controlHz,
+    maxEpisodeSteps,
+    isSimulated,
+  }
 }
 
 /**

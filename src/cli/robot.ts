@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { envRobot } from '../../bridges/adapters/env-robot.ts'
 import { mockRobot } from '../../bridges/adapters/mock-robot.ts'
+import { processRobot } from '../../bridges/adapters/process-robot.ts'
 import type { EventContent } from '../../bridges/server/publisher.ts'
 import type { HandshakeKeys } from '../../bridges/server/handshake.ts'
 import { RobotServer } from '../../bridges/server/robot-server.ts'
@@ -48,7 +49,7 @@ export interface RobotReport {
 const MOCK = 'mock'
 
 /**
- * `armature robot`: a scene, or the mock robot, as a robot behind the bridge, until Ctrl-C. Then it tells its clients, comes to rest and ends
+ * `armature robot`: a scene, the mock robot, or a driver in Python (a .py file), as a robot behind the bridge, until Ctrl-C. Then it tells its clients, comes to rest and ends
  * within a second. Every event is one line; with `--json` one object, after one that says where it listens.
  *
  * @throws ArmatureError `not-found` or `bad-argument` for a scene, option or address that cannot be used, `bad-config` for limits that do not
@@ -88,6 +89,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
 }
 
 async function makeRobot(id: string, { set = [], seed }: RobotOptions): Promise<Robot> {
+  if (id.endsWith('.py')) return processRobot(process.env['ARMATURE_PYTHON'] ?? 'python3', [id])
   if (id !== MOCK) {
     const env = await makeEnv(id, applyOverrides({}, set))
     if (seed !== undefined) await env.reset({ seed })

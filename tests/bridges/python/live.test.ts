@@ -2,12 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { Authorization } from '../../../bridges/zmq/authorization.ts'
 import { authorizeKey, createKeyFile } from '../../../bridges/zmq/keys.ts'
 import { openBridge } from '../helpers.ts'
-import { clock, SimpleRobot } from '../simple-robot.ts'
-import { runSession, startMockArm, whyNoPython } from './python.ts'
+import { SimpleRobot } from '../simple-robot.ts'
+import { runSession, whyNoPython } from './python.ts'
 
 const reason = whyNoPython('zmq', 'msgpack', 'numpy')
 const noGymnasium = reason === '' ? whyNoPython('gymnasium') : reason
@@ -65,77 +64,5 @@ describe.skipIf(reason !== '')(`a Python client and a robot in TypeScript ${reas
   it.skipIf(noGymnasium !== '')(`is an env that Gymnasium accepts ${noGymnasium}`, async () => {
     const bridge = kept(await openBridge({ mode: 'lockstep' }, new SimpleRobot({ maxEpisodeSteps: 12 })))
     expect(await runSession('env', bridge.server.endpoints.control)).toEqual({ keys: ['proprio'], steps: 12 })
-  })
-})
-
-describe.skipIf(reason !== '')(`a robot in Python ${reason}`, { timeout: 90_000 }, () => {
-  it('keeps the rules', async () => {
-    const arm = kept(await startMockArm())
-    expect(await runSession('rules', arm.address)).toEqual({
-      'start without lease': 'lease_denied',
-      'start before arm': 'not_armed',
-      'second lease': 'lease_denied',
-      observer: 'role_forbidden',
-      'other digest': 'schema_mismatch',
-      'old epoch': 'epoch_stale',
-      'five bad ones': 'SAFE_STOP',
-      'lease while latched': 'fault_latched',
-      'clear by controller': 'role_forbidden',
-      cleared: 'IDLE',
-      // 0.2 rad from where it is, whatever is asked for; then on to the end of its range.
-      'first step': [0.2, 0.2],
-      clamped: [1, 3],
-      silence: 'HOLD',
-      'longer silence': 'SAFE_STOP',
-      killed: 'SAFE_STOP',
-    })
-  })
-
-  it('survives what is no message, and stops for it', async () => {
-    const arm = kept(await startMockArm())
-    expect(await runSession('garbage', arm.address)).toEqual({ after: 'SAFE_STOP', drive: [0.25, -0.5] })
-  })
-
-  it('is driven by a policy in TypeScript', async () => {
-    const arm = kept(await startMockArm())
-    const client = kept(await PolicyClient.connect({ endpoint: arm.address, clock }))
-    expect(client.schema.action.names).toEqual(['shoulder_rad', 'elbow_rad'])
-    await client.lease()
-    await client.arm()
-    await client.reset({ seed: 1 })
-    await client.start()
-    let applied = 0
-    for await (const observation of client.observations()) {
-      if (observation.applied !== undefined && observation.applied.seq > 0) applied++
-      expect([...observation.images['top']!.pixels.data.subarray(0, 6)]).toEqual([255, 0, 0, 0, 0, 0])
-      if (applied >= 10) {
-        // Each period changes the target by 0.2 rad at most.
-        expect([...observation.applied!.action]).toEqual([0.5, -0.5])
-        break
-      }
-      client.act(Float32Array.of(0.5, -0.5), { observationSeq: observation.observationSeq })
-    }
-    await client.stop()
-    expect(client.state).toBe('READY')
-  })
-
-  it('runs in lock-step with a policy in TypeScript', async () => {
-    const arm = kept(await startMockArm('--lockstep'))
-    const client = kept(await PolicyClient.connect({ endpoint: arm.address, clock }))
-    const rewards: number[][] = []
-    await client.lease()
-    for (let episode = 0; episode < 2; episode++) {
-      if (!client.armed) await client.arm()
-      let observation = await client.reset({ seed: 4 })
-      await client.start()
-      const seen = [observation.reward]
-      for (let i = 0; i < 100; i++) {
-        observation = await client.step(Float32Array.of(0.1, 0.2), observation.observationSeq)
-        seen.push(observation.reward)
-      }
-      expect(observation.truncated).toBe(true)
-      rewards.push(seen)
-    }
-    expect(rewards[0]).toEqual(rewards[1])
   })
 })

@@ -105,89 +105,13 @@ def x25519():
     print(json.dumps([bridge._x25519(data[i : i + 32], data[i + 32 : i + 64]).hex() for i in range(0, len(data), 64)]))
 
 
-class FaultyArm:
-    """A driver that fails where `broken` says."""
-
-    names = ["a_rad", "b_rad"]
-    schema = bridge.robot_schema(
-        "faulty",
-        control_hz=50.0,
-        action_kind="position",
-        action=bridge.vector_schema(names, [-1, -1], [1, 1]),
-        proprio=bridge.vector_schema(["b_rad", "a_rad"], [-1, -1], [1, 1]),
-    )
-
-    def __init__(self, broken=""):
-        self.broken = broken
-
-    def _do(self, what):
-        if what == self.broken:
-            raise RuntimeError("the driver")
-
-    def reset(self, seed, options):
-        self._do("reset")
-        return self.read()
-
-    def read(self):
-        self._do("read")
-        return bridge.Reading([0.5, np.nan if self.broken == "sensor" else -0.5])
-
-    def apply(self, action):
-        self._do("apply")
-        self.applied = action.tolist()
-
-    def stop(self, category):
-        self._do("stop")
-
-
-def broken():
-    """The state after each call of a driver that fails in it, as it is moving, and whether the lease and the arming are gone."""
-    outcomes = {}
-    step = bridge._Step(0, bridge._now_us() + 10**7, np.array([1, 1], np.float32), 1, 0)
-    for what in ("", "reset", "read", "apply", "stop", "sensor"):
-        robot = FaultyArm()
-        server = bridge.RobotServer(robot, "tcp://127.0.0.1:*", max_step=[0.25, 0.125])
-        server.bridge_state, server.armed = "ACTIVE", True
-        server._lease = bridge._Lease("token", b"peer", 10**6, bridge._now_us())
-        robot.broken = what if what == "sensor" else ""
-        server._observe()
-        robot.broken = what
-        server._queue = [step]
-        server._tick(bridge._now_us())
-        if what == "":
-            outcomes["applied"] = robot.applied
-        refused = None
-        if server.bridge_state == "ACTIVE":
-            try:
-                server._end("READY", "pause")
-                server._reset({})
-            except bridge.BridgeError as error:
-                refused = error.code
-        outcomes[what] = [server.bridge_state, server.armed, server._lease is None, refused]
-        robot.broken = ""
-        server.close()
-    print(json.dumps(outcomes))
-
-
-def reachable():
-    """Which addresses a robot without keys refuses; whether it says that it is open where it may be."""
-    refused = []
-    for address in sys.argv[2:]:
-        try:
-            bridge.RobotServer(FaultyArm(), address).close()
-        except ValueError as error:
-            assert "keygen" in str(error)
-            refused.append(address)
-    print(json.dumps(refused))
-
-
 def keys():
-    """What a file of each argument's kind and path is read as, or the error."""
+    """What the key file at each argument's path is read as, or the error."""
     seen = []
     for argument in sys.argv[2:]:
-        kind, _, path = argument.partition("=")
+        path = argument
         try:
-            seen.append(bridge.Keys.read(path) if kind == "key" else bridge._read_authorized_keys(path))
+            seen.append(bridge.Keys.read(path))
         except (ValueError, OSError) as error:
             seen.append(str(error).replace(path, "FILE"))
     print(json.dumps(seen))

@@ -1,5 +1,4 @@
-import { execFile, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -53,23 +52,4 @@ export async function runSession(command: string, address: string, keys: readonl
   const parts = [scriptPath('session.py'), command, address, ...rest]
   const { stdout } = await promisify(execFile)(python, ['-W', 'ignore', ...parts], { timeout: 60_000 })
   return JSON.parse(stdout.trim().split('\n').at(-1)!)
-}
-
-/** A robot in Python, `mock_arm.py`, until `close`. */
-export async function startMockArm(
-  ...options: readonly string[]
-): Promise<{ address: string; close(): Promise<void> }> {
-  const script = fileURLToPath(new URL('../../../bridges/python/mock_arm.py', import.meta.url))
-  const child = spawn(python, [script, '--address', 'tcp://127.0.0.1:*', ...options], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  return {
-    address: line.toString().trim(),
-    close: async () => {
-      const ended = once(child, 'exit')
-      child.kill('SIGINT')
-      await ended
-    },
-  }
 }
