@@ -81,9 +81,13 @@ async function openFolder(path: string): ReturnType<typeof openRunFolder> {
 }
 
 /** A trained encoder as it takes part. @throws ArmatureError `bad-config` where its frames are not those of the dataset. */
-export function trainedParticipant({ name, source, encoder, camera }: TrainedEncoder, dataset: Dataset): Participant {
+export function trainedParticipant(
+  { name, source, encoder, camera }: TrainedEncoder,
+  dataset: Dataset,
+  sharedGoals: readonly Uint8Array[],
+): Participant {
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, sharedGoals),
     role: 'candidate',
     source,
     hash: weightsHash(encoder),
@@ -98,6 +102,8 @@ export interface ControlOptions {
   readonly train: readonly number[]
   readonly seed: number
   readonly role: EncoderRole
+  /** See `successFrames`. */
+  readonly sharedGoals: readonly Uint8Array[]
 }
 
 /**
@@ -105,7 +111,7 @@ export interface ControlOptions {
  * @throws ArmatureError `bad-config` for a camera that the dataset lacks, or the oracle where it holds no states.
  */
 export async function controlParticipant(name: string, options: ControlOptions): Promise<Participant> {
-  const { dataset, camera, task, train, seed, role } = options
+  const { dataset, camera, task, train, seed, role, sharedGoals } = options
   if (name === ORACLE) {
     if (task === undefined) {
       throw new ArmatureError('bad-config', `control ${ORACLE} on ${dataset.path}`, {
@@ -125,7 +131,7 @@ export async function controlParticipant(name: string, options: ControlOptions):
   const frames = await trainFrames(dataset, camera, train)
   await encoder.fitStatistics?.(frames)
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, sharedGoals),
     role,
     source:
       encoder.fitStatistics === undefined

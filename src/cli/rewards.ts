@@ -7,6 +7,7 @@ import { ArmatureError } from '../core/errors.ts'
 import { Rng } from '../core/rng.ts'
 import { coreText, isCore } from '../evaluate/report/core-measures.ts'
 import type { TaskGeometry } from '../evaluate/report/embed.ts'
+import { successFrames } from '../evaluate/report/embed.ts'
 import { number, rangeText } from '../evaluate/report/html.ts'
 import type { ClassCount, RewardsReport } from '../evaluate/report/model.ts'
 import { reportPage } from '../evaluate/report/page.ts'
@@ -83,13 +84,14 @@ export async function rewards(
     if (!CONTROLS.includes(name)) trained.push(uniqueName(await openTrainedEncoder(name), trained))
   const { train, test } = holdOut(dataset, datasetHash, trained, new Rng(options.seed).split('split'))
   const task = await taskGeometry(dataset)
-  const participants = await participantsOf(names, trained, dataset, { ...options, train, task })
+  const { participants, sharedGoals } = await participantsOf(names, trained, dataset, { ...options, train, task })
   const phase = context.progress.phase('rewards', test.length + participants.length)
   const { report, drawing } = await makeRewardsReport({
     dataset,
     participants,
     ...(participants.some(({ embedder }) => embedder.name === BASELINE) ? { baseline: BASELINE } : {}),
     ...(task === undefined ? {} : { task }),
+    sharedGoals,
     testEpisodes: test,
     rng: new Rng(options.seed).split('report'),
     provenance: {
@@ -203,7 +205,7 @@ async function participantsOf(
   trained: readonly TrainedEncoder[],
   dataset: Dataset,
   options: ParticipantOptions,
-): Promise<Participant[]> {
+): Promise<{ readonly participants: Participant[]; readonly sharedGoals: number }> {
   const { baselines, task, train, seed } = options
   const camera = cameraOf(dataset, options.camera ?? trained[0]?.camera)
   const named = names.filter((name) => CONTROLS.includes(name))
@@ -213,11 +215,21 @@ async function participantsOf(
       (baselines && (name !== ORACLE || (task !== undefined && dataset.spec.goalSpace !== undefined))),
   )
   // Those that may not fit come first: a refusal should not wait for the fitting of controls.
-  const participants = trained.map((encoder) => trainedParticipant(encoder, dataset))
-  for (const name of controls) {
-    participants.push(await controlParticipant(name, { dataset, camera, task, train, seed, role: 'baseline' }))
+  const goalsOf = new Map<string, readonly Uint8Array[]>()
+  for (const each of [camera, ...trained.map((encoder) => encoder.camera)]) {
+    if (!goalsOf.has(each) && Object.hasOwn(dataset.spec.cameras, each)) {
+      goalsOf.set(each, await successFrames(dataset, train, each))
+    }
   }
-  return participants
+  const sharedGoals = goalsOf.get(camera)!
+  const participants = trained.map((encoder) =>
+    trainedParticipant(encoder, dataset, goalsOf.get(encoder.camera) ?? sharedGoals),
+  )
+  for (const name of controls) {
+    const control = { dataset, camera, task, train, seed, role: 'baseline', sharedGoals } as const
+    participants.push(await controlParticipant(name, control))
+  }
+  return { participants, sharedGoals: sharedGoals.length }
 }
 
 function cameraOf({ path, spec }: Dataset, wanted: string | undefined): string {
@@ -245,7 +257,7 @@ function countClasses({ episodes }: Dataset, train: readonly number[], test: rea
 }
 
 /** The main table and the verdicts, for the console. */
-function consoleText({ measures, encoders, provenance }: RewardsReport): string {
+function consoleText({ measures, encoders, provenance, leftOut }: RewardsReport): string {
   const columns = measures.filter(({ name }) => isCore(name))
   const marks = { better: '+', worse: '-', undecided: ' ' }
   const rows = columns.map(({ name, chance }) => [
@@ -259,5 +271,16 @@ function consoleText({ measures, encoders, provenance }: RewardsReport): string 
   ])
   const text = table([['measure', ...encoders.map(({ name }) => name), 'chance'], ...rows])
   const verdicts = encoders.map(({ name, verdict }) => `${name}: ${verdict.text}`).join('\n')
-  return `${text}\n${provenance.testEpisodes.length} held-out episodes; 95 % intervals; + better, - worse than ${BASELINE}\n\n${verdicts}`
+  return `${text}\n${provenance.testEpisodes.length} held-out episodes; 95 % intervals; + better, - worse than ${BASELINE}\n\n${verdicts}${leftOutText(leftOut)}`
+}
+
+/** A line for each thing that the data lack. */
+function leftOutText(leftOut: RewardsReport['leftOut']): string {
+  const reasons = [...new Set(leftOut.map(({ because }) => because))]
+  if (reasons.length === 0) return ''
+  const lines = reasons.map((reason) => {
+    const names = leftOut.filter(({ because }) => because === reason).map(({ name }) => name)
+    return `not measured, ${reason}: ${names.join(', ')}`
+  })
+  return `\n\n${lines.join('\n')}`
 }

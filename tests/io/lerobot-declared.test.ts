@@ -340,3 +340,26 @@ describe('only regular files inside the dataset are read', () => {
     }
   })
 })
+
+describe('outcomes that the rows tell', () => {
+  it('are known without reading an episode', async () => {
+    const extra = { 'next.success': 'BOOLEAN', 'next.done': 'BOOLEAN' } as const
+    const changeRows: FolderOptions['changeRows'] = (rows, episode) =>
+      rows.map((row, t) => ({ ...row, 'next.success': episode === 1 && t === 1, 'next.done': t === rows.length - 1 }))
+    const { episodes, problems } = await openDataset(await make({ extra, changeRows, lengths: [3, 2, 2] }))
+    expect(problems).toEqual([])
+    expect(episodes.map(({ success, terminated }) => [success, terminated])).toEqual([
+      [false, false],
+      [true, true],
+      [false, false],
+    ])
+  })
+
+  it('without next.success stay unknown', async () => {
+    const changeRows: FolderOptions['changeRows'] = (rows) =>
+      rows.map((row, t) => ({ ...row, 'next.done': t === rows.length - 1 }))
+    const { episodes } = await openDataset(await make({ extra: { 'next.done': 'BOOLEAN' }, changeRows }))
+    expect(episodes[0]).not.toHaveProperty('success')
+    expect(episodes[0]!.terminated).toBe(true)
+  })
+})

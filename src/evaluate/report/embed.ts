@@ -1,4 +1,4 @@
-import type { Dataset, EpisodeData } from '../../core/dataset.ts'
+import type { Dataset, EpisodeData, EpisodeInfo } from '../../core/dataset.ts'
 import { encoderInput, goalInput } from '../../core/encoder-input.ts'
 import type { Encoder } from '../../core/encoder.ts'
 import { encodeGoal } from '../../core/encoder.ts'
@@ -34,8 +34,17 @@ export interface TaskGeometry {
   readonly description: string
 }
 
-/** @throws ArmatureError `bad-config` in one line when the dataset lacks the camera or its frames have another shape. */
-export function encoderEmbedder(name: string, encoder: Encoder, camera: string, dataset: Dataset): Embedder {
+/**
+ * @param sharedGoals pictures of success that stand for the goal of every episode, where the dataset holds none of its own
+ * @throws ArmatureError `bad-config` in one line when the dataset lacks the camera or its frames have another shape.
+ */
+export function encoderEmbedder(
+  name: string,
+  encoder: Encoder,
+  camera: string,
+  dataset: Dataset,
+  sharedGoals: readonly Uint8Array[] = [],
+): Embedder {
   const { frameShape, latentSize } = encoder.spec
   requireFrames(name, frameShape, camera, dataset)
   const size = sizeOf(frameShape)
@@ -56,10 +65,49 @@ export function encoderEmbedder(name: string, encoder: Encoder, camera: string, 
       return latents
     },
     embedGoals: async (episode) => {
-      const frame = goalFrame(episode, camera)
-      return frame && encodeGoal(encoder, goalInput(encoder.spec, frame, frameOf(episode, 0)))
+      const own = sharedGoals.length > 0 ? undefined : goalFrame(episode, camera)
+      const frames = own === undefined ? sharedGoals : [own]
+      if (frames.length === 0) return undefined
+      const goals = new Float32Array(frames.length * latentSize)
+      for (const [i, frame] of frames.entries()) {
+        goals.set(await encodeGoal(encoder, goalInput(encoder.spec, frame, frameOf(episode, 0))), i * latentSize)
+      }
+      return goals
     },
   }
+}
+
+/** Pictures of success are as many as this: their mean distance is the reward. */
+const SHARED_GOALS = 8
+
+/**
+ * The last frames of successful episodes, evenly chosen: what success looks like, for a dataset without pictures of goals.
+ * @param indices episodes that are not measured on
+ * @returns none where an episode has a recorded goal, or none of `indices` succeeded
+ */
+export async function successFrames(
+  dataset: Dataset,
+  indices: readonly number[],
+  camera: string,
+): Promise<Uint8Array[]> {
+  if (dataset.spec.goalSpace !== undefined) return []
+  const wanted = new Set(indices)
+  const successes = dataset.episodes.filter(({ index, success }) => wanted.has(index) && success === true)
+  const count = Math.min(SHARED_GOALS, successes.length)
+  const frames: Uint8Array[] = []
+  for (let i = 0; i < count; i++) {
+    const { index } = successes[Math.floor((i * successes.length) / count)]!
+    const data = await dataset.readEpisode(index, [camera]).catch(orSkip)
+    if (data?.goalImages !== undefined) return []
+    const last = data && goalFrame(data, camera)
+    if (last !== undefined) frames.push(last.slice())
+  }
+  return frames
+}
+
+/** An episode that cannot be read is left out, and named where all are read. */
+function orSkip(error: unknown): undefined {
+  if (!(error instanceof ArmatureError) || error.code !== 'corrupt-file') throw error
 }
 
 function requireFrames(
@@ -123,6 +171,7 @@ function goalPoint({ info, state }: EpisodeData, task: TaskGeometry): Float32Arr
  * @param indices numbers of the episodes in the dataset
  * @param task what is known of true distances, where the dataset holds states
  * @param onEpisode called with each episode while it is in memory, after it has been embedded
+ * @param onProblem called with the error of an episode that cannot be read, which is left out
  * @returns by the name of the embedder
  */
 export async function embedEpisodes(
@@ -131,11 +180,16 @@ export async function embedEpisodes(
   embedders: readonly Embedder[],
   task: TaskGeometry | undefined,
   onEpisode: (episode: EpisodeData) => void,
+  onProblem: (error: unknown) => void = () => undefined,
 ): Promise<ReadonlyMap<string, EmbeddedEpisodes>> {
   const cameras = camerasOf(embedders)
   const episodes = embedders.map((): EmbeddedEpisode[] => [])
   for (const index of indices) {
-    const data = await dataset.readEpisode(index, cameras)
+    const data = await dataset.readEpisode(index, cameras).catch((error: unknown) => {
+      onProblem(error)
+      return orSkip(error)
+    })
+    if (data === undefined) continue
     const common = describeEpisode(data, task)
     for (const [i, embedder] of embedders.entries()) {
       const goals = await embedder.embedGoals(data)
@@ -162,17 +216,18 @@ export function camerasOf(embedders: readonly Embedder[]): string[] {
 
 /** What is known of an episode, whatever encoder looks at it. */
 function describeEpisode(data: EpisodeData, task: TaskGeometry | undefined): Omit<EmbeddedEpisode, 'embeddings'> {
-  const { info, state, actions, rewards } = data
+  const { info, state, proprio, actions, rewards } = data
   const goal = task && goalPoint(data, task)
   const size = state.length / info.length
+  const states = size > 0 ? state : proprio
   return {
     index: info.index,
-    class: info.policy,
+    class: classOf(info),
     length: info.length,
     actions,
     trueRewards: rewards,
     objects: info.objects,
-    ...(size > 0 ? { states: state } : {}),
+    ...(states.length > 0 ? { states } : {}),
     ...(info.success === undefined ? {} : { success: info.success }),
     ...(info.distractor === undefined ? {} : { nuisances: { distractor: info.distractor } }),
     ...(task === undefined || goal === undefined || size === 0
@@ -186,16 +241,28 @@ function describeEpisode(data: EpisodeData, task: TaskGeometry | undefined): Omi
   }
 }
 
+/** Successes and failures of unknown makers are classes of their own, over which intervals are stratified. */
+function classOf({ policy, success }: EpisodeInfo): string {
+  if (policy !== 'unknown' || success === undefined) return policy
+  return success ? SUCCEEDED : 'failed'
+}
+
+const SUCCEEDED = 'succeeded'
+
 function describeTask(
   { spec }: Dataset,
   task: TaskGeometry | undefined,
-): Pick<EmbeddedEpisodes, 'stateNames' | 'stateDistance' | 'goalDistance'> {
-  const size = spec.stateSpace.shape[0] ?? 0
-  if (size === 0) return {}
-  const stateNames = spec.stateSpace.names ?? Array.from({ length: size }, (_, i) => `state_${i}`)
-  if (task === undefined) return { stateNames }
+): Pick<EmbeddedEpisodes, 'stateNames' | 'stateDistance' | 'goalDistance' | 'expertClasses'> {
+  const isPrivileged = sizeOf(spec.stateSpace.shape) > 0
+  const space = isPrivileged ? spec.stateSpace : spec.proprioSpace
+  const stateNames = space.names ?? Array.from({ length: sizeOf(space.shape) }, (_, i) => `state_${i}`)
+  const known = {
+    expertClasses: ['scripted', 'expert', SUCCEEDED],
+    ...(stateNames.length > 0 && { stateNames }),
+  }
+  if (task === undefined || !isPrivileged) return known
   return {
-    stateNames,
+    ...known,
     stateDistance: (a, b) => task.distance(task.achieved(a), task.achieved(b)),
     goalDistance: (state, goal) => task.distance(task.achieved(state), goal),
   }

@@ -52,6 +52,7 @@ export function wantedFrames(encoders: readonly DrawnEncoder[]): FrameRef[] {
 
 /** Rewards along episodes, with the true distance and the frames under them. */
 export function curveSection({ encoders, truth, gallery, trueUnit }: Drawing): string {
+  if (encoders.every(({ figures }) => figures.curves.length === 0)) return ''
   const domain = rangeOf(encoders.flatMap(({ figures }) => figures.curves))
   const panels = encoders.map(
     ({ name, figures }) =>
@@ -97,6 +98,7 @@ function rangeOf(curves: readonly Curve[]): readonly [number, number] {
 
 /** Distance of embeddings against distance in truth, one plot an encoder. */
 export function distanceSection({ encoders, trueUnit }: Drawing): string {
+  if (encoders.every(({ figures }) => figures.pairs.length === 0)) return ''
   const plots = encoders.map(({ name, figures }) =>
     figures.pairs.length === 0
       ? ''
@@ -138,6 +140,7 @@ export function mapSection({ encoders, truth, trueUnit }: Drawing): string {
 
 /** Nearest neighbours and the worst confusions. */
 export function neighbourSection({ encoders, gallery, trueUnit, randomTrue }: Drawing): string {
+  if (encoders.every(({ figures }) => figures.retrievals.length + figures.confusions.length === 0)) return ''
   const query = ({ query: frame }: Retrieval): string =>
     picture(gallery.uri(frame), `query<br>ep. ${frame.episode}`, 'mark')
   const near = (neighbour: Neighbour, wrong: boolean): string =>
@@ -194,6 +197,7 @@ export function hackSection({ encoders, gallery, trueUnit }: Drawing, successRad
       })
       return `<h3>${escapeHtml(name)}</h3>${wide(`<div class="strip" style="gap:14px">${frames.join('')}</div>`)}`
     })
+  if (rows.length === 0) return ''
   const rule =
     successRadius === undefined
       ? 'belong to episodes that did not succeed'

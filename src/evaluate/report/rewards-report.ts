@@ -28,6 +28,8 @@ export interface RewardsReportOptions {
   /** Name of the one that the others are compared with. */
   readonly baseline?: string
   readonly task?: TaskGeometry
+  /** Pictures of success that stand for the goal of every episode; see `successFrames`. */
+  readonly sharedGoals?: number
   /** Held-out episodes: all that is measured is measured on them. */
   readonly testEpisodes: readonly number[]
   readonly rng: Rng
@@ -51,10 +53,18 @@ export async function makeRewardsReport(
   const embedders = participants.map(({ embedder }) => embedder)
   const goals = { recorded: 0, last: 0, none: 0 }
   let done = 0
-  const embedded = await embedEpisodes(dataset, testEpisodes, embedders, task, (episode) => {
-    onProgress(++done, total, 'embed')
-    goals[goalKind(episode)]++
-  })
+  const unread: string[] = []
+  const embedded = await embedEpisodes(
+    dataset,
+    testEpisodes,
+    embedders,
+    task,
+    (episode) => {
+      onProgress(++done, total, 'embed')
+      goals[goalKind(episode)]++
+    },
+    (error) => unread.push((error as Error).message),
+  )
   const tables = new Map<string, MeasureTable>()
   for (const [name, data] of embedded) {
     onProgress(done, total, `measure ${name}`)
@@ -70,8 +80,9 @@ export async function makeRewardsReport(
     schemaVersion: 2,
     provenance: {
       ...options.provenance,
+      problems: [...options.provenance.problems, ...unread],
       testEpisodes,
-      goals: goalText(goals),
+      goals: options.sharedGoals ? sharedGoalText(options.sharedGoals) : goalText(goals),
       trueDistance: task?.description ?? 'not known: no measure against it',
       ...(successRadius === undefined ? {} : { successRadius }),
     },
@@ -86,6 +97,10 @@ export async function makeRewardsReport(
 function goalKind({ info, goalImages }: EpisodeData): 'recorded' | 'last' | 'none' {
   if (goalImages !== undefined && Object.keys(goalImages).length > 0) return 'recorded'
   return info.success === true ? 'last' : 'none'
+}
+
+function sharedGoalText(count: number): string {
+  return `the last frames of ${count} successful episodes to fit on: the reward of a frame is minus its mean distance to them`
 }
 
 function goalText({ recorded, last, none }: Record<'recorded' | 'last' | 'none', number>): string {

@@ -10,7 +10,8 @@ export const STYLE = `
   --successful: #6fce93; --failed: #f09a5f; --reversed: #b39bf0; --adversarial: #f07ba8; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1180px; padding: 1.2rem; background: var(--background); color: var(--text);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
+code, pre, dd { overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 2.4rem 0 .2rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
@@ -53,6 +54,7 @@ dl.facts { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; 
 dl.facts dt { color: var(--muted); } dl.facts dd { margin: 0; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
 @media (max-width: 600px) { body { padding: .8rem; } dl.facts { grid-template-columns: 1fr; } dl.facts dd { margin-bottom: .5rem; }
+  .wide > .plot { width: 100%; max-width: 100%; } .strip { flex-wrap: wrap; }
   .strip img { width: 56px; } .strip .name { width: 70px; } }
 @media print { .wide { overflow: visible; } }
 `

@@ -105,7 +105,7 @@ function allMeasures({ measures, encoders, leftOut }: RewardsReport): string {
   const missing =
     leftOut.length === 0
       ? ''
-      : `<p class="small">Not measured, as the data do not allow it: ${leftOut.map(({ name, because }) => `<code>${escapeHtml(name)}</code> (${escapeHtml(because)})`).join('; ')}.</p>`
+      : `<p class="small">Not measured, as the data do not allow it:</p><ul class="small">${leftOut.map(({ name, because }) => `<li><code>${escapeHtml(name)}</code>: ${escapeHtml(because)}</li>`).join('')}</ul>`
   return `<details><summary>All ${measures.length} measures</summary>${wide(`<table class="measures"><thead><tr><th scope="col">measure</th>${head}<th scope="col">chance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`)}${missing}</details>`
 }
 

@@ -21,10 +21,9 @@ export function verdictOf(facts: VerdictFacts): Verdict {
   const { role, cells, latentSize, baseline } = facts
   const collapse = collapseText(cells, latentSize)
   if (collapse !== undefined) return { text: collapse, kind: role === 'oracle' ? 'reference' : 'bad' }
-  const ranking = rankingOf(facts)
+  const ranking = rankingOf(facts) ?? orderOf(cells)
   const parts = [ranking, ...separations(cells)].flatMap((part) => part ?? [])
-  if (parts.length === 0)
-    return { text: 'The data hold too little to judge it: no goals, or no outcomes.', kind: 'doubtful' }
+  if (parts.length === 0) return { text: `The data hold too little to judge it: ${reasonOf(cells)}.`, kind: 'doubtful' }
   const worst = parts.some(({ kind }) => kind === 'bad')
     ? 'bad'
     : parts.some(({ kind }) => kind === 'doubtful')
@@ -67,6 +66,28 @@ function rankingOf({ cells, baseline }: VerdictFacts): Verdict | undefined {
   return standing === 'worse'
     ? { text: `${claim}, but worse than ${baseline.name} ${numbers}.`, kind: 'bad' }
     : { text: `${claim}, but not shown to be better than ${baseline.name} ${numbers}.`, kind: 'doubtful' }
+}
+
+/** What is missing for a verdict. */
+function reasonOf(cells: VerdictFacts['cells']): string {
+  const reasons = ['success/auc', 'value/voc_expert'].flatMap((name) => cells[name]?.undefinedBecause ?? [])
+  return reasons.length === 0 ? 'no goals, or no outcomes' : [...new Set(reasons)].join('; ')
+}
+
+/** Where no true distance is known: whether the reward rises with time along successes, and more so than along failures. */
+function orderOf(cells: VerdictFacts['cells']): Verdict | undefined {
+  const cell = cells['value/voc_expert']
+  if (cell === undefined || cell.estimate === null || cell.low === null) return undefined
+  const failed = cells['value/voc_failed']
+  const besides =
+    (failed?.estimate ?? null) === null ? '' : `; failed ones ${number(failed!.estimate)} ${rangeText(failed!)}`
+  const numbers = `(rank correlation with time ${number(cell.estimate)} ${rangeText(cell)}, ${cell.episodes} episodes${besides}; chance 0)`
+  if (cell.low <= 0) return { text: `Not shown to rise along successful episodes ${numbers}.`, kind: 'doubtful' }
+  if (besides !== '' && (failed!.high === null || failed!.high >= cell.low)) {
+    const text = `Rises along successful episodes, but not shown to do so less along failed ones, as any clock would ${numbers}.`
+    return { text, kind: 'doubtful' }
+  }
+  return { text: `Rises along successful episodes ${numbers}.`, kind: besides === '' ? 'doubtful' : 'good' }
 }
 
 /** How it pays successes beside failures and tricks: one sentence where the answer is the same. */

@@ -9,6 +9,8 @@ import type { EpisodeEntry, VideoPlace } from './episode-entry.ts'
 import { placeColumns } from './episode-rows.ts'
 import type { CameraSource, DatasetInfo } from './foreign.ts'
 import { EXTRAS, formatPath, PATHS } from './layout.ts'
+import type { Outcome } from './outcomes.ts'
+import { hasOutcomes, outcomesOf } from './outcomes.ts'
 import type { Row } from './parquet-file.ts'
 import { ParquetFile } from './parquet-file.ts'
 import { isObject } from './recording.ts'
@@ -64,7 +66,21 @@ export async function listEpisodes(
     if (isWhole) entries.push(entry)
   }
   problems.push(...checkPlaces(path, info, listed.entries, isOwn))
-  return { entries: entries.toSorted((a, b) => a.info.index - b.info.index), problems }
+  const known = isOwn || !hasOutcomes(info.features) ? entries : await withOutcomes(entries, problems)
+  return { entries: known.toSorted((a, b) => a.info.index - b.info.index), problems }
+}
+
+/** What the rows say of how episodes ended. A file that cannot be read is named; its episodes fail when they are read. */
+async function withOutcomes(entries: readonly EpisodeEntry[], problems: string[]): Promise<EpisodeEntry[]> {
+  const outcomes = new Map<number, Outcome>()
+  for (const file of new Set(entries.map(({ dataFile }) => dataFile))) {
+    try {
+      for (const [episode, outcome] of await outcomesOf(file)) outcomes.set(episode, outcome)
+    } catch (error) {
+      problems.push(messageOf(error))
+    }
+  }
+  return entries.map((entry) => ({ ...entry, info: { ...entry.info, ...outcomes.get(entry.info.index) } }))
 }
 
 async function requireContent(path: string): Promise<void> {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { singleFrameSpec } from '../../../encoders/shared/frames.ts'
 import type { Encoder } from '../../../src/core/encoder.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
-import { embedEpisodes, encoderEmbedder, stateEmbedder } from '../../../src/evaluate/report/embed.ts'
+import { ArmatureError } from '../../../src/core/errors.ts'
+import { embedEpisodes, encoderEmbedder, stateEmbedder, successFrames } from '../../../src/evaluate/report/embed.ts'
 import { namedGeometry } from '../../../src/evaluate/report/task-geometry.ts'
 import { syntheticDataset, TASK } from './fixture.ts'
 
@@ -69,7 +70,62 @@ describe('embedEpisodes', () => {
     expect(success!.goalDistances![20]).toBe(0)
     expect([failure!.goals, failure!.goalDistances]).toEqual([undefined, undefined])
   })
+
+  test('of a dataset with outcomes alone: pictures of other successes are the goal of all, classes are outcomes', async () => {
+    const foreign = outcomesAlone()
+    const goals = await successFrames(foreign, [0], 'top')
+    expect(goals).toEqual([(await foreign.readEpisode(0)).images['top']!.slice(-16 * 16 * 3)])
+    const embedders = [encoderEmbedder('mean', meanColour([]), 'top', foreign, [...goals, ...goals])]
+    const embedded = (await embedEpisodes(foreign, [0, 1], embedders, undefined, () => {})).get('mean')!
+    const [success, failure] = embedded.episodes
+    expect([success!.class, failure!.class]).toEqual(['succeeded', 'failed'])
+    expect(failure!.goals).toHaveLength(6)
+    expect(failure!.goals).toEqual(success!.goals)
+    expect(failure!.states).toEqual((await foreign.readEpisode(1)).proprio)
+    expect(embedded).toMatchObject({
+      expertClasses: ['scripted', 'expert', 'succeeded'],
+      stateNames: expect.anything(),
+    })
+  })
+
+  test('an episode that cannot be read is left out and named; other errors are not', async () => {
+    const dataset = syntheticDataset(1)
+    const failing = (error: Error) => ({
+      ...dataset,
+      readEpisode: (index: number) => (index === 1 ? Promise.reject(error) : dataset.readEpisode(index)),
+    })
+    const named: string[] = []
+    const embed = (error: Error) =>
+      embedEpisodes(
+        failing(error),
+        [0, 1],
+        [stateEmbedder('state', 4, TASK)],
+        TASK,
+        () => {},
+        (each) => named.push((each as Error).message),
+      )
+    const embedded = await embed(new ArmatureError('corrupt-file', 'episode 1'))
+    expect(embedded.get('state')!.episodes.map(({ index }) => index)).toEqual([0])
+    expect(named).toEqual(['episode 1'])
+    await expect(embed(new Error('other'))).rejects.toThrow('other')
+  })
 })
+
+/** As recorded elsewhere: pictures, proprioception, actions, rewards and outcomes, no states and no goals. */
+function outcomesAlone() {
+  const dataset = syntheticDataset(1)
+  const { goalSpace: _space, ...spec } = dataset.spec
+  const episodes = dataset.episodes.map(({ goal: _goal, ...info }) => ({ ...info, policy: 'unknown' }))
+  return {
+    ...dataset,
+    episodes,
+    spec: { ...spec, stateSpace: boxSpace([0], -1, 1) },
+    readEpisode: async (index: number) => {
+      const { goalImages: _images, ...data } = await dataset.readEpisode(index)
+      return { ...data, state: new Float32Array(), info: episodes.find((info) => info.index === index)! }
+    },
+  }
+}
 
 test.each([
   ['front', [16, 16, 3], 'expected camera front, got only top'],

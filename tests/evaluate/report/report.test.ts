@@ -140,3 +140,13 @@ describe('page', () => {
     expect(facts.filter((fact) => !page.includes(fact))).toEqual([])
   })
 })
+
+test('without goals, states or outcomes there is no heading with nothing under it', () => {
+  const none = { curves: [], pairs: [], heatMaps: [], retrievals: [], confusions: [], hacks: [] }
+  const encoders = made.drawing.encoders.map((each) => ({ ...each, figures: { ...each.figures, ...none } }))
+  const drawing = { ...made.drawing, encoders, truth: { curves: [], heatMaps: [] } }
+  const bare = reportPage(made.report, drawing, 12)
+  const ids = [...bare.matchAll(/<section id="([^"]+)"/g)].map(([, id]) => id)
+  expect(ids).toEqual(['verdicts', 'table', 'dimensions', 'provenance'])
+  expect([...bare.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id)).toEqual(ids)
+})

@@ -63,6 +63,30 @@ describe('verdict', () => {
     },
   )
 
+  test.each([
+    [cell(0.8, 0.6, 0.9), cell(0.1, -0.2, 0.4), 'good', 'Rises along successful episodes (rank correlation'],
+    [cell(0.8, 0.6, 0.9), cell(0.7, 0.5, 0.8), 'doubtful', 'as any clock would'],
+    [cell(0.3, -0.1, 0.6), cell(0.1, -0.2, 0.4), 'doubtful', 'Not shown to rise'],
+    [cell(0.8, 0.6, 0.9), undefined, 'doubtful', 'Rises along successful episodes (rank correlation'],
+  ] as const)(
+    'without true distances, the order along successes counts: %j beside %j',
+    (success, failed, kind, text) => {
+      const cells = { 'value/voc_expert': success, ...(failed && { 'value/voc_failed': failed }) }
+      expect(judge(cells)).toMatchObject({ kind, text: expect.stringContaining(text) as string })
+    },
+  )
+
+  test('where nothing can be judged, it says why', () => {
+    const none = {
+      estimate: null,
+      low: null,
+      high: null,
+      episodes: 0,
+      undefinedBecause: 'no successful episode has rewards',
+    }
+    expect(judge({ 'success/auc': none }).text).toContain('no successful episode has rewards')
+  })
+
   test('never claims that a task was learned, and refuses to judge without numbers', () => {
     expect(judge({ 'value/voc_expert': cell(1, 1, 1, 'better') })).toMatchObject({ kind: 'doubtful' })
   })
