@@ -16,7 +16,7 @@ export async function expandXacro(path: string, args: readonly string[]): Promis
     const { code, stderr } = cause as { readonly code?: unknown; readonly stderr?: string }
     if (code === 'ENOENT') {
       throw new ArmatureError('not-found', `xacro, which ${path} needs`, {
-        fix: 'install it (ROS has it, and so has "pip install xacro"), or expand the file elsewhere and give its URDF',
+        fix: 'install it (it is part of ROS: ros-<distribution>-xacro), or expand the file elsewhere and give its URDF',
         cause,
       })
     }

@@ -138,3 +138,4 @@ envContract('ArmLift on scalar physics, by joint-position', () =>
   makeEnv(ARM_LIFT_ID, { ...TINY, control: 'joint-position' }),
 )
 envContract('ArmReach on scalar physics, from random starts', () => makeEnv(ARM_REACH_ID, { ...TINY, start: 'random' }))
+envContract('ArmReach by joint-position', () => makeEnv(ARM_REACH_ID, { ...TINY, control: 'joint-position' }))
