@@ -14,7 +14,10 @@ export interface LogWriterOptions {
   readonly maxQueuedBytes?: number
 }
 
-/** Records the messages of a bridge as they come. It never makes its caller wait for the disk: what does not fit is dropped and counted. */
+/** A power cut may take what came in so long before it. */
+const SYNC_EVERY_US = 1_000_000
+
+/** Records the messages of a bridge as they come; what came is on the disk within about a second. It never makes its caller wait for the disk: what does not fit is dropped and counted. */
 export class LogWriter {
   readonly #path: string
   readonly #maxFileBytes: number
@@ -24,6 +27,8 @@ export class LogWriter {
   #handle: FileHandle
   #fileBytes = MAGIC.length
   #firstUs: number | undefined
+  /** Arrival of the last message that was synced. */
+  #syncedUs = -Infinity
   #queue: { readonly arrivalUs: number; readonly bytes: Uint8Array }[] = []
   #queuedBytes = 0
   #records = 0
@@ -118,6 +123,10 @@ export class LogWriter {
       pieces.push(headerOf(arrivalUs, bytes), bytes)
     }
     await this.#handle.appendFile(Buffer.concat(pieces))
+    const lastUs = batch.at(-1)!.arrivalUs
+    if (lastUs - this.#syncedUs < SYNC_EVERY_US) return
+    this.#syncedUs = lastUs
+    await this.#handle.datasync()
   }
 
   #isFull(arrivalUs: number, length: number): boolean {

@@ -156,7 +156,8 @@ export function chunksOf(content: FileContent): readonly Uint8Array[] {
   return content instanceof Uint8Array ? [content] : content
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Waits until the names in a folder are on the disk, so that a file that was made or renamed there survives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
   // Windows cannot open a folder; its renames are journalled.
   if (process.platform === 'win32') return
   const folder = await open(path, 'r')

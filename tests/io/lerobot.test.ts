@@ -188,13 +188,18 @@ describe('damage', () => {
     expect((await dataset.readEpisode(1)).info.seed).toBe(-2)
   })
 
-  it('by a kill in the middle of recording: what was finished can be read', async () => {
-    const path = join(folder, 'killed')
+  it.each([
+    [1, 0],
+    [12, 3],
+    [33, 1],
+  ])('by a kill after %i episodes and %i ms: what was finished can be read', async (episodes, delayMs) => {
+    const path = join(folder, `killed-${episodes}`)
     const program = built('record-until-killed.ts', import.meta.url)
     const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
     const said: string[] = []
     child.stdout.on('data', (text: Buffer) => said.push(...text.toString().trim().split('\n')))
-    while (said.length < 12 && child.exitCode === null) await setTimeout(2)
+    while (said.length < episodes && child.exitCode === null) await setTimeout(2)
+    await setTimeout(delayMs)
     child.kill('SIGKILL')
     await once(child, 'close')
     const dataset = await openDataset(path)
@@ -203,5 +208,53 @@ describe('damage', () => {
     for (const { index } of dataset.episodes) {
       expect((await dataset.readEpisode(index)).actions).toEqual(randomEpisode(index, 9).actions)
     }
+  })
+
+  it('by a disk that takes no more: what was finished is read, and the recording ends', async () => {
+    const path = join(folder, 'full')
+    const writer = await LeRobotWriter.create(path, SPEC)
+    for (const i of [0, 1]) await writer.addEpisode(randomEpisode(i, 4))
+    // A folder where the next copy would be made.
+    await mkdir(join(path, `meta/episodes/chunk-000/.tmp-${process.pid}-file-000.parquet.part`))
+    await expect(writer.addEpisode(randomEpisode(2, 4))).rejects.toMatchObject({ code: 'unwritable' })
+    await expect(writer.addEpisode(randomEpisode(3, 4))).rejects.toMatchObject({ code: 'closed' })
+    await writer.close()
+    const dataset = await openDataset(path)
+    expect(dataset.problems).toEqual([])
+    expect(dataset.episodes).toHaveLength(2)
+    for (const i of [0, 1]) expect((await dataset.readEpisode(i)).state).toEqual(randomEpisode(i, 4).state)
+    expect(await json(path, 'meta/stats.json')).toMatchObject({ index: { max: [7], count: [8] } })
+  })
+})
+
+/**
+ * As strict as LeRobot's loader and its normalisers are: every feature has statistics of its shape, in order; images are
+ * [3, 1, 1] in 0 .. 1.
+ */
+describe('statistics', () => {
+  it.each(['png', 'mp4'] as const)('of every feature, with images as %s', async (images) => {
+    const path = join(folder, `stats-${images}`)
+    const writer = await LeRobotWriter.create(path, SPEC, { images })
+    for (const i of [0, 1, 2]) await writer.addEpisode(randomEpisode(i, 4 + i))
+    await writer.close()
+    const { features, total_frames: frames } = await json(path, 'meta/info.json')
+    const stats = (await json(path, 'meta/stats.json')) as Record<string, Record<string, unknown[]>>
+    expect(Object.keys(stats).toSorted()).toEqual(Object.keys(features as object).toSorted())
+    for (const [name, { dtype, shape }] of Object.entries(
+      features as Record<string, { dtype: string; shape: number[] }>,
+    )) {
+      const isImage = dtype === 'image' || dtype === 'video'
+      for (const key of ['min', 'q01', 'q10', 'q50', 'q90', 'q99', 'max', 'mean', 'std']) {
+        const values = stats[name]![key]!.flat(3) as number[]
+        expect([name, key, values.length]).toEqual([name, key, isImage ? 3 : shape[0]])
+        expect(values.every(Number.isFinite)).toBe(true)
+        if (isImage) expect(values.every((x) => x >= 0 && x <= 1)).toBe(true)
+      }
+      const [min, max, mean] = ['min', 'max', 'mean'].map((key) => stats[name]![key]!.flat(3) as number[])
+      expect(min!.every((low, i) => low <= mean![i]! + 1e-9 && mean![i]! <= max![i]! + 1e-9)).toBe(true)
+    }
+    expect(stats['index']).toMatchObject({ min: [0], max: [(frames as number) - 1], count: [frames], mean: [7] })
+    expect(stats['next.done']!['mean']![0]).toBeCloseTo(6 / 15, 9)
+    expect(stats['timestamp']!['max']![0]).toBeCloseTo(5 / 20, 6)
   })
 })

@@ -1,15 +1,15 @@
 import { constants } from 'node:fs'
-import { copyFile, open, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { ColumnSource, KeyValue, SchemaElement } from 'hyparquet-writer'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import { unwritable } from '../../core/errors.ts'
-import { makeFolder } from '../atomic.ts'
+import { makeFolder, syncFolder } from '../atomic.ts'
 
 /**
  * A parquet file that grows by a row group at a time and is whole after each: a reader that comes in between, or after this process was
- * killed, finds the last complete one. A row group is appended to a copy, which then takes the file's name; so keep such files small.
- * Only `sync` makes it survive a power cut: waiting for the disk each time would take longer than to simulate what is recorded.
+ * killed or the power was cut, finds the last complete one. A row group is appended to a copy, which is on the disk before it takes the
+ * file's name; so keep such files small.
  */
 export class GrowingParquet {
   readonly path: string
@@ -34,7 +34,7 @@ export class GrowingParquet {
   }
 
   /**
-   * Appends one row group. After an error this object cannot be used any more; the file is as it was.
+   * Appends one row group, which is on the disk when this resolves. After an error this object cannot be used any more; the file is as it was.
    * @throws ArmatureError `unwritable`.
    */
   async append(columns: readonly ColumnSource[]): Promise<void> {
@@ -52,6 +52,9 @@ export class GrowingParquet {
       else await copyFile(this.path, temporary, constants.COPYFILE_FICLONE)
       await writeFrom(temporary, bytes, start, this.#groups === 0)
       await rename(temporary, this.path)
+      await syncFolder(dirname(this.path))
+      // The first file of a folder: its own name must last, too.
+      if (this.#groups === 0) await syncFolder(dirname(dirname(this.path)))
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined)
       throw unwritable(this.path, error)
@@ -61,35 +64,6 @@ export class GrowingParquet {
     // The next row group takes the place of this footer.
     this.#buffer.index = 0
     this.#buffer.offset = end
-  }
-
-  /** @throws ArmatureError `unwritable`. */
-  async sync(): Promise<void> {
-    try {
-      const file = await open(this.path, 'r+')
-      try {
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-    } catch (error) {
-      throw unwritable(this.path, error)
-    }
-  }
-}
-
-/**
- * Writes a file, under another name until it is whole, without waiting for the disk.
- * @throws ArmatureError `unwritable`.
- */
-export async function replaceFile(path: string, content: string): Promise<void> {
-  const temporary = temporaryName(path)
-  try {
-    await writeFile(temporary, content)
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined)
-    throw unwritable(path, error)
   }
 }
 
@@ -107,6 +81,7 @@ async function writeFrom(path: string, bytes: Uint8Array, start: number, isNew: 
       const { bytesWritten } = await file.write(bytes, done, bytes.length - done, start + done)
       done += bytesWritten
     }
+    await file.sync()
   } finally {
     await file.close()
   }

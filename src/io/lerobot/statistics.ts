@@ -9,6 +9,19 @@ const SAMPLED_ROWS = 5000
 /** Of each episode, every so many frames count, and the first. */
 const FRAME_STRIDE = 10
 
+/** Columns of one number a row: LeRobot's loader asks for all features. */
+const SCALARS: readonly string[] = [
+  COLUMNS.done,
+  COLUMNS.truncated,
+  COLUMNS.success,
+  COLUMNS.isLast,
+  COLUMNS.timestamp,
+  COLUMNS.frameIndex,
+  COLUMNS.episodeIndex,
+  COLUMNS.index,
+  COLUMNS.taskIndex,
+]
+
 /** One entry of stats.json. */
 export type FeatureStatistics = Readonly<Record<string, unknown>>
 
@@ -22,14 +35,18 @@ export class DatasetStatistics {
       name,
       new VectorStatistics(sizeOf(shape)),
     ])
-    this.#vectors = { ...Object.fromEntries(vectors), [COLUMNS.reward]: new VectorStatistics(1) } as Readonly<
-      Record<string, VectorStatistics>
-    >
+    const scalars = [COLUMNS.reward, ...SCALARS].map((name) => [name, new VectorStatistics(1)])
+    this.#vectors = Object.fromEntries([...vectors, ...scalars]) as Readonly<Record<string, VectorStatistics>>
     this.#images = Object.fromEntries(Object.keys(spec.cameras).map((camera) => [camera, new ImageStatistics()]))
   }
 
-  add({ info, images, proprio, state, actions, rewards }: EpisodeData): void {
-    const byColumn: Readonly<Record<string, Float32Array>> = {
+  /** @param scalars flags, numbers and times of the rows, by column */
+  add(
+    { info, images, proprio, state, actions, rewards }: EpisodeData,
+    scalars: Readonly<Record<string, ArrayLike<number>>>,
+  ): void {
+    const byColumn: Readonly<Record<string, ArrayLike<number>>> = {
+      ...scalars,
       [COLUMNS.proprio]: proprio,
       [COLUMNS.state]: state,
       [COLUMNS.action]: actions,
@@ -64,7 +81,7 @@ class VectorStatistics {
   readonly #min: Float64Array
   readonly #max: Float64Array
   /** Every `#stride`-th row. */
-  #sample: Float32Array[] = []
+  #sample: Float64Array[] = []
   #stride = 1
 
   constructor(size: number) {
@@ -75,9 +92,10 @@ class VectorStatistics {
     this.#max = new Float64Array(size).fill(-Infinity)
   }
 
-  add(rows: Float32Array): void {
+  add(rows: ArrayLike<number>): void {
     for (let start = 0; start < rows.length; start += this.#size) {
-      if (this.#count % this.#stride === 0) this.#keep(rows.slice(start, start + this.#size))
+      if (this.#count % this.#stride === 0)
+        this.#keep(Float64Array.from({ length: this.#size }, (_, i) => rows[start + i]!))
       this.#count++
       for (let i = 0; i < this.#size; i++) {
         const x = rows[start + i]!
@@ -90,7 +108,7 @@ class VectorStatistics {
     }
   }
 
-  #keep(row: Float32Array): void {
+  #keep(row: Float64Array): void {
     this.#sample.push(row)
     if (this.#sample.length < 2 * SAMPLED_ROWS) return
     this.#sample = this.#sample.filter((_, i) => i % 2 === 0)
@@ -100,7 +118,7 @@ class VectorStatistics {
   summary(): FeatureStatistics | undefined {
     if (this.#count === 0) return undefined
     const sorted = Array.from({ length: this.#size }, (_, i) =>
-      Float32Array.from(this.#sample, (row) => row[i]!).toSorted(),
+      Float64Array.from(this.#sample, (row) => row[i]!).toSorted(),
     )
     const quantiles = Object.entries(QUANTILES).map(([name, q]) => [
       name,

@@ -14,7 +14,7 @@ import { checkEpisode } from './check-episode.ts'
 import type { Feature } from './columns.ts'
 import { dataSchema, featuresOf, huggingFaceFeatures, integerColumn, vectorColumn, vectorsOf } from './columns.ts'
 import { episodeColumns, episodeSchema } from './episode-rows.ts'
-import { GrowingParquet, replaceFile } from './growing-parquet.ts'
+import { GrowingParquet } from './growing-parquet.ts'
 import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
 import { DatasetStatistics } from './statistics.ts'
 
@@ -33,8 +33,8 @@ export interface LeRobotWriterOptions {
 }
 
 /**
- * Writes a LeRobot v3.0 folder, one episode at a time and never more in memory. After each, the folder is whole: what a killed
- * recording had finished can be read.
+ * Writes a LeRobot v3.0 folder, one episode at a time and never more in memory. After each, the folder is whole and
+ * on the disk: a kill or a power cut at any moment loses at most the episode that was being added.
  *
  * An episode of T steps takes T + 1 rows, as in RLDS: row t holds observation t and what was done then, the last one the last
  * observation, a zero action and `is_last`. `next.done` is true in the last two rows, so that whoever cuts there is right.
@@ -59,6 +59,7 @@ export class LeRobotWriter {
   #episodes = 0
   #frames = 0
   #isOpen = true
+  #isClosed = false
 
   private constructor(path: string, spec: DatasetSpec, { images = 'png', task = spec.source }: LeRobotWriterOptions) {
     this.path = path
@@ -109,23 +110,31 @@ export class LeRobotWriter {
     checkEpisode(this.#spec, episode)
     this.#isOpen = false
     const { length } = episode.info
-    const place = await this.#writeFrames(episode)
+    const scalars = this.#scalars(length, episode.info)
+    const place = await this.#writeFrames(episode, scalars)
     const row = { ...place, firstFrame: this.#frames, task: this.#task, rowFile: await this.#fileOfRows() }
     await this.#rows!.append(episodeColumns(this.#spec, this.#numbered(episode.info), episode.goalImages, row))
     this.#episodes++
     this.#frames += length
+    this.#statistics.add(episode, scalars)
     await this.#writeInfo()
-    this.#statistics.add(episode)
     this.#isOpen = true
   }
 
-  /** Writes the statistics that LeRobot normalises by, and all to the disk. May be called twice. */
+  /**
+   * Writes the statistics that LeRobot normalises by. May be called twice. After a failed `addEpisode` it tries to, for the episodes that
+   * are whole, and is silent where the disk does not take them: the first error has said so.
+   */
   async close(): Promise<void> {
-    if (!this.#isOpen) return
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const isBroken = !this.#isOpen
     this.#isOpen = false
-    await this.#data?.sync()
-    await this.#rows?.sync()
-    await writeFileAtomic(join(this.path, PATHS.stats), encodeJson(this.#statistics.summary(), PATHS.stats))
+    try {
+      await writeFileAtomic(join(this.path, PATHS.stats), encodeJson(this.#statistics.summary(), PATHS.stats))
+    } catch (error) {
+      if (!isBroken) throw error
+    }
   }
 
   #numbered(info: EpisodeInfo): EpisodeInfo {
@@ -135,23 +144,24 @@ export class LeRobotWriter {
   /** The file that the next row of meta/episodes goes to. */
   async #fileOfRows(): Promise<number> {
     if (this.#rows === undefined || isFull(this.#rows)) {
-      await this.#rows?.sync()
       const path = join(this.path, formatPath(EPISODES_PATH, filePlace(this.#rowFiles++)))
       this.#rows = new GrowingParquet(path, episodeSchema(this.#spec, this.#images))
     }
     return this.#rowFiles - 1
   }
 
-  async #writeFrames(episode: EpisodeData): Promise<{ readonly dataFile: number; readonly videoFile?: number }> {
+  async #writeFrames(
+    episode: EpisodeData,
+    scalars: Scalars,
+  ): Promise<{ readonly dataFile: number; readonly videoFile?: number }> {
     const videoFile = this.#images === 'mp4' ? this.#episodes : undefined
     if (videoFile !== undefined) await this.#writeVideos(episode, videoFile)
     if (this.#data === undefined || isFull(this.#data)) {
-      await this.#data?.sync()
       const path = join(this.path, formatPath(DATA_PATH, filePlace(this.#dataFiles++)))
       const features = { key: 'huggingface', value: huggingFaceFeatures(this.#features) }
       this.#data = new GrowingParquet(path, dataSchema(this.#features), [features])
     }
-    await this.#data.append(this.#columns(episode))
+    await this.#data.append(this.#columns(episode, scalars))
     return { dataFile: this.#dataFiles - 1, ...(videoFile === undefined ? {} : { videoFile }) }
   }
 
@@ -166,12 +176,11 @@ export class LeRobotWriter {
     }
   }
 
-  #columns(episode: EpisodeData): ColumnSource[] {
-    const { info, images, proprio, state, actions, rewards } = episode
-    const { length } = info
-    const last = length - 1
-    const flags = (value: (row: number) => boolean): boolean[] => Array.from({ length }, (_, row) => value(row))
-    const ends = (row: number): boolean => row >= last - 1
+  #columns(episode: EpisodeData, scalars: Scalars): ColumnSource[] {
+    const { images, proprio, state, actions, rewards } = episode
+    const { length } = episode.info
+    const flags = (name: string): ColumnSource => ({ name, data: Array.from(scalars[name]!, Boolean) })
+    const integers = (name: string): ColumnSource => integerColumn(name, length, (row) => scalars[name]![row]!)
     const vectors: Readonly<Record<string, Float32Array>> = {
       [COLUMNS.proprio]: proprio,
       [COLUMNS.state]: state,
@@ -186,16 +195,36 @@ export class LeRobotWriter {
       })),
       ...Object.keys(vectorsOf(this.#spec)).map((name) => vectorColumn(name, vectors[name]!, length)),
       { name: COLUMNS.reward, data: withLastRow(rewards, length, 1) },
-      { name: COLUMNS.done, data: flags(ends) },
-      { name: COLUMNS.truncated, data: flags((row) => ends(row) && !info.terminated) },
-      { name: COLUMNS.success, data: flags((row) => ends(row) && info.success === true) },
-      { name: COLUMNS.isLast, data: flags((row) => row === last) },
-      { name: COLUMNS.timestamp, data: Float32Array.from({ length }, (_, row) => row / this.#fps) },
-      integerColumn(COLUMNS.frameIndex, length, (row) => row),
-      { ...integerColumn(COLUMNS.episodeIndex, length, () => this.#episodes), statistics: true },
-      { ...integerColumn(COLUMNS.index, length, (row) => this.#frames + row), statistics: true },
-      integerColumn(COLUMNS.taskIndex, length, () => 0),
+      ...[COLUMNS.done, COLUMNS.truncated, COLUMNS.success, COLUMNS.isLast].map(flags),
+      { name: COLUMNS.timestamp, data: Float32Array.from(scalars[COLUMNS.timestamp]!) },
+      integers(COLUMNS.frameIndex),
+      { ...integers(COLUMNS.episodeIndex), statistics: true },
+      { ...integers(COLUMNS.index), statistics: true },
+      integers(COLUMNS.taskIndex),
     ]
+  }
+
+  /** Flags, numbers and times of the rows of the episode that comes next, by column. */
+  #scalars(length: number, info: EpisodeInfo): Scalars {
+    const last = length - 1
+    const ends = (row: number): boolean => row >= last - 1
+    const values: Readonly<Record<string, (row: number) => number | boolean>> = {
+      [COLUMNS.done]: ends,
+      [COLUMNS.truncated]: (row) => ends(row) && !info.terminated,
+      [COLUMNS.success]: (row) => ends(row) && info.success === true,
+      [COLUMNS.isLast]: (row) => row === last,
+      [COLUMNS.timestamp]: (row) => row / this.#fps,
+      [COLUMNS.frameIndex]: (row) => row,
+      [COLUMNS.episodeIndex]: () => this.#episodes,
+      [COLUMNS.index]: (row) => this.#frames + row,
+      [COLUMNS.taskIndex]: () => 0,
+    }
+    return Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [
+        name,
+        Float64Array.from({ length }, (_, row) => Number(value(row))),
+      ]),
+    )
   }
 
   #pngs(camera: string, frames: Uint8Array, length: number): { bytes: Uint8Array; path: string }[] {
@@ -222,9 +251,12 @@ export class LeRobotWriter {
       video_path: this.#images === 'mp4' ? VIDEO_PATH : null,
       features: this.#features,
     }
-    await replaceFile(join(this.path, PATHS.info), encodeJson(info, PATHS.info))
+    await writeFileAtomic(join(this.path, PATHS.info), encodeJson(info, PATHS.info))
   }
 }
+
+/** Columns of one number a row. */
+type Scalars = Readonly<Record<string, Float64Array>>
 
 function isFull({ bytes, groups }: GrowingParquet): boolean {
   return bytes >= FILE_BYTES || groups >= FILE_EPISODES
