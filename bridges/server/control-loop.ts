@@ -16,12 +16,14 @@ export interface ControlLoopOptions {
   readonly supervisor: Supervisor
   /** The wired emergency stop: whether it is pressed. Anything but `false` counts as pressed. */
   readonly estop: (() => boolean) | undefined
+  /** A robot that is busy with one call for so long while it moves has failed; default 150 ms, or three control periods. */
+  readonly stuckUs: number | undefined
   readonly report: (event: EventContent) => void
 }
 
 /** How often watchdogs are asked, besides at each control period. */
 const GUARD_MS = 10
-/** A robot that is busy with one call for so long while it moves has failed, at least. */
+/** Of `stuckUs`, at least. */
 const STUCK_US = 150_000
 const STUCK_AT_REST_US = 1_000_000
 /** Periods that braking may take beyond its longest time before the robot is told to stop as it is. */
@@ -149,7 +151,7 @@ export class ControlLoop {
     this.#askEstop(nowUs)
     supervisor.tick(nowUs)
     if (mode === 'lockstep') return
-    const stuckUs = Math.max(STUCK_US, 3 * this.#periodUs)
+    const { stuckUs = Math.max(STUCK_US, 3 * this.#periodUs) } = this.#options
     const busyUs = driver.busyUs(nowUs)
     const isStuck = busyUs > stuckUs && !supervisor.isResetting
     if (!isStuck) this.#stuckSinceUs = nowUs

@@ -40,6 +40,8 @@ export interface RobotServerOptions {
   readonly blending?: Partial<Blending>
   /** Three control periods in a row that begin later than this stop the robot; default 50 ms, in lock-step never. */
   readonly overrunUs?: number
+  /** A robot that is busy with one call for so long while it moves has failed; default 150 ms, or three control periods. */
+  readonly stuckUs?: number
   /** Position actions: in a straight line from each step to the next. */
   readonly interpolates?: boolean
   /** Only an operator may arm. */

@@ -12,6 +12,7 @@ import type { Endpoints } from '../zmq/sockets.ts'
 import { endpointsBeside, isLoopback } from '../zmq/sockets.ts'
 import type { ZapRequest } from '../zmq/zap.ts'
 import { ControlLoop } from './control-loop.ts'
+import { countersOf } from './counters.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Driver } from './driver.ts'
 import type { HandshakeKeys } from './handshake.ts'
@@ -106,6 +107,7 @@ export class RobotServer {
       motion: this.#motion,
       supervisor: this.#supervisor,
       estop: options.estop,
+      stuckUs: options.stuckUs,
       report: (event) => void this.#publisher?.event(event),
     })
     this.#handshake = new Handshake(robot, this.#peers, {
@@ -143,31 +145,15 @@ export class RobotServer {
 
   /** Cumulative whole numbers, as in `metrics`. */
   get counters(): Readonly<Record<string, number>> {
-    const { soft, hard, leases } = this.#watchdogCounts
-    const received = this.#dispatcher?.received
-    const sent = this.#transport?.counts
-    return {
-      ...this.#motion.counts(),
-      observations_sent: sent?.observation.sent ?? 0,
-      observations_dropped: (sent?.observation.dropped ?? 0) + (sent?.observation.again ?? 0),
-      watchdog_soft: soft,
-      watchdog_hard: hard,
-      periods_skipped: this.#loop.skipped,
-      listener_errors: this.#publisher?.listenerErrors ?? 0,
-      lease_changes: leases,
+    return countersOf({
+      motion: this.#motion,
+      watchdogs: this.#watchdogCounts,
+      periodsSkipped: this.#loop.skipped,
+      listenerErrors: this.#publisher?.listenerErrors ?? 0,
       peers: this.#peers.size,
-      messages_turned_away: sent?.turnedAway ?? 0,
-      control_rx: received?.control ?? 0,
-      control_rx_bytes: received?.controlBytes ?? 0,
-      action_rx: received?.action ?? 0,
-      action_rx_bytes: received?.actionBytes ?? 0,
-      control_tx: sent?.control.sent ?? 0,
-      control_tx_bytes: sent?.control.sentBytes ?? 0,
-      observation_tx_bytes: sent?.observation.sentBytes ?? 0,
-      telemetry_tx: sent?.telemetry.sent ?? 0,
-      telemetry_tx_bytes: sent?.telemetry.sentBytes ?? 0,
-      telemetry_dropped: sent?.telemetry.dropped ?? 0,
-    }
+      received: this.#dispatcher?.received,
+      sent: this.#transport?.counts,
+    })
   }
 
   /** How late control periods began since the start, microseconds. */

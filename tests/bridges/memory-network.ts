@@ -95,13 +95,18 @@ export class MemoryClient {
   readonly heard: Message[] = []
   readonly observations: MessageOf<'observation'>[] = []
   readonly events: MessageOf<'event'>[] = []
-  readonly routingId: Buffer = Buffer.from(randomBytes(16).toString('hex'))
+  readonly routingId: Buffer
+  readonly clock: () => number
   readonly #network: MemoryNetwork
-  readonly #clock: () => number
 
-  constructor(network: MemoryNetwork, clock: () => number) {
+  constructor(
+    network: MemoryNetwork,
+    clock: () => number,
+    routingId: Buffer = Buffer.from(randomBytes(16).toString('hex')),
+  ) {
     this.#network = network
-    this.#clock = clock
+    this.clock = clock
+    this.routingId = routingId
     network.plug(this.routingId, { control: (bytes) => void this.heard.push(decodeMessage(bytes)) })
     network.subscribe((bytes) => {
       const message = decodeMessage(bytes)
@@ -155,7 +160,7 @@ export class MemoryClient {
   }
 
   ping(): void {
-    this.ask({ kind: 'ping', t1Us: this.#clock(), lease: this.lease })
+    this.ask({ kind: 'ping', t1Us: this.clock(), lease: this.lease })
   }
 
   /** The bytes of an action, with the header that is right unless `header` says otherwise. */
@@ -163,6 +168,10 @@ export class MemoryClient {
     const content = { observationSeq: 0, dueUs: 0, ttlUs: 0, action: Float32Array.of(value, value) }
     const message = { kind: 'action', lease: this.lease, ...content, ...this.#header(++this.seq), ...header } as const
     return encodeMessage(message)
+  }
+
+  sendAction(bytes: Buffer): void {
+    this.#network.action(this.routingId, bytes)
   }
 
   act(value: number, header: Partial<MessageOf<'action'>> = {}): void {
@@ -185,7 +194,7 @@ export class MemoryClient {
   }
 
   #header(seq: number): { session: string; seq: number; timeUs: number; epoch: number } {
-    return { session: this.session, seq, timeUs: this.#clock(), epoch: this.epoch }
+    return { session: this.session, seq, timeUs: this.clock(), epoch: this.epoch }
   }
 }
 

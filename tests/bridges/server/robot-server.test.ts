@@ -43,23 +43,6 @@ describe('RobotServer in real time', () => {
     expect(server.tickLateness.count).toBeGreaterThan(10)
   })
 
-  it('holds when actions stop coming and goes on when they are back; then stops for good', async () => {
-    const watchdogs = { softUs: 100_000, hardUs: 2_000_000 }
-    const { server } = await open({ watchdogs })
-    const client = await openActive(bridge)
-    client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
-    expect(await until(() => server.state === 'HOLD')).toBe(true)
-    const startUs = clock()
-    client.act(Float32Array.of(0.5, 0.5), { observationSeq: 1 })
-    expect(await until(() => server.counters.watchdog_soft === 2)).toBe(true)
-    expect(await until(() => server.state === 'SAFE_STOP')).toBe(true)
-    expect(clock() - startUs).toBeGreaterThan(watchdogs.hardUs)
-    expect(server.counters).toMatchObject({ watchdog_soft: 2, watchdog_hard: 1 })
-    expect(bridge.robot.applied.every(([a]) => a === 0.5)).toBe(true)
-    expect(await until(() => bridge.robot.stops.includes('safe'))).toBe(true)
-    await expect(client.lease()).rejects.toThrow(/fault_latched/)
-  })
-
   it('a stop is acknowledged at once, also in a flood of actions, and nothing of before is executed after it', async () => {
     const { robot, server } = await open({ messagesPerSecond: 100_000 })
     const client = await openActive(bridge)
