@@ -126,11 +126,11 @@ async function trainAll(): Promise<void> {
   }
 }
 
-/** Factor that gives the latents of an encoder the spread {@link SPREAD}: SAC and its reward would else see each in another unit. */
+/** Factor that gives the latents of an encoder the root mean square distance {@link SPREAD} from their mean: SAC and its reward would else see each in another unit. */
 async function latentScale(name: string): Promise<string> {
   const lines = (await readFile(join(encoderRun(name), 'metrics.jsonl'), 'utf8')).trim().split('\n')
-  const spreads = lines.map((line) => (JSON.parse(line) as Record<string, number>)['embed/spread'])
-  return (SPREAD / spreads.findLast((spread) => spread !== undefined)!).toPrecision(4)
+  const distances = lines.map((line) => (JSON.parse(line) as Record<string, number>)['embed/rms_distance'])
+  return (SPREAD / distances.findLast((distance) => distance !== undefined)!).toPrecision(4)
 }
 
 /** Runs a command of Armature unless what it makes is there. */

@@ -32,14 +32,6 @@ export { simpleEnv } from '../envs/simple-env.ts'
 export type { GoalTask, Task, TaskSpec, TaskState } from '../envs/task.ts'
 export type { VectorEnvOptions } from '../envs/vector/index.ts'
 export { makeVectorEnv } from '../envs/vector/index.ts'
-export {
-  actionNoise,
-  actionRepeat,
-  frameStack,
-  latentGoal,
-  observationNoise,
-  timeLimit,
-} from '../envs/wrappers/index.ts'
 export { loadAgent, saveAgent } from './compose/agent-file.ts'
 export { resolveConfig } from './compose/config.ts'
 export type { ExportableGoalForm, GoalFormEntry } from './compose/goal-forms.ts'

@@ -14,7 +14,7 @@ export interface VectorEnvOptions {
   /** For each env: the same as for `makeEnv`, values that JSON can carry. */
   readonly options?: Readonly<Record<string, unknown>>
   /**
-   * URL of a module that exports `makeEnv(id, options)`, for envs outside the catalogue or in wrappers. Threads load it anew: JavaScript,
+   * URL of a module that exports `makeEnv(id, options)`, for envs outside the catalogue. Threads load it anew: JavaScript,
    * or TypeScript where Node runs it as it is.
    */
   readonly module?: string

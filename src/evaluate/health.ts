@@ -12,7 +12,7 @@ const ROUNDING = 1e-6
 /**
  * Whether an embedding is alive, from latents [count, size] of a varied set of frames, under the names in `docs/metrics.md`: smallest
  * and median standard deviation of a dimension; effective rank; mean cosine of all pairs of different latents, as they are (not
- * centred), which is 1 when all point the same way; and the spread, the root mean square distance from the mean.
+ * centred), which is 1 when all point the same way; and the root mean square distance from the mean.
  */
 export function embeddingHealth(latents: Float32Array | Float64Array, count: number): Metrics {
   const rows = { data: latents, count, size: latents.length / count }
@@ -23,7 +23,7 @@ export function embeddingHealth(latents: Float32Array | Float64Array, count: num
     'embed/median_std': quantile(std, 0.5),
     'embed/effective_rank': rankOf(narrow),
     'embed/mean_cosine': meanCosine(narrow),
-    'embed/spread': Math.hypot(...std),
+    'embed/rms_distance': Math.hypot(...std),
   }
 }
 

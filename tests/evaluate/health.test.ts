@@ -66,9 +66,13 @@ describe('signs of a collapsed embedding', () => {
     expect(std).toBeCloseTo(1, 1)
   })
 
-  it('give the spread of each dimension', () => {
-    const { 'embed/min_std': min, 'embed/median_std': median, 'embed/spread': spread } = health([0, 5, 1], [4, 5, 3])
-    expect([min, median, spread]).toEqual([0, 1, Math.sqrt(5)])
+  it('give the standard deviation of each dimension, and the distance from the mean', () => {
+    const {
+      'embed/min_std': min,
+      'embed/median_std': median,
+      'embed/rms_distance': distance,
+    } = health([0, 5, 1], [4, 5, 3])
+    expect([min, median, distance]).toEqual([0, 1, Math.sqrt(5)])
     expect(health(...cross(2, 4))['embed/median_std']).toBeCloseTo((Math.SQRT2 + Math.sqrt(8)) / 2, 12)
   })
 

@@ -1,8 +1,0 @@
-export { actionNoise } from './action-noise.ts'
-export { actionRepeat } from './action-repeat.ts'
-export { frameStack } from './frame-stack.ts'
-export type { LatentGoalOptions } from './latent-goal.ts'
-export { latentGoal } from './latent-goal.ts'
-export type { ObservationNoise } from './observation-noise.ts'
-export { observationNoise } from './observation-noise.ts'
-export { timeLimit } from './time-limit.ts'
