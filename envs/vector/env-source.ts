@@ -8,13 +8,16 @@ export interface EnvSource {
   readonly options: Readonly<Record<string, unknown>>
   /** URL of a module with a `makeEnv(id, options)` of its own; absent: the catalogue. */
   readonly module: string | undefined
+  /** URLs of modules to run first, which register envs. */
+  readonly registering?: readonly string[]
 }
 
 /**
  * Makes `count` envs one after the other.
  * @throws what `makeEnv` throws, after closing those already made; `bad-argument` for a module that does not fit.
  */
-export async function makeEnvs({ id, options, module }: EnvSource, count: number): Promise<Env[]> {
+export async function makeEnvs({ id, options, module, registering = [] }: EnvSource, count: number): Promise<Env[]> {
+  for (const url of registering) await import(url)
   const make = module === undefined ? makeEnv : await makerOf(module)
   const envs: Env[] = []
   try {

@@ -1,9 +1,11 @@
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import type { EnvSpec } from '../../src/core/env.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
 import { EnvFailure } from './env-group.ts'
 import type { EnvSource } from './env-source.ts'
 import { ThreadDeath } from './vector-env-base.ts'
-import type { Command, FailureMessage, WorkerSetup } from './worker-protocol.ts'
-import { CONTROL, CONTROL_BYTES, STATUS, unpackFailure } from './worker-protocol.ts'
+import type { Command, FailureMessage, MadeMessage, MethodCall, MethodResult, WorkerSetup } from './worker-protocol.ts'
+import { COMMAND, CONTROL, CONTROL_BYTES, STATUS, unpackFailure } from './worker-protocol.ts'
 
 /** In `dist` the worker is plain JavaScript. */
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker-from-source.js' : './worker.js', import.meta.url)
@@ -26,6 +28,7 @@ export class EnvThread {
   readonly #ended: Promise<void>
   #request = 1
   #cause: unknown
+  #lastCall: Promise<unknown> = Promise.resolve()
 
   constructor(source: EnvSource, first: number, count: number) {
     this.first = first
@@ -77,6 +80,20 @@ export class EnvThread {
     return receiveMessageOnPort(this.#port)!.message as unknown
   }
 
+  /**
+   * Calls a method of one env, once the calls before are done.
+   * @throws EnvFailure, or ThreadDeath where the thread has ended
+   */
+  call(call: MethodCall): Promise<MethodResult> {
+    const result = this.#lastCall.then(async () => {
+      this.send(COMMAND.call, call)
+      await this.finish()
+      return this.receive() as MethodResult
+    })
+    this.#lastCall = result.catch(() => {})
+    return result
+  }
+
   /** Ends the thread, whatever it is doing. */
   async terminate(): Promise<void> {
     this.#worker.ref()
@@ -90,6 +107,37 @@ export class EnvThread {
     Atomics.store(this.#control, CONTROL.response, this.#request)
     Atomics.notify(this.#control, CONTROL.response)
   }
+}
+
+/**
+ * Starts `workers` threads that share `numEnvs` envs, and waits until these are made.
+ * @throws what making the envs throws, after ending the threads.
+ */
+export async function startThreads(
+  source: EnvSource,
+  numEnvs: number,
+  workers: number,
+): Promise<{ readonly threads: readonly EnvThread[]; readonly spec: EnvSpec }> {
+  const threads = Array.from({ length: workers }, (_, i) => {
+    const [first, end] = [Math.floor((i * numEnvs) / workers), Math.floor(((i + 1) * numEnvs) / workers)]
+    return new EnvThread(source, first, end - first)
+  })
+  try {
+    await finishAll(threads)
+    const specs = threads.map((thread) => (thread.receive() as MadeMessage).spec)
+    return { threads, spec: specs[0]! }
+  } catch (error) {
+    await Promise.all(threads.map((thread) => thread.terminate()))
+    throw failureInEnv(source.id, error, 'cannot be made')
+  }
+}
+
+/** What an env throws, as it does in this thread: with the code that it has. */
+export function failureInEnv(id: string, error: unknown, what: string): unknown {
+  if (!(error instanceof EnvFailure)) return error
+  const { cause } = error
+  if (cause instanceof ArmatureError) return cause
+  return new ArmatureError('env-failed', `${id} ${what}: ${error.message}`, { cause })
 }
 
 /** Waits for all, then throws the first failure, so that no request is left under way; a dead thread comes before one that failed. */

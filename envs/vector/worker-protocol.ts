@@ -15,7 +15,7 @@ import type { EnvSource } from './env-source.ts'
 export const CONTROL = { request: 0, command: 1, response: 2, status: 3, current: 4 } as const
 export const CONTROL_BYTES = 64
 
-export const COMMAND = { share: 1, reset: 2, step: 3, close: 4 } as const
+export const COMMAND = { share: 1, reset: 2, step: 3, close: 4, call: 5 } as const
 export type Command = (typeof COMMAND)[keyof typeof COMMAND]
 
 /** `failed`: a {@link FailureMessage} lies in the port. `dead` is written by the main thread when the worker has ended. */
@@ -41,6 +41,20 @@ export interface SharedMemory {
   readonly infos: SharedArrayBuffer
   readonly numEnvs: number
   readonly autoreset: AutoresetMode
+}
+
+/** Argument of the command `call`: a method of one env, by itself. */
+export interface MethodCall {
+  readonly index: number
+  readonly method: string
+  readonly args: readonly unknown[]
+}
+
+/** Its answer. */
+export interface MethodResult {
+  readonly value: unknown
+  /** Of the env, where it has goals. */
+  readonly goal: Float32Array | undefined
 }
 
 /** An {@link EnvFailure} on its way between threads. */

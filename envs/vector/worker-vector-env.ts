@@ -1,14 +1,13 @@
 import type { EnvSpec } from '../../src/core/env.ts'
-import { ArmatureError } from '../../src/core/errors.ts'
 import type { AutoresetMode } from '../../src/core/vector-env.ts'
 import type { ResetPlan } from './env-group.ts'
-import { EnvFailure } from './env-group.ts'
 import type { EnvSource } from './env-source.ts'
-import { EnvThread, finishAll } from './env-thread.ts'
+import type { EnvThread } from './env-thread.ts'
+import { failureInEnv, finishAll, startThreads } from './env-thread.ts'
 import { InfoBoard } from './info-board.ts'
 import { vectorArrays, vectorBytes } from './vector-arrays.ts'
 import { VectorEnvBase } from './vector-env-base.ts'
-import type { MadeMessage, SharedMemory } from './worker-protocol.ts'
+import type { SharedMemory } from './worker-protocol.ts'
 import { COMMAND } from './worker-protocol.ts'
 
 /**
@@ -30,15 +29,8 @@ export class WorkerVectorEnv extends VectorEnvBase {
     source: EnvSource,
     { numEnvs, workers, autoreset }: { numEnvs: number; workers: number; autoreset: AutoresetMode },
   ): Promise<WorkerVectorEnv> {
-    const threads: EnvThread[] = []
+    const { threads, spec } = await startThreads(source, numEnvs, workers)
     try {
-      for (let i = 0; i < workers; i++) {
-        const [first, end] = [Math.floor((i * numEnvs) / workers), Math.floor(((i + 1) * numEnvs) / workers)]
-        threads.push(new EnvThread(source, first, end - first))
-      }
-      await finishAll(threads)
-      const specs = threads.map((thread) => (thread.receive() as MadeMessage).spec)
-      const spec = specs[0]!
       const memory: SharedMemory = {
         arrays: new SharedArrayBuffer(vectorBytes(spec, numEnvs)),
         infos: new SharedArrayBuffer(InfoBoard.bytes(2 * numEnvs)),
@@ -50,7 +42,7 @@ export class WorkerVectorEnv extends VectorEnvBase {
       return new WorkerVectorEnv(spec, memory, threads)
     } catch (error) {
       await Promise.all(threads.map((thread) => thread.terminate()))
-      throw madeError(source, error)
+      throw failureInEnv(source.id, error, 'cannot be made')
     }
   }
 
@@ -73,12 +65,4 @@ export class WorkerVectorEnv extends VectorEnvBase {
       await Promise.all(this.#threads.map((thread) => thread.terminate()))
     }
   }
-}
-
-/** Making an env fails in a thread as it does here. */
-function madeError({ id }: EnvSource, error: unknown): unknown {
-  if (!(error instanceof EnvFailure)) return error
-  const { cause } = error
-  if (cause instanceof ArmatureError) return cause
-  return new ArmatureError('env-failed', `${id} cannot be made: ${error.message}`, { cause })
 }

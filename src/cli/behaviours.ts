@@ -5,7 +5,7 @@ import type { Env, GoalEnv, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError, nearestNames } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
-import type { GoalView, Policy } from '../core/policy.ts'
+import type { GoalView } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { bound } from '../core/spaces.ts'
 import { agentPolicy } from '../run/policies.ts'
@@ -31,8 +31,8 @@ export interface Behaviour {
   readonly name: string
   /** Whether an episode is none of this class, by a state of it, the first one, and whether the task is solved. */
   readonly isSpoilt?: (first: Float32Array, now: Float32Array, isSolved: boolean) => boolean
-  /** After the reset: what plays this episode. */
-  begin(seed: number, goal: GoalView | undefined): Promise<Player>
+  /** After the reset of `env`: what plays this episode in it. */
+  begin(env: Env, seed: number, goal: GoalView | undefined): Promise<Player>
 }
 
 function isBehaviour(name: string): name is BehaviourName {
@@ -40,7 +40,7 @@ function isBehaviour(name: string): name is BehaviourName {
 }
 
 /**
- * What `name` does in `env`: one of the {@link BEHAVIOURS}, or the deterministic policy of a run folder.
+ * What `name` does in `env` and those like it: one of the {@link BEHAVIOURS}, or the deterministic policy of a run folder.
  *
  * - `scripted`: the scene's expert; `random`: uniform actions; `noisy`: the expert with Gaussian noise on its actions.
  * - `partial`: the expert, which stops for good once half of the first distance to the goal is left (half of the time, where there is
@@ -53,26 +53,26 @@ function isBehaviour(name: string): name is BehaviourName {
  */
 export async function behaviourOf(name: string, env: Env, expert: ExpertFactory | undefined): Promise<Behaviour> {
   if (!isBehaviour(name)) return runBehaviour(name, env)
-  if (name === 'random') return { name, begin: async (seed) => scenePlayer(name, env, expert, seed) }
+  if (name === 'random') return { name, begin: async (at, seed) => scenePlayer(name, at, expert, seed) }
   if (expert === undefined) {
     const what = `${env.spec.id} has no scripted policy${name === 'scripted' ? '' : `, which "${name}" varies`}`
     throw new ArmatureError('not-found', what, { fix: 'use --policy random' })
   }
-  if (name === 'scripted') return { name, begin: async (seed) => scenePlayer(name, env, expert, seed) }
+  if (name === 'scripted') return { name, begin: async (at, seed) => scenePlayer(name, at, expert, seed) }
   if (name === 'noisy') {
-    return { name, begin: async (seed) => noisy(env, scenePlayer('scripted', env, expert, seed), seed) }
+    return { name, begin: async (at, seed) => noisy(at, scenePlayer('scripted', at, expert, seed), seed) }
   }
   if (name === 'partial') {
     return {
       name,
-      begin: async (seed) => partial(env, scenePlayer('scripted', env, expert, seed)),
+      begin: async (at, seed) => partial(at, scenePlayer('scripted', at, expert, seed)),
       isSpoilt: (_first, _now, isSolved) => isSolved,
     }
   }
   const robot = robotCoordinates(env)
   return {
     name,
-    begin: async () => adversarial(env as GoalEnv, expert, robot),
+    begin: async (at) => adversarial(at as GoalEnv, expert, robot),
     isSpoilt: (first, now, isSolved) => isSolved || objectsMovedM(env as GoalEnv, robot, first, now) > UNMOVED_M,
   }
 }
@@ -88,10 +88,10 @@ async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
   }
   const { camera } = representation
   if (camera !== undefined) requireSameCamera(path, camera, parts.env, env)
-  const policy: Policy = agentPolicy(parts)
   return {
     name: path,
-    begin: async (_seed, goal) => {
+    begin: async (_env, _seed, goal) => {
+      const policy = agentPolicy(parts)
       await policy.begin(config.goals === undefined ? undefined : goal)
       return (observation) => policy.act(observation)
     },

@@ -1,12 +1,14 @@
 import { rm } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { envs } from '../../envs/index.ts'
+import type { EnvCopies } from '../../envs/vector/env-copies.ts'
 import type { EnvEntry } from '../../envs/index.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import type { EpisodeData } from '../core/dataset.ts'
 import type { CameraEnv, Env, Info } from '../core/env.ts'
 import { isCameraEnv, isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
+import { inOrder } from '../core/in-order.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import { datasetSpecOf, EpisodeTrack } from '../run/episode-track.ts'
@@ -16,6 +18,8 @@ import type { Behaviour } from './behaviours.ts'
 import { behaviourOf } from './behaviours.ts'
 import { isAddress } from '../compose/config.ts'
 import type { CliContext } from './context.ts'
+import type { CopiesFlags } from './copies.ts'
+import { copiesByFlags, requireOneRobot } from './copies.ts'
 import { throwIfInterrupted } from './context.ts'
 import type { RobotConnections } from './remote.ts'
 import type { PolicyShare } from './options.ts'
@@ -27,7 +31,7 @@ const SEARCH_SIZE = { width: 240, height: 240 }
 /** Resets for an episode of a class. */
 const MAX_TRIES = 50
 
-export interface CollectOptions {
+export interface CollectOptions extends CopiesFlags {
   readonly episodes: number
   /** Behaviours with their shares of the episodes; default: the expert where there is one, else random play. */
   readonly policy?: readonly PolicyShare[]
@@ -56,29 +60,32 @@ export interface CollectReport {
 
 /**
  * `armature collect`: records episodes of a scene, or of a robot across the bridge, into a new LeRobot folder. The seed of an episode
- * depends on its number alone, but for classes that not every reset gives: there it is the first of its seeds that does. After Ctrl-C the
- * folder holds the episodes that were finished. The actions of a robot are those that it executed.
+ * depends on its number alone, but for classes that not every reset gives: there it is the first of its seeds that does. How many episodes
+ * are played at the same time changes none of them. After Ctrl-C the folder holds the episodes that were finished, up to the first that was
+ * not. The actions of a robot are those that it executed.
  *
  * @throws ArmatureError `not-found` or `bad-argument` for an env, camera, policy or folder that cannot be used, before anything is
  *   written; `unwritable`; `interrupted`.
  */
 export async function collectDataset(context: CliContext, id: string, options: CollectOptions): Promise<CollectReport> {
-  const settings = applyOverrides({}, options.set ?? [])
-  const { env, entry } = isAddress(id)
-    ? await connectRobot(id, settings, options)
-    : await makeScene(lookUp('env', envs, id), settings, options.cameras)
+  const envOptions = applyOverrides({}, options.set ?? [])
+  const { env, settings, entry } = isAddress(id)
+    ? await connectRobot(id, envOptions, options)
+    : await makeScene(lookUp('env', envs, id), envOptions, options.cameras)
+  let copies: EnvCopies | undefined
   try {
     const shares = options.policy ?? [{ name: defaultPolicy(entry?.expert), share: 1 }]
     const behaviours: Behaviour[] = []
     for (const { name } of shares) behaviours.push(await behaviourOf(name, env, entry?.expert))
     const rng = new Rng(options.seed)
     const plan = planOf(shares, options.episodes, rng.split('policies')).map((i) => behaviours[i]!)
+    copies = await copiesByFlags(env, { id, options: settings }, options)
     const writer = await LeRobotWriter.create(options.out, datasetSpecOf(env), {
       images: options.format,
       task: entry?.summary ?? env.spec.id,
-      record: { command: context.command, seed: options.seed, envOptions: settings, versions: await runVersions() },
+      record: { command: context.command, seed: options.seed, envOptions, versions: await runVersions() },
     })
-    const report = await record(context, env, plan, rng.split('resets'), writer)
+    const report = await record(context, copies.envs, plan, rng.split('resets'), writer)
     const { folder, episodes, frames } = report
     context.print(`${folder}  ${episodes} episodes, ${frames} frames from ${report.cameras.join(', ') || 'no camera'}`)
     for (const [policy, { episodes: count, successes }] of Object.entries(report.policies)) {
@@ -86,30 +93,41 @@ export async function collectDataset(context: CliContext, id: string, options: C
     }
     return report
   } finally {
+    await copies?.close()
     await env.close()
   }
 }
 
-/** What is recorded, and the registered scene that it is of, if any. */
+/** What is recorded, what it was made with, and the registered scene that it is of, if any. */
 interface Recorded {
   readonly env: Env
+  readonly settings: Readonly<Record<string, unknown>>
   readonly entry: EnvEntry | undefined
 }
 
+/** The scene with `cameras` observed: then goals are rendered from them too. */
 async function makeScene(
   entry: EnvEntry,
   settings: Readonly<Record<string, unknown>>,
   cameras: readonly string[] | undefined,
 ): Promise<Recorded> {
-  return { env: await makeObserving(entry, settings, cameras), entry }
+  const env = await entry.make(settings)
+  if (cameras === undefined) return { env, settings, entry }
+  try {
+    const observing = { ...settings, cameras: checkedCameras(env, cameras) }
+    return { env: await entry.make(observing), settings: observing, entry }
+  } finally {
+    await env.close()
+  }
 }
 
 /** A robot shows what it shows: its cameras cannot be chosen from here. */
 async function connectRobot(
   robot: string,
   options: Readonly<Record<string, unknown>>,
-  { cameras, robots }: CollectOptions,
+  { cameras, robots, ...flags }: CollectOptions,
 ): Promise<Recorded> {
+  requireOneRobot(flags)
   if (cameras !== undefined) {
     throw new ArmatureError('bad-argument', '--cameras', {
       got: 'a robot across the bridge, which shows the cameras that it has',
@@ -117,22 +135,7 @@ async function connectRobot(
     })
   }
   const env = await robots!.connect({ id: await robots!.nameOf(robot), robot, options })
-  return { env, entry: envs[env.spec.id] }
-}
-
-/** The env with `cameras` observed: then goals are rendered from them too. */
-async function makeObserving(
-  entry: EnvEntry,
-  settings: Readonly<Record<string, unknown>>,
-  cameras: readonly string[] | undefined,
-): Promise<Env> {
-  const env = await entry.make(settings)
-  if (cameras === undefined) return env
-  try {
-    return await entry.make({ ...settings, cameras: checkedCameras(env, cameras) })
-  } finally {
-    await env.close()
-  }
+  return { env, settings: options, entry: envs[env.spec.id] }
 }
 
 /** Which policy plays each episode: numbers as near to the shares as can be, in random order, so that each stretch has some of each. */
@@ -149,7 +152,7 @@ export function planOf(shares: readonly PolicyShare[], episodes: number, rng: Rn
 
 async function record(
   context: CliContext,
-  env: Env,
+  copies: readonly Env[],
   plan: readonly Behaviour[],
   seeds: Rng,
   writer: LeRobotWriter,
@@ -158,16 +161,22 @@ async function record(
   const policies: Record<string, { episodes: number; successes: number | null }> = {}
   let frames = 0
   try {
-    for (const [i, behaviour] of plan.entries()) {
-      const episode = await playClass(context, env, behaviour, seeds.split(i), writer)
+    const play = (env: Env, i: number): Promise<EpisodeData> => playClass(context, env, plan[i]!, seeds.split(i), i)
+    for await (const episode of inOrder(copies, plan.length, play)) {
       await writer.addEpisode(episode)
-      const { length, success } = episode.info
+      const { index, length, success } = episode.info
       frames += length
-      const tally = (policies[behaviour.name] ??= { episodes: 0, successes: success === undefined ? null : 0 })
+      const tally = (policies[plan[index]!.name] ??= { episodes: 0, successes: success === undefined ? null : 0 })
       tally.episodes++
       if (success === true) tally.successes = (tally.successes ?? 0) + 1
-      phase.update(i + 1)
+      phase.update(index + 1)
     }
+  } catch (error) {
+    throwIfInterrupted(
+      context,
+      writer.episodes > 0 ? `${writer.path} keeps ${writer.episodes} whole episodes` : undefined,
+    )
+    throw error
   } finally {
     try {
       await writer.close()
@@ -177,8 +186,9 @@ async function record(
     }
   }
   phase.finish()
-  const cameras = Object.keys(env.spec.imageSpaces)
-  return { folder: writer.path, env: env.spec.id, cameras, episodes: plan.length, frames, policies }
+  const { spec } = copies[0]!
+  const cameras = Object.keys(spec.imageSpaces)
+  return { folder: writer.path, env: spec.id, cameras, episodes: plan.length, frames, policies }
 }
 
 /** An episode of the class of `behaviour`, from the first seed that gives one. */
@@ -187,10 +197,10 @@ async function playClass(
   env: Env,
   behaviour: Behaviour,
   seeds: Rng,
-  writer: LeRobotWriter,
+  index: number,
 ): Promise<EpisodeData> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const episode = await playEpisode(context, env, behaviour, seeds.nextSeed(), writer)
+    const episode = await playEpisode(context, env, behaviour, seeds.nextSeed(), index)
     if (episode !== undefined) return episode
   }
   throw new ArmatureError('bad-value', `--policy ${behaviour.name} in ${env.spec.id}`, {
@@ -206,12 +216,12 @@ async function playEpisode(
   env: Env,
   behaviour: Behaviour,
   seed: number,
-  writer: LeRobotWriter,
+  index: number,
 ): Promise<EpisodeData | undefined> {
   let { observation, info } = await env.reset({ seed })
   const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal.slice() } : undefined
   const about = { objects: await visibleObjects(env), ...distractorOf(info), ...(goal && { goal: goal.state }) }
-  const player = await behaviour.begin(seed, goal)
+  const player = await behaviour.begin(env, seed, goal)
   const first = observation.state.slice()
   const track = new EpisodeTrack()
   track.observe(observation)
@@ -226,15 +236,12 @@ async function playEpisode(
     if (behaviour.isSpoilt?.(first, observation.state, info['success'] === 1) === true) return undefined
     // Envs and policies may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
     await setImmediate()
-    throwIfInterrupted(
-      context,
-      writer.episodes > 0 ? `${writer.path} keeps ${writer.episodes} whole episodes` : undefined,
-    )
+    throwIfInterrupted(context)
   }
   const success = info['success']
   return {
     info: {
-      index: writer.episodes,
+      index,
       length: track.length,
       terminated,
       ...(success !== undefined && { success: success > 0 }),

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
+import type { CopiesFlags } from './copies.ts'
 import type { CommandLine } from './command-line.ts'
 import { withRobotFlags } from './commands-bridge.ts'
 import type { PretrainOptions } from '../compose/encoder-training.ts'
 import type { RobotFlags } from './remote.ts'
 import type { RewardsOptions } from './rewards.ts'
-import { episodes, settings, rows, seed, share, steps, stepsOrNone } from './options.ts'
+import { episodes, settings, rows, seed, share, steps, stepsOrNone, withCopiesFlags } from './options.ts'
 
 interface TrainFlags extends RobotFlags {
   readonly env?: string
@@ -106,7 +107,7 @@ function addEval(line: CommandLine): void {
     'eval runs/rig-push-seed0': 'the newest checkpoint, on 100 episodes',
     'eval runs/rig-push-seed0 --episodes 20 --video pushed.mp4': 'and show the first episodes',
   })
-  withRobotFlags(command)
+  withCopiesFlags(withRobotFlags(command))
     .option(
       '--env <id|address>',
       'another scene, or a robot such as tcp://127.0.0.1:5600 (default: the scene of the run)',
@@ -117,7 +118,7 @@ function addEval(line: CommandLine): void {
     .action(
       async (
         run: string,
-        options: RobotFlags & { episodes: number; video?: string; env?: string; overwrite?: boolean },
+        options: RobotFlags & CopiesFlags & { episodes: number; video?: string; env?: string; overwrite?: boolean },
       ) => {
         const at = await line.withEngine()
         const { evaluateRun } = await import('./eval.ts')

@@ -17,6 +17,7 @@ import {
   seed,
   stepsOrNone,
   viewHeight,
+  withCopiesFlags,
 } from './options.ts'
 import type { RobotFlags } from './remote.ts'
 import type { RenderOptions } from './render.ts'
@@ -107,9 +108,10 @@ function addCollect(line: CommandLine): void {
       'collect armature/PushPuck-v0 --out data/push': '100 episodes of its expert',
       'collect armature/PushPuck-v0 --out data/mixed --policy scripted:0.7,random:0.3 --episodes 50': 'a mixture',
       'collect armature/PushPuck-v0 --out data/learned --policy runs/rig-push-seed0': 'what a run has learned',
+      'collect armature/PushPuck-v0 --out data/many --episodes 1000 --envs 8 --workers 2': 'the same on two more cores',
     },
   )
-  withRobotFlags(command)
+  withCopiesFlags(withRobotFlags(command))
     .requiredOption('--out <dir>', 'folder to make')
     .option('--episodes <n>', 'episodes', episodes, 100)
     .option(

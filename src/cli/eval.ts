@@ -1,4 +1,7 @@
 import { agentPolicy } from '../run/policies.ts'
+import type { Env } from '../core/env.ts'
+import type { CopiesFlags } from './copies.ts'
+import { copiesByFlags, requireOneRobot } from './copies.ts'
 import { evaluationEnvOf } from '../compose/evaluation-env.ts'
 import type { LoadOptions } from '../compose/load-run.ts'
 import { loadRun } from '../compose/load-run.ts'
@@ -9,7 +12,7 @@ import type { WrittenReport } from './report.ts'
 import { reportPolicy, reportTable } from './report.ts'
 import { writeEpisodeVideo } from './pictures.ts'
 
-export interface EvalOptions extends LoadOptions {
+export interface EvalOptions extends LoadOptions, CopiesFlags {
   readonly episodes: number
   /** Ends in .gif or .mp4. */
   readonly video?: string
@@ -27,19 +30,19 @@ export async function evaluateRun(
   path: string,
   options: EvalOptions,
 ): Promise<WrittenReport & { readonly step: number; readonly video?: string }> {
-  const { episodes, video, overwrite } = options
+  const { video, overwrite } = options
   if (video !== undefined) {
     pictureFormat(video, '--video', ['.gif', '.mp4'])
     await requireNewFile(video, overwrite)
   }
   const { folder, parts, step } = await loadRun(path, options)
+  if (parts.robot !== undefined) requireOneRobot(options)
   const evaluation = await evaluationEnvOf(parts)
   const { env } = evaluation
   try {
     if (video !== undefined) checkedCameras(env, undefined)
     const policy = agentPolicy(parts)
-    const name = `${parts.config.preset}-step${step}`
-    const report = await reportPolicy(context, env, policy, { name, episodes, folder: folder.evaluations })
+    const report = await evaluateOnCopies(context, { folder, parts, step }, env, options)
     context.print(`${reportTable([report])}\n\n${report.file}`)
     if (video !== undefined) {
       await writeEpisodeVideo(context, video, env, policy, parts)
@@ -48,5 +51,28 @@ export async function evaluateRun(
     return { ...report, step, ...(video === undefined ? {} : { video }) }
   } finally {
     await evaluation.close()
+  }
+}
+
+async function evaluateOnCopies(
+  context: CliContext,
+  { folder, parts, step }: Awaited<ReturnType<typeof loadRun>>,
+  env: Env,
+  options: EvalOptions,
+): Promise<WrittenReport> {
+  const copies = await copiesByFlags(env, parts.config.env, options)
+  try {
+    // Each env has a policy of its own, which follows its episodes; they share the weights.
+    const [first, ...beside] = copies.envs.map((copy) => ({ env: copy, policy: agentPolicy(parts) }))
+    const name = `${parts.config.preset}-step${step}`
+    const { episodes } = options
+    return await reportPolicy(context, first!.env, first!.policy, {
+      name,
+      episodes,
+      folder: folder.evaluations,
+      beside,
+    })
+  } finally {
+    await copies.close()
   }
 }

@@ -15,6 +15,11 @@ const TYPESCRIPT = ['.ts', '.mts', '.cts']
 /** URLs of what this process has loaded: a module is run once, however often it is named. */
 const loaded = new Set<string>()
 
+/** URLs of the modules of the user's that this process has run, in order. */
+export function loadedModules(): readonly string[] {
+  return [...loaded]
+}
+
 /**
  * Runs modules of the user's, which register envs, encoders, agents and presets of their own.
  * @param files `.js` or `.ts`; the latter by Node itself where it can, else by the `tsx` that is installed beside the file.

@@ -1,3 +1,4 @@
+import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import type { Size } from './render-scene.ts'
 
@@ -23,6 +24,8 @@ const MAX_EPISODES = 1e6
 const MAX_SECONDS = 2_000_000
 /** More threads than any machine's engine gains from; each has a stack of its own. */
 const MAX_THREADS = 256
+/** Envs of one command, each with memory of its own, and threads for them. */
+const MAX_ENVS = 256
 /** Pixels of an image from side to side. */
 const MAX_PIXELS = 4096
 /** Pixels of a view in a contact sheet from top to bottom. */
@@ -52,6 +55,8 @@ export const stepsOrNone = wholeNumber(0, MAX_STEPS)
 /** `check` keeps what it has seen. */
 export const checkSteps = wholeNumber(1, 10_000)
 export const episodes = wholeNumber(1, MAX_EPISODES)
+export const envCount = wholeNumber(1, MAX_ENVS)
+export const workerCount = wholeNumber(0, MAX_ENVS)
 export const repetitions = wholeNumber(1, 1e6)
 export const rows = wholeNumber(1, 1e6)
 export const threads = wholeNumber(1, MAX_THREADS)
@@ -104,4 +109,11 @@ export function settings(what: string): Option {
   return new Option('--set <key=value>', `${what}; may be repeated`).argParser(
     (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
   )
+}
+
+/** The options of a command that plays episodes. */
+export function withCopiesFlags(command: Command): Command {
+  return command
+    .option('--envs <n>', 'episodes that are played at the same time, which changes none of them', envCount, 1)
+    .option('--workers <n>', 'threads that share the envs; 0: none but the main one', workerCount, 0)
 }

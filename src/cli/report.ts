@@ -39,7 +39,7 @@ export interface WrittenReport extends PolicyReport {
 
 const BOOTSTRAP_REPETITIONS = 2000
 
-export interface ReportOptions extends Pick<EvaluationOptions, 'episodes' | 'onEpisode' | 'maxSteps'> {
+export interface ReportOptions extends Pick<EvaluationOptions, 'episodes' | 'onEpisode' | 'maxSteps' | 'beside'> {
   readonly name: string
   readonly folder: string
   readonly goOn?: string
@@ -53,15 +53,20 @@ export async function reportPolicy(
   options: ReportOptions,
 ): Promise<WrittenReport> {
   const phase = context.progress.phase(`evaluate ${options.name}`, options.episodes, { unit: 'episodes' })
-  const { episodes, onEpisode, maxSteps } = options
+  const { episodes, onEpisode, maxSteps, beside } = options
+  let done = 0
   const results = await evaluatePolicy(env, policy, {
     episodes,
-    ...(onEpisode === undefined ? {} : { onEpisode }),
+    onEpisode: (result) => {
+      done++
+      onEpisode?.(result)
+    },
     ...(maxSteps === undefined ? {} : { maxSteps }),
+    ...(beside === undefined ? {} : { beside }),
     firstSeed: EVALUATION_SEED,
-    onObservation: (episode) => {
+    onObservation: () => {
       throwIfInterrupted(context, options.goOn)
-      phase.update(episode)
+      phase.update(done)
     },
   })
   phase.update(options.episodes)

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { requireInteger, requireWhole } from '../core/checks.ts'
 import type { Env, Info, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
+import { inOrder } from '../core/in-order.ts'
 import type { GoalView, Policy } from '../core/policy.ts'
 
 /** One evaluation episode. */
@@ -23,9 +24,18 @@ export interface EvaluationOptions {
     observation: Observation,
     goal: GoalView | undefined,
   ) => void | Promise<void>
+  /** Called in the order of the episodes. */
   readonly onEpisode?: (result: EpisodeResult) => void
   /** Ends an episode after so many steps, for robots that never end one. */
   readonly maxSteps?: number
+  /** Envs like the first, each with a policy of its own, in which episodes are played at the same time. That changes no result. */
+  readonly beside?: readonly EvaluationLane[]
+}
+
+/** An env, and the policy that plays in it. */
+export interface EvaluationLane {
+  readonly env: Env
+  readonly policy: Policy
 }
 
 /** Steps from one turn of the event loop to the next. */
@@ -44,28 +54,36 @@ export async function evaluatePolicy(env: Env, policy: Policy, options: Evaluati
   requireInteger('firstSeed', options.firstSeed)
   if (options.maxSteps !== undefined) requireWhole('maxSteps', options.maxSteps, 1)
   const results: EpisodeResult[] = []
-  for (let episode = 0; episode < options.episodes; episode++) {
-    const seed = options.firstSeed + episode
-    let { observation, info } = await env.reset({ seed })
-    const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal } : undefined
-    await policy.begin(goal)
-    await options.onObservation?.(episode, observation, goal)
-    let total = 0
-    let length = 0
-    for (let ended = false; !ended; length++) {
-      const step = await env.step(await policy.act(observation))
-      ;({ observation, info } = step)
-      total += step.reward
-      ended = step.terminated || step.truncated || length + 1 === options.maxSteps
-      await options.onObservation?.(episode, observation, goal)
-      // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
-      if (ended || length % TURN_STEPS === 0) await setImmediate()
-    }
-    const result = { seed, return: total, length, final: info }
+  const lanes = [{ env, policy }, ...(options.beside ?? [])]
+  for await (const result of inOrder(lanes, options.episodes, (lane, episode) => playEpisode(lane, episode, options))) {
     results.push(result)
     options.onEpisode?.(result)
   }
   return results
+}
+
+async function playEpisode(
+  { env, policy }: EvaluationLane,
+  episode: number,
+  { firstSeed, maxSteps, onObservation }: EvaluationOptions,
+): Promise<EpisodeResult> {
+  const seed = firstSeed + episode
+  let { observation, info } = await env.reset({ seed })
+  const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal } : undefined
+  await policy.begin(goal)
+  await onObservation?.(episode, observation, goal)
+  let total = 0
+  let length = 0
+  for (let ended = false; !ended; length++) {
+    const step = await env.step(await policy.act(observation))
+    ;({ observation, info } = step)
+    total += step.reward
+    ended = step.terminated || step.truncated || length + 1 === maxSteps
+    await onObservation?.(episode, observation, goal)
+    // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
+    if (ended || length % TURN_STEPS === 0) await setImmediate()
+  }
+  return { seed, return: total, length, final: info }
 }
 
 /** Means over episodes under the usual names, e.g. `eval/mean_reward`, `eval/distance`, `eval/success_rate`. */

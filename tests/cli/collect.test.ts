@@ -90,6 +90,16 @@ describe('collect', { timeout: SLOW_MS }, () => {
     expect(Object.keys(goalImages!)).toEqual(['top', 'side'])
   })
 
+  test('however many envs and threads play them, the episodes are the same, byte for byte', async () => {
+    const play = ['--episodes', '7', '--policy', 'scripted,random,noisy,adversarial', '--set', 'maxEpisodeSteps=12']
+    const copies = { one: [], three: ['--envs', '3'], threads: ['--envs', '4', '--workers', '2'] }
+    for (const [name, flags] of Object.entries(copies)) await collect(PUSH, ...play, ...flags, '--out', name)
+    const [one, ...others] = await Promise.all(
+      Object.keys(copies).map(async (name) => episodesOf(await openDataset(join(cwd, name)))),
+    )
+    for (const other of others) expect(other).toEqual(one)
+  })
+
   test('Ctrl-C keeps what is finished, and says so', async () => {
     const path = join(cwd, 'stopped')
     const running = startCli(cwd, ['collect', PUSH, '--episodes', '100000', '--policy', 'random', '--out', 'stopped'])
@@ -119,6 +129,8 @@ describe('collect', { timeout: SLOW_MS }, () => {
       refusal(PUSH, '--policy', 'scripted:0', '--out', 'none'),
       refusal(PUSH, '--policy', 'no-such-run', '--out', 'none'),
       refusal(PUSH, '--episodes', '1', '--out', '.'),
+      refusal('tcp://127.0.0.1:5600', '--envs', '2', '--out', 'none'),
+      refusal('tcp://127.0.0.1:5600', '--workers', '1', '--out', 'none'),
     ])
     expect(refusals).toEqual([
       expect.stringMatching(
@@ -129,6 +141,8 @@ describe('collect', { timeout: SLOW_MS }, () => {
       expect.stringMatching(/^armature: .*Expected different policies, .*\n$/),
       expect.stringMatching(/^armature: no-such-run is not a run folder.*\n$/),
       expect.stringMatching(/^armature: \. exists; name another folder\n$/),
+      'armature: --envs: expected 1 for a robot, which exists once, got 2; leave it out\n',
+      'armature: --workers: expected 0 for a robot, which exists once, got 1; leave it out\n',
     ])
     expect(existsSync(join(cwd, 'none'))).toBe(false)
   })

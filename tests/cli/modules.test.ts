@@ -78,6 +78,9 @@ registerEnv('mine/P-v0', { summary: 'p', make: () => makeEnv('armature/Pendulum-
     const { code, stdout, stderr } = await spawnCli(project, ['check', 'mine/P-v0', '--json', '--module', './both.js'])
     expect([code, stderr]).toEqual([0, ''])
     expect(JSON.parse(stdout)).toBeTypeOf('object')
+    const copies = ['--episodes', '2', '--envs', '2', '--workers', '2', '--module', './both.js']
+    const collected = await spawnCli(project, ['collect', 'mine/P-v0', '--out', 'played', '--quiet', ...copies])
+    expect(collected).toMatchObject({ code: 0, stdout: '', stderr: '' })
   })
 
   it.each([

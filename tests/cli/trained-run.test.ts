@@ -115,6 +115,18 @@ describe('train', () => {
 })
 
 describe('eval', { timeout: SLOW_MS }, () => {
+  test.each([PUSH, PENDULUM])('of %s finds the same, byte for byte, on several envs and in threads', async (run) => {
+    const found: string[] = []
+    for (const [i, flags] of [[], ['--envs', '3'], ['--envs', '2', '--workers', '1']].entries()) {
+      const copy = copyOf(run, `copies-${i}`)
+      const { file } = lastJson(await runCli(cwd, ['eval', copy, '--episodes', '5', '--json', ...flags]))
+      found.push(readFileSync(file as string, 'utf8'))
+      rmSync(copy, { recursive: true })
+    }
+    expect(found[1]).toBe(found[0])
+    expect(found[2]).toBe(found[0])
+  })
+
   test('gives the same numbers as the evaluation after training, and writes them', async () => {
     const copy = copyOf(PUSH, 'evaluated')
     const report = lastJson(await runCli(cwd, ['eval', copy, '--episodes', '2', '--json']))
