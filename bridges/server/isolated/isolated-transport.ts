@@ -20,7 +20,7 @@ export interface IsolatedTransportOptions extends ZmqTransportOptions {
 const MAX_OBSERVATIONS = 2
 const MAX_OTHERS = 512
 /** For the thread to close its sockets where the process ends without asking. */
-const EXIT_MS = 200
+const EXIT_MS = 800
 
 /**
  * The sockets of a robot in a thread of their own, so that nothing that strangers send can delay the loop which moves the robot, and behind

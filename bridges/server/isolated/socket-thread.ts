@@ -28,6 +28,8 @@ const SUBSCRIBER: FrameLimits = {
 const MAX_CONNECTIONS = 128
 const MAX_PER_ADDRESS = 96
 const COUNT_MS = 50
+/** For what waits at a socket to hear that it is closed. */
+const CLOSE_MS = 50
 
 const setup = workerData as ThreadSetup
 const port = parentPort!
@@ -130,7 +132,7 @@ async function close(): Promise<void> {
   for (const door of doors) door.close()
   await transport?.close()
   // What still waited for a message has to hear that there is none, or the end of the thread is the end of the process.
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
   Atomics.store(board.words, WORD.closed, 1)
   Atomics.notify(board.words, WORD.closed)
   if (folder !== undefined) await rm(folder, { recursive: true, force: true })
