@@ -62,7 +62,8 @@ async function evaluateOnCopies(
 ): Promise<WrittenReport> {
   const copies = await copiesByFlags(env, parts.config.env, options)
   try {
-    // Each env has a policy of its own, which follows its episodes; they share the weights.
+    // Each env has a policy of its own, which follows its episodes; they share the weights. Each acts by itself: in a product of several
+    // rows, a row is rounded in another way than alone, and results must not depend on the number of envs.
     const [first, ...beside] = copies.envs.map((copy) => ({ env: copy, policy: agentPolicy(parts) }))
     const name = `${parts.config.preset}-step${step}`
     const { episodes } = options
