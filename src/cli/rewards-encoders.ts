@@ -7,11 +7,13 @@ import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
 import type { TaskGeometry } from '../evaluate/report/embed.ts'
-import { encoderEmbedder, stateEmbedder } from '../evaluate/report/embed.ts'
+import { encoderEmbedder, readOrSkip, stateEmbedder } from '../evaluate/report/embed.ts'
 import type { EncoderRole } from '../evaluate/report/model.ts'
 import type { Participant } from '../evaluate/report/rewards-report.ts'
 import { makeEncoder } from '../index.ts'
 import { openRunFolder } from '../io/run-folder.ts'
+import type { FrameShape } from '../replay/resized-dataset.ts'
+import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
 import { loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
 
@@ -31,6 +33,8 @@ export interface TrainedEncoder {
   readonly source: string
   readonly encoder: Encoder
   readonly camera: string
+  /** Whether it learned from frames that were brought to its size. */
+  readonly resizes: boolean
   /** Episodes that it learned from, where that was a dataset. */
   readonly learnedFrom?: { readonly path: string; readonly sha256: string; readonly episodes: readonly number[] }
 }
@@ -50,6 +54,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
       source: `${path}: ${made.encoder}, ${update} updates on ${made.data.training.length} episodes of ${made.data.source}`,
       encoder,
       camera: made.camera,
+      resizes: made.resizedFrom !== undefined,
       learnedFrom: { path: made.data.path, sha256: made.data.sha256, episodes: made.data.training },
     }
   }
@@ -63,6 +68,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
     source: `${path}: ${parts.encoder.spec.name} of ${preset} after ${step} steps`,
     encoder: parts.encoder,
     camera: representation.camera,
+    resizes: false,
   }
 }
 
@@ -82,12 +88,12 @@ async function openFolder(path: string): ReturnType<typeof openRunFolder> {
 
 /** A trained encoder as it takes part. @throws ArmatureError `bad-config` where its frames are not those of the dataset. */
 export function trainedParticipant(
-  { name, source, encoder, camera }: TrainedEncoder,
+  { name, source, encoder, camera, resizes }: TrainedEncoder,
   dataset: Dataset,
   sharedGoals: readonly Uint8Array[],
 ): Participant {
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, sharedGoals),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizes }),
     role: 'candidate',
     source,
     hash: weightsHash(encoder),
@@ -126,12 +132,12 @@ export async function controlParticipant(name: string, options: ControlOptions):
       source: 'the recorded coordinates that the task is scored by: no camera, no learning',
     }
   }
-  const shape = dataset.spec.cameras[camera]!.shape as readonly [number, number, number]
+  const shape = autoFrameShape(dataset.spec.cameras[camera]!.shape as unknown as FrameShape)
   const encoder = makeEncoder(name, shape, new Rng(seed).split(name), {}, sizeOf(dataset.spec.actionSpace.shape))
-  const frames = await trainFrames(dataset, camera, train)
+  const frames = await trainFrames(resizedDataset(dataset, camera, shape), camera, train)
   await encoder.fitStatistics?.(frames)
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, sharedGoals),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizes: true }),
     role,
     source:
       encoder.fitStatistics === undefined
@@ -147,7 +153,9 @@ async function trainFrames(dataset: Dataset, camera: string, train: readonly num
   const perEpisode = Math.max(1, Math.floor(FIT_FRAMES / train.length))
   const frames: Uint8Array[] = []
   for (const index of train.slice(0, FIT_FRAMES)) {
-    const { images, info } = await dataset.readEpisode(index, [camera])
+    const data = await readOrSkip(dataset, index, [camera])
+    if (data === undefined) continue
+    const { images, info } = data
     const count = Math.min(perEpisode, info.length)
     for (let i = 0; i < count; i++) {
       const time = Math.floor((i * info.length) / count)

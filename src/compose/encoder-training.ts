@@ -24,6 +24,8 @@ import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
 import type { BatchStreams } from '../run/dataset-batches.ts'
+import type { FrameShape } from '../replay/resized-dataset.ts'
+import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
 import { DatasetBatches, holdOut } from '../run/dataset-batches.ts'
 import { prefixed, pretrainEncoder } from '../run/pretrain.ts'
 import { encoderOf, encoderRecordOf } from './encoder-run.ts'
@@ -179,11 +181,14 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
       fix: 'choose one with --camera',
     })
   }
+  const recorded = space.shape as [number, number, number]
+  const shape = frameShapeOf(settings.resize, recorded)
   const split = holdOut(dataset, settings.validationFraction, new Rng(settings.seed).split('split'))
   return {
     kind: 'encoder',
     ...settings,
-    frameShape: space.shape as [number, number, number],
+    frameShape: shape,
+    ...(shape.join() === recorded.join() ? {} : { resizedFrom: recorded }),
     actionSize: sizeOf(dataset.spec.actionSpace.shape),
     data: {
       path: resolve(dataset.path),
@@ -193,6 +198,11 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
       validation: [...split.validation],
     },
   }
+}
+
+function frameShapeOf(resize: PretrainConfig['resize'], recorded: FrameShape): [number, number, number] {
+  if (resize === 'none') return [...recorded]
+  return resize === 'auto' ? [...autoFrameShape(recorded)] : [...resize, recorded[2]]
 }
 
 async function openForResume(name: string | undefined, options: PretrainOptions): Promise<OpenedRun> {
@@ -230,7 +240,7 @@ async function openBatches(
 ): Promise<Running['batches']> {
   const { camera, batch, batchSize, memoryMb, data, seed } = config
   return DatasetBatches.open(
-    dataset,
+    resizedDataset(dataset, camera, config.frameShape),
     {
       kind: spec.batch.kind,
       camera,

@@ -8,6 +8,12 @@ const settings = {
   config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
   seed: z.int().min(0).max(MAX_SEED).default(0).describe('master seed of all random streams'),
   camera: z.string().default('front').describe('camera whose frames are learned from'),
+  resize: z
+    .union([z.enum(['auto', 'none']), z.tuple([z.int().min(1).max(4096), z.int().min(1).max(4096)])])
+    .default('auto')
+    .describe(
+      '[height, width] that whole frames are averaged to, without cropping; auto: as recorded up to 128 pixels a side, else 96 on the longer side',
+    ),
   updates: z.int().min(0).max(1e9).default(6000).describe('gradient steps'),
   batchSize: count('rows of a batch', 65_536).default(64),
   batch: z
@@ -51,6 +57,10 @@ export const encoderRunSchema = z.strictObject({
   kind: z.literal('encoder'),
   ...settings,
   frameShape: z.tuple([z.int(), z.int(), z.int()]).describe('height, width, channels'),
+  resizedFrom: z
+    .tuple([z.int(), z.int(), z.int()])
+    .optional()
+    .describe('height, width, channels of the recorded frames, where they are averaged to frameShape'),
   actionSize: z.int().min(0).default(0).describe('length of the actions that were learned from'),
   data: z.strictObject({
     path: z.string().describe('absolute path of the dataset'),

@@ -4,6 +4,8 @@ import type { Encoder } from '../../core/encoder.ts'
 import { encodeGoal } from '../../core/encoder.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
+import type { FrameShape } from '../../replay/resized-dataset.ts'
+import { resizeFrames } from '../../replay/resized-dataset.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
 
 /** Frames that an encoder is given at once. */
@@ -34,8 +36,15 @@ export interface TaskGeometry {
   readonly description: string
 }
 
+/** How an embedder gets its frames. */
+export interface FrameOptions {
+  /** Pictures of success that stand for the goal of every episode, where the dataset holds none of its own. */
+  readonly sharedGoals?: readonly Uint8Array[]
+  /** Whether frames of another size are brought to the encoder's, as they were when it learned. */
+  readonly resizes?: boolean
+}
+
 /**
- * @param sharedGoals pictures of success that stand for the goal of every episode, where the dataset holds none of its own
  * @throws ArmatureError `bad-config` in one line when the dataset lacks the camera or its frames have another shape.
  */
 export function encoderEmbedder(
@@ -43,13 +52,13 @@ export function encoderEmbedder(
   encoder: Encoder,
   camera: string,
   dataset: Dataset,
-  sharedGoals: readonly Uint8Array[] = [],
+  { sharedGoals = [], resizes = false }: FrameOptions = {},
 ): Embedder {
   const { frameShape, latentSize } = encoder.spec
-  requireFrames(name, frameShape, camera, dataset)
-  const size = sizeOf(frameShape)
+  const recorded = requireFrames(name, frameShape, camera, dataset, resizes)
+  const recordedSize = sizeOf(recorded)
   const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
-    images[camera]!.subarray(time * size, (time + 1) * size)
+    resizeFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded, frameShape)
   return {
     name,
     camera,
@@ -70,7 +79,13 @@ export function encoderEmbedder(
       if (frames.length === 0) return undefined
       const goals = new Float32Array(frames.length * latentSize)
       for (const [i, frame] of frames.entries()) {
-        goals.set(await encodeGoal(encoder, goalInput(encoder.spec, frame, frameOf(episode, 0))), i * latentSize)
+        goals.set(
+          await encodeGoal(
+            encoder,
+            goalInput(encoder.spec, resizeFrames(frame, recorded, frameShape), frameOf(episode, 0)),
+          ),
+          i * latentSize,
+        )
       }
       return goals
     },
@@ -97,7 +112,7 @@ export async function successFrames(
   const frames: Uint8Array[] = []
   for (let i = 0; i < count; i++) {
     const { index } = successes[Math.floor((i * successes.length) / count)]!
-    const data = await dataset.readEpisode(index, [camera]).catch(orSkip)
+    const data = await readOrSkip(dataset, index, [camera])
     if (data?.goalImages !== undefined) return []
     const last = data && goalFrame(data, camera)
     if (last !== undefined) frames.push(last.slice())
@@ -105,9 +120,20 @@ export async function successFrames(
   return frames
 }
 
-/** An episode that cannot be read is left out, and named where all are read. */
-function orSkip(error: unknown): undefined {
-  if (!(error instanceof ArmatureError) || error.code !== 'corrupt-file') throw error
+/** An episode, or undefined where its files are damaged. @param onProblem called with the error then */
+export async function readOrSkip(
+  dataset: Dataset,
+  index: number,
+  cameras: readonly string[],
+  onProblem: (error: ArmatureError) => void = () => undefined,
+): Promise<EpisodeData | undefined> {
+  try {
+    return await dataset.readEpisode(index, cameras)
+  } catch (error) {
+    if (!(error instanceof ArmatureError) || error.code !== 'corrupt-file') throw error
+    onProblem(error)
+    return undefined
+  }
 }
 
 function requireFrames(
@@ -115,7 +141,8 @@ function requireFrames(
   frameShape: readonly [number, number, number],
   camera: string,
   { path, spec }: Dataset,
-): void {
+  resizes: boolean,
+): FrameShape {
   const space = spec.cameras[camera]
   if (space === undefined) {
     throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
@@ -124,13 +151,14 @@ function requireFrames(
       fix: 'choose one with --camera',
     })
   }
-  if (space.shape.join() !== frameShape.join()) {
+  if (!resizes && space.shape.join() !== frameShape.join()) {
     throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
       expected: `frames of ${frameShape.join('x')}`,
       got: `${space.shape.join('x')} from camera ${camera}`,
       fix: 'use a dataset recorded at the size that the encoder was trained on',
     })
   }
+  return space.shape as unknown as FrameShape
 }
 
 /** The coordinates that the task is scored by, as they are: what no camera can beat. */
@@ -180,15 +208,12 @@ export async function embedEpisodes(
   embedders: readonly Embedder[],
   task: TaskGeometry | undefined,
   onEpisode: (episode: EpisodeData) => void,
-  onProblem: (error: unknown) => void = () => undefined,
+  onProblem: (error: ArmatureError) => void = () => undefined,
 ): Promise<ReadonlyMap<string, EmbeddedEpisodes>> {
   const cameras = camerasOf(embedders)
   const episodes = embedders.map((): EmbeddedEpisode[] => [])
   for (const index of indices) {
-    const data = await dataset.readEpisode(index, cameras).catch((error: unknown) => {
-      onProblem(error)
-      return orSkip(error)
-    })
+    const data = await readOrSkip(dataset, index, cameras, onProblem)
     if (data === undefined) continue
     const common = describeEpisode(data, task)
     for (const [i, embedder] of embedders.entries()) {

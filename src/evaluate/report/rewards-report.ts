@@ -63,7 +63,7 @@ export async function makeRewardsReport(
       onProgress(++done, total, 'embed')
       goals[goalKind(episode)]++
     },
-    (error) => unread.push((error as Error).message),
+    (error) => unread.push(error.message),
   )
   const tables = new Map<string, MeasureTable>()
   for (const [name, data] of embedded) {

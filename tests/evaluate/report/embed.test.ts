@@ -75,7 +75,7 @@ describe('embedEpisodes', () => {
     const foreign = outcomesAlone()
     const goals = await successFrames(foreign, [0], 'top')
     expect(goals).toEqual([(await foreign.readEpisode(0)).images['top']!.slice(-16 * 16 * 3)])
-    const embedders = [encoderEmbedder('mean', meanColour([]), 'top', foreign, [...goals, ...goals])]
+    const embedders = [encoderEmbedder('mean', meanColour([]), 'top', foreign, { sharedGoals: [...goals, ...goals] })]
     const embedded = (await embedEpisodes(foreign, [0, 1], embedders, undefined, () => {})).get('mean')!
     const [success, failure] = embedded.episodes
     expect([success!.class, failure!.class]).toEqual(['succeeded', 'failed'])
@@ -102,7 +102,7 @@ describe('embedEpisodes', () => {
         [stateEmbedder('state', 4, TASK)],
         TASK,
         () => {},
-        (each) => named.push((each as Error).message),
+        (each) => named.push(each.message),
       )
     const embedded = await embed(new ArmatureError('corrupt-file', 'episode 1'))
     expect(embedded.get('state')!.episodes.map(({ index }) => index)).toEqual([0])
@@ -126,6 +126,17 @@ function outcomesAlone() {
     },
   }
 }
+
+test('frames of another size are brought to that of an encoder that learned so', async () => {
+  const dataset = syntheticDataset(1)
+  const small = encoderEmbedder('mean', meanColour([], [8, 8, 3]), 'top', dataset, { resizes: true })
+  const whole = encoderEmbedder('mean', meanColour([]), 'top', dataset)
+  const data = await dataset.readEpisode(0)
+  const [a, b] = [await small.embed(data), await whole.embed(data)]
+  expect(Math.max(...a.map((x, i) => Math.abs(x - b[i]!)))).toBeLessThan(0.5)
+  const [goalA, goalB] = [(await small.embedGoals(data))!, (await whole.embedGoals(data))!]
+  expect(Math.max(...goalA.map((x, i) => Math.abs(x - goalB[i]!)))).toBeLessThan(0.5)
+})
 
 test.each([
   ['front', [16, 16, 3], 'expected camera front, got only top'],
