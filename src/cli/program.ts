@@ -4,6 +4,7 @@ import { ArmatureError } from '../core/errors.ts'
 import type { CommandLine } from './command-line.ts'
 import { ENGINES, refuse } from './command-line.ts'
 import { addBridgeCommands } from './commands-bridge.ts'
+import { addDataCommand } from './commands-data.ts'
 import { addLearningCommands } from './commands-learning.ts'
 import { addMachineCommands } from './commands-machine.ts'
 import { addSceneCommands } from './commands-scene.ts'
@@ -64,6 +65,7 @@ Examples:
   await addLearningCommands(line)
   program.commandsGroup('Scenes and data:')
   addSceneCommands(line)
+  addDataCommand(line)
   program.commandsGroup('Robots:')
   addBridgeCommands(line)
   program.commandsGroup('This installation:')

@@ -7,11 +7,17 @@ import { ArmatureError } from '../../core/errors.ts'
 import { openRegularFile } from '../contained-files.ts'
 
 /** Snappy, Zstandard and LZ4 from the package; Node's own where it has them. */
-const COMPRESSORS: Compressors = {
-  ...compressors,
-  GZIP: (input) => zlib.gunzipSync(input),
-  BROTLI: (input) => zlib.brotliDecompressSync(input),
-}
+const COMPRESSORS: Compressors = Object.fromEntries(
+  Object.entries({
+    ...compressors,
+    GZIP: (input: Uint8Array) => zlib.gunzipSync(input),
+    BROTLI: (input: Uint8Array) => zlib.brotliDecompressSync(input),
+  }).map(([codec, unpack]) => [
+    codec,
+    // A column of nulls has pages without a value, which not every codec unpacks.
+    (input: Uint8Array, size: number) => (size === 0 ? new Uint8Array() : unpack(input, size)),
+  ]),
+)
 
 export type Row = Readonly<Record<string, unknown>>
 

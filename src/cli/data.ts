@@ -1,0 +1,227 @@
+import { rm } from 'node:fs/promises'
+import type { Dataset, DatasetSpec, EpisodeData } from '../core/dataset.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
+import type { BoxSpace } from '../core/spaces.ts'
+import { checkDataset } from '../io/lerobot/check-dataset.ts'
+import { openDataset } from '../io/lerobot/reader.ts'
+import { LeRobotWriter } from '../io/lerobot/writer.ts'
+import type { CliContext } from './context.ts'
+import { throwIfInterrupted } from './context.ts'
+import { table } from './table.ts'
+
+/** What `armature data` does; all but `info` and `check` write a copy. */
+export type DataAction = 'info' | 'check' | 'repair' | 'delete' | 'trim' | 'split' | 'merge'
+
+export interface DataFlags {
+  /** Folder of the copy. */
+  readonly out?: string
+  /** Episodes to delete, or to split off. */
+  readonly episodes?: readonly number[]
+  /** Rows to keep of each episode: the first, and the one after the last. */
+  readonly from?: number
+  readonly to?: number
+}
+
+export interface DataReport {
+  readonly ok: boolean
+  readonly dataset: string
+  readonly episodes: number
+  readonly frames: number
+  /** A line each. */
+  readonly faults: readonly string[]
+  /** Folder of the copy, with the numbers that its episodes had before. */
+  readonly copy?: { readonly folder: string; readonly from: readonly string[] }
+}
+
+/**
+ * `armature data`: looks at a recorded dataset, checks it, or writes a changed copy; the dataset itself stays as it is.
+ * @throws ArmatureError `bad-argument` for an action without its options; `not-found`; `corrupt-file`; `unwritable`; `interrupted`.
+ */
+export async function data(
+  context: CliContext,
+  action: DataAction,
+  paths: readonly string[],
+  flags: DataFlags,
+): Promise<DataReport> {
+  if (paths.length !== 1 && action !== 'merge') {
+    throw new ArmatureError('bad-argument', `data ${action}`, { expected: 'one dataset', got: String(paths.length) })
+  }
+  const datasets = await Promise.all(paths.map((path) => openDataset(path)))
+  if (action === 'info') return info(context, datasets[0]!)
+  if (action === 'check') return check(context, datasets[0]!)
+  if (flags.out === undefined) {
+    throw new ArmatureError('bad-argument', `data ${action}`, { expected: '--out DIR, for the copy' })
+  }
+  const picks = await picksOf(context, action, datasets, flags)
+  return copy(context, picks, flags.out, datasets)
+}
+
+function summary(dataset: Dataset): Pick<DataReport, 'dataset' | 'episodes' | 'frames'> {
+  const frames = dataset.episodes.reduce((sum, { length }) => sum + length, 0)
+  return { dataset: dataset.path, episodes: dataset.episodes.length, frames }
+}
+
+function info(context: CliContext, dataset: Dataset): DataReport {
+  const { spec, episodes, problems } = dataset
+  const { frames } = summary(dataset)
+  const cameras = Object.entries(spec.cameras).map(([name, { shape }]) => `${name} ${shape.join('x')}`)
+  const successes = episodes.filter(({ success }) => success === true).length
+  const known = episodes.filter(({ success }) => success !== undefined).length
+  const rows = [
+    ['recorded from', spec.source],
+    ['episodes', `${episodes.length}, ${frames} frames at ${spec.fps} a second`],
+    ['cameras', cameras.join(', ') || 'none'],
+    ['action, proprioception', `${sizeOf(spec.actionSpace.shape)}, ${sizeOf(spec.proprioSpace.shape)} numbers`],
+    ['outcomes', known === 0 ? 'not recorded' : `${successes} of ${known} succeeded`],
+    ['classes', [...new Set(episodes.map(({ policy }) => policy))].join(', ') || 'none'],
+  ]
+  context.print(table(rows))
+  for (const problem of problems) context.print(problem)
+  return { ok: true, ...summary(dataset), faults: problems }
+}
+
+async function check(context: CliContext, dataset: Dataset): Promise<DataReport> {
+  const { faults, whole } = await checked(context, dataset)
+  for (const fault of faults) context.print(fault)
+  context.print(
+    `${dataset.path}  ${whole.length} of ${dataset.episodes.length} episodes read whole, ${faults.length} faults`,
+  )
+  return { ok: faults.length === 0, ...summary(dataset), faults }
+}
+
+async function checked(context: CliContext, dataset: Dataset): ReturnType<typeof checkDataset> {
+  const phase = context.progress.phase('check', dataset.episodes.length, { unit: 'episodes' })
+  const result = await checkDataset(dataset, (done) => {
+    throwIfInterrupted(context)
+    phase.update(done)
+  })
+  phase.finish()
+  return result
+}
+
+/** An episode that goes into a copy. */
+interface Picked {
+  readonly dataset: Dataset
+  readonly index: number
+  readonly change?: (episode: EpisodeData) => EpisodeData
+}
+
+async function picksOf(
+  context: CliContext,
+  action: DataAction,
+  datasets: readonly Dataset[],
+  { episodes, from, to }: DataFlags,
+): Promise<Picked[]> {
+  const dataset = datasets[0]!
+  const all = dataset.episodes.map(({ index }) => index)
+  const pick = (indices: readonly number[]): Picked[] => indices.map((index) => ({ dataset, index }))
+  if (action === 'merge') return mergePicks(datasets)
+  if (action === 'repair') return pick((await checked(context, dataset)).whole)
+  if (action === 'trim') return trimPicks(dataset, from ?? 0, to ?? Infinity)
+  if (episodes === undefined) throw new ArmatureError('bad-argument', `data ${action}`, { expected: '--episodes' })
+  const unknown = episodes.find((index) => !all.includes(index))
+  if (unknown !== undefined) throw new ArmatureError('not-found', `episode ${unknown} of ${dataset.path}`)
+  const chosen = new Set(episodes)
+  return pick(
+    action === 'delete' ? all.filter((index) => !chosen.has(index)) : all.filter((index) => chosen.has(index)),
+  )
+}
+
+function mergePicks(datasets: readonly Dataset[]): Picked[] {
+  const shape = ({ spec }: Dataset): string => {
+    const { cameras, actionSpace, proprioSpace, stateSpace, fps } = spec
+    const sizes = Object.entries(cameras).map(([name, space]) => `${name} ${space.shape.join('x')}`)
+    const vectors = [actionSpace, proprioSpace, stateSpace].map((space) => sizeOf(space.shape))
+    return `${sizes.toSorted().join(', ')}; vectors of ${vectors.join(', ')}; ${fps} frames a second`
+  }
+  const first = datasets[0]!
+  for (const other of datasets.slice(1)) {
+    if (shape(other) === shape(first)) continue
+    throw new ArmatureError('bad-argument', `merge of ${other.path}`, { expected: shape(first), got: shape(other) })
+  }
+  return datasets.flatMap((dataset) => dataset.episodes.map(({ index }) => ({ dataset, index })))
+}
+
+function trimPicks(dataset: Dataset, from: number, to: number): Picked[] {
+  if (!(from < to)) throw new ArmatureError('bad-argument', 'trim', { expected: '--from below --to' })
+  return dataset.episodes.map(({ index }) => ({ dataset, index, change: (episode) => trimmed(episode, from, to) }))
+}
+
+/** Rows `from` to before `to`; at least one. An end that is cut off takes the outcome with it. */
+function trimmed(episode: EpisodeData, from: number, to: number): EpisodeData {
+  const { info, images, proprio, state, actions, rewards } = episode
+  const end = Math.min(to, info.length)
+  const start = Math.min(from, end - 1)
+  const rows = <T extends Float32Array | Uint8Array>(data: T, count: number, last: number): T => {
+    const size = count === 0 ? 0 : data.length / count
+    return data.slice(start * size, last * size) as T
+  }
+  const { success, ...known } = info
+  const isWhole = end === info.length
+  return {
+    ...episode,
+    info: {
+      ...known,
+      length: end - start,
+      terminated: info.terminated && isWhole,
+      ...(isWhole && success !== undefined && { success }),
+    },
+    images: Object.fromEntries(Object.entries(images).map(([name, frames]) => [name, rows(frames, info.length, end)])),
+    proprio: rows(proprio, info.length, end),
+    state: rows(state, info.length, end),
+    actions: rows(actions, info.length - 1, end - 1),
+    rewards: rows(rewards, info.length - 1, end - 1),
+  }
+}
+
+/** The largest number of single precision: JSON has no infinity. */
+const LARGEST = (2 - 2 ** -23) * 2 ** 127
+
+/** A spec whose spaces have finite bounds: those of folders that other tools made are unknown, and so infinite. */
+function bounded(spec: DatasetSpec): DatasetSpec {
+  const finite = (bound: BoxSpace['low']): BoxSpace['low'] =>
+    typeof bound === 'number' ? Math.max(-LARGEST, Math.min(LARGEST, bound)) : bound
+  const of = (space: BoxSpace): BoxSpace => ({ ...space, low: finite(space.low), high: finite(space.high) })
+  const { actionSpace, proprioSpace, stateSpace } = spec
+  return { ...spec, actionSpace: of(actionSpace), proprioSpace: of(proprioSpace), stateSpace: of(stateSpace) }
+}
+
+async function copy(
+  context: CliContext,
+  picks: readonly Picked[],
+  out: string,
+  datasets: readonly Dataset[],
+): Promise<DataReport> {
+  const faults = datasets.flatMap(({ problems }) => problems)
+  if (picks.length === 0) {
+    throw new ArmatureError('bad-argument', `copy of ${datasets[0]!.path}`, {
+      expected: 'at least one episode that is left',
+      got: faults[0] ?? 'none',
+    })
+  }
+  const writer = await LeRobotWriter.create(out, bounded(datasets[0]!.spec), { record: { command: context.command } })
+  const phase = context.progress.phase('copy', picks.length, { unit: 'episodes' })
+  const from: string[] = []
+  let frames = 0
+  try {
+    for (const { dataset, index, change } of picks) {
+      throwIfInterrupted(context)
+      const episode = await dataset.readEpisode(index)
+      const changed = change?.(episode) ?? episode
+      await writer.addEpisode(changed)
+      frames += changed.info.length
+      from.push(`${dataset.path}, episode ${index}`)
+      phase.update(from.length)
+    }
+  } catch (error) {
+    await rm(out, { recursive: true, force: true })
+    throw error
+  }
+  await writer.close()
+  phase.finish()
+  for (const fault of faults) context.print(`left out: ${fault}`)
+  const total = datasets.reduce((sum, { episodes }) => sum + episodes.length, 0)
+  context.print(`${out}  ${from.length} of ${total} episodes, ${frames} frames, images as PNG; the source is as it was`)
+  return { ok: true, dataset: datasets[0]!.path, episodes: from.length, frames, faults, copy: { folder: out, from } }
+}
