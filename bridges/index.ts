@@ -24,7 +24,15 @@ export { LogWriter } from './recording/log-writer.ts'
 export type { LogWriterOptions } from './recording/log-writer.ts'
 export { loadLimits, unlimited } from './safety/limits.ts'
 export type { ElementLimits, LimitProfile } from './safety/limits.ts'
-export type { ActionKind, GoalRobot, Robot, RobotReading, RobotSpec, StopCategory } from '../src/core/robot.ts'
+export type {
+  ActionKind,
+  GoalRobot,
+  Robot,
+  RobotReading,
+  RobotResetOptions,
+  RobotSpec,
+  StopCategory,
+} from '../src/core/robot.ts'
 export { isGoalRobot } from '../src/core/robot.ts'
 export type {
   BridgeMode,

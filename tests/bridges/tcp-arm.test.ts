@@ -2,12 +2,12 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, it } from 'vitest'
-import { loadLimits } from '../../../bridges/safety/limits.ts'
-import type { TestBridge } from '../helpers.ts'
-import { openActive, openBridge, PATIENT, until } from '../helpers.ts'
-import { clock } from '../simple-robot.ts'
-import type { TcpArm } from './tcp-arm.ts'
-import { connectArm } from './tcp-arm.ts'
+import { loadLimits } from '../../bridges/safety/limits.ts'
+import type { TestBridge } from './helpers.ts'
+import { openActive, openBridge, PATIENT, until } from './helpers.ts'
+import { clock } from './simple-robot.ts'
+import type { TcpArm } from '../../examples/tcp-arm.ts'
+import { connectArm } from '../../examples/tcp-arm.ts'
 
 /** The controller of the arm, as its manual describes it: follows a target at so many rad a second. */
 class Controller {

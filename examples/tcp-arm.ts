@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { Robot, RobotReading, RobotResetOptions, RobotSpec, StopCategory } from '../../../src/core/robot.ts'
+import type { Robot, RobotReading, RobotResetOptions, RobotSpec, StopCategory } from 'armature/bridge'
 
 /** The arm's joints, in the order of its protocol. */
 const NAMES = ['base_rad', 'shoulder_rad', 'elbow_rad']
