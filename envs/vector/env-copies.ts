@@ -1,6 +1,7 @@
 import type {
   CameraEnv,
   Env,
+  EnvState,
   GoalEnv,
   Info,
   ResetOptions,
@@ -9,7 +10,6 @@ import type {
   StepResult,
 } from '../../src/core/env.ts'
 import { isCameraEnv, isGoalEnv, isSimulatedEnv } from '../../src/core/env.ts'
-import type { EnvState } from '../../src/core/env.ts'
 import { makeEnvs } from './env-source.ts'
 import type { EnvThread } from './env-thread.ts'
 import { failureInEnv, startThreads } from './env-thread.ts'
