@@ -8,7 +8,7 @@ import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { FrameSink } from '../../src/io/lerobot/frame-sink.ts'
 import { encodePng } from '../../src/io/png.ts'
 import type { FolderOptions, FolderRow } from './foreign-folder.ts'
-import { CAMERA, flatFrame, foreignFolder } from './foreign-folder.ts'
+import { CAMERA, flatFrame, foreignFolder, shade } from './foreign-folder.ts'
 
 let root = ''
 let folders = 0
@@ -362,4 +362,16 @@ describe('outcomes that the rows tell', () => {
     expect(episodes[0]).not.toHaveProperty('success')
     expect(episodes[0]!.terminated).toBe(true)
   })
+})
+
+it('a row group that holds several episodes is read from the file once', async () => {
+  const path = await make({ lengths: [3, 2, 4], rowGroupSize: 9 })
+  const dataset = await openDataset(path)
+  const first = await dataset.readEpisode(0)
+  const data = join(path, 'data/chunk-000/file-000.parquet')
+  const { length } = await readFile(data)
+  await writeFile(data, new Uint8Array(length))
+  const last = await dataset.readEpisode(2)
+  expect([first.images['front']![0], last.images['front']![0]]).toEqual([shade(0, 0), shade(2, 0)])
+  expect(last.proprio).toEqual(Float32Array.of(2, 0, 2, 1, 2, 2, 2, 3))
 })

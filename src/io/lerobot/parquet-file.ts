@@ -19,6 +19,9 @@ const COMPRESSORS: Compressors = Object.fromEntries(
   ]),
 )
 
+/** A larger row group is unpacked again for each part of it. */
+const KEPT_BYTES = 2 ** 28
+
 export type Row = Readonly<Record<string, unknown>>
 
 /** A parquet file. Its footer is in memory and rows are read on demand; no handle stays open. */
@@ -56,12 +59,37 @@ export class ParquetFile {
   }
 
   /**
-   * Reads `columns` of the rows from `start` to before `end`: only the pieces of the file that hold them.
+   * Reads `columns` of the rows from `start` to before `end`: only the pieces of the file that hold them. Other tools put all episodes of
+   * a file into one row group, which can only be unpacked whole: the last one that was read in part is kept for the next call.
    * @throws ArmatureError `corrupt-file`.
    */
   async read(columns: readonly string[], start = 0, end: number = this.rows): Promise<Row[]> {
     const missing = columns.find((column) => !this.columns.includes(column))
     if (missing !== undefined) throw corrupt(this.path, `no column ${missing}`)
+    const group = this.#groupAround(start, end)
+    if (group === undefined) return this.#readRows(columns, start, end)
+    const key = columns.join('\0')
+    if (lastGroup?.file !== this || lastGroup.key !== key || lastGroup.start !== group[0]) {
+      lastGroup = undefined
+      lastGroup = { file: this, key, start: group[0], rows: await this.#readRows(columns, ...group) }
+    }
+    return lastGroup.rows.slice(start - group[0], end - group[0])
+  }
+
+  /** The row group that holds these rows and others besides, where it is small enough to be kept. */
+  #groupAround(start: number, end: number): readonly [start: number, end: number] | undefined {
+    let first = 0
+    for (const { num_rows: count, total_byte_size: bytes } of this.#metadata.row_groups) {
+      const next = first + Number(count)
+      if (start >= first && end <= next && end > start) {
+        return end - start < next - first && Number(bytes) <= KEPT_BYTES ? [first, next] : undefined
+      }
+      first = next
+    }
+    return undefined
+  }
+
+  async #readRows(columns: readonly string[], start: number, end: number): Promise<Row[]> {
     const { file } = await openRegularFile(this.path)
     try {
       return await parquetReadObjects({
@@ -81,6 +109,11 @@ export class ParquetFile {
     }
   }
 }
+
+/** The row group that was read in part last, of all files. */
+let lastGroup:
+  | { readonly file: ParquetFile; readonly key: string; readonly start: number; readonly rows: readonly Row[] }
+  | undefined
 
 function asyncBuffer(file: FileHandle, byteLength: number): AsyncBuffer {
   return {
