@@ -375,3 +375,14 @@ it('a row group that holds several episodes is read from the file once', async (
   expect([first.images['front']![0], last.images['front']![0]]).toEqual([shade(0, 0), shade(2, 0)])
   expect(last.proprio).toEqual(Float32Array.of(2, 0, 2, 1, 2, 2, 2, 3))
 })
+
+it('a parquet file whose footer speaks of more than there is is named when the folder is opened', async () => {
+  const path = await make({})
+  const data = join(path, 'data/chunk-000/file-000.parquet')
+  const bytes = await readFile(data)
+  const footer = bytes.readUInt32LE(bytes.length - 8) + 8
+  await writeFile(data, Buffer.concat([bytes.subarray(0, 4), bytes.subarray(bytes.length - footer)]))
+  const { problems, episodes } = await openDataset(path)
+  expect(episodes).toEqual([])
+  expect(problems[0]).toMatch(/file-000\.parquet: expected a whole parquet file, got column .* outside of the file/)
+})

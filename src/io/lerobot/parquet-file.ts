@@ -50,6 +50,7 @@ export class ParquetFile {
     const { file, size } = await openRegularFile(path)
     try {
       const metadata = await parquetMetadataAsync(asyncBuffer(file, size))
+      requirePlausible(metadata, size)
       return new ParquetFile(path, size, metadata)
     } catch (error) {
       throw corrupt(path, error)
@@ -125,6 +126,24 @@ function asyncBuffer(file: FileHandle, byteLength: number): AsyncBuffer {
       if (bytesRead < bytes.length) throw new Error('the file ends too early')
       return bytes.buffer
     },
+  }
+}
+
+/** Rows of a file; more is a damaged count, which would be memory and time. */
+const MAX_ROWS = 2 ** 31
+
+/** A footer whose counts add up and whose parts lie in the file; a damaged one is refused before it asks for memory. */
+function requirePlausible({ num_rows: rows, row_groups: groups }: FileMetaData, bytes: number): void {
+  const sum = groups.reduce((total, group) => total + Number(group.num_rows), 0)
+  const isCounted = groups.every(({ num_rows: count }) => count >= 0n)
+  if (!isCounted || sum !== Number(rows) || sum > MAX_ROWS) throw new Error(`${rows} rows, ${sum} in its row groups`)
+  for (const { meta_data: column } of groups.flatMap((group) => group.columns)) {
+    if (column === undefined) continue
+    const start = Number(column.dictionary_page_offset ?? column.data_page_offset)
+    const size = Number(column.total_compressed_size)
+    if (!(start >= 0 && size >= 0 && start + size <= bytes)) {
+      throw new Error(`column ${column.path_in_schema.join('.')} outside of the file`)
+    }
   }
 }
 
