@@ -133,7 +133,9 @@ function asyncBuffer(file: FileHandle, byteLength: number): AsyncBuffer {
 const MAX_ROWS = 2 ** 31
 
 /** A footer whose counts add up and whose parts lie in the file; a damaged one is refused before it asks for memory. */
-function requirePlausible({ num_rows: rows, row_groups: groups }: FileMetaData, bytes: number): void {
+function requirePlausible(metadata: FileMetaData, bytes: number): void {
+  const { num_rows: rows, row_groups: groups } = metadata
+  const footer = bytes - metadata.metadata_length - 8
   const sum = groups.reduce((total, group) => total + Number(group.num_rows), 0)
   const isCounted = groups.every(({ num_rows: count }) => count >= 0n)
   if (!isCounted || sum !== Number(rows) || sum > MAX_ROWS) throw new Error(`${rows} rows, ${sum} in its row groups`)
@@ -141,7 +143,7 @@ function requirePlausible({ num_rows: rows, row_groups: groups }: FileMetaData, 
     if (column === undefined) continue
     const start = Number(column.dictionary_page_offset ?? column.data_page_offset)
     const size = Number(column.total_compressed_size)
-    if (!(start >= 0 && size >= 0 && start + size <= bytes)) {
+    if (!(start >= 0 && size >= 0 && start + size <= footer)) {
       throw new Error(`column ${column.path_in_schema.join('.')} outside of the file`)
     }
   }
