@@ -133,9 +133,10 @@ async function close(): Promise<void> {
   await transport?.close()
   // What still waited for a message has to hear that there is none, or the end of the thread is the end of the process.
   await new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
+  // Before the word is given: a process that ends waits for that alone.
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
   Atomics.store(board.words, WORD.closed, 1)
   Atomics.notify(board.words, WORD.closed)
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
   tell({ kind: 'closed' })
   port.close()
 }

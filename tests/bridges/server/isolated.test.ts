@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -69,14 +69,17 @@ describe('a robot whose sockets have a thread of their own', () => {
     expect(bridge.server.endpoints.control).toBe(control)
   })
 
-  it('ends with its process, with the exit code of that', async () => {
+  it('ends with its process, with the exit code of that, and leaves no files', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'exiting-'))
+    const env = { ...process.env, TMPDIR: folder }
     const script = fileURLToPath(new URL('exiting-process.ts', import.meta.url))
     const run = new Promise<{ code: unknown; stderr: string }>((resolve) => {
-      execFile(process.execPath, ['--import', fileURLToPath(import.meta.resolve('tsx')), script], (error, _, stderr) =>
-        resolve({ code: error?.code ?? 0, stderr }),
-      )
+      const args = ['--import', fileURLToPath(import.meta.resolve('tsx')), script]
+      execFile(process.execPath, args, { env }, (error, _, stderr) => resolve({ code: error?.code ?? 0, stderr }))
     })
     expect(await run).toEqual({ code: 3, stderr: '' })
+    expect((await readdir(folder)).filter((name) => name.startsWith('armature-'))).toEqual([])
+    await rm(folder, { recursive: true })
   })
 })
 
