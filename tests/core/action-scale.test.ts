@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { describe, expect, test } from 'vitest'
 import { ActionScale } from '../../src/core/action-scale.ts'
 import { boxSpace, whyOutside } from '../../src/core/spaces.ts'

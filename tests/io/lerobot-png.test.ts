@@ -1,6 +1,6 @@
 import { deflateSync } from 'node:zlib'
 import { encode } from 'fast-png'
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import { decodePng } from '../../src/io/lerobot/decode-png.ts'
 import { encodePng } from '../../src/io/png.ts'

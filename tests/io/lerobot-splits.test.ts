@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import type { EpisodeInfo } from '../../src/core/dataset.ts'
 import { Rng } from '../../src/core/rng.ts'

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { boxSpace } from '../../src/core/spaces.ts'

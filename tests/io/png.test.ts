@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { decode } from 'fast-png'
 import { describe, expect, it } from 'vitest'
 import { encodePng } from '../../src/io/png.ts'

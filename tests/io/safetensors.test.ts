@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NamedArrays, NdArray } from '../../src/core/ndarray.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import { crc32c, maskedCrc32c } from '../../src/log/crc32c.ts'
 import { TensorBoardSink } from '../../src/log/tensorboard.ts'

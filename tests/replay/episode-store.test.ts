@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../fast-check.ts'
 import { describe, expect, test } from 'vitest'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { StoreEncoding } from '../../src/replay/episode-store.ts'

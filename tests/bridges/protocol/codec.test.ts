@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import { decodeMessage, encodeMessage, MAX_CLIENT_MESSAGE_BYTES, topicOf } from '../../../bridges/protocol/codec.ts'
 import { ProtocolError } from '../../../bridges/protocol/errors.ts'

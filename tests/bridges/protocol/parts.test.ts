@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import type { WireArray } from '../../../bridges/protocol/arrays.ts'
 import { arrayFromWire, arrayToWire } from '../../../bridges/protocol/arrays.ts'

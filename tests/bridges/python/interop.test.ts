@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto'
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import type { WireArray } from '../../../bridges/protocol/arrays.ts'
 import { decodeMessage, encodeMessage } from '../../../bridges/protocol/codec.ts'

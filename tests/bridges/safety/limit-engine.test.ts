@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import { CLAMPED, LimitEngine } from '../../../bridges/safety/limit-engine.ts'
 import type { ElementLimits, LimitProfile } from '../../../bridges/safety/limits.ts'

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import type { BridgeState, Role } from '../../../bridges/protocol/messages.ts'
 import type { ActionProblem, Caller, SupervisorEvent } from '../../../bridges/safety/outcomes.ts'

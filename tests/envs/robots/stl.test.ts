@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import { parseStl } from '../../../envs/robots/stl.ts'
 import { MAX_TRIANGLES } from '../../../envs/robots/triangle-mesh.ts'

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { LinkModel, PoseSpec, RobotModel } from '../../../envs/robots/robot-model.ts'
 import { parseStl } from '../../../envs/robots/stl.ts'

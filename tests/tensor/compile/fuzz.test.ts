@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../fast-check.ts'
 import { describe, expect, it } from 'vitest'
 import type { NdArray } from '../../../src/core/ndarray.ts'
 import { compile } from '../../../src/tensor/compile/program.ts'
