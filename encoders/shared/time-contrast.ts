@@ -1,11 +1,17 @@
 import { z } from 'zod'
 import type { MultiViewBatch } from '../../src/core/batches.ts'
+import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
+import type { Rng } from '../../src/core/rng.ts'
+import type { FrameTensors } from '../../src/tensor/features.ts'
+import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { nPairs, semiHardTriplet, squaredDistances, unitNorm } from './contrastive.ts'
-import type { Tensors } from './tensor-encoder.ts'
+import { frameArray } from './frames.ts'
+import type { LossTerms, Networks, Tensors } from './tensor-encoder.ts'
+import { TrainedEncoder } from './tensor-encoder.ts'
 
 /** Settings of the contrast in time, which TCN and mfTCN share. */
 export const timeContrastSettings = {
@@ -95,12 +101,46 @@ export function timeContrast(
   return tf.div(tf.addN(pairs), pairs.length)
 }
 
-/** @throws ArmatureError `bad-argument` for one camera where two are needed. */
-export function requireViews(name: string, { views }: MultiViewBatch, kind: 'multi' | 'single'): void {
-  if (kind === 'single' || views > 1) return
-  throw new ArmatureError('bad-argument', `batch of ${name}`, {
-    expected: 'two cameras or more',
-    got: '1',
-    fix: 'record with --cameras front,side, or set views=single and loss=triplet',
-  })
+/** An encoder that learns by {@link timeContrast}; a method says what it embeds. With the triplet loss embeddings are unit vectors. */
+export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
+  readonly #contrast: TimeContrastConfig
+
+  constructor(spec: EncoderSpec<'multi-view'>, networks: Networks, config: TimeContrastConfig, rng: Rng) {
+    super(spec, networks, rng)
+    this.#contrast = config
+  }
+
+  /** Embeddings [B, D] of frames, or of windows of them. */
+  protected abstract embed(weights: Weights, frames: tf.Tensor): tf.Tensor
+
+  protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
+    const embeddings = this.embed(weights, frames)
+    return this.#contrast.loss === 'triplet' ? unitNorm(embeddings) : embeddings
+  }
+
+  protected loss(weights: Weights, inputs: Tensors): LossTerms {
+    const [views, count, ...shape] = inputs['frames']!.shape
+    const rows = tf.reshape(inputs['frames']!, [views! * count!, ...shape])
+    const embeddings = tf.reshape(this.latents(weights, { frames: rows }), [views!, count!, -1]) // [V, B, D]
+    return { loss: timeContrast(embeddings, inputs, this.#contrast) }
+  }
+
+  /** @throws ArmatureError `bad-argument` for one camera where two are needed. */
+  protected inputs(batch: MultiViewBatch): Record<string, NdArray> {
+    const { views, count, frames } = batch
+    const { name, window, frameShape } = this.spec
+    if (this.#contrast.views === 'multi' && views < 2) {
+      throw new ArmatureError('bad-argument', `batch of ${name}`, {
+        expected: 'two cameras or more',
+        got: '1',
+        fix: 'record with --cameras front,side, or set views=single and loss=triplet',
+      })
+    }
+    const { data } = frameArray(this.spec, frames, views * count * window.frames)
+    const windows = window.frames === 1 ? [] : [window.frames]
+    return {
+      frames: ndarray(data, [views, count, ...windows, ...frameShape]),
+      ...contrastInputs(batch, this.#contrast),
+    }
+  }
 }

@@ -1,30 +1,21 @@
-import type { MultiViewBatch } from '../../src/core/batches.ts'
 import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
-import type { NdArray } from '../../src/core/ndarray.ts'
-import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
-import type { FrameTensors } from '../../src/tensor/features.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { sequential } from '../../src/tensor/layers.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
-import { tf } from '../../src/tensor/tf.ts'
-import { unitNorm } from '../shared/contrastive.ts'
-import { frameArray, scaledFrames } from '../shared/frames.ts'
+import type { tf } from '../../src/tensor/tf.ts'
+import { scaledFrames } from '../shared/frames.ts'
 import { convolutions, positionsHead } from '../shared/networks.ts'
-import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
-import { TrainedEncoder } from '../shared/tensor-encoder.ts'
-import { contrastInputs, requireViews, timeContrast } from '../shared/time-contrast.ts'
+import { TimeContrastEncoder } from '../shared/time-contrast.ts'
 import type { TcnConfig } from './config.ts'
 
 /**
  * Time-contrastive network (Sermanet et al. 2018, "Time-Contrastive Networks: Self-Supervised Learning from Video"): what two cameras see at
- * one moment is embedded alike, what one episode shows at other moments is not. {@link timeContrast} is the loss. With the triplet loss
- * embeddings are unit vectors.
+ * one moment is embedded alike, what one episode shows at other moments is not. `timeContrast` is the loss.
  */
-export class Tcn extends TrainedEncoder<'multi-view'> {
+export class Tcn extends TimeContrastEncoder {
   readonly #network: Layer
-  readonly #config: TcnConfig
 
   constructor(frameShape: EncoderSpec['frameShape'], config: TcnConfig, rng: Rng) {
     const { latentSize, width, hidden, learningRate, rowsPerEpisode, cameras } = config
@@ -37,30 +28,11 @@ export class Tcn extends TrainedEncoder<'multi-view'> {
     const network = sequential([maps.layer, positionsHead('encoder', maps.map, { hidden, size: latentSize })])
     const batch = { kind: 'multi-view', options: { rowsPerEpisode, ...(cameras && { cameras }) } } as const
     const spec = { name: 'tcn', frameShape, latentSize, batch, window: SINGLE_FRAME, takesContext: false }
-    super(spec, { features: network, learningRate }, rng)
+    super(spec, { features: network, learningRate }, config, rng)
     this.#network = network
-    this.#config = config
   }
 
-  protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
-    const embeddings = this.#network.apply(weights, scaledFrames(frames)) // [B, D]
-    return this.#config.loss === 'triplet' ? unitNorm(embeddings) : embeddings
-  }
-
-  protected loss(weights: Weights, inputs: Tensors): LossTerms {
-    const [views, count, ...shape] = inputs['frames']!.shape
-    const rows = tf.reshape(inputs['frames']!, [views! * count!, ...shape])
-    const embeddings = tf.reshape(this.latents(weights, { frames: rows }), [views!, count!, -1]) // [V, B, D]
-    return { loss: timeContrast(embeddings, inputs, this.#config) }
-  }
-
-  protected inputs(batch: MultiViewBatch): Record<string, NdArray> {
-    const { views, count, frames } = batch
-    requireViews(this.spec.name, batch, this.#config.views)
-    const { data } = frameArray(this.spec, frames, views * count)
-    return {
-      frames: ndarray(data, [views, count, ...this.spec.frameShape]),
-      ...contrastInputs(batch, this.#config),
-    }
+  protected embed(weights: Weights, frames: tf.Tensor): tf.Tensor {
+    return this.#network.apply(weights, scaledFrames(frames)) // [B, D]
   }
 }

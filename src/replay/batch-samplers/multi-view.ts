@@ -7,7 +7,7 @@ import type { Rng } from '../../core/rng.ts'
 import type { Augmentation } from '../augment.ts'
 import type { EpisodeSource } from '../episode-source.ts'
 import { FrameRows } from './frame-rows.ts'
-import { firstAbove } from './positions.ts'
+import { Positions } from './positions.ts'
 import type { Draw } from './sampler.ts'
 import { sized } from './sampler.ts'
 
@@ -76,9 +76,8 @@ class Moments {
   readonly #rng: Rng
   readonly #span: number
   readonly #together: number
-  /** Windows that can start in the episodes up to and including each. */
-  #upTo = new Float64Array(0)
-  #version = NaN
+  /** Where the first window of each group lies says which episode it is of. */
+  readonly #windows: Positions
 
   constructor(source: EpisodeSource, { window = SINGLE_FRAME, rowsPerEpisode = 1 }: MultiViewOptions, rng: Rng) {
     for (const [what, value] of Object.entries({ ...window, rowsPerEpisode })) {
@@ -92,23 +91,16 @@ class Moments {
     this.#rng = rng
     this.#span = (window.frames - 1) * window.stride + 1
     this.#together = rowsPerEpisode
+    this.#windows = new Positions(source, this.#span, rng)
   }
 
   /** @throws ArmatureError `bad-argument` where no episode is long enough. */
   draw(count: number): void {
-    if (this.#source.version !== this.#version) this.#count()
-    const total = this.#upTo.at(-1) ?? 0
-    if (total === 0) {
-      throw new ArmatureError('bad-argument', 'batch', {
-        expected: `an episode of at least ${this.#span} observations`,
-        got: `${this.#source.episodeCount} episodes, all shorter`,
-      })
-    }
     this.episodes = sized(this.episodes, count)
     this.times = sized(this.times, count)
     for (let row = 0; row < count;) {
-      const place = this.#rng.int(total)
-      const episode = firstAbove(this.#upTo, place)
+      this.#windows.draw(1)
+      const episode = this.#windows.episodes[0]!
       const starts = this.#source.lengthOf(episode) - this.#span + 1
       const fits = Math.floor((starts - 1) / this.#span) + 1
       const rows = Math.min(this.#together, fits, count - row)
@@ -130,15 +122,5 @@ class Moments {
     }
     const sorted = [...chosen].toSorted((a, b) => a - b).map((start, i) => start + i * (this.#span - 1))
     return this.#rng.shuffle(sorted)
-  }
-
-  #count(): void {
-    const { episodeCount } = this.#source
-    if (this.#upTo.length !== episodeCount) this.#upTo = new Float64Array(episodeCount)
-    for (let episode = 0, sum = 0; episode < episodeCount; episode++) {
-      sum += Math.max(0, this.#source.lengthOf(episode) - this.#span + 1)
-      this.#upTo[episode] = sum
-    }
-    this.#version = this.#source.version
   }
 }

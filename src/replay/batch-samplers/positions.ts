@@ -64,7 +64,7 @@ export class Positions {
 }
 
 /** Index of the first element of the rising `values` that is greater than `value`. */
-export function firstAbove(values: Float64Array, value: number): number {
+function firstAbove(values: Float64Array, value: number): number {
   let [low, high] = [0, values.length - 1]
   while (low < high) {
     const middle = (low + high) >> 1
