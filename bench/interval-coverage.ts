@@ -11,6 +11,7 @@ import { Rng } from '../src/core/rng.ts'
 import { comparePaired } from '../src/evaluate/measures/compare.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from '../src/evaluate/measures/embedded-episodes.ts'
 import { measureEpisodes } from '../src/evaluate/measures/measures.ts'
+import { effectiveRank } from '../src/evaluate/rows.ts'
 
 const { values: flags } = parseArgs({
   options: { trials: { type: 'string', default: '2000' }, seed: { type: 'string', default: '0' } },
@@ -48,14 +49,17 @@ function approach({ offset, noise, classes = ['scripted'] }: RewardModel): Scena
     })
 }
 
+/** Standard deviations of {@link cloud} along its axes, and the effective rank that follows, however the variance is shared out. */
+const CLOUD_STDS = Array.from({ length: 8 }, (_, i) => 0.8 ** i)
+const CLOUD_RANK = effectiveRank(Float64Array.from(CLOUD_STDS, (std) => std ** 2))
+
 /** Twenty frames in eight dimensions of falling spread; `share` of the variance is between episodes. */
 function cloud(share: number): Scenario['episodes'] {
   return (count, rng) =>
     Array.from({ length: count }, (_, index) => {
-      const stds = Array.from({ length: 8 }, (__, i) => 0.8 ** i)
-      const means = stds.map((std) => std * Math.sqrt(share) * rng.normal())
+      const means = CLOUD_STDS.map((std) => std * Math.sqrt(share) * rng.normal())
       const embeddings = Float32Array.from({ length: 20 * 8 }, (__, at) => {
-        return means[at % 8]! + stds[at % 8]! * Math.sqrt(1 - share) * rng.normal()
+        return means[at % 8]! + CLOUD_STDS[at % 8]! * Math.sqrt(1 - share) * rng.normal()
       })
       return { index, class: 'random', length: 20, embeddings }
     })
@@ -100,8 +104,13 @@ const SCENARIOS: readonly Scenario[] = [
     episodes: approach({ offset: 1, noise: 0.4 }),
   },
   { name: 'Pearson, pooled', measure: 'distance/pearson', episodes: approach({ offset: 0.8, noise: 0.3 }) },
-  { name: 'effective rank, frames vary', measure: 'collapse/effective_rank', episodes: cloud(0.1) },
-  { name: 'effective rank, episodes vary', measure: 'collapse/effective_rank', episodes: cloud(0.9) },
+  { name: 'effective rank, frames vary', measure: 'collapse/effective_rank', truth: CLOUD_RANK, episodes: cloud(0.1) },
+  {
+    name: 'effective rank, episodes vary',
+    measure: 'collapse/effective_rank',
+    truth: CLOUD_RANK,
+    episodes: cloud(0.9),
+  },
   { name: 'success AUC .76, n + n', truth: 0.76025, measure: 'success/auc', episodes: outcomes(1, (n) => n, 'random') },
   { name: 'success AUC .98, n + n', truth: 0.98305, measure: 'success/auc', episodes: outcomes(3, (n) => n, 'random') },
   {
