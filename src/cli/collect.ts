@@ -3,6 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 import { envs } from '../../envs/index.ts'
 import type { EnvCopies } from '../../envs/vector/env-copies.ts'
 import type { EnvEntry } from '../../envs/index.ts'
+import type { CollectPreset } from '../config/collect-presets.ts'
+import { collectPresets } from '../config/collect-presets.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import type { EpisodeData } from '../core/dataset.ts'
 import type { CameraEnv, Env, Info } from '../core/env.ts'
@@ -28,16 +30,22 @@ import { checkedCameras, defaultPolicy } from './render-scene.ts'
 /** Objects are looked for in a picture of this size, in which small ones still take a pixel. */
 const SEARCH_SIZE = { width: 240, height: 240 }
 
+/** Where neither the user nor a preset says how many. */
+const EPISODES = 100
+
 /** Resets for an episode of a class. */
 const MAX_TRIES = 50
 
+/** What is left out comes from the preset, where one is named in the place of a scene. */
 export interface CollectOptions extends CopiesFlags {
-  readonly episodes: number
+  /** Default 100. */
+  readonly episodes?: number
   /** Behaviours with their shares of the episodes; default: the expert where there is one, else random play. */
   readonly policy?: readonly PolicyShare[]
   /** Names, or just `all`; default: those that the env observes. */
   readonly cameras?: readonly string[]
-  readonly seed: number
+  /** Default 0. */
+  readonly seed?: number
   /** Folder to make. */
   readonly out: string
   readonly format: 'png' | 'mp4'
@@ -64,11 +72,12 @@ export interface CollectReport {
  * are played at the same time changes none of them. After Ctrl-C the folder holds the episodes that were finished, up to the first that was
  * not. The actions of a robot are those that it executed.
  *
+ * @param name id of the scene, address of the robot, or one of the {@link collectPresets}
  * @throws ArmatureError `not-found` or `bad-argument` for an env, camera, policy or folder that cannot be used, before anything is
  *   written; `unwritable`; `interrupted`.
  */
-export async function collectDataset(context: CliContext, id: string, options: CollectOptions): Promise<CollectReport> {
-  const envOptions = applyOverrides({}, options.set ?? [])
+export async function collectDataset(context: CliContext, name: string, given: CollectOptions): Promise<CollectReport> {
+  const { id, envOptions, options } = withPreset(name, given)
   const { env, settings, entry } = isAddress(id)
     ? await connectRobot(id, envOptions, options)
     : await makeScene(lookUp('env', envs, id), envOptions, options.cameras)
@@ -95,6 +104,34 @@ export async function collectDataset(context: CliContext, id: string, options: C
   } finally {
     await copies?.close()
     await env.close()
+  }
+}
+
+/** What is to be recorded, with all that neither the user nor a preset says. */
+interface Plan {
+  readonly id: string
+  readonly envOptions: Readonly<Record<string, unknown>>
+  readonly options: CollectOptions & { readonly episodes: number; readonly seed: number }
+}
+
+/** @throws ArmatureError `not-found` for a name that is neither a preset's nor a scene's. */
+function withPreset(name: string, given: CollectOptions): Plan {
+  const known: Readonly<Record<string, CollectPreset | EnvEntry>> = { ...collectPresets, ...envs }
+  const entry = isAddress(name) ? undefined : lookUp('env or dataset', known, name)
+  const preset = entry !== undefined && 'env' in entry ? entry : undefined
+  const shares = Object.entries(preset?.policy ?? {}).map(([behaviour, share]) => ({ name: behaviour, share }))
+  const policy = given.policy ?? (shares.length > 0 ? shares : undefined)
+  const cameras = given.cameras ?? preset?.cameras
+  return {
+    id: preset?.env ?? name,
+    envOptions: applyOverrides(preset?.options ?? {}, given.set ?? []),
+    options: {
+      ...given,
+      episodes: given.episodes ?? preset?.episodes ?? EPISODES,
+      seed: given.seed ?? preset?.seed ?? 0,
+      ...(policy && { policy }),
+      ...(cameras && { cameras }),
+    },
   }
 }
 

@@ -103,9 +103,12 @@ function addRender(line: CommandLine): void {
 function addCollect(line: CommandLine): void {
   const command = line.command(
     'collect <env>',
-    'record episodes of a scene, or of a robot such as tcp://127.0.0.1:5600, into a new dataset, a LeRobot v3.0 folder',
+    'record episodes of a scene, or of a robot such as tcp://127.0.0.1:5600, into a new dataset, a LeRobot v3.0 folder; ' +
+      'a dataset of "armature list datasets" stands for a scene with options, cameras, policies and episodes',
     {
       'collect armature/PushPuck-v0 --out data/push': '100 episodes of its expert',
+      'collect grasp-bin --out data/grasp-bin': 'all that a dataset of "armature list datasets" says',
+      'collect grasp-bin --out data/few --episodes 20 --set size=64': 'the same but for what is named',
       'collect armature/PushPuck-v0 --out data/mixed --policy scripted:0.7,random:0.3 --episodes 50': 'a mixture',
       'collect armature/PushPuck-v0 --out data/learned --policy runs/rig-push-seed0': 'what a run has learned',
       'collect armature/PushPuck-v0 --out data/many --episodes 1000 --envs 8 --workers 2': 'the same on two more cores',
@@ -113,7 +116,7 @@ function addCollect(line: CommandLine): void {
   )
   withCopiesFlags(withRobotFlags(command))
     .requiredOption('--out <dir>', 'folder to make')
-    .option('--episodes <n>', 'episodes', episodes, 100)
+    .option('--episodes <n>', 'episodes (default: those of the dataset that is named, else 100)', episodes)
     .option(
       '--policy <names>',
       `what acts: ${BEHAVIOURS.join(', ')} or a run folder, or several with shares, e.g. scripted:0.7,random:0.3`,
@@ -124,7 +127,7 @@ function addCollect(line: CommandLine): void {
       'cameras, separated by commas, or "all" (default: those that the env observes)',
       commaNames,
     )
-    .option('--seed <n>', 'of resets, of random play and of the order of the policies', seed, 0)
+    .option('--seed <n>', 'of resets, of random play and of the order of the policies (default: 0)', seed)
     .addOption(
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
     )

@@ -4,6 +4,7 @@ import { envList } from '../../envs/index.ts'
 import { goalForms } from '../compose/goal-forms.ts'
 import { goalRewards } from '../compose/goal-rewards.ts'
 import { goalSources } from '../compose/goal-sources.ts'
+import { collectPresets } from '../config/collect-presets.ts'
 import { presets } from '../config/presets.ts'
 import { lookUp } from '../core/registry.ts'
 import type { CliContext } from './context.ts'
@@ -24,6 +25,7 @@ export function list(context: CliContext, kind?: string): Record<string, readonl
     Object.entries(catalogue).map(([name, { summary }]) => ({ name, summary }))
   const everything = {
     presets: presets.map(({ name, summary }) => ({ name, summary })),
+    datasets: entries(collectPresets),
     envs: envList().map(({ id, summary }) => ({ name: id, summary })),
     encoders: entries(encoders),
     agents: entries(agents),

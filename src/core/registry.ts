@@ -45,6 +45,7 @@ export function checkName(kind: string, { pattern, expected }: NameForm, name: s
 /** Kinds that a user may add to, see {@link register}. */
 const OPEN_KINDS: readonly string[] = [
   'env',
+  'env or dataset',
   'encoder',
   'agent',
   'preset',

@@ -10,12 +10,12 @@ async function succeed(...args: string[]): Promise<{ readonly stdout: string; re
 }
 
 describe('list', { timeout: SLOW_MS }, () => {
-  test('names every preset, env, encoder and agent, for people and as JSON', async () => {
+  test('names every preset, dataset, env, encoder and agent, for people and as JSON', async () => {
     const { stdout } = await succeed('list')
     const json = JSON.parse((await succeed('list', '--json')).stdout) as Record<string, { name: string }[]>
     expect(json.presets!.map(({ name }) => name)).toEqual(presets.map(({ name }) => name))
     const goals = ['goal-sources', 'goal-rewards', 'goal-forms']
-    expect(Object.keys(json)).toEqual(['presets', 'envs', 'encoders', 'agents', ...goals])
+    expect(Object.keys(json)).toEqual(['presets', 'datasets', 'envs', 'encoders', 'agents', ...goals])
     for (const { name } of Object.values(json).flat()) expect(stdout).toContain(name)
   })
 
