@@ -4,27 +4,27 @@ import { PLAIN_NAME, register } from '../src/core/registry.ts'
 import type { Rng } from '../src/core/rng.ts'
 import { Autoencoder } from './autoencoder/autoencoder.ts'
 import type { AutoencoderConfig } from './autoencoder/config.ts'
-import { autoencoderConfigSchema } from './autoencoder/config.ts'
+import { autoencoderConfigSchema, autoencoderPresets } from './autoencoder/config.ts'
 import { BetaVae } from './beta-vae/beta-vae.ts'
 import type { BetaVaeConfig } from './beta-vae/config.ts'
-import { betaVaeConfigSchema } from './beta-vae/config.ts'
+import { betaVaeConfigSchema, betaVaePresets } from './beta-vae/config.ts'
 import { CcVae } from './cc-vae/cc-vae.ts'
 import type { CcVaeConfig } from './cc-vae/config.ts'
-import { ccVaeConfigSchema } from './cc-vae/config.ts'
+import { ccVaeConfigSchema, ccVaePresets } from './cc-vae/config.ts'
 import type { CurlConfig } from './curl/config.ts'
-import { curlConfigSchema } from './curl/config.ts'
+import { curlConfigSchema, curlPresets } from './curl/config.ts'
 import { Curl } from './curl/curl.ts'
 import type { DbcConfig } from './dbc/config.ts'
-import { dbcConfigSchema } from './dbc/config.ts'
+import { dbcConfigSchema, dbcPresets } from './dbc/config.ts'
 import { Dbc } from './dbc/dbc.ts'
 import type { DeepMdpConfig } from './deepmdp/config.ts'
-import { deepMdpConfigSchema } from './deepmdp/config.ts'
+import { deepMdpConfigSchema, deepMdpPresets } from './deepmdp/config.ts'
 import { DeepMdp } from './deepmdp/deepmdp.ts'
 import type { Grasp2VecConfig } from './grasp2vec/config.ts'
-import { grasp2VecConfigSchema } from './grasp2vec/config.ts'
+import { grasp2VecConfigSchema, grasp2VecPresets } from './grasp2vec/config.ts'
 import { Grasp2Vec } from './grasp2vec/grasp2vec.ts'
 import type { MfTcnConfig } from './mftcn/config.ts'
-import { mfTcnConfigSchema } from './mftcn/config.ts'
+import { mfTcnConfigSchema, mfTcnPresets } from './mftcn/config.ts'
 import { MfTcn } from './mftcn/mftcn.ts'
 import type { PcaConfig } from './pca/config.ts'
 import { pcaConfigSchema } from './pca/config.ts'
@@ -32,8 +32,9 @@ import { Pca } from './pca/pca.ts'
 import type { PixelsConfig } from './pixels/config.ts'
 import { pixelsConfigSchema } from './pixels/config.ts'
 import { Pixels } from './pixels/pixels.ts'
+import type { EncoderPreset } from './shared/presets.ts'
 import type { TcnConfig } from './tcn/config.ts'
-import { tcnConfigSchema } from './tcn/config.ts'
+import { tcnConfigSchema, tcnPresets } from './tcn/config.ts'
 import { Tcn } from './tcn/tcn.ts'
 import type { RandomNetworkConfig } from './random/config.ts'
 import { randomNetworkConfigSchema } from './random/config.ts'
@@ -43,6 +44,8 @@ import { RandomNetwork } from './random/random.ts'
 export interface EncoderEntry {
   readonly summary: string
   readonly configSchema: z.ZodType
+  /** What `armature pretrain --preset` takes; of the catalogue's own that learn: `paper`, `default` and `debug`. */
+  readonly presets?: Readonly<Record<string, EncoderPreset>>
   /** @param actionSize length of the actions in its batches, for a method that has a model of what they do */
   create(
     frameShape: readonly [height: number, width: number, channels: number],
@@ -56,46 +59,55 @@ const catalogue: Record<string, EncoderEntry> = {
   'beta-vae': {
     summary: 'beta-VAE of RIG: latents that reconstruct the image, with a prior to imagine goals from',
     configSchema: betaVaeConfigSchema,
+    presets: betaVaePresets,
     create: (frameShape, config, rng) => new BetaVae(frameShape, config as BetaVaeConfig, rng),
   },
   autoencoder: {
     summary: 'the same networks without the KL term: latents that reconstruct the image, optionally denoising',
     configSchema: autoencoderConfigSchema,
+    presets: autoencoderPresets,
     create: (frameShape, config, rng) => new Autoencoder(frameShape, config as AutoencoderConfig, rng),
   },
   'cc-vae': {
     summary: 'context-conditioned VAE of CC-RIG: what moves, apart from what is the same throughout an episode',
     configSchema: ccVaeConfigSchema,
+    presets: ccVaePresets,
     create: (frameShape, config, rng) => new CcVae(frameShape, config as CcVaeConfig, rng),
   },
   grasp2vec: {
     summary: 'Grasp2Vec: what the bin has lost is what the gripper holds',
     configSchema: grasp2VecConfigSchema,
+    presets: grasp2VecPresets,
     create: (frameShape, config, rng) => new Grasp2Vec(frameShape, config as Grasp2VecConfig, rng),
   },
   tcn: {
     summary: 'TCN: one moment seen by two cameras is the same, two moments seen by one are not',
     configSchema: tcnConfigSchema,
+    presets: tcnPresets,
     create: (frameShape, config, rng) => new Tcn(frameShape, config as TcnConfig, rng),
   },
   mftcn: {
     summary: 'multi-frame TCN: the same over windows, so that it knows velocities',
     configSchema: mfTcnConfigSchema,
+    presets: mfTcnPresets,
     create: (frameShape, config, rng) => new MfTcn(frameShape, config as MfTcnConfig, rng),
   },
   curl: {
     summary: 'CURL: two shifts of a frame belong together, other frames do not',
     configSchema: curlConfigSchema,
+    presets: curlPresets,
     create: (frameShape, config, rng) => new Curl(frameShape, config as CurlConfig, rng),
   },
   deepmdp: {
     summary: 'DeepMDP: latents that tell the reward and the next latent',
     configSchema: deepMdpConfigSchema,
+    presets: deepMdpPresets,
     create: (frameShape, config, rng, actionSize) => new DeepMdp(frameShape, actionSize, config as DeepMdpConfig, rng),
   },
   dbc: {
     summary: 'DBC: latents as far from each other as their rewards, now and from here on',
     configSchema: dbcConfigSchema,
+    presets: dbcPresets,
     create: (frameShape, config, rng, actionSize) => new Dbc(frameShape, actionSize, config as DbcConfig, rng),
   },
   pca: {

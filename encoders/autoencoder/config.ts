@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
+import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the autoencoder; where it shares them with the beta-VAE, the defaults are the same. */
 export const autoencoderConfigSchema = z.strictObject({
@@ -15,3 +16,10 @@ export const autoencoderConfigSchema = z.strictObject({
 })
 
 export type AutoencoderConfig = z.infer<typeof autoencoderConfigSchema>
+
+/** `paper` has the networks and the schedule of RIG's VAE. */
+export const autoencoderPresets: EncoderPresets<z.input<typeof autoencoderConfigSchema>> = {
+  paper: { config: { architecture: 'rig' }, updates: 50_000, batchSize: 128 },
+  default: { updates: 6000, batchSize: 64 },
+  debug: { config: { latentSize: 4 }, updates: 20, batchSize: 8 },
+}

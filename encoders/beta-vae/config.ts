@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
+import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
 export const betaVaeConfigSchema = z.strictObject({
@@ -46,3 +47,14 @@ export const betaVaeConfigSchema = z.strictObject({
 })
 
 export type BetaVaeConfig = z.infer<typeof betaVaeConfigSchema>
+
+/** `paper` is RIG's: its networks and four dimensions, beta as it stands in the paper, goals from N(0, I). */
+export const betaVaePresets: EncoderPresets<z.input<typeof betaVaeConfigSchema>> = {
+  paper: {
+    config: { architecture: 'rig', latentSize: 4, beta: 5, betaStart: 1, betaAnneal: 0, prior: 'standard' },
+    updates: 50_000,
+    batchSize: 128,
+  },
+  default: { updates: 6000, batchSize: 64 },
+  debug: { config: { latentSize: 4, betaAnneal: 10 }, updates: 20, batchSize: 8 },
+}

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
+import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the CC-VAE; README.md beside this file says where they differ from the paper's. */
 export const ccVaeConfigSchema = z.strictObject({
@@ -27,3 +28,14 @@ export const ccVaeConfigSchema = z.strictObject({
 })
 
 export type CcVaeConfig = z.infer<typeof ccVaeConfigSchema>
+
+/** `paper` is the released code's point mass: networks of RIG, a constant beta of 10, 1,500 epochs of 100 updates. */
+export const ccVaePresets: EncoderPresets<z.input<typeof ccVaeConfigSchema>> = {
+  paper: {
+    config: { architecture: 'rig', beta: 10, betaStart: 1, betaAnneal: 0, learningRate: 1e-4 },
+    updates: 150_000,
+    batchSize: 128,
+  },
+  default: { updates: 6000, batchSize: 64 },
+  debug: { config: { latentSize: 2, contextSize: 2, betaAnneal: 10 }, updates: 20, batchSize: 8 },
+}

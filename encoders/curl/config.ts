@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EncoderPresets } from '../shared/presets.ts'
 import { trunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of CURL. */
@@ -19,3 +20,14 @@ export const curlConfigSchema = z.strictObject({
 })
 
 export type CurlConfig = z.infer<typeof curlConfigSchema>
+
+/** `paper`: networks and batches of the paper, shifts as far as its crops move. */
+export const curlPresets: EncoderPresets<z.input<typeof curlConfigSchema>> = {
+  paper: {
+    config: { latentSize: 50, filters: 32, maxShiftPixels: 8, momentum: 0.05 },
+    updates: 100_000,
+    batchSize: 512,
+  },
+  default: { updates: 3000, batchSize: 64 },
+  debug: { config: { latentSize: 8, filters: 4, layers: 2 }, updates: 20, batchSize: 8 },
+}

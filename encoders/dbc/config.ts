@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EncoderPresets } from '../shared/presets.ts'
 import { trunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of DBC: the paper's loss, the released code's, and what was found to repair them. */
@@ -43,3 +44,14 @@ export const dbcConfigSchema = z.strictObject({
 })
 
 export type DbcConfig = z.infer<typeof dbcConfigSchema>
+
+/** `paper`: its loss and weights, with the networks and batches of the released code. */
+export const dbcPresets: EncoderPresets<z.input<typeof dbcConfigSchema>> = {
+  paper: {
+    config: { latentSize: 50, filters: 32, hidden: 512, rewardWeight: 1, maxStd: 10 },
+    updates: 500_000,
+    batchSize: 128,
+  },
+  default: { updates: 3000, batchSize: 64 },
+  debug: { config: { latentSize: 8, filters: 4, layers: 2, hidden: 16 }, updates: 20, batchSize: 8 },
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EncoderPresets } from '../shared/presets.ts'
 import { trunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of DeepMDP: the paper's form, and with target network, unrolling and two-hot rewards the form of today's pixel agents. */
@@ -32,3 +33,14 @@ export const deepMdpConfigSchema = z.strictObject({
 })
 
 export type DeepMdpConfig = z.infer<typeof deepMdpConfigSchema>
+
+/** `paper`: gradients into the next latent, penalty 0.01; networks of the pixel agents, as its own are Atari's. */
+export const deepMdpPresets: EncoderPresets<z.input<typeof deepMdpConfigSchema>> = {
+  paper: {
+    config: { latentSize: 50, filters: 32, hidden: 512, target: 'online', lipschitz: 0.01, learningRate: 1e-4 },
+    updates: 100_000,
+    batchSize: 32,
+  },
+  default: { updates: 3000, batchSize: 64 },
+  debug: { config: { latentSize: 8, filters: 4, layers: 2, hidden: 16 }, updates: 20, batchSize: 8 },
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of Grasp2Vec. */
 export const grasp2VecConfigSchema = z.strictObject({
@@ -21,3 +22,10 @@ export const grasp2VecConfigSchema = z.strictObject({
 })
 
 export type Grasp2VecConfig = z.infer<typeof grasp2VecConfigSchema>
+
+/** `paper` has the schedule of the released code; its two towers are ResNets there. */
+export const grasp2VecPresets: EncoderPresets<z.input<typeof grasp2VecConfigSchema>> = {
+  paper: { config: { width: 32, learningRate: 1e-4 }, updates: 50_000, batchSize: 8 },
+  default: { updates: 3000, batchSize: 32 },
+  debug: { config: { width: 4 }, updates: 20, batchSize: 8 },
+}

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EncoderPresets } from '../shared/presets.ts'
 import { timeContrastSettings } from '../shared/time-contrast.ts'
 
 /** Settings of mfTCN. */
@@ -24,7 +25,7 @@ export const mfTcnConfigSchema = z
       .max(128)
       .default(16)
       .describe('channels of the first convolution; the next have twice as many'),
-    hidden: z.int().min(1).max(1024).default(64).describe('hidden units between positions and embedding'),
+    hidden: z.int().min(1).max(4096).default(64).describe('hidden units between positions and embedding'),
     learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
   })
   .refine(
@@ -33,3 +34,14 @@ export const mfTcnConfigSchema = z
   )
 
 export type MfTcnConfig = z.infer<typeof mfTcnConfigSchema>
+
+/** `paper`: five frames, and TCN's batches and head; there is no released code. */
+export const mfTcnPresets: EncoderPresets<z.input<typeof mfTcnConfigSchema>> = {
+  paper: { config: { frames: 5, width: 64, hidden: 2048, rowsPerEpisode: 16 }, updates: 200_000, batchSize: 16 },
+  default: { updates: 3000, batchSize: 32 },
+  debug: {
+    config: { frames: 2, stride: 1, width: 4, hidden: 16, latentSize: 8, rowsPerEpisode: 4 },
+    updates: 20,
+    batchSize: 8,
+  },
+}

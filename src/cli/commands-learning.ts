@@ -75,13 +75,15 @@ async function addPretrain(line: CommandLine): Promise<void> {
   const command = line
     .command('pretrain [encoder]', 'train an encoder on a recorded dataset, into a run folder; see "armature list"', {
       'pretrain beta-vae --data data/push': 'into runs/beta-vae-seed0',
+      'pretrain tcn --preset debug --data data/push': 'a look at whether it runs, in seconds',
       'pretrain beta-vae --data data/push --updates 500 --set config.latentSize=4 --out runs/vae-4': 'with changes',
       'pretrain --resume --out runs/vae-4': 'go on with a run that was stopped',
     })
     .option('--data <dir>', 'dataset, see "armature collect"')
     .option('--out <dir>', 'run folder (default: runs/<encoder>-seed<n>)')
-    .option('--updates <n>', 'gradient steps (default: 6000)', stepsOrNone)
-    .option('--batch <n>', 'rows of a batch (default: 64)', rows)
+    .option('--preset <name>', 'settings to start from: paper, default or debug (default: default)')
+    .option('--updates <n>', "gradient steps (default: the preset's)", stepsOrNone)
+    .option('--batch <n>', "rows of a batch (default: the preset's)", rows)
     .option('--camera <name>', 'camera whose frames are learned from (default: front)')
     .option('--seed <n>', 'master seed (default: 0)', seed)
     .option('--validation <share>', 'share of the episodes that is held out (default: 0.1)', share)

@@ -13,6 +13,8 @@ import { table } from './table.ts'
 interface ListEntry {
   readonly name: string
   readonly summary: string
+  /** What `--preset` of `pretrain` takes, of an encoder. */
+  readonly presets?: readonly string[]
 }
 
 /**
@@ -23,19 +25,24 @@ interface ListEntry {
 export function list(context: CliContext, kind?: string): Record<string, readonly ListEntry[]> {
   const entries = (catalogue: Readonly<Record<string, { readonly summary: string }>>): ListEntry[] =>
     Object.entries(catalogue).map(([name, { summary }]) => ({ name, summary }))
-  const everything = {
+  const everything: Record<string, readonly ListEntry[]> = {
     presets: presets.map(({ name, summary }) => ({ name, summary })),
     datasets: entries(collectPresets),
     envs: envList().map(({ id, summary }) => ({ name: id, summary })),
-    encoders: entries(encoders),
+    encoders: Object.entries(encoders).map(([name, { summary, presets = {} }]) => ({
+      name,
+      summary,
+      presets: Object.keys(presets),
+    })),
     agents: entries(agents),
     'goal-sources': entries(goalSources),
     'goal-rewards': entries(goalRewards),
     'goal-forms': entries(goalForms),
   }
-  const chosen = kind === undefined ? everything : { [kind]: lookUp<ListEntry[]>('kind', everything, kind) }
+  const chosen = kind === undefined ? everything : { [kind]: lookUp('kind', everything, kind) }
   for (const [title, rows] of Object.entries(chosen)) {
-    context.print(`${title}\n${table(rows.map(({ name, summary }) => [`  ${name}`, summary]))}\n`)
+    const lines = rows.map(({ name, summary, presets = [] }) => [`  ${name}`, summary, presets.join(', ')])
+    context.print(`${title}\n${table(lines)}\n`)
   }
   return chosen
 }

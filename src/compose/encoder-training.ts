@@ -10,7 +10,9 @@ import { sizeOf } from '../core/ndarray.ts'
 import type { Metrics } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
+import type { EncoderEntry } from '../../encoders/index.ts'
 import { encoders } from '../../encoders/index.ts'
+import type { EncoderPreset } from '../../encoders/shared/presets.ts'
 import { embeddingHealth } from '../evaluate/health.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
 import type { Checkpoint } from '../io/checkpoints.ts'
@@ -41,6 +43,8 @@ export interface PretrainOptions {
   readonly batch?: number
   readonly camera?: string
   readonly seed?: number
+  /** Of the encoder, see `EncoderEntry.presets`; default `default`. */
+  readonly preset?: string
   /** Share of the episodes that is held out. */
   readonly validation?: number
   /** `--set` assignments, in order. */
@@ -158,17 +162,33 @@ async function createEncoderRun(
 
 /** @throws ArmatureError `not-found` for an unknown encoder, `bad-config` for anything that no schema takes. */
 function resolvePretrainConfig(name: string, options: PretrainOptions): PretrainConfig {
-  const { configSchema } = lookUp('encoder', encoders, name)
-  const { updates, batch, camera, seed, validation, set = [] } = options
+  const entry = lookUp('encoder', encoders, name)
+  const { updates, batch, camera, seed, validation, preset = 'default', set = [] } = options
   const flags = { updates, batchSize: batch, camera, seed, validationFraction: validation }
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined))
-  const input = { ...applyOverrides({}, set), ...given }
+  const input = { ...applyOverrides(presetOf(name, entry, preset), set), ...given }
   if ('encoder' in input) {
     throw new ArmatureError('bad-argument', '--set encoder', { fix: 'name it instead: "armature pretrain <encoder>"' })
   }
-  const config = parseConfig(pretrainConfigSchema, { ...input, encoder: name }, 'config')
-  const own = parseConfig(configSchema, config.config, 'config', 'config') as Record<string, unknown>
+  if ('preset' in input) {
+    throw new ArmatureError('bad-argument', '--set preset', { fix: 'name it instead: "--preset NAME"' })
+  }
+  const config = parseConfig(pretrainConfigSchema, { ...input, encoder: name, preset }, 'config')
+  const own = parseConfig(entry.configSchema, config.config, 'config', 'config') as Record<string, unknown>
   return { ...config, config: own }
+}
+
+/** @throws ArmatureError `not-found` for a preset that the encoder has not. */
+function presetOf(name: string, { presets = {} }: EncoderEntry, preset: string): Partial<EncoderPreset> {
+  // An encoder that has none, such as a control or one of the user's, is trained by the defaults of the settings.
+  if (preset === 'default' && presets['default'] === undefined) return {}
+  if (Object.keys(presets).length === 0) {
+    throw new ArmatureError('not-found', `preset "${preset}" of ${name}`, {
+      expected: 'none',
+      got: 'an encoder without presets',
+    })
+  }
+  return lookUp(`preset of ${name}`, presets, preset)
 }
 
 async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<EncoderRunConfig> {

@@ -5,6 +5,7 @@ const count = (what: string, max = 1e9) => z.int().min(1).max(max).describe(what
 
 const settings = {
   encoder: z.string().describe('registered encoder, see "armature list"'),
+  preset: z.string().default('default').describe('of the encoder, what the other settings started from'),
   config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
   seed: z.int().min(0).max(MAX_SEED).default(0).describe('master seed of all random streams'),
   camera: z.string().default('front').describe('camera whose frames are learned from'),
@@ -14,7 +15,7 @@ const settings = {
     .describe(
       '[height, width] that whole frames are averaged to, without cropping; auto: as recorded up to 128 pixels a side, else 96 on the longer side',
     ),
-  updates: z.int().min(0).max(1e9).default(6000).describe('gradient steps'),
+  updates: z.int().min(0).max(1e9).default(6000).describe('gradient steps; most presets have a number of their own'),
   batchSize: count('rows of a batch', 65_536).default(64),
   batch: z
     .record(z.string(), z.unknown())

@@ -99,6 +99,25 @@ describe('armature pretrain', { timeout: SLOW_MS }, () => {
     }
   })
 
+  test('a preset is one word; what is set beside it counts more, and others are named', async () => {
+    const out = join(cwd, 'preset')
+    const report = await pretrain(quiet, 'beta-vae', { data, out, preset: 'debug', updates: 3, set: ['config.beta=2'] })
+    const { encoder, record } = await loadEncoderRun(out)
+    expect([report.updates, record.updates, record.batchSize, record.preset]).toEqual([3, 3, 8, 'debug'])
+    expect(record.config).toMatchObject({ latentSize: 4, betaAnneal: 10, beta: 2 })
+    encoder.dispose()
+    const attempt = (name: string, options: PretrainOptions) =>
+      pretrain(quiet, name, { data, out: join(cwd, 'none'), ...options })
+    await expect(attempt('beta-vae', { preset: 'papr' })).rejects.toThrow(
+      'unknown preset of beta-vae "papr"; did you mean paper?',
+    )
+    await expect(attempt('pca', { preset: 'paper' })).rejects.toThrow(
+      'preset "paper" of pca: expected none, got an encoder without presets',
+    )
+    await expect(attempt('beta-vae', { set: ['preset=paper'] })).rejects.toThrow(/--set preset.*"--preset NAME"/)
+    expect(existsSync(join(cwd, 'none'))).toBe(false)
+  })
+
   test.each(['pca', 'random', 'pixels'])('%s has nothing to learn, and is a run all the same', async (name) => {
     const out = join(cwd, name)
     const report = await pretrain(quiet, name, { data, out })

@@ -11,6 +11,7 @@ import { Rng } from '../../src/core/rng.ts'
 import { boxSpace, imageSpace } from '../../src/core/spaces.ts'
 import type { BatchOptions } from '../../src/replay/batch-sampler.ts'
 import { makeSampler } from '../../src/replay/batch-sampler.ts'
+import type { EpisodeSource } from '../../src/replay/episode-source.ts'
 import { EpisodeSet } from '../../src/replay/episode-source.ts'
 import { tf } from '../../src/tensor/tf.ts'
 
@@ -51,7 +52,7 @@ export interface EncoderTraits {
 }
 
 /** Episodes in which a square moves, seen by two cameras, with actions and rewards: batches of every kind can be drawn from them. */
-function squareEpisodes(shape: FrameShape): { source: EpisodeSet; episodes: readonly EpisodeData[] } {
+export function squareEpisodes(shape: FrameShape = SHAPE): { source: EpisodeSet; episodes: readonly EpisodeData[] } {
   const episodes = Array.from({ length: EPISODES }, (_, index): EpisodeData => {
     const rng = new Rng(100 + index)
     const views = ['front', 'outcome'].map((camera) => [
@@ -79,6 +80,16 @@ function squareEpisodes(shape: FrameShape): { source: EpisodeSet; episodes: read
   return { source: new EpisodeSet(spec, episodes), episodes }
 }
 
+/** `count` rows of what an encoder learns from. */
+export function batchOf(
+  { spec: { batch } }: Encoder,
+  source: EpisodeSource,
+  { count = 8, seed = 4 }: { readonly count?: number; readonly seed?: number } = {},
+): Batches[BatchKind] {
+  const options = { ...(batch.kind !== 'multi-view' && { camera: 'front' }), ...batch.options }
+  return makeSampler(batch.kind, source, options as BatchOptions[BatchKind], new Rng(seed)).sample(count)
+}
+
 export interface EncoderCaseOptions {
   readonly config?: Record<string, unknown>
   readonly frameShape?: FrameShape
@@ -99,10 +110,6 @@ export function encoderCases(
     episodes[row % EPISODES]!.images['front']!.subarray(time * frameSize, (time + 1) * frameSize)
   const inputOf = ({ spec }: Encoder, times: readonly number[] = [0, 1, 2, 3, 4, 5, 3, 1]): EncoderInput =>
     encoderInput(spec, times, frameAt)
-  const batchOf = ({ spec: { batch } }: Encoder): Batches[BatchKind] => {
-    const options = { ...(batch.kind !== 'multi-view' && { camera: 'front' }), ...batch.options }
-    return makeSampler(batch.kind, source, options as BatchOptions[BatchKind], new Rng(4)).sample(8)
-  }
   /** Statistics, then losses of `updates` steps: none where there is nothing to learn. */
   const train = async (encoder: Encoder, updates: number, data: FrameBatch = statistics): Promise<number[]> => {
     await encoder.fitStatistics?.(data)
@@ -111,7 +118,7 @@ export function encoderCases(
   const learn = async (encoder: Encoder, updates: number): Promise<number[]> => {
     const losses: number[] = []
     if (!isLearning(encoder)) return losses
-    const batch = batchOf(encoder)
+    const batch = batchOf(encoder, source)
     for (let i = 0; i < updates; i++) losses.push((await encoder.update(batch)).loss!)
     return losses
   }
@@ -201,9 +208,9 @@ export function encoderCases(
     it.runIf(traits.learns)('learns: the loss of what it learned from falls', async () => {
       const encoder = make()
       await encoder.fitStatistics?.(statistics)
-      const before = (await encoder.evaluate!(batchOf(encoder))).loss!
+      const before = (await encoder.evaluate!(batchOf(encoder, source))).loss!
       await learn(encoder, 20)
-      expect((await encoder.evaluate!(batchOf(encoder))).loss!).toBeLessThan(before)
+      expect((await encoder.evaluate!(batchOf(encoder, source))).loss!).toBeLessThan(before)
       encoder.dispose()
     })
 
@@ -227,7 +234,7 @@ export function encoderCases(
       await train(encoder, 1)
       const before = structuredClone(encoder.save())
       const latents = await encoder.encode(inputOf(encoder))
-      await encoder.evaluate?.(batchOf(encoder))
+      await encoder.evaluate?.(batchOf(encoder, source))
       await encoder.decode?.(latents, 8)
       expect(encoder.save()).toEqual(before)
       expect(await encoder.encode(inputOf(encoder))).toEqual(latents)
@@ -239,7 +246,7 @@ export function encoderCases(
       const before = structuredClone(encoder.save())
       const input = inputOf(encoder)
       await expect(encoder.encode({ ...input, frames: input.frames.subarray(1) })).rejects.toThrow(ArmatureError)
-      const batch = { ...batchOf(encoder), count: 7 }
+      const batch = { ...batchOf(encoder, source), count: 7 }
       if (encoder.update) await expect(encoder.update(batch)).rejects.toThrow(ArmatureError)
       if (encoder.fitStatistics) await expect(encoder.fitStatistics({ ...statistics, count: 7 })).rejects.toThrow()
       const [first] = Object.keys(before)
