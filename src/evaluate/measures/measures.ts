@@ -14,6 +14,7 @@ import { neighbourMeasures } from './neighbours.ts'
 import { probeMeasures } from './probe-measures.ts'
 import { rewardDistanceMeasures } from './reward-distance.ts'
 import { successMeasures } from './success.ts'
+import { taskProbes } from './task-probes.ts'
 import { valueOrderMeasures } from './value-order.ts'
 
 /** All measures, in the order of a table: the reward first, then the embedding. */
@@ -27,6 +28,7 @@ export const measures: readonly Measure[] = [
   ...neighbourMeasures,
   ...alignmentMeasures,
   ...probeMeasures,
+  ...taskProbes,
   ...collapseFigures,
 ]
 

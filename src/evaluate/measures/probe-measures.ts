@@ -9,9 +9,9 @@ import { gatherRows, sketchRows, spacedFrames } from './frames.ts'
 import type { EpisodeStatistic, Measure } from './measurement.ts'
 
 /** Frames that probes are fitted and scored on, evenly from all episodes. */
-const FRAMES = 6000
+export const PROBE_FRAMES = 6000
 /** Probes need a fold to score on, one to choose the penalty on and one to fit on. */
-const MIN_EPISODES = 3
+export const MIN_PROBE_EPISODES = 3
 
 /** Sums of one target over the scored rows of each episode, from which R2 follows. */
 interface TargetErrors {
@@ -22,9 +22,10 @@ interface TargetErrors {
 }
 
 /**
- * R2 of each target by a cross-fitted probe, split by episode. The jackknife leaves out episodes that are scored; the fits stay.
+ * R2 of each target by a cross-fitted probe, split by episode: the mean over those that vary, under `name`, then each under
+ * `name/target`. The jackknife leaves out episodes that are scored; the fits stay.
  */
-function probeStatistics(
+export function probeStatistics(
   name: string,
   targetNames: readonly string[],
   frames: FrameList,
@@ -87,7 +88,13 @@ function weightedR2(
   return rSquared(errors, variance > 1e-13 * squares ? variance : 0)
 }
 
-function foldsOfFrames(data: EmbeddedEpisodes, positions: readonly number[], frames: FrameList, rng: Rng): Int32Array {
+/** Fold of each frame: that of its episode, of those at `positions`. Every class is spread over all folds. */
+export function foldsOfFrames(
+  data: EmbeddedEpisodes,
+  positions: readonly number[],
+  frames: FrameList,
+  rng: Rng,
+): Int32Array {
   const folds = dealFolds(
     positions.map((position) => data.episodes[position]!.class),
     rng,
@@ -103,8 +110,8 @@ function stateProbe(
   features: (inputs: Rows) => Rows,
 ): EpisodeStatistic[] {
   const positions = positionsWhere(data, ({ states }) => states !== undefined)
-  if (positions.length < MIN_EPISODES) return [undefinedStatistic(name, 'fewer than three episodes with states')]
-  const frames = spacedFrames(data, positions, FRAMES)
+  if (positions.length < MIN_PROBE_EPISODES) return [undefinedStatistic(name, 'fewer than three episodes with states')]
+  const frames = spacedFrames(data, positions, PROBE_FRAMES)
   const embeddings = gatherRows(data, frames, (episode) => episode.embeddings)
   const targets = gatherRows(data, frames, (episode) => episode.states!)
   const names = data.stateNames ?? Array.from({ length: targets.size }, (_, i) => `state_${i}`)
@@ -163,9 +170,10 @@ const inverseProbe: Measure = {
   statistics(data, rng) {
     const name = 'probe/inverse_r2'
     const positions = positionsWhere(data, ({ actions, length }) => actions !== undefined && length > 1)
-    if (positions.length < MIN_EPISODES) return [undefinedStatistic(name, 'fewer than three episodes with actions')]
+    if (positions.length < MIN_PROBE_EPISODES)
+      return [undefinedStatistic(name, 'fewer than three episodes with actions')]
     const steps = { ...data, episodes: data.episodes.map((episode) => ({ ...episode, length: episode.length - 1 })) }
-    const frames = spacedFrames(steps, positions, FRAMES)
+    const frames = spacedFrames(steps, positions, PROBE_FRAMES)
     const embedded = (times: Int32Array): Rows =>
       sketchRows(
         gatherRows(data, { ...frames, time: times }, (episode) => episode.embeddings),
@@ -179,8 +187,8 @@ const inverseProbe: Measure = {
   },
 }
 
-/** [count, a.size + b.size] */
-function besides(a: Rows, b: Rows): Rows {
+/** Rows of `a` with those of `b` beside, [count, a.size + b.size]. */
+export function besides(a: Rows, b: Rows): Rows {
   const size = a.size + b.size
   const data = new Float64Array(a.count * size)
   for (let row = 0; row < a.count; row++) {
@@ -247,10 +255,10 @@ function labelProbe(name: string, kind: string, data: EmbeddedEpisodes, rng: Rng
   const all = positionsWhere(data, ({ nuisances }) => nuisances?.[kind] !== undefined)
   const tally = new Map<string, number>()
   for (const position of all) tally.set(labelOf(position)!, (tally.get(labelOf(position)!) ?? 0) + 1)
-  const labels = [...tally.keys()].filter((label) => tally.get(label)! >= MIN_EPISODES).toSorted()
+  const labels = [...tally.keys()].filter((label) => tally.get(label)! >= MIN_PROBE_EPISODES).toSorted()
   if (labels.length < 2) return undefinedStatistic(name, `fewer than two kinds of ${kind} with three episodes each`)
   const positions = all.filter((position) => labels.includes(labelOf(position)!))
-  const frames = spacedFrames(data, positions, FRAMES)
+  const frames = spacedFrames(data, positions, PROBE_FRAMES)
   const dealt = dealFolds(
     positions.map((position) => labelOf(position)!),
     rng.split('folds'),
@@ -274,11 +282,11 @@ function cameraProbe(name: string, data: EmbeddedEpisodes, rng: Rng): EpisodeSta
   const names = Object.keys(data.episodes[positions[0] ?? 0]!.views ?? {}).filter((view) =>
     positions.every((position) => data.episodes[position]!.views![view] !== undefined),
   )
-  if (positions.length < MIN_EPISODES || names.length === 0) {
+  if (positions.length < MIN_PROBE_EPISODES || names.length === 0) {
     return undefinedStatistic(name, 'fewer than three episodes that share a second camera')
   }
   const cameras = names.length + 1
-  const frames = spacedFrames(data, positions, FRAMES / cameras)
+  const frames = spacedFrames(data, positions, PROBE_FRAMES / cameras)
   const views = [
     gatherRows(data, frames, (episode) => episode.embeddings),
     ...names.map((view) => gatherRows(data, frames, (episode) => episode.views![view]!)),

@@ -86,6 +86,7 @@ describe('a constant embedding', () => {
       'collapse/mean_cosine',
       'nuisance/light',
       'nuisance/view',
+      'probe/expert_action_r2',
       'probe/inverse_r2',
       'probe/linear_r2',
       'probe/linear_r2/object',
@@ -95,6 +96,7 @@ describe('a constant embedding', () => {
       'probe/network_r2/object',
       'probe/network_r2/x',
       'probe/network_r2/y',
+      'probe/reward_r2',
     ])
     for (const { name, interval, chance } of defined) {
       if (name.startsWith('probe')) expect(interval.estimate).toBeLessThanOrEqual(1e-9)
@@ -118,14 +120,11 @@ describe('an embedding of noise', () => {
     const { measurements } = measureEpisodes({ ...data, episodes: views }, options)
     const rows = measurements.filter(({ chance }) => !Number.isNaN(chance))
     expect(rows.length).toBeGreaterThan(25)
-    // Margins and areas over 20 against 60 episodes have a standard error near 0.07 and 0.26.
-    const off = rows.filter(
-      ({ name, chance, interval }) =>
-        !(
-          Math.abs(interval.estimate - chance) <
-          (name.endsWith('margin') ? 0.5 : name === 'path/dips_per_100_steps' ? 3 : 0.15)
-        ),
-    )
+    // Margins and areas over 20 against 60 episodes have a standard error near 0.07 and 0.26. Experts go at one speed each: that probe
+    // has 16 numbers to fit three to, which costs 3 / 16 on unseen ones.
+    const tolerance = (name: string): number =>
+      name.endsWith('margin') ? 0.5 : ({ 'path/dips_per_100_steps': 3, 'probe/expert_action_r2': 0.25 }[name] ?? 0.15)
+    const off = rows.filter(({ name, chance, interval }) => !(Math.abs(interval.estimate - chance) < tolerance(name)))
     expect(off).toEqual([])
   })
 
