@@ -17,8 +17,12 @@ export interface EmbeddedEpisode {
   readonly goals?: Float32Array
   /** Reward of the embedding for being at each frame, [T]; see {@link distanceRewards}. */
   readonly rewards?: Float32Array
-  /** Rewards with the frames played backwards, in that order, [T]. For encoders that see more than one frame. */
+  /**
+   * Rewards with the frames shown backwards, or in a random order, each in the order shown, [T]. For encoders to which the frames around
+   * one matter; the reward of a frame is otherwise the same wherever it is shown.
+   */
   readonly reversedRewards?: Float32Array
+  readonly shuffledRewards?: Float32Array
   /** Privileged state, [T, S]. */
   readonly states?: Float32Array
   /** The goal that `goalDistance` takes. */
@@ -149,6 +153,7 @@ function requireEpisode(episode: EmbeddedEpisode, size: number, states: number |
   requireArray(episode, 'goals', goals, goals === undefined ? 0 : Math.max(1, Math.ceil(goals.length / size)), size)
   requireArray(episode, 'rewards', episode.rewards, length, 1)
   requireArray(episode, 'reversedRewards', episode.reversedRewards, length, 1)
+  requireArray(episode, 'shuffledRewards', episode.shuffledRewards, length, 1)
   requireArray(episode, 'states', episode.states, length, states ?? Math.ceil((episode.states?.length ?? 0) / length))
   requireArray(episode, 'goalDistances', episode.goalDistances, length, 1)
   requireArray(episode, 'trueRewards', episode.trueRewards, length - 1, 1)

@@ -1,3 +1,4 @@
+import type { Rng } from '../../core/rng.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from './embedded-episodes.ts'
 import { isAdversarial, isExpert } from './embedded-episodes.ts'
 import {
@@ -68,6 +69,33 @@ const vocReversed: Measure = {
   best: -1,
   needs: ['rewards', 'experts'],
   statistics: (data) => [orderStatistic('value/voc_reversed', data, (episode) => isExpert(data, episode), backwards)],
+}
+
+/** Rewards of the episode shown in a random order: those recorded for it, else the same ones in such an order. */
+function shuffled(episode: EmbeddedEpisode, rng: Rng): ArrayLike<number> {
+  return episode.shuffledRewards ?? rng.split(String(episode.index)).shuffle([...episode.rewards!])
+}
+
+/**
+ * {@link vocExpert} of the same episodes shown in a random order, against that order (the control of GVL). Best is chance, 0: what pays
+ * is in the frame. A reward that counts frames scores 1 here too.
+ */
+const vocShuffled: Measure = {
+  name: 'value/voc_shuffled',
+  title: 'Value-order correlation, expert episodes shuffled',
+  direction: 'none',
+  scale: 'correlation',
+  chance: 0,
+  best: NaN,
+  needs: ['rewards', 'experts'],
+  statistics: (data, rng) => [
+    orderStatistic(
+      'value/voc_shuffled',
+      data,
+      (episode) => isExpert(data, episode),
+      (episode) => shuffled(episode, rng),
+    ),
+  ],
 }
 
 /**
@@ -204,6 +232,7 @@ function countDips(rewards: Float32Array): number {
 export const valueOrderMeasures: readonly Measure[] = [
   vocExpert,
   vocReversed,
+  vocShuffled,
   vocFailed,
   vocAdversarial,
   risingSteps,

@@ -4,9 +4,11 @@ import type { Encoder } from '../../core/encoder.ts'
 import { encodeGoal } from '../../core/encoder.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
+import { Rng } from '../../core/rng.ts'
 import type { FrameShape } from '../../replay/resized-dataset.ts'
 import { resizeFrames } from '../../replay/resized-dataset.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
+import { distanceRewards } from '../measures/embedded-episodes.ts'
 
 /** Frames that an encoder is given at once. */
 const BATCH = 64
@@ -18,10 +20,18 @@ export interface Embedder {
   /** Camera that it looks through; none for the state. */
   readonly camera?: string
   readonly latentSize: number
-  /** Embeddings of all observations of an episode, [length, latentSize]. */
-  embed(episode: EpisodeData): Promise<Float32Array>
-  /** Embeddings of the images of its goal, [images, latentSize]; undefined where the episode has no goal. */
-  embedGoals(episode: EpisodeData): Promise<Float32Array | undefined>
+  /** Whether the embedding of a frame depends on others: those before it, or the first one. */
+  readonly seesOthers: boolean
+  /**
+   * Embeddings of all observations of an episode, [length, latentSize].
+   * @param order the times of the frames in the order in which they are shown; default: as they came
+   */
+  embed(episode: EpisodeData, order?: ArrayLike<number>): Promise<Float32Array>
+  /**
+   * Embeddings of the images of its goal, [images, latentSize]; undefined where the episode has no goal.
+   * @param first time of the frame that is shown first; default 0
+   */
+  embedGoals(episode: EpisodeData, first?: number): Promise<Float32Array | undefined>
 }
 
 /** How states, goals and true distances of a dataset hang together. */
@@ -54,7 +64,7 @@ export function encoderEmbedder(
   dataset: Dataset,
   { sharedGoals = [], resizes = false }: FrameOptions = {},
 ): Embedder {
-  const { frameShape, latentSize } = encoder.spec
+  const { frameShape, latentSize, window, takesContext } = encoder.spec
   const recorded = requireFrames(name, frameShape, camera, dataset, resizes)
   const recordedSize = sizeOf(recorded)
   const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
@@ -63,17 +73,18 @@ export function encoderEmbedder(
     name,
     camera,
     latentSize,
-    embed: async (episode) => {
+    seesOthers: window.frames > 1 || takesContext,
+    embed: async (episode, order) => {
       const { length } = episode.info
       const latents = new Float32Array(length * latentSize)
       for (let start = 0; start < length; start += BATCH) {
         const times = Array.from({ length: Math.min(BATCH, length - start) }, (_, i) => start + i)
-        const input = encoderInput(encoder.spec, times, (_row, time) => frameOf(episode, time))
+        const input = encoderInput(encoder.spec, times, (_row, time) => frameOf(episode, order?.[time] ?? time))
         latents.set(await encoder.encode(input), start * latentSize)
       }
       return latents
     },
-    embedGoals: async (episode) => {
+    embedGoals: async (episode, first = 0) => {
       const own = sharedGoals.length > 0 ? undefined : goalFrame(episode, camera)
       const frames = own === undefined ? sharedGoals : [own]
       if (frames.length === 0) return undefined
@@ -82,7 +93,7 @@ export function encoderEmbedder(
         goals.set(
           await encodeGoal(
             encoder,
-            goalInput(encoder.spec, resizeFrames(frame, recorded, frameShape), frameOf(episode, 0)),
+            goalInput(encoder.spec, resizeFrames(frame, recorded, frameShape), frameOf(episode, first)),
           ),
           i * latentSize,
         )
@@ -166,6 +177,7 @@ export function stateEmbedder(name: string, latentSize: number, task: TaskGeomet
   return {
     name,
     latentSize,
+    seesOthers: false,
     embed: async ({ state, info: { length } }) => {
       const size = state.length / length
       const points = new Float32Array(length * latentSize)
@@ -218,10 +230,12 @@ export async function embedEpisodes(
     const common = describeEpisode(data, task)
     for (const [i, embedder] of embedders.entries()) {
       const goals = await embedder.embedGoals(data)
+      const ordered = embedder.seesOthers && goals !== undefined && isShownWell(common)
       episodes[i]!.push({
         ...common,
         embeddings: await embedder.embed(data),
         ...(goals === undefined ? {} : { goals }),
+        ...(ordered ? await rewardsInOtherOrders(embedder, data) : {}),
       })
     }
     onEpisode(data)
@@ -232,6 +246,22 @@ export async function embedEpisodes(
       { episodes: episodes[i]!, embeddingSize: latentSize, ...describeTask(dataset, task) },
     ]),
   )
+}
+
+/** What is paid for the frames when they are shown backwards, and in a random order that depends on the episode's number alone. */
+async function rewardsInOtherOrders(
+  embedder: Embedder,
+  data: EpisodeData,
+): Promise<Pick<EmbeddedEpisode, 'reversedRewards' | 'shuffledRewards'>> {
+  const times = Array.from({ length: data.info.length }, (_, t) => t)
+  const rewardsIn = async (order: readonly number[]): Promise<Float32Array> => {
+    const goals = await embedder.embedGoals(data, order[0]!)
+    return distanceRewards(await embedder.embed(data, order), goals!, embedder.latentSize)
+  }
+  return {
+    reversedRewards: await rewardsIn(times.toReversed()),
+    shuffledRewards: await rewardsIn(new Rng(data.info.index).shuffle(times)),
+  }
 }
 
 /** Cameras that the embedders look through, each once. */
@@ -274,6 +304,14 @@ function classOf({ policy, success }: EpisodeInfo): string {
 
 const SUCCEEDED = 'succeeded'
 
+/** Classes whose successes show the task done well. */
+const EXPERTS: readonly string[] = ['scripted', 'expert', SUCCEEDED]
+
+/** Whether the order of the frames is asked for: on episodes of experts that did not fail. */
+function isShownWell({ class: name, success }: Pick<EmbeddedEpisode, 'class' | 'success'>): boolean {
+  return EXPERTS.includes(name) && success !== false
+}
+
 function describeTask(
   { spec }: Dataset,
   task: TaskGeometry | undefined,
@@ -282,7 +320,7 @@ function describeTask(
   const space = isPrivileged ? spec.stateSpace : spec.proprioSpace
   const stateNames = space.names ?? Array.from({ length: sizeOf(space.shape) }, (_, i) => `state_${i}`)
   const known = {
-    expertClasses: ['scripted', 'expert', SUCCEEDED],
+    expertClasses: EXPERTS,
     ...(stateNames.length > 0 && { stateNames }),
   }
   if (task === undefined || !isPrivileged) return known

@@ -97,6 +97,17 @@ describe('value order and path', () => {
     const data = line({ embeddings: floats(0, 0, 0), rewards, reversedRewards: rewards })
     expect(estimate(data, 'value/voc_reversed')).toBeCloseTo(1, 12)
   })
+
+  it('in a random order finds nothing where the frame is paid, and the same order again where time is', () => {
+    const rising = Float32Array.from({ length: 200 }, (_, t) => t)
+    const embeddings = new Float32Array(200)
+    const paid = line(...Array.from({ length: 8 }, () => ({ embeddings, rewards: rising })))
+    expect(estimate(paid, 'value/voc_expert')).toBeCloseTo(1, 12)
+    // The mean of eight correlations of 200 numbers has a standard error of 0.025.
+    expect(Math.abs(estimate(paid, 'value/voc_shuffled'))).toBeLessThan(0.1)
+    const clock = line({ embeddings, rewards: rising, shuffledRewards: rising })
+    expect(estimate(clock, 'value/voc_shuffled')).toBeCloseTo(1, 12)
+  })
 })
 
 describe('success', () => {

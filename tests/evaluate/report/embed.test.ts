@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { singleFrameSpec } from '../../../encoders/shared/frames.ts'
+import type { Dataset } from '../../../src/core/dataset.ts'
 import type { Encoder } from '../../../src/core/encoder.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
 import { ArmatureError } from '../../../src/core/errors.ts'
@@ -24,6 +25,29 @@ function meanColour(batches: number[], frameShape: readonly [number, number, num
     restore: () => {},
     dispose: () => {},
   }
+}
+
+/** Brightness of the frame before, in a window of two: what a frame is paid depends on where it is shown. */
+function frameBefore(): Encoder {
+  const spec = { ...singleFrameSpec('before', [16, 16, 3], 1), window: { frames: 2, stride: 1 } }
+  return {
+    spec,
+    encode: async ({ frames, count }) => {
+      const size = frames.length / count
+      const mean = (row: number): number =>
+        frames.subarray(row * size, row * size + size / 2).reduce((sum, value) => sum + (2 * value) / size, 0)
+      return Float32Array.from({ length: count }, (_, row) => mean(row))
+    },
+    save: () => ({}),
+    restore: () => {},
+    dispose: () => {},
+  }
+}
+
+/** Mean of frame `time` of episode 0. */
+async function brightness(dataset: Dataset, time: number): Promise<number> {
+  const frame = (await dataset.readEpisode(0)).images['top']!.subarray(time * 768, (time + 1) * 768)
+  return frame.reduce((sum, value) => sum + value / 768, 0)
 }
 
 describe('embedEpisodes', () => {
@@ -52,6 +76,29 @@ describe('embedEpisodes', () => {
       goals: data.info.goal,
     })
     expect(episode!.goalDistances![20]).toBeCloseTo(TASK.distance(data.state.subarray(80), data.info.goal!), 6)
+  })
+
+  test('an encoder that sees frames before is shown experts backwards and shuffled; one of single frames need not be', async () => {
+    const dataset = syntheticDataset(1)
+    const embedders = [
+      encoderEmbedder('before', frameBefore(), 'top', dataset),
+      encoderEmbedder('mean', meanColour([]), 'top', dataset),
+    ]
+    const embedded = await embedEpisodes(dataset, [0, 1], embedders, TASK, () => {})
+    const [expert, other] = embedded.get('before')!.episodes
+    expect([other!.class, other!.reversedRewards, other!.shuffledRewards]).toEqual(['random', undefined, undefined])
+    expect(embedded.get('mean')!.episodes[0]!.reversedRewards).toBeUndefined()
+    // Backwards, the frame before t is t + 1; the first that is shown has itself before it.
+    const bright = [...expert!.embeddings.subarray(1), (await brightness(dataset, 20))!]
+    const paid = (value: number): number => -Math.abs(value - expert!.goals![0]!)
+    expect(bright).toHaveLength(21)
+    const backwards = Array.from({ length: 21 }, (_, t) => paid(bright[Math.min(20, 21 - t)]!))
+    expect([...expert!.reversedRewards!]).toEqual(backwards.map((value) => expect.closeTo(value, 4) as number))
+    const sorted = (values: Iterable<number>): number[] => [...values].toSorted((a, b) => a - b)
+    expect(expert!.shuffledRewards).not.toEqual(expert!.rewards)
+    for (const value of sorted(expert!.shuffledRewards!)) {
+      expect(Math.min(...bright.map((b) => Math.abs(paid(b) - value)))).toBeLessThan(1e-3)
+    }
   })
 
   test('without a recorded goal a success is its own goal, and a failure has none', async () => {

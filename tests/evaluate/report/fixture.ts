@@ -105,6 +105,7 @@ export function projection(
 ): {
   readonly name: string
   readonly camera: string
+  readonly seesOthers: boolean
   readonly latentSize: number
   embed(episode: EpisodeData): Promise<Float32Array>
   embedGoals(episode: EpisodeData): Promise<Float32Array>
@@ -122,6 +123,7 @@ export function projection(
   return {
     name,
     camera: 'top',
+    seesOthers: false,
     latentSize,
     embed: async ({ images }) => project(images['top']!),
     embedGoals: async ({ goalImages }) => project(goalImages!['top']!),
