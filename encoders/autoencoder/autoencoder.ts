@@ -10,35 +10,36 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
 import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '../shared/frames.ts'
-import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
+import { decoderNetwork, encoderNetwork, pixelTrunk, trunkDecoder } from '../shared/networks.ts'
 import { meanOf } from '../shared/spectrum.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { AutoencoderConfig } from './config.ts'
 
 /**
- * Autoencoder with the networks of the beta-VAE: what the KL term and the noise of its posterior add is the difference.
+ * Autoencoder: with the networks of the beta-VAE, so that what the KL term and the noise of its posterior add is the difference; or, with
+ * `architecture: trunk`, SAC-AE's (Yarats et al. 2019, "Improving Sample Efficiency in Model-Free Reinforcement Learning from Images").
  *
- * Minimises  L = |x - d(e(x + noise))|^2,  squared error summed over pixels in [0, 1], averaged over the batch; with
- * `noiseStd` above 0 it is a denoising autoencoder (Vincent et al. 2008). Nothing bounds the latents: their scale is what came
- * out, and there is no prior to imagine goals from.
+ * Minimises  L = |x' - d(e(x + noise))|^2 + N (l_z |z|^2 / 2 + l_d |theta_d|^2 / 2),  squared error summed over the N numbers of a frame in [0, 1],
+ * averaged over the batch. With `noiseStd` above 0 it is a denoising autoencoder (Vincent et al. 2008); with the penalties l_z on latents and l_d on
+ * the decoder's weights the regularised one of Ghosh et al. 2020 that SAC-AE takes. x' are the frames, or what `targetBits` leave of them. There is
+ * no prior to imagine goals from.
  */
 export class Autoencoder extends TrainedEncoder<'frames'> {
   readonly #network: Layer
   readonly #decoder: Layer
   readonly #constants: Constants<'meanFrame'>
-  readonly #noiseStd: number
+  readonly #config: AutoencoderConfig
   readonly #decode: Program<'latents', 'images'>
 
   constructor(frameShape: EncoderSpec['frameShape'], config: AutoencoderConfig, rng: Rng) {
-    const { latentSize, architecture, learningRate, noiseStd } = config
-    const network = encoderNetwork(frameShape, architecture, { name: 'encoder/latent', size: latentSize })
-    const decoder = decoderNetwork(frameShape, architecture, latentSize)
+    const { latentSize, learningRate } = config
+    const { network, decoder } = networksOf(frameShape, config)
     const spec = singleFrameSpec('autoencoder', frameShape, latentSize)
     super(spec, { features: network, heads: [decoder], learningRate }, rng)
     this.#network = network
     this.#decoder = decoder
-    this.#noiseStd = noiseStd
+    this.#config = config
     const meanFrame = ndarray(new Float32Array(sizeOf(frameShape)), frameShape)
     this.#constants = this.own(this.saved('constants', new Constants({ meanFrame })))
     this.#decode = this.program('decode', ({ latents }) => ({
@@ -54,23 +55,43 @@ export class Autoencoder extends TrainedEncoder<'frames'> {
     return this.#network.apply(weights, this.#centred(frames))
   }
 
-  protected loss(weights: Weights, { frames, noise }: Tensors): LossTerms {
-    const x = this.#centred(frames!) // [B, H, W, C]
-    const latents = this.#network.apply(weights, tf.add(x, noise!)) // [B, D]
-    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, latents), x))
-    return { loss: tf.div(tf.sum(squaredError), x.shape[0]!) }
+  /** The loss above; `noise`, and `dither` in steps of what `targetBits` leave, are [B, H, W, C] or broadcast to it. */
+  protected loss(weights: Weights, inputs: Tensors): LossTerms {
+    const { latentPenalty, decoderDecay, targetBits } = this.#config
+    const x = this.#centred(inputs['frames']!) // [B, H, W, C]
+    const target = targetBits === ALL_BITS ? x : this.#quantised(inputs) // [B, H, W, C]
+    const z = this.#network.apply(weights, tf.add(x, inputs['noise']!)) // [B, D]
+    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), target))
+    const reconstruction = tf.div(tf.sum(squaredError), x.shape[0]!)
+    const size = sizeOf(this.spec.frameShape)
+    const terms: tf.Tensor[] = [reconstruction]
+    if (latentPenalty > 0) {
+      terms.push(tf.mul(tf.mean(tf.sum(tf.square(z), 1)), (latentPenalty * size) / 2))
+    }
+    if (decoderDecay > 0) {
+      const squares = this.#decoder.parameters.map(({ name }) => tf.sum(tf.square(weights[name]!)))
+      terms.push(tf.mul(tf.addN(squares), (decoderDecay * size) / 2))
+    }
+    return { loss: tf.addN(terms), reconstruction }
   }
 
-  /** Evaluation is without noise. */
+  /** x' [B, H, W, C]: the frames in 2^bits steps, somewhere within each; minus the mean frame. */
+  #quantised({ frames, dither }: Tensors): tf.Tensor {
+    const { targetBits } = this.#config
+    const steps = tf.floor(tf.mul(tf.cast(frames!, 'float32'), 2 ** (targetBits - ALL_BITS)))
+    return tf.sub(tf.mul(tf.add(steps, dither!), 2 ** -targetBits), this.#constants.tensor('meanFrame'))
+  }
+
+  /** Evaluation is without noise, its target in the middle of each step. */
   protected inputs(batch: FrameBatch, purpose: 'update' | 'evaluate', rng: Rng): Record<string, NdArray> {
     const frames = batchFrames(this.spec, batch)
-    if (this.#noiseStd === 0 || purpose === 'evaluate') return { frames, noise: NO_NOISE }
-    const noise = rng.fillNormal(new Float32Array(frames.data.length)).map((x) => x * this.#noiseStd)
-    return { frames, noise: ndarray(noise, frames.shape) }
-  }
-
-  protected override metrics({ loss }: Readonly<Record<string, NdArray>>): Metrics {
-    return { loss: loss!.data[0]!, reconstruction: loss!.data[0]! }
+    const { noiseStd, targetBits } = this.#config
+    const isDrawn = purpose === 'update'
+    const perPixel = (fill: (to: Float32Array) => Float32Array): NdArray =>
+      ndarray(fill(new Float32Array(frames.data.length)), frames.shape)
+    const noise = isDrawn && noiseStd > 0 ? perPixel((to) => rng.fillNormal(to).map((x) => x * noiseStd)) : same(0)
+    if (targetBits === ALL_BITS) return { frames, noise }
+    return { frames, noise, dither: isDrawn ? perPixel((to) => rng.split('dither').fillUniform(to)) : same(0.5) }
   }
 
   async fitStatistics(batch: FrameBatch): Promise<Metrics> {
@@ -84,5 +105,22 @@ export class Autoencoder extends TrainedEncoder<'frames'> {
   }
 }
 
-/** Broadcasts to every frame. */
-const NO_NOISE: NdArray = ndarray(Float32Array.of(0), [1, 1, 1, 1])
+/** Of a pixel value as it is recorded. */
+const ALL_BITS = 8
+
+/** The same number for every pixel. */
+const same = (value: number): NdArray => ndarray(Float32Array.of(value), [1, 1, 1, 1])
+
+function networksOf(
+  frameShape: EncoderSpec['frameShape'],
+  { architecture, latentSize: size, filters, layers }: AutoencoderConfig,
+): { readonly network: Layer; readonly decoder: Layer } {
+  if (architecture === 'trunk') {
+    const options = { filters, layers, size }
+    return { network: pixelTrunk(frameShape, options), decoder: trunkDecoder(frameShape, options) }
+  }
+  return {
+    network: encoderNetwork(frameShape, architecture, { name: 'encoder/latent', size }),
+    decoder: decoderNetwork(frameShape, architecture, size),
+  }
+}

@@ -172,6 +172,9 @@ function deconv(name: string, options: ConvOptions): Layer[] {
   return [conv2dTranspose(name, { ...options, padding: 'valid' }), relu]
 }
 
+/** What the convolutions of {@link pixelTrunk} leave of a side. */
+const trunkSide = (pixels: number, layers: number): number => halved(pixels) - 2 * (layers - 1)
+
 /** Settings of every encoder that has {@link pixelTrunk}. */
 export interface PixelTrunkOptions {
   /** Channels of each convolution. */
@@ -191,8 +194,7 @@ export function pixelTrunk(
   [height, width, channels]: readonly [height: number, width: number, channels: number],
   { filters, layers, size }: PixelTrunkOptions,
 ): Layer {
-  const side = (pixels: number): number => halved(pixels) - 2 * (layers - 1)
-  const [rows, columns] = [side(height), side(width)]
+  const [rows, columns] = [trunkSide(height, layers), trunkSide(width, layers)]
   if (!(rows >= 1 && columns >= 1 && height <= MAX_SIDE && width <= MAX_SIDE)) {
     throw new ArmatureError('bad-shape', 'frames of a convolutional encoder', {
       expected: `${4 * layers} to ${MAX_SIDE} pixels a side for ${layers} convolutions`,
@@ -215,6 +217,35 @@ export function pixelTrunk(
     activation((x) => tf.reshape(x, [x.shape[0]!, flatSize])),
     dense('encoder/latent', { inputSize: flatSize, outputSize: size, kernelInit: orthogonal() }),
     layerNorm('encoder/norm', size),
+  ])
+}
+
+/**
+ * The mirror image of {@link pixelTrunk}, as in SAC-AE: a dense layer, transposed convolutions 3x3, the last of which doubles the sides:
+ * [B, size] -> [B, H, W, C].
+ */
+export function trunkDecoder(
+  [height, width, channels]: readonly [height: number, width: number, channels: number],
+  { filters, layers, size }: PixelTrunkOptions,
+): Layer {
+  const [rows, columns] = [trunkSide(height, layers), trunkSide(width, layers)]
+  const inner = Array.from({ length: layers - 1 }, (_, i) =>
+    deconv(`decoder/deconv${i}`, { inputChannels: filters, outputChannels: filters, kernelSize: 3 }),
+  )
+  const missing = (side: number): number => side - (2 * halved(side) + 1)
+  return sequential([
+    dense('decoder/latent', { inputSize: size, outputSize: rows * columns * filters }),
+    relu,
+    activation((x) => tf.reshape(x, [-1, rows, columns, filters])),
+    ...inner.flat(),
+    conv2dTranspose('decoder/image', {
+      inputChannels: filters,
+      outputChannels: channels,
+      kernelSize: 3,
+      stride: 2,
+      padding: 'valid',
+      outputPadding: [missing(height), missing(width)],
+    }),
   ])
 }
 

@@ -97,7 +97,8 @@ function createVae(architecture: 'spatial' | 'rig'): Encoder {
   return entry.create([48, 48, 3], entry.configSchema.parse({ architecture }), new Rng(SEED), 0)
 }
 
-function randomBytes(length: number, rng: Rng): Uint8Array {
+/** Pixels of noise. */
+export function randomBytes(length: number, rng: Rng): Uint8Array {
   return Uint8Array.from({ length }, () => rng.int(256))
 }
 

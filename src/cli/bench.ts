@@ -5,14 +5,15 @@ import type { Benchmark } from '../bench/benchmarks.ts'
 import { benchmarks } from '../bench/benchmarks.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import { encoderBenchmarks } from '../bench/encoder-benchmarks.ts'
 import { sceneBenchmarks } from '../bench/env-benchmarks.ts'
 import { table } from './table.ts'
 
 /** Medians by benchmark name, and what they were measured on. */
 export type BenchReport = Readonly<Record<string, number | string>>
 
-/** What can be timed apart: `env` is the scenes and the parts of their steps. */
-export const BENCH_GROUPS = ['env'] as const
+/** What can be timed apart: `env` is the scenes and the parts of their steps, `encoders` updates and latents of every encoder. */
+export const BENCH_GROUPS = ['env', 'encoders'] as const
 export type BenchGroup = (typeof BENCH_GROUPS)[number]
 
 export interface BenchOptions {
@@ -35,12 +36,11 @@ export async function bench(
 ): Promise<BenchReport> {
   const report: Record<string, number | string> = {}
   const scenes = sceneBenchmarks()
+  const groups = { parts: benchmarks, env: scenes.benchmarks, encoders: encoderBenchmarks() }
   const chosen =
     only === undefined
-      ? group === 'env'
-        ? scenes.benchmarks
-        : benchmarks
-      : selected(only, { ...benchmarks, ...scenes.benchmarks })
+      ? groups[group ?? 'parts']
+      : selected(only, { ...groups.parts, ...groups.env, ...groups.encoders })
   for (const [name, benchmark] of Object.entries(chosen)) {
     const phase = context.progress.phase(name, repetitions)
     const times = await timesOf(benchmark, repetitions, (done) => {

@@ -49,12 +49,13 @@ function addBench(line: CommandLine): void {
       bench: 'learning and acting',
       'bench --only sac_update_ms,act_ms --repetitions 100': 'two of them, more often',
       'bench env': 'the scenes',
+      'bench encoders --threads 1': 'an update of every encoder, and a frame encoded by each',
     })
     .addArgument(
       new Argument(
         '[group]',
-        'env: the scenes and the parts of their steps; bridge: observations and actions between two processes',
-      ).choices(['env', 'bridge']),
+        'env: the scenes and the parts of their steps; encoders: updates and latents of each; bridge: observations and actions between two processes',
+      ).choices(['env', 'encoders', 'bridge']),
     )
     .option('--only <names>', 'benchmarks to run, separated by commas')
     .option('--repetitions <n>', 'timed repetitions of each', repetitions, 30)

@@ -171,12 +171,17 @@ export function conv2d(name: string, options: ConvOptions): Layer {
   }
 }
 
+export interface ConvTransposeOptions extends ConvOptions {
+  /** Rows and columns at the far borders that no tap of the kernel reaches, fewer than the stride: the bias alone. Default: none. */
+  readonly outputPadding?: readonly [rows: number, columns: number]
+}
+
 /**
  * Transposed convolution [B, H, W, in] -> [B, H', W', out], weights `name/kernel` [k, k, out, in] and `name/bias` [out]:
- * H' = H * stride with `same`, (H - 1) * stride + k with `valid` padding.
+ * H' = H * stride with `same`, (H - 1) * stride + k with `valid` padding, and `outputPadding` more.
  */
-export function conv2dTranspose(name: string, options: ConvOptions): Layer {
-  const { inputChannels, outputChannels, kernelSize, stride = 1, padding = 'same' } = options
+export function conv2dTranspose(name: string, options: ConvTransposeOptions): Layer {
+  const { inputChannels, outputChannels, kernelSize, stride = 1, padding = 'same', outputPadding = [0, 0] } = options
   const outputSide = (side: number): number => (padding === 'same' ? side * stride : (side - 1) * stride + kernelSize)
   return {
     parameters: convParameters(name, [kernelSize, kernelSize, outputChannels, inputChannels], options),
@@ -184,8 +189,8 @@ export function conv2dTranspose(name: string, options: ConvOptions): Layer {
       const [batch, height, width] = x.shape as [number, number, number]
       const outputShape: [number, number, number, number] = [
         batch,
-        outputSide(height),
-        outputSide(width),
+        outputSide(height) + outputPadding[0],
+        outputSide(width) + outputPadding[1],
         outputChannels,
       ]
       const kernel = weights[`${name}/kernel`] as tf.Tensor4D

@@ -1,10 +1,17 @@
 import { tmpdir } from 'node:os'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { envs } from '../../envs/index.ts'
 import { benchmarks } from '../../src/bench/benchmarks.ts'
 import { bridgeSections } from '../../src/cli/bridge-benchmarks.ts'
+import { encoders } from '../../encoders/index.ts'
+import { encoderBenchmarks } from '../../src/bench/encoder-benchmarks.ts'
 import { sceneBenchmarks } from '../../src/bench/env-benchmarks.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
 import { runCli, SLOW_MS, spawnCli } from './helpers.ts'
+
+beforeAll(async () => {
+  await startEngine({ threads: 1 })
+})
 
 test('bench times what it is asked for and prints one flat JSON object', { timeout: SLOW_MS }, async () => {
   const args = ['bench', '--only', 'replay_sample_ms', '--repetitions', '3', '--threads', '1', '--json']
@@ -57,6 +64,36 @@ test('bench env times registered scenes part by part and says which are missing'
   ])
   // Of one step and one frame, not of a run of many.
   expect(report['env_copy_ms']).toBeLessThan(report['env_push_puck_physics_ms']!)
+})
+
+test(
+  'bench encoders times an update of every encoder that learns, and the latents of all',
+  { timeout: SLOW_MS },
+  async () => {
+    const fields = Object.keys(encoderBenchmarks())
+    for (const [name, { presets }] of Object.entries(encoders)) {
+      const field = `encoder_${name.replaceAll('-', '_')}`
+      expect(fields.includes(`${field}_update_ms`), name).toBe(presets !== undefined)
+      expect(fields).toContain(`${field}_encode_ms`)
+    }
+    const chosen = ['encoder_tcn_update_ms', 'encoder_pixels_encode_ms']
+    const args = ['bench', 'encoders', '--only', chosen.join(), '--repetitions', '2', '--threads', '1']
+    const { code, stdout } = await runCli(tmpdir(), args)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^encoder_tcn_update_ms +[\d.]+ +an update of tcn, batch 64 of 48x48x3$/m)
+    const report = JSON.parse((await runCli(tmpdir(), [...args, '--json'])).stdout) as Record<string, number>
+    expect(Object.keys(report).filter((name) => fields.includes(name))).toEqual(chosen)
+    expect(report['encoder_pixels_encode_ms']).toBeLessThan(report['encoder_tcn_update_ms']!)
+  },
+)
+
+const updates = Object.entries(encoderBenchmarks()).filter(([name]) => name.endsWith('_update_ms'))
+
+test.each(updates)('%s runs', async (_name, benchmark) => {
+  const { run, close } = await benchmark.prepare()
+  await run()
+  await expect(run()).resolves.toBeDefined()
+  await close()
 })
 
 test('bench bridge measures across two processes and leaves none behind', { timeout: SLOW_MS }, async () => {

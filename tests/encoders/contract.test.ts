@@ -35,6 +35,13 @@ const SMALL = { latentSize: 6, filters: 4, layers: 2 }
 const SMALL_SHAPE = [20, 24, 3] as const
 const CASES: Readonly<Record<string, readonly EncoderCaseOptions[]>> = {
   'beta-vae': [{}, { config: { architecture: 'rig' }, frameShape: [60, 80, 3] }],
+  autoencoder: [
+    {},
+    {
+      config: { ...SMALL, architecture: 'trunk', targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 },
+      frameShape: SMALL_SHAPE,
+    },
+  ],
   'cc-vae': [{}],
   grasp2vec: [{ config: { width: 4, failures: 'to-zero' }, frameShape: SMALL_SHAPE }],
   tcn: [

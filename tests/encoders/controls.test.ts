@@ -140,6 +140,78 @@ describe('autoencoder', () => {
   })
 })
 
+describe('the SAC-AE form of the autoencoder', () => {
+  const trunk = { architecture: 'trunk', filters: 4, layers: 2, latentSize: 3 }
+  const create = (config: object): Autoencoder =>
+    new Autoencoder([21, 24, 3], autoencoderConfigSchema.parse({ ...trunk, ...config }), new Rng(1))
+  const batch = squareFrames(4, new Rng(2), 6, [21, 24, 3])
+  const evaluate = async (config: object): Promise<Readonly<Record<string, number>>> => {
+    const encoder = create(config)
+    const metrics = await encoder.evaluate(batch)
+    encoder.dispose()
+    return metrics
+  }
+
+  test('the decoder mirrors the trunk, whatever the parity of a side', async () => {
+    const encoder = create({})
+    const shapes = Object.entries(encoder.save()).filter(([name]) => /^weights\/.*(kernel|latent)/.test(name))
+    expect(Object.fromEntries(shapes.map(([name, { shape }]) => [name.slice('weights/'.length), shape]))).toEqual({
+      'encoder/conv0/kernel': [3, 3, 3, 4],
+      'encoder/conv1/kernel': [3, 3, 4, 4],
+      'encoder/latent/kernel': [8 * 9 * 4, 3],
+      'encoder/latent/bias': [3],
+      'decoder/latent/kernel': [3, 8 * 9 * 4],
+      'decoder/latent/bias': [8 * 9 * 4],
+      'decoder/deconv0/kernel': [3, 3, 4, 4],
+      'decoder/image/kernel': [3, 3, 3, 4],
+    })
+    expect(await encoder.decode(await encoder.encode(batch), 4)).toHaveLength(batch.frames.length)
+    encoder.dispose()
+  })
+
+  test('penalties are half the squares of latents and of the decoder, times the numbers of a frame', async () => {
+    const encoder = create({})
+    const latents = await encoder.encode(batch)
+    const saved = encoder.save()
+    encoder.dispose()
+    const squares = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, x) => sum + x * x, 0)
+    const decoder = Object.entries(saved).filter(([name]) => name.startsWith('weights/decoder/'))
+    const norms = decoder.reduce((sum, [, { data }]) => sum + squares(data), 0)
+    const numbers = 21 * 24 * 3
+    const { loss: bare } = await evaluate({})
+    const { loss: bound, reconstruction } = await evaluate({ latentPenalty: 0.1 })
+    expect(reconstruction).toBeCloseTo(bare!, 3)
+    expect((bound! - bare!) / ((0.1 * numbers * squares(latents)) / 4 / 2)).toBeCloseTo(1, 4)
+    const { loss: decayed } = await evaluate({ decoderDecay: 0.1 })
+    expect((decayed! - bare!) / ((0.1 * numbers * norms) / 2)).toBeCloseTo(1, 4)
+  })
+
+  test('of five bits the target is somewhere within its step, in evaluation in the middle of it', async () => {
+    // Without weights the decoder says 0, so that the error is the target's own square.
+    const target = async (update: boolean): Promise<number> => {
+      const encoder = create({ targetBits: 5 })
+      const saved = encoder.save()
+      encoder.restore(
+        Object.fromEntries(
+          Object.entries(saved).map(([name, array]) =>
+            name.startsWith('weights/decoder')
+              ? [name, { ...array, data: new Float32Array(array.data.length) }]
+              : [name, array],
+          ),
+        ),
+      )
+      const { reconstruction } = await (update ? encoder.update(batch) : encoder.evaluate(batch))
+      encoder.dispose()
+      return reconstruction!
+    }
+    const middle = batch.frames.reduce((sum, x) => sum + ((Math.floor(x / 8) + 0.5) / 32) ** 2, 0) / 4
+    expect((await target(false)) / middle).toBeCloseTo(1, 5)
+    const drawn = batch.frames.reduce((sum, x) => sum + ((Math.floor(x / 8) + 0.5) / 32) ** 2 + 1 / 32 ** 2 / 12, 0) / 4
+    expect((await target(true)) / drawn).toBeCloseTo(1, 2)
+    expect(await target(true)).not.toBeCloseTo(middle, 3)
+  })
+})
+
 test('exported latents are those of encode; controls do not learn', async () => {
   const batch = squareFrames(3, new Rng(5))
   const shape = [48, 48, 3] as const
