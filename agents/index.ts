@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Agent, AgentSpec } from '../src/core/agent.ts'
 import { PLAIN_NAME, register } from '../src/core/registry.ts'
 import type { Rng } from '../src/core/rng.ts'
+import type { FeatureNetwork } from '../src/tensor/features.ts'
 import { RandomAgent } from './random/random.ts'
 import type { SacConfig } from './sac/config.ts'
 import { sacConfigSchema } from './sac/config.ts'
@@ -11,14 +12,15 @@ import { Sac } from './sac/sac.ts'
 export interface AgentEntry {
   readonly summary: string
   readonly configSchema: z.ZodType
-  create(spec: Omit<AgentSpec, 'name'>, config: unknown, rng: Rng): Agent
+  /** `features`: what it looks at frames through, where it is to look at any. */
+  create(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: unknown, rng: Rng, features?: FeatureNetwork): Agent
 }
 
 const catalogue: Record<string, AgentEntry> = {
   sac: {
     summary: 'soft actor-critic with a learned entropy weight',
     configSchema: sacConfigSchema,
-    create: (spec, config, rng) => new Sac(spec, config as SacConfig, rng),
+    create: (spec, config, rng, features) => new Sac(spec, config as SacConfig, rng, features),
   },
   random: {
     summary: 'uniform actions: the lower line of a plot',

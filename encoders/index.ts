@@ -36,6 +36,9 @@ import type { EncoderPreset } from './shared/presets.ts'
 import type { TcnConfig } from './tcn/config.ts'
 import { tcnConfigSchema, tcnPresets } from './tcn/config.ts'
 import { Tcn } from './tcn/tcn.ts'
+import type { TrunkConfig } from './trunk/config.ts'
+import { trunkConfigSchema } from './trunk/config.ts'
+import { Trunk } from './trunk/trunk.ts'
 import type { RandomNetworkConfig } from './random/config.ts'
 import { randomNetworkConfigSchema } from './random/config.ts'
 import { RandomNetwork } from './random/random.ts'
@@ -109,6 +112,11 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: dbcConfigSchema,
     presets: dbcPresets,
     create: (frameShape, config, rng, actionSize) => new Dbc(frameShape, actionSize, config as DbcConfig, rng),
+  },
+  trunk: {
+    summary: 'convolutions without a loss of their own: what an agent that learns from pixels trains by its critics',
+    configSchema: trunkConfigSchema,
+    create: (frameShape, config, rng) => new Trunk(frameShape, config as TrunkConfig, rng),
   },
   pca: {
     summary: 'control: principal components of the frames',

@@ -13,6 +13,26 @@ export const sacConfigSchema = z.strictObject({
     .default(false)
     .describe('layer normalisation in the critics: steadier with several updates per env step'),
   learningRate: z.number().gt(0).max(0.1).default(3e-4).describe('Adam step size of actor, critics and entropy weight'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('decoupled weight decay of actor, critics and feature network (AdamW), times the step size'),
+  normalizeObservations: z
+    .boolean()
+    .default(false)
+    .describe('bring each number of the vector observation to mean 0 and variance 1, by running statistics'),
+  trainFeatures: z
+    .boolean()
+    .default(true)
+    .describe("with frames: the critics' loss trains the feature network; false: only its own learner does"),
+  featureTau: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.05)
+    .describe('with frames: share of the feature network that its target copy takes over per update'),
   clipNorm: z
     .number()
     .gt(0)

@@ -7,13 +7,21 @@ import type { Rng } from '../../src/core/rng.ts'
 import { Adam } from '../../src/tensor/adam.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
+import type { FeatureNetwork } from '../../src/tensor/features.ts'
 import { squashedSample, tanhRange } from '../../src/tensor/gaussian.ts'
 import type { SquashedSample } from '../../src/tensor/gaussian.ts'
 import { constant, orthogonal } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { mlp } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
-import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
+import {
+  ParameterGroup,
+  Parameters,
+  restoreParts,
+  saveParts,
+  valueAndFlatGradient,
+} from '../../src/tensor/parameters.ts'
+import { RunningMoments } from '../../src/tensor/running-moments.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
@@ -64,14 +72,22 @@ const [MIN_LOG_STD, MAX_LOG_STD] = [-5, 2]
 /** Small, so that the first policy is centred and as wide as its log std alone says. */
 const ACTOR_OUTPUT_GAIN = 0.01
 
-type CriticInput = 'observation' | 'action' | 'reward' | 'nextObservation' | 'discount' | 'nextNoise' | 'criticAdam'
-type ActorInput = 'observation' | 'noise' | 'actorAdam' | 'alphaAdam'
-type Inputs<I extends string> = Record<I, tf.Tensor>
+type Tensors = Readonly<Record<string, tf.Tensor>>
 type Scalars = Record<string, tf.Tensor>
 
+/** What is seen of one moment: [B, observationSize] where there are any, uint8 [B, ...frameShape] where frames are looked at. */
+interface View {
+  readonly observation?: tf.Tensor | undefined
+  readonly frames?: tf.Tensor | undefined
+}
+
 /**
- * SAC on vectors of `observationSize` numbers. One `update` is one compiled program: critics, then actor and alpha (every
- * `policyDelay`-th time) with the updated critics, then the target critics.
+ * SAC on vectors of `observationSize` numbers, on frames through a feature network, or on both. One `update` is one compiled program:
+ * critics, then actor and alpha (every `policyDelay`-th time) with the updated critics, then the targets.
+ *
+ * With frames, s is [features | vector]. The critics' loss trains the feature network (unless `trainFeatures` is off), the actor sees its
+ * features without gradient, and the target critics have a slow copy of it (Yarats et al. 2019, Kostrikov et al. 2020). Frames are
+ * encoded three times an update: s with gradient, whose values the actor learns from too, and s' by the network and by its copy.
  */
 export class Sac implements Agent {
   readonly spec: AgentSpec
@@ -81,32 +97,43 @@ export class Sac implements Agent {
 
   readonly #policyNet: Layer
   readonly #criticNet: Layer
+  readonly #features: FeatureNetwork | undefined
+  readonly #targetFeatures: Parameters | undefined
+  readonly #moments: RunningMoments | undefined
   readonly #actor: Parameters
   readonly #critics: Parameters
   readonly #targetCritics: Parameters
   readonly #logAlpha: Parameters
   readonly #actorAdam: Adam
+  /** What J_Q moves. */
+  readonly #criticsAndFeatures: Parameters | ParameterGroup
   readonly #criticAdam: Adam
   readonly #alphaAdam: Adam
 
-  readonly #updateAll: Program<CriticInput | ActorInput, string>
-  readonly #updateCriticsOnly: Program<CriticInput, string>
-  readonly #sampleAction: Program<'observation' | 'noise', 'action'>
-  readonly #meanAction: Program<'observation', 'action'>
+  readonly #updateAll: Program<string, string>
+  readonly #updateCriticsOnly: Program<string, string>
+  readonly #sampleAction: Program<string, 'action'>
+  readonly #meanAction: Program<string, 'action'>
   #updating = false
 
-  constructor(spec: Omit<AgentSpec, 'name'>, config: SacConfig, rng: Rng) {
+  /** @param features what it looks at frames through; it stays with whoever made it. */
+  constructor(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: SacConfig, rng: Rng, features?: FeatureNetwork) {
     const { observationSize, actionSize } = spec
-    const { hidden: hiddenSizes, learningRate } = config
-    this.spec = { name: 'sac', observationSize, actionSize }
+    const { hidden: hiddenSizes, learningRate, weightDecay } = config
+    const frameShape = features?.inputShape
+    this.spec = { name: 'sac', observationSize, actionSize, ...(frameShape && { frameShape }) }
     this.#config = config
+    this.#features = features
+    this.#moments =
+      config.normalizeObservations && observationSize > 0 ? new RunningMoments(observationSize) : undefined
+    const stateSize = (features?.size ?? 0) + observationSize
     this.#targetEntropy = config.targetEntropy ?? -actionSize
     this.#rng = new StatefulRng(rng.split('noise'))
 
     const outputInit = orthogonal(ACTOR_OUTPUT_GAIN)
-    this.#policyNet = mlp('policy', { inputSize: observationSize, hiddenSizes, outputSize: 2 * actionSize, outputInit })
+    this.#policyNet = mlp('policy', { inputSize: stateSize, hiddenSizes, outputSize: 2 * actionSize, outputInit })
     this.#criticNet = mlp('q', {
-      inputSize: observationSize + actionSize,
+      inputSize: stateSize + actionSize,
       hiddenSizes,
       outputSize: 1,
       layerNorm: config.criticLayerNorm,
@@ -116,62 +143,99 @@ export class Sac implements Agent {
     this.#critics = new Parameters(this.#criticNet.parameters, rng.split('critics'))
     this.#targetCritics = new Parameters(this.#criticNet.parameters, rng)
     this.#targetCritics.copyFrom(this.#critics)
+    this.#targetFeatures = features && new Parameters(features.parameters.specs, rng)
+    if (features) this.#targetFeatures?.copyFrom(features.parameters)
+    this.#criticsAndFeatures =
+      features && config.trainFeatures ? new ParameterGroup([this.#critics, features.parameters]) : this.#critics
     const logAlphaInit = constant(Math.log(config.initialAlpha))
     this.#logAlpha = new Parameters([{ name: 'logAlpha', shape: [1], init: logAlphaInit }], rng)
 
-    const clip = config.clipNorm === null ? {} : { clipNorm: config.clipNorm }
-    this.#actorAdam = new Adam(this.#actor, { learningRate, ...clip })
-    this.#criticAdam = new Adam(this.#critics, { learningRate, ...clip })
+    const options = { learningRate, weightDecay, ...(config.clipNorm !== null && { clipNorm: config.clipNorm }) }
+    this.#actorAdam = new Adam(this.#actor, options)
+    this.#criticAdam = new Adam(this.#criticsAndFeatures, options)
     this.#alphaAdam = new Adam(this.#logAlpha, { learningRate })
 
     this.#updateAll = compile('sac update', (inputs) => {
-      const criticScalars = this.#criticStep(inputs)
-      const actorScalars = this.#actorStep(inputs)
+      const { state, scalars } = this.#criticStep(inputs)
+      const actorScalars = this.#actorStep(state, inputs)
       this.#targetStep()
-      return { ...criticScalars, ...actorScalars }
+      return { ...scalars, ...actorScalars }
     })
     this.#updateCriticsOnly = compile('sac critic update', (inputs) => {
-      const criticScalars = this.#criticStep(inputs)
+      const { scalars } = this.#criticStep(inputs)
       this.#targetStep()
-      return criticScalars
+      return scalars
     })
-    this.#sampleAction = compile('sac sample', ({ observation, noise }) => {
-      const { mean, logStd } = this.#policy(this.#actor.split(), observation)
-      return { action: tf.tanh(tf.add(mean, tf.mul(tf.exp(logStd), noise))) }
+    this.#sampleAction = compile('sac sample', ({ noise, ...view }: Tensors) => {
+      const { mean, logStd } = this.#policy(this.#actor.split(), this.#now(view))
+      return { action: tf.tanh(tf.add(mean, tf.mul(tf.exp(logStd), noise!))) }
     })
-    this.#meanAction = compile('sac mean', ({ observation }) => ({ action: this.policyFunction(observation) }))
+    this.#meanAction = compile('sac mean', (view: Tensors) => ({ action: this.policyFunction(view) }))
   }
 
-  /** One gradient step on J_Q. The actor only proposes a' here. */
-  #criticStep(inputs: Inputs<CriticInput>): Scalars {
-    const { observation, action, reward, nextObservation, discount, nextNoise } = inputs
-    const next = this.#sample(this.#actor.split(), nextObservation, nextNoise)
-    const nextQ = this.#q(this.#targetCritics.split(), nextObservation, next.action) // [2, B]
-    const entropyWeight = this.#config.entropyInBackup ? this.#alpha() : 0
-    const target = softTarget(reward, discount, nextQ, next.logProb, entropyWeight) // [B]
+  /** s [B, features + vector] by the weights of a feature network, which stand in `weights`; gradients flow into them. */
+  #state(weights: Weights, view: View): tf.Tensor {
+    if (this.#features === undefined) return this.#vector(view)
+    const seen = this.#features.apply(weights, view.frames!)
+    return this.spec.observationSize === 0 ? seen : tf.concat([seen, this.#vector(view)], 1)
+  }
 
-    const { values, flatGradient } = valueAndFlatGradient(this.#critics, (weights) => {
-      const q = this.#q(weights, observation, action) // [2, B]
-      return { loss: criticLoss(q, target), q }
+  #vector({ observation }: View): tf.Tensor {
+    return this.#moments?.normalize(observation!) ?? observation!
+  }
+
+  /** s by the feature network as it is. */
+  #now(view: View): tf.Tensor {
+    return this.#state(this.#features?.parameters.split() ?? {}, view)
+  }
+
+  /** s' as the actor sees it, and as the target critics do. */
+  #nextStates(inputs: Tensors): { readonly nextState: tf.Tensor; readonly targetState: tf.Tensor } {
+    const view = {
+      ...(this.spec.observationSize > 0 && { observation: inputs.nextObservation }),
+      ...(this.#features && { frames: inputs.nextFrames }),
+    }
+    const nextState = this.#now(view)
+    const targetState = this.#targetFeatures ? this.#state(this.#targetFeatures.split(), view) : nextState
+    return { nextState, targetState }
+  }
+
+  /** One gradient step on J_Q. The actor only proposes a' here. Also gives s before the step, without gradient. */
+  #criticStep(inputs: Tensors): { readonly state: tf.Tensor; readonly scalars: Scalars } {
+    const { action, reward, discount, nextNoise } = inputs
+    if (this.#moments) this.#moments.follow(inputs.observation!, inputs.momentsWeight!)
+    const { nextState, targetState } = this.#nextStates(inputs)
+    const next = this.#sample(this.#actor.split(), nextState, nextNoise!)
+    const nextQ = this.#q(this.#targetCritics.split(), targetState, next.action) // [2, B]
+    const entropyWeight = this.#config.entropyInBackup ? this.#alpha() : 0
+    const target = softTarget(reward!, discount!, nextQ, next.logProb, entropyWeight) // [B]
+
+    const { trainFeatures } = this.#config
+    const untrained = trainFeatures ? undefined : this.#now(inputs)
+    const { values, flatGradient } = valueAndFlatGradient(this.#criticsAndFeatures, (weights) => {
+      const state = untrained ?? this.#state(weights, inputs)
+      const q = this.#q(weights, state, action!) // [2, B]
+      return { loss: criticLoss(q, target), q, state: tf.clone(state) }
     })
-    this.#criticAdam.apply(flatGradient, inputs.criticAdam)
-    return {
+    this.#criticAdam.apply(flatGradient, inputs.criticAdam!)
+    const scalars = {
       'train/critic_loss': values.loss,
       'train/q_mean': tf.mean(values.q),
       'train/target_q_mean': tf.mean(target),
     }
+    return { state: values.state, scalars }
   }
 
   /** One gradient step on J_pi against the critics as they now are, then one on J(alpha) with the same log-probabilities. */
-  #actorStep({ observation, noise, actorAdam, alphaAdam }: Inputs<ActorInput>): Scalars {
+  #actorStep(state: tf.Tensor, { noise, actorAdam, alphaAdam }: Tensors): Scalars {
     const alpha = this.#alpha()
     const criticWeights = this.#critics.split() // outside of the gradient: J_pi does not move the critics
     const actor = valueAndFlatGradient(this.#actor, (weights) => {
-      const { action, logProb } = this.#sample(weights, observation, noise)
-      const q = this.#q(criticWeights, observation, action) // [2, B]
+      const { action, logProb } = this.#sample(weights, state, noise!)
+      const q = this.#q(criticWeights, state, action) // [2, B]
       return { loss: actorLoss(q, logProb, alpha), logProb, action }
     })
-    this.#actorAdam.apply(actor.flatGradient, actorAdam)
+    this.#actorAdam.apply(actor.flatGradient, actorAdam!)
     const { loss, logProb, action } = actor.values
     const scalars: Scalars = {
       'train/actor_loss': loss,
@@ -183,30 +247,31 @@ export class Sac implements Agent {
     const { values, flatGradient } = valueAndFlatGradient(this.#logAlpha, ({ logAlpha }) => ({
       loss: alphaLoss(logAlpha!, logProb, this.#targetEntropy),
     }))
-    this.#alphaAdam.apply(flatGradient, alphaAdam)
+    this.#alphaAdam.apply(flatGradient, alphaAdam!)
     return { ...scalars, 'train/ent_coef_loss': values.loss }
   }
 
-  /** Q' <- Q' + tau (Q - Q')  (algorithm 1, last line). */
+  /** Q' <- Q' + tau (Q - Q')  (algorithm 1, last line), and the same of the feature network. */
   #targetStep(): void {
     this.#targetCritics.follow(this.#critics, this.#config.tau)
+    if (this.#features) this.#targetFeatures!.follow(this.#features.parameters, this.#config.featureTau)
   }
 
   /** Mean and log std [B, A] of the Gaussian before the tanh. */
-  #policy(weights: Weights, observation: tf.Tensor): { readonly mean: tf.Tensor; readonly logStd: tf.Tensor } {
-    const [mean, raw] = tf.split(this.#policyNet.apply(weights, observation), 2, 1) as [tf.Tensor, tf.Tensor]
+  #policy(weights: Weights, state: tf.Tensor): { readonly mean: tf.Tensor; readonly logStd: tf.Tensor } {
+    const [mean, raw] = tf.split(this.#policyNet.apply(weights, state), 2, 1) as [tf.Tensor, tf.Tensor]
     return { mean, logStd: tanhRange(raw, MIN_LOG_STD, MAX_LOG_STD) }
   }
 
   /** a = f(noise; s)  (eq. 8) with its log-probability (appendix C). */
-  #sample(weights: Weights, observation: tf.Tensor, noise: tf.Tensor): SquashedSample {
-    const { mean, logStd } = this.#policy(weights, observation)
+  #sample(weights: Weights, state: tf.Tensor, noise: tf.Tensor): SquashedSample {
+    const { mean, logStd } = this.#policy(weights, state)
     return squashedSample(mean, logStd, noise)
   }
 
   /** Both critics, [2, B]. */
-  #q(weights: Weights, observation: tf.Tensor, action: tf.Tensor): tf.Tensor {
-    return tf.squeeze(this.#criticNet.apply(weights, tf.concat([observation, action], 1)), [2])
+  #q(weights: Weights, state: tf.Tensor, action: tf.Tensor): tf.Tensor {
+    return tf.squeeze(this.#criticNet.apply(weights, tf.concat([state, action], 1)), [2])
   }
 
   /** [1] */
@@ -215,21 +280,30 @@ export class Sac implements Agent {
   }
 
   /**
-   * The deterministic policy as a pure function of tensors, [B, observationSize] -> [B, actionSize]: what is exported, with
-   * an encoder in front. For use inside a compiled function.
+   * The deterministic policy as a pure function of tensors: from `observation` [B, observationSize], and `frames` where it looks at them, to
+   * [B, actionSize]. It is what is exported. For use inside a compiled function.
    */
-  policyFunction(observation: tf.Tensor): tf.Tensor {
-    return tf.tanh(this.#policy(this.#actor.split(), observation).mean)
+  policyFunction(view: View): tf.Tensor {
+    return tf.tanh(this.#policy(this.#actor.split(), this.#now(view)).mean)
   }
 
-  async act(observations: Float32Array, count: number, mode: ActMode): Promise<Float32Array> {
-    checkObservations(this.spec, observations, count)
-    const observation = ndarray(observations, [count, this.spec.observationSize])
+  async act(observations: Float32Array, count: number, mode: ActMode, frames?: Uint8Array): Promise<Float32Array> {
+    checkObservations(this.spec, observations, count, frames)
+    const view = this.#view(count, observations, frames)
     const { action } =
       mode === 'mean'
-        ? await this.#meanAction.run({ observation })
-        : await this.#sampleAction.run({ observation, noise: this.#noise(this.#rng.current, count) })
+        ? await this.#meanAction.run(view)
+        : await this.#sampleAction.run({ ...view, noise: this.#noise(this.#rng.current, count) })
     return action.data as Float32Array
+  }
+
+  /** Inputs of a program: none without elements. */
+  #view(count: number, observation: Float32Array, frames: Uint8Array | undefined): Record<string, NdArray> {
+    const { observationSize, frameShape } = this.spec
+    return {
+      ...(observationSize > 0 && { observation: ndarray(observation, [count, observationSize]) }),
+      ...(frameShape && { frames: ndarray(frames!, [count, ...frameShape]) }),
+    }
   }
 
   /** @throws ArmatureError `bad-shape`, `bad-value`, or `bad-argument` when called before the last update has ended. */
@@ -242,7 +316,7 @@ export class Sac implements Agent {
       const inputs = this.#criticInputs(batch, step)
       const withActor = (step + 1) % this.#config.policyDelay === 0
       const outputs = withActor
-        ? await this.#updateAll.run({ ...inputs, ...this.#actorInputs(batch, step) })
+        ? await this.#updateAll.run({ ...inputs, ...this.#actorInputs(batch.size, step) })
         : await this.#updateCriticsOnly.run(inputs)
       this.#criticAdam.advance()
       if (withActor) this.#actorAdam.advance()
@@ -253,23 +327,24 @@ export class Sac implements Agent {
     }
   }
 
-  #criticInputs(batch: TransitionBatch, step: number): Record<CriticInput, NdArray> {
-    const { size, observation, action, reward, nextObservation, discount } = batch
-    const { observationSize, actionSize } = this.spec
+  #criticInputs(batch: TransitionBatch, step: number): Record<string, NdArray> {
+    const { size, action, reward, discount } = batch
+    const next = Object.entries(this.#view(size, batch.nextObservation, batch.nextFrames))
     return {
-      observation: ndarray(observation, [size, observationSize]),
-      action: ndarray(action, [size, actionSize]),
+      ...this.#view(size, batch.observation, batch.frames),
+      ...Object.fromEntries(next.map(([name, array]) => [name === 'frames' ? 'nextFrames' : 'nextObservation', array])),
+      action: ndarray(action, [size, this.spec.actionSize]),
       reward: ndarray(reward, [size]),
-      nextObservation: ndarray(nextObservation, [size, observationSize]),
       discount: ndarray(discount, [size]),
+      // The n-th batch weighs 1 / n: a mean over all that was drawn.
+      ...(this.#moments && { momentsWeight: ndarray(Float32Array.of(1 / (step + 1)), [1]) }),
       nextNoise: this.#noise(this.#rng.current.split(`next/${step}`), size),
       criticAdam: this.#criticAdam.stepScalars(),
     }
   }
 
-  #actorInputs({ size, observation }: TransitionBatch, step: number): Record<ActorInput, NdArray> {
+  #actorInputs(size: number, step: number): Record<string, NdArray> {
     return {
-      observation: ndarray(observation, [size, this.spec.observationSize]),
       noise: this.#noise(this.#rng.current.split(`actor/${step}`), size),
       actorAdam: this.#actorAdam.stepScalars(),
       alphaAdam: this.#alphaAdam.stepScalars(),
@@ -297,6 +372,8 @@ export class Sac implements Agent {
       program.dispose()
     }
     for (const owner of [this.#actor, this.#critics, this.#targetCritics, this.#logAlpha]) owner.dispose()
+    this.#targetFeatures?.dispose()
+    this.#moments?.dispose()
     for (const adam of [this.#actorAdam, this.#criticAdam, this.#alphaAdam]) adam.dispose()
   }
 
@@ -305,6 +382,8 @@ export class Sac implements Agent {
       actor: this.#actor,
       critics: this.#critics,
       targetCritics: this.#targetCritics,
+      ...(this.#targetFeatures && { targetFeatures: this.#targetFeatures }),
+      ...(this.#moments && { moments: this.#moments }),
       alpha: this.#logAlpha,
       actorAdam: this.#actorAdam,
       criticAdam: this.#criticAdam,

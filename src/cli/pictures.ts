@@ -41,6 +41,7 @@ export async function writeEpisodeVideo(
   const phase = context.progress.phase('film', VIDEO_EPISODES, { unit: 'episodes' })
   let at = { episode: -1, step: 0 }
   let features = representation.begin()
+  const hasLatents = config.representation.kind === 'encoder'
   await evaluatePolicy(env, policy, {
     episodes: VIDEO_EPISODES,
     firstSeed: EVALUATION_SEED,
@@ -49,7 +50,8 @@ export async function writeEpisodeVideo(
       if (episode !== at.episode) features = representation.begin()
       at = { episode, step: episode === at.episode ? at.step + 1 : 0 }
       phase.update(episode)
-      const decoded = encoder?.decode && (await encoder.decode(await features.observe(observation), 1))
+      const latent = await features.observe(observation)
+      const decoded = hasLatents ? await encoder?.decode?.(latent, 1) : undefined
       const isFull = frames.length > 0 && (frames.length + 1) * frames[0]!.data.length > MAX_ANIMATION_BYTES
       if (isFull || at.step % every > 0) return
       const seen = isObserved ? observation.images[camera]! : await env.render(camera, { width, height })
@@ -70,7 +72,7 @@ function viewOf(
   { representation }: Parts['config'],
 ): Size & { readonly camera: string; readonly scale: number; readonly isObserved: boolean } {
   const { imageSpaces } = env.spec
-  const observed = representation.kind === 'encoder' ? representation.camera : Object.keys(imageSpaces)[0]
+  const observed = 'camera' in representation ? representation.camera : Object.keys(imageSpaces)[0]
   if (observed !== undefined) {
     const [height, width] = imageSpaces[observed]!.shape as [number, number]
     return { camera: observed, width, height, scale: Math.max(1, Math.round(VIDEO_PIXELS / height)), isObserved: true }

@@ -10,10 +10,16 @@ const FORMAT = 'armature-agent-1'
 /**
  * Writes an agent with its optimisers and random stream into one safetensors file, so that it can act and learn on elsewhere.
  *
- * @throws ArmatureError `unwritable`; `bad-argument` for an agent that {@link makeAgent} did not make.
+ * @throws ArmatureError `unwritable`; `bad-argument` for an agent that {@link makeAgent} did not make, and for one that looks at frames.
  */
 export async function saveAgent(agent: Agent, path: string): Promise<void> {
-  const { name, observationSize, actionSize } = agent.spec
+  const { name, observationSize, actionSize, frameShape } = agent.spec
+  if (frameShape !== undefined) {
+    throw new ArmatureError('bad-argument', `agent ${name}`, {
+      got: 'one that looks at frames through a network of an encoder',
+      fix: 'keep the run folder, which holds both',
+    })
+  }
   const description = { name, observationSize, actionSize, config: settingsOf(agent) }
   const chunks = safetensorsChunks(agent.save(), { format: FORMAT, agent: JSON.stringify(description) })
   await writeFileAtomic(path, chunks)

@@ -59,7 +59,7 @@ export function resolveComponents(config: TrainConfig): TrainConfig {
   return {
     ...config,
     agent: resolved('agent', agents, agent, 'agent.config'),
-    ...(representation.kind === 'encoder' && {
+    ...('encoder' in representation && {
       representation: {
         ...representation,
         config: resolved(

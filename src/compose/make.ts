@@ -7,18 +7,26 @@ import type { Agent, AgentSpec } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { lookUp } from '../core/registry.ts'
 import type { Rng } from '../core/rng.ts'
+import type { FeatureNetwork } from '../tensor/features.ts'
 
 /**
  * A registered agent with its weights drawn from `rng`.
  * @param config what differs from its defaults.
+ * @param features what it looks at frames through, where it is to look at any.
  * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take.
  */
-export function makeAgent(name: string, spec: Omit<AgentSpec, 'name'>, rng: Rng, config: object = {}): Agent {
+export function makeAgent(
+  name: string,
+  spec: Omit<AgentSpec, 'name' | 'frameShape'>,
+  rng: Rng,
+  config: object = {},
+  features?: FeatureNetwork,
+): Agent {
   const definition = lookUp('agent', agents, name)
-  requireWhole('observationSize of an agent', spec.observationSize, 1)
+  requireWhole('observationSize of an agent', spec.observationSize, features === undefined ? 1 : 0)
   requireWhole('actionSize of an agent', spec.actionSize, 1)
   const settings = parseConfig(definition.configSchema, config, `config of agent ${name}`)
-  const agent = definition.create(spec, settings, rng)
+  const agent = definition.create(spec, settings, rng, features)
   settingsByAgent.set(agent, settings as object)
   return agent
 }

@@ -1,6 +1,6 @@
 import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
 import { makeEnv } from '../../envs/index.ts'
-import type { TrainConfig } from '../config/train-config.ts'
+import type { PixelRepresentationConfig, TrainConfig } from '../config/train-config.ts'
 import type { Agent } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
@@ -12,7 +12,13 @@ import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import { camerasOf } from '../replay/batch-sampler.ts'
 import type { Representation } from '../run/representation.ts'
-import { encoderRepresentation, proprioRepresentation, stateRepresentation } from '../run/representation.ts'
+import {
+  encoderRepresentation,
+  pixelRepresentation,
+  proprioRepresentation,
+  stateRepresentation,
+} from '../run/representation.ts'
+import type { FeatureNetwork } from '../tensor/features.ts'
 import type { ExportableGoalForm } from './goal-forms.ts'
 import { goalForms } from './goal-forms.ts'
 import { goalRewards } from './goal-rewards.ts'
@@ -76,7 +82,8 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
   const observationSize = representation.size * (config.goals ? 2 : 1)
   const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
-  const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config)
+  const features = config.representation.kind === 'pixels' ? featuresOf(encoder!) : undefined
+  const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config, features)
   return { config, env, robot, encoder, representation, agent, reward: goals?.reward, form: goals?.form }
 }
 
@@ -88,7 +95,9 @@ function buildGoals(
 ): { readonly reward: GoalReward; readonly form: ExportableGoalForm } {
   const refuse = (setting: string, expected: string, got: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { expected, got })
-  if (kind === 'proprio') throw refuse('goals', 'representation.kind encoder or state', 'representation.kind proprio')
+  if (kind === 'proprio' || kind === 'pixels') {
+    throw refuse('goals', 'representation.kind encoder or state', `representation.kind ${kind}`)
+  }
   lookUp('source of goals', goalSources, source.name).check(parts)
   const made = {
     reward: lookUp('reward', goalRewards, reward.name).create(reward.config),
@@ -119,6 +128,7 @@ function buildGoals(
 function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encoder): void {
   const refuse = (setting: string, got: string, fix: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
+  if (representation.kind === 'pixels') checkPixelEncoder(representation, encoder, refuse)
   if (representation.kind !== 'encoder') return
   const { from, camera, pretrain, refresh } = representation
   if (refresh.everySteps > 0 && !isLearning(encoder)) {
@@ -144,19 +154,53 @@ function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encode
   }
 }
 
+/** What an encoder needs so that an agent can learn through its network. */
+function checkPixelEncoder(
+  { camera }: PixelRepresentationConfig,
+  encoder: Encoder,
+  refuse: (setting: string, got: string, fix: string) => ArmatureError,
+): void {
+  const { batch, window, takesContext } = encoder.spec
+  const setting = 'representation.encoder'
+  if (!hasFeatures(encoder)) throw refuse(setting, 'has no network to share', 'choose trunk')
+  if (window.frames > 1 || takesContext) {
+    throw refuse(
+      setting,
+      'looks at more than one moment',
+      'choose one of single frames; representation.stack sets how many are seen at once',
+    )
+  }
+  if (isLearning(encoder) && camerasOf(batch.kind, camera, batch.options, [camera]).length > 1) {
+    throw refuse(setting, 'learns from several cameras', 'choose one of a single camera: replay keeps one')
+  }
+}
+
+/** An encoder whose network an agent can learn through. */
+function hasFeatures(encoder: Encoder): encoder is Encoder & { readonly features: FeatureNetwork } {
+  return 'features' in encoder
+}
+
+function featuresOf(encoder: Encoder): FeatureNetwork {
+  if (hasFeatures(encoder)) return encoder.features
+  throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { expected: 'a network to share' })
+}
+
 function buildEncoder({ representation }: TrainConfig, env: Env, rng: Rng): Encoder | undefined {
-  if (representation.kind !== 'encoder') return undefined
+  if (!('encoder' in representation)) return undefined
   const space = env.spec.imageSpaces[representation.camera]
   if (space === undefined) {
     const cameras = Object.keys(env.spec.imageSpaces).join(' or ')
     throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
   }
-  const frameShape = space.shape as readonly [number, number, number]
+  const [height, width, channels] = space.shape as readonly [number, number, number]
+  const stack = representation.kind === 'pixels' ? representation.stack : 1
+  const frameShape = [height, width, stack * channels] as const
   const actionSize = sizeOf(env.spec.actionSpace.shape)
   const encoder = orBadConfig(() =>
     makeEncoder(representation.encoder, frameShape, rng, representation.config, actionSize),
   )
-  return representation.latentScale === 1 ? encoder : scaledEncoder(encoder, representation.latentScale)
+  if (representation.kind === 'pixels' || representation.latentScale === 1) return encoder
+  return scaledEncoder(encoder, representation.latentScale)
 }
 
 /** Frames that a network cannot take come from the settings. */
@@ -171,6 +215,7 @@ function orBadConfig<T>(make: () => T): T {
 
 function buildRepresentation({ representation }: TrainConfig, env: Env, encoder: Encoder | undefined): Representation {
   if (representation.kind === 'encoder') return encoderRepresentation(encoder!, representation.camera)
+  if (representation.kind === 'pixels') return pixelRepresentation(env, representation)
   return representation.kind === 'state'
     ? stateRepresentation(goalEnv(env), representation.scalePerM)
     : proprioRepresentation(env)

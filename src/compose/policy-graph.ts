@@ -1,5 +1,8 @@
+import type { PixelRepresentationConfig } from '../config/train-config.ts'
 import { ActionScale } from '../core/action-scale.ts'
 import type { Agent } from '../core/agent.ts'
+import type { EncoderSpec } from '../core/encoder.ts'
+import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { BoxSpace } from '../core/spaces.ts'
@@ -7,9 +10,12 @@ import { tf } from '../tensor/tf.ts'
 import type { Parts } from './parts.ts'
 import { isExportableEncoder } from './scaled-encoder.ts'
 
-/** An agent that can say its deterministic policy as a pure function [B, observationSize] -> [B, actionSize]. */
+/**
+ * An agent that can say its deterministic policy as a pure function, from vectors [B, observationSize], and uint8 frames
+ * [B, ...frameShape] where it looks at them, to [B, actionSize].
+ */
 interface ExportableAgent extends Agent {
-  policyFunction(observation: tf.Tensor): tf.Tensor
+  policyFunction(view: { readonly observation?: tf.Tensor; readonly frames?: tf.Tensor }): tf.Tensor
 }
 
 /** An input or output of the graph, row-major. */
@@ -43,32 +49,43 @@ export function policyGraph(parts: PolicyParts): PolicyGraph {
   }
 }
 
-function inputsOf({ config, env, encoder }: PolicyParts): Record<string, PortSpec> {
+function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
+  const { config, env, encoder } = parts
   if (config.representation.kind === 'state') {
     throw new ArmatureError('bad-config', 'export', {
       got: 'a policy that sees privileged state',
       fix: 'export a run whose representation is an encoder',
     })
   }
-  if (encoder === undefined) {
-    const { shape, names } = env.spec.proprioSpace
-    const port: PortSpec = { dtype: 'float32', shape: [1, ...shape], meaning: 'proprioception, raw' }
-    return { proprio: names === undefined ? port : { ...port, names } }
-  }
+  if (config.representation.kind === 'pixels') return pixelPorts(env, config.representation)
+  if (encoder === undefined) return { proprio: proprioPort(env) }
   const { frameShape, window, takesContext } = encoder.spec
   const camera = config.representation.kind === 'encoder' ? config.representation.camera : ''
-  const port = (meaning: string, ...rows: number[]): PortSpec => ({
-    dtype: 'uint8',
-    shape: [1, ...rows, ...frameShape],
-    meaning,
-  })
-  const seen = `RGB frame of camera ${camera}, row-major`
-  const steps = `frames of camera ${camera}, ${window.stride} control steps apart, the newest last; the first of the episode stands for those before it`
+  const port = (meaning: string): PortSpec => ({ dtype: 'uint8', shape: [1, ...frameShape], meaning })
   return {
-    frame: window.frames === 1 ? port(seen) : port(`RGB ${steps}`, window.frames),
+    frame: framePort(camera, frameShape, window),
     ...(takesContext && { start: port(`RGB frame of camera ${camera} that the episode began with`) }),
     ...(config.goals && { goal: port('RGB frame of the goal') }),
   }
+}
+
+function pixelPorts(env: Env, { camera, stack, proprio }: PixelRepresentationConfig): Record<string, PortSpec> {
+  const { shape } = env.spec.imageSpaces[camera]!
+  const frame = framePort(camera, shape, { frames: stack, stride: 1 })
+  return proprio ? { frame, proprio: proprioPort(env) } : { frame }
+}
+
+function proprioPort(env: Env): PortSpec {
+  const { shape, names } = env.spec.proprioSpace
+  const port: PortSpec = { dtype: 'float32', shape: [1, ...shape], meaning: 'proprioception, raw' }
+  return names === undefined ? port : { ...port, names }
+}
+
+/** What the camera sees, [1, height, width, channels], or a window of it, [1, frames, height, width, channels]. */
+function framePort(camera: string, frameShape: readonly number[], { frames, stride }: EncoderSpec['window']): PortSpec {
+  const steps = `frames of camera ${camera}, ${stride} control steps apart, the newest last; the first of the episode stands for those before it`
+  const meaning = frames === 1 ? `RGB frame of camera ${camera}, row-major` : `RGB ${steps}`
+  return { dtype: 'uint8', shape: [1, ...(frames === 1 ? [] : [frames]), ...frameShape], meaning }
 }
 
 function actionPort({ env }: PolicyParts): ActionPort {
@@ -78,20 +95,36 @@ function actionPort({ env }: PolicyParts): ActionPort {
   return names === undefined ? port : { ...port, names }
 }
 
-function actionOf({ encoder, agent, form }: PolicyParts, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+function actionOf(
+  { config, encoder, agent, form }: PolicyParts,
+  inputs: Readonly<Record<string, tf.Tensor>>,
+): tf.Tensor {
   if (!isExportableAgent(agent))
     throw new ArmatureError('bad-config', `agent ${agent.spec.name}`, { got: 'nothing to export' })
-  if (encoder === undefined) return agent.policyFunction(inputs.proprio!)
+  const { representation } = config
+  if (representation.kind === 'pixels') {
+    const vector = representation.proprio && { observation: inputs.proprio! }
+    return agent.policyFunction({ frames: stacked(inputs.frame!), ...vector })
+  }
+  if (encoder === undefined) return agent.policyFunction({ observation: inputs.proprio! })
   if (!isExportableEncoder(encoder)) {
     throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
   }
   const { window, takesContext } = encoder.spec
   const context = takesContext ? { context: inputs.start! } : {}
   const latent = encoder.latentFunction({ frames: inputs.frame!, ...context })
-  if (form === undefined) return agent.policyFunction(latent)
+  if (form === undefined) return agent.policyFunction({ observation: latent })
   const goalInputs = { frames: still(inputs.goal!, window.frames), ...context }
   const goalLatent = encoder.goalFunction?.(goalInputs) ?? encoder.latentFunction(goalInputs)
-  return agent.policyFunction(tf.concat([latent, form.graph(latent, goalLatent)], 1))
+  return agent.policyFunction({ observation: tf.concat([latent, form.graph(latent, goalLatent)], 1) })
+}
+
+/** Frames of a window as one, with their channels behind each other: [1, frames, H, W, C] -> [1, H, W, frames * C]; a single frame as it is. */
+function stacked(frames: tf.Tensor): tf.Tensor {
+  if (frames.shape.length === 4) return frames
+  const [rows, count, height, width, channels] = frames.shape as [number, number, number, number, number]
+  const behind = tf.transpose(tf.cast(frames, 'float32'), [0, 2, 3, 1, 4])
+  return tf.reshape(behind, [rows, height, width, count * channels])
 }
 
 /** A window in which nothing moves: [1, H, W, C] -> [1, frames, H, W, C]; a single frame as it is. */

@@ -1,12 +1,16 @@
+import type { PixelRepresentationConfig } from '../config/train-config.ts'
 import { isLearning } from '../core/encoder.ts'
+import type { Env } from '../core/env.ts'
 import type { Learner } from '../core/learner.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
+import { Augmenter } from '../replay/augment.ts'
+import type { FrameShape } from '../replay/episode-source.ts'
 import type { EpisodeStoreOptions } from '../replay/episode-store.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
-import type { GoalSampling } from '../replay/sampler.ts'
-import { agentLearner, refreshLearner } from '../run/learners.ts'
+import type { FrameSampling, GoalSampling } from '../replay/sampler.ts'
+import { agentLearner, encoderLearner, refreshLearner } from '../run/learners.ts'
 import { Trainer } from '../run/trainer.ts'
 import { goalSources } from './goal-sources.ts'
 import type { Parts } from './parts.ts'
@@ -28,13 +32,14 @@ export async function buildTrainer(parts: Parts): Promise<Trainer> {
 
 /** What the replay of a run holds. */
 export function storeOptions({ config, env, encoder, representation, reward }: Parts): EpisodeStoreOptions {
+  const { kind } = config.representation
   const isRefreshed = config.representation.kind === 'encoder' && config.representation.refresh.everySteps > 0
-  const keepsFrames = reward?.needsFrames === true || isRefreshed
+  const keepsFrames = kind === 'pixels' || (encoder !== undefined && (reward?.needsFrames === true || isRefreshed))
   return {
     capacity: config.replay.capacity,
     featureSize: representation.size,
     actionSize: sizeOf(env.spec.actionSpace.shape),
-    frameSize: keepsFrames && encoder ? sizeOf(encoder.spec.frameShape) : 0,
+    frameSize: keepsFrames ? sizeOf(env.spec.imageSpaces[representation.camera!]!.shape) : 0,
   }
 }
 
@@ -48,16 +53,24 @@ async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Prom
 
 /** The agent, then the encoder where it goes on learning. */
 function buildLearners(
-  { config: { training, replay, representation }, encoder, agent }: Parts,
+  { config: { training, replay, representation }, env, encoder, agent }: Parts,
   store: EpisodeStore,
   goals: GoalSampling | undefined,
   rng: Rng,
 ): Learner[] {
   const { learningStarts: startsAt, updateEvery: every, updates, batchSize } = training
-  const sampling = { gamma: replay.gamma, nStep: replay.nStep }
+  const frames = representation.kind === 'pixels' ? frameSampling(representation, env) : undefined
+  const sampling = { gamma: replay.gamma, nStep: replay.nStep, ...(frames && { frames }) }
   const options = { startsAt, every, updates, batchSize, sampling, ...(goals && { goals }) }
   const learners = [agentLearner(agent, store, options, rng.split('replay'))]
-  if (representation.kind !== 'encoder' || encoder === undefined || !isLearning(encoder)) return learners
+  if (encoder === undefined || !isLearning(encoder)) return learners
+  if (representation.kind === 'pixels' && representation.ownUpdates > 0) {
+    const { camera, ownUpdates, stack } = representation
+    const schedule = { startsAt, every, updates: ownUpdates, batchSize }
+    const options = { ...schedule, camera, frameShape: frames!.frameShape, stack }
+    learners.push(encoderLearner(encoder, store, options, rng.split('encoder')))
+  }
+  if (representation.kind !== 'encoder') return learners
   const { refresh, pretrain } = representation
   if (refresh.everySteps === 0) return learners
   const schedule = { startsAt: 0, every: refresh.everySteps, updates: refresh.updates, batchSize: pretrain.batchSize }
@@ -71,4 +84,13 @@ function buildLearners(
     ),
   )
   return learners
+}
+
+/** How an agent that looks at frames gets them. */
+function frameSampling({ camera, stack, maxShiftPixels }: PixelRepresentationConfig, env: Env): FrameSampling {
+  const frameShape = env.spec.imageSpaces[camera]!.shape as unknown as FrameShape
+  const [height, width, channels] = frameShape
+  if (maxShiftPixels === 0) return { frameShape, stack }
+  const shift = { kind: 'shift', maxPixels: maxShiftPixels } as const
+  return { frameShape, stack, augmenter: new Augmenter([shift], [height, width, stack * channels]) }
 }

@@ -30,6 +30,15 @@ const rigPush = {
   training: pushTraining,
 } satisfies Preset['config']
 
+/** Learning from pixels: an encoder's network between the camera and SAC, moved by the critics and by its own loss. */
+const fromPixels = (encoder: string, config: Readonly<Record<string, unknown>> = {}): Preset['config'] => ({
+  env: { id: 'armature/Reacher-v0' },
+  representation: { kind: 'pixels', encoder, config },
+  agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticLayerNorm: true } },
+  replay: { capacity: 60_000, nStep: 3 },
+  training: { steps: 30_000, batchSize: 64, updateEvery: 2, evalEvery: 5000 },
+})
+
 const catalogue: Preset[] = [
   { name: 'rig-push', summary: 'RIG: push a puck to imagined goals, from 48x48 pixels', config: rigPush },
   {
@@ -72,6 +81,14 @@ const catalogue: Preset[] = [
       training: { steps: 10_000, learningStarts: 500 },
     },
   },
+  {
+    name: 'pixels',
+    summary: 'SAC from pixels with random shifts (DrQ): name the env with --env',
+    config: fromPixels('trunk'),
+  },
+  { name: 'curl', summary: 'the same with a contrastive loss besides', config: fromPixels('curl') },
+  { name: 'deepmdp', summary: 'the same with models of reward and next latent besides', config: fromPixels('deepmdp') },
+  { name: 'dbc', summary: 'the same with bisimulation distances besides', config: fromPixels('dbc') },
   {
     name: 'sac',
     summary: 'SAC on any env, from what the robot measures of itself: name the env with --env',

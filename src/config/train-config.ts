@@ -86,6 +86,30 @@ const stateRepresentation = z.strictObject({
   scalePerM: z.number().gt(0).default(10).describe('features per metre, so that they are of order one'),
 })
 
+const pixelRepresentation = z.strictObject({
+  kind: z.literal('pixels').describe('frames, through a network that learns along with the agent'),
+  encoder: z
+    .string()
+    .default('trunk')
+    .describe('registered encoder whose network it is; one that learns has its own loss besides the critics'),
+  config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
+  camera: z.string().default('front').describe('camera whose frames are seen'),
+  stack: z.int().min(1).max(8).default(3).describe('frames seen at once, so that motion is seen'),
+  proprio: z.boolean().default(false).describe('see what the robot measures of itself as well'),
+  maxShiftPixels: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(3)
+    .describe('random shift of frames before the agent learns from them, each way; 0: none'),
+  ownUpdates: z
+    .int()
+    .min(0)
+    .max(MAX_COUNT)
+    .default(1)
+    .describe("gradient steps on the encoder's own loss after each block of the agent's updates"),
+})
+
 const proprioRepresentation = z.strictObject({ kind: z.literal('proprio') })
 
 const goals = z
@@ -118,7 +142,12 @@ export const trainConfigSchema = z.strictObject({
       .optional()
       .describe('address of a robot that stands for the env; absent: the env in this process'),
   }),
-  representation: z.discriminatedUnion('kind', [encoderRepresentation, stateRepresentation, proprioRepresentation]),
+  representation: z.discriminatedUnion('kind', [
+    encoderRepresentation,
+    pixelRepresentation,
+    stateRepresentation,
+    proprioRepresentation,
+  ]),
   goals: goals.optional(),
   agent: z.strictObject({
     name: z.string().describe('registered agent, see "armature list"'),
@@ -147,5 +176,6 @@ export const trainConfigSchema = z.strictObject({
 
 export type TrainConfig = z.infer<typeof trainConfigSchema>
 export type EncoderRepresentationConfig = z.infer<typeof encoderRepresentation>
+export type PixelRepresentationConfig = z.infer<typeof pixelRepresentation>
 /** A partial config as a preset writes it. */
 export type TrainConfigInput = z.input<typeof trainConfigSchema>

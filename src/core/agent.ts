@@ -1,7 +1,8 @@
 import { ArmatureError } from './errors.ts'
 import type { Metrics, NamedArrays } from './ndarray.ts'
+import { sizeOf } from './ndarray.ts'
 
-/** Transitions in the agent's own coordinates (latents, not pixels), row-major, B rows. */
+/** Transitions as the agent sees them, row-major, B rows. */
 export interface TransitionBatch {
   readonly size: number
   /** [B, observationSize] */
@@ -14,6 +15,9 @@ export interface TransitionBatch {
   readonly nextObservation: Float32Array
   /** [B], gamma^n where the episode goes on or only ran out of time, 0 where it terminated */
   readonly discount: Float32Array
+  /** uint8 [B, ...frameShape], beside `observation` and `nextObservation`: there for an agent that looks at frames */
+  readonly frames?: Uint8Array
+  readonly nextFrames?: Uint8Array
 }
 
 /** `sample` explores, `mean` is the deterministic policy. */
@@ -21,20 +25,23 @@ export type ActMode = 'sample' | 'mean'
 
 export interface AgentSpec {
   readonly name: string
+  /** Numbers of a vector observation; 0 only for an agent that looks at frames. */
   readonly observationSize: number
   readonly actionSize: number
+  /** Of the uint8 frames that it looks at besides, through a feature network that it was given; absent: it sees vectors alone. */
+  readonly frameShape?: readonly number[]
 }
 
 /**
- * A learner that acts on vectors. It never sees pixels, goals or an env: a goal-conditioned agent gets the observation and the way
- * to the goal in one vector.
+ * A learner that acts on vectors, or on frames through a feature network that it was given. It knows no goals and no env: a
+ * goal-conditioned agent gets the observation and the way to the goal in one vector.
  *
  * Errors: `bad-shape` when a batch does not match `spec`; `bad-value` for NaN in a batch, before any weight changes.
  */
 export interface Agent {
   readonly spec: AgentSpec
-  /** Actions [count, actionSize] in [-1, 1] for observations [count, observationSize]. */
-  act(observations: Float32Array, count: number, mode: ActMode): Promise<Float32Array>
+  /** Actions [count, actionSize] in [-1, 1] for observations [count, observationSize], and uint8 frames [count, ...frameShape] where it looks at them. */
+  act(observations: Float32Array, count: number, mode: ActMode, frames?: Uint8Array): Promise<Float32Array>
   /** One update of everything that learns; scalars under the names in `docs/metrics.md`. */
   update(batch: TransitionBatch): Promise<Metrics>
   /** Weights, optimiser state and the agent's own random stream, by name; `restore` takes what `save` returned. */
@@ -47,8 +54,11 @@ export interface Agent {
  * Checks a batch before an agent learns from it.
  * @throws ArmatureError `bad-shape` or `bad-value` that names the field.
  */
-export function checkTransitions({ name, observationSize, actionSize }: AgentSpec, batch: TransitionBatch): void {
-  const { size } = batch
+export function checkTransitions(
+  { name, observationSize, actionSize, frameShape }: AgentSpec,
+  batch: TransitionBatch,
+): void {
+  const { size, frames, nextFrames } = batch
   const fields = {
     observation: [size, observationSize],
     action: [size, actionSize],
@@ -68,13 +78,29 @@ export function checkTransitions({ name, observationSize, actionSize }: AgentSpe
     const bad = data.findIndex((x) => !Number.isFinite(x))
     if (bad >= 0) throw new ArmatureError('bad-value', `${name} update: ${field}`, { got: `${data[bad]} at ${bad}` })
   }
+  if (frameShape === undefined) return
+  checkFrames(`${name} update: frames`, [size, ...frameShape], frames)
+  checkFrames(`${name} update: nextFrames`, [size, ...frameShape], nextFrames)
+}
+
+function checkFrames(what: string, shape: readonly number[], frames: Uint8Array | undefined): void {
+  if (frames?.length === sizeOf(shape)) return
+  throw new ArmatureError('bad-shape', what, {
+    expected: `${sizeOf(shape)} bytes for [${shape.join(', ')}]`,
+    got: frames === undefined ? 'none' : String(frames.length),
+  })
 }
 
 /**
  * Checks observations before an agent acts on them: a robot must not move on NaN.
  * @throws ArmatureError `bad-shape` or `bad-value`.
  */
-export function checkObservations({ name, observationSize }: AgentSpec, data: Float32Array, count: number): void {
+export function checkObservations(
+  { name, observationSize, frameShape }: AgentSpec,
+  data: Float32Array,
+  count: number,
+  frames?: Uint8Array,
+): void {
   if (count < 1 || data.length !== count * observationSize) {
     throw new ArmatureError('bad-shape', `${name} act: observations`, {
       expected: `[${count}, ${observationSize}] with at least one row`,
@@ -83,4 +109,5 @@ export function checkObservations({ name, observationSize }: AgentSpec, data: Fl
   }
   const bad = data.findIndex((x) => !Number.isFinite(x))
   if (bad >= 0) throw new ArmatureError('bad-value', `${name} act: observations`, { got: `${data[bad]} at ${bad}` })
+  if (frameShape !== undefined) checkFrames(`${name} act: frames`, [count, ...frameShape], frames)
 }

@@ -7,6 +7,7 @@ import { ndarray } from '../core/ndarray.ts'
 export interface EpisodeStoreOptions {
   /** Observations kept, at least 2; an episode of T steps takes T + 1. The oldest are overwritten first. */
   readonly capacity: number
+  /** Numbers of the features of an observation, 0 where frames are all there is. */
   readonly featureSize: number
   readonly actionSize: number
   /** Bytes per frame, 0 to keep no frames. */
@@ -55,7 +56,7 @@ export class EpisodeStore {
     this.options = options
     const { capacity, featureSize, actionSize, frameSize } = options
     requireWhole('replay capacity', capacity, 2)
-    requireWhole('replay featureSize', featureSize, 1)
+    requireWhole('replay featureSize', featureSize, frameSize > 0 ? 0 : 1)
     requireWhole('replay actionSize', actionSize, 1)
     requireWhole('replay frameSize', frameSize, 0)
     this.#features = new Float32Array(capacity * featureSize)

@@ -1,9 +1,13 @@
 import type { TransitionBatch } from '../core/agent.ts'
 import { requireWhole, requireWithin } from '../core/checks.ts'
 import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
 import type { GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
+import type { Augmenter } from './augment.ts'
+import type { FrameShape } from './episode-source.ts'
 import type { EpisodeStore } from './episode-store.ts'
+import { stackFrames, stackTimes } from './frame-stack.ts'
 import type { RelabelledGoals, RelabelMix } from './relabel.ts'
 import { checkMix, relabelGoals } from './relabel.ts'
 
@@ -11,6 +15,18 @@ export interface SamplerOptions {
   readonly gamma: number
   /** Rewards summed before the bootstrap; a window ends early where its episode does. */
   readonly nStep: number
+  /** For an agent that looks at frames. */
+  readonly frames?: FrameSampling
+}
+
+/** How frames get into a batch. */
+export interface FrameSampling {
+  /** [height, width, channels] of those stored. */
+  readonly frameShape: FrameShape
+  /** Of them, those that the agent sees as one, with their channels behind each other. */
+  readonly stack: number
+  /** What is done to each stack; that of the next observation is changed on its own. Frames keep their size. */
+  readonly augmenter?: Augmenter
 }
 
 /** How a goal-conditioned batch gets its goals and rewards. */
@@ -32,7 +48,8 @@ export function checkSampling(size: number, { gamma, nStep }: SamplerOptions, mi
 /**
  * Draws `size` transitions uniformly with replacement. With `goals` the observations are [features | goal in its form], [2 F], and
  * every reward is recomputed against the row's goal; without, they are the features and the stored rewards.
- * The n-step window stops at the end of the episode and bootstraps there unless it terminated.
+ * The n-step window stops at the end of the episode and bootstraps there unless it terminated. With `frames`, stacks of them are beside
+ * the observations.
  * @throws ArmatureError `bad-argument` for an empty store, and as {@link checkSampling}.
  */
 export function sampleTransitions(
@@ -74,7 +91,24 @@ export function sampleTransitions(
     goals!.form.complete(observation, relabelled.features, featureSize)
     goals!.form.complete(nextObservation, relabelled.features, featureSize)
   }
-  return { size, observation, action, reward, nextObservation, discount }
+  const batch = { size, observation, action, reward, nextObservation, discount }
+  if (options.frames === undefined) return batch
+  const nextPositions = positions.map((position, row) => position + windows[row]!)
+  const frames = stacksAt(store, positions, options.frames, rng)
+  return { ...batch, frames, nextFrames: stacksAt(store, nextPositions, options.frames, rng) }
+}
+
+/** Stacks of frames that end at `positions`, augmented, [positions, height, width, stack * channels]. */
+function stacksAt(store: EpisodeStore, positions: Float64Array, sampling: FrameSampling, rng: Rng): Uint8Array {
+  const { frameShape, stack, augmenter } = sampling
+  const size = stack * sizeOf(frameShape)
+  const stacks = new Uint8Array(positions.length * size)
+  positions.forEach((position, row) => {
+    const time = position - store.firstOfEpisode(position)
+    const frames = stackTimes(time, stack).map((at) => store.frameWithin(position, at))
+    stackFrames(frames, frameShape[2], stacks, row * size)
+  })
+  return augmenter?.apply(stacks, positions.length, rng) ?? stacks
 }
 
 function drawPositions(store: EpisodeStore, size: number, rng: Rng): Float64Array {

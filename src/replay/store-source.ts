@@ -3,6 +3,7 @@ import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { EpisodeSource, FrameShape } from './episode-source.ts'
 import type { EpisodeStore } from './episode-store.ts'
+import { stackFrames, stackTimes } from './frame-stack.ts'
 
 const NOTHING = new Float32Array(0)
 
@@ -24,12 +25,19 @@ export class StoreSource implements EpisodeSource {
   readonly cameras: Readonly<Record<string, FrameShape>>
   readonly stateNames: readonly string[] = []
   readonly #store: EpisodeStore
+  readonly #stack: number
+  readonly #channels: number
+  readonly #stacked: Uint8Array
   #episodes: readonly StoredEpisode[] = []
   /** End of the store when its episodes were listed. */
   #listedTo = -1
 
-  /** @throws ArmatureError `bad-shape` where the store keeps no frames of that shape. */
-  constructor(store: EpisodeStore, camera: string, frameShape: FrameShape) {
+  /**
+   * @param stack frames of the replay that are one frame here, with their channels behind each other, the oldest first; before its start an
+   *   episode stands still. With more than 1, a frame is overwritten by the next that is asked for.
+   * @throws ArmatureError `bad-shape` where the store keeps no frames of that shape.
+   */
+  constructor(store: EpisodeStore, camera: string, frameShape: FrameShape, stack = 1) {
     if (store.options.frameSize !== sizeOf(frameShape)) {
       throw new ArmatureError('bad-shape', `frames of camera ${camera} in the replay`, {
         expected: `${sizeOf(frameShape)} bytes for [${frameShape.join(', ')}]`,
@@ -37,7 +45,11 @@ export class StoreSource implements EpisodeSource {
       })
     }
     this.#store = store
-    this.cameras = { [camera]: frameShape }
+    this.#stack = stack
+    const [height, width, channels] = frameShape
+    this.#channels = channels
+    this.#stacked = new Uint8Array(stack === 1 ? 0 : stack * sizeOf(frameShape))
+    this.cameras = { [camera]: [height, width, stack * channels] }
   }
 
   get actionSize(): number {
@@ -63,7 +75,11 @@ export class StoreSource implements EpisodeSource {
   }
 
   frameAt(episode: number, time: number): Uint8Array {
-    return this.#store.frameAt(this.#positionOf(episode, time))
+    const position = this.#positionOf(episode, time)
+    if (this.#stack === 1) return this.#store.frameAt(position)
+    const frames = stackTimes(time, this.#stack).map((at) => this.#store.frameAt(position - time + at))
+    stackFrames(frames, this.#channels, this.#stacked)
+    return this.#stacked
   }
 
   actionAt(episode: number, time: number): Float32Array {

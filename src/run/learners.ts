@@ -6,9 +6,11 @@ import type { LearningEncoder } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { GoalSource } from '../core/goals.ts'
 import type { Learner } from '../core/learner.ts'
+import type { Metrics } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
 import type { BatchOptions } from '../replay/batch-sampler.ts'
 import { makeSampler } from '../replay/batch-sampler.ts'
+import type { FrameShape } from '../replay/episode-source.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
 import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
 import { checkSampling, sampleTransitions } from '../replay/sampler.ts'
@@ -33,6 +35,35 @@ export function agentLearner(agent: Agent, store: EpisodeStore, options: AgentLe
   checkSampling(batchSize, sampling, goals?.mix)
   const step: Learner['step'] = () => agent.update(sampleTransitions(store, batchSize, sampling, rng, goals))
   return { name: 'agent', startsAt, every, updates, rngs: [rng], step }
+}
+
+export interface EncoderLearnerOptions extends LearnerSchedule {
+  readonly batchSize: number
+  /** Whose frames the replay keeps, and their shape. */
+  readonly camera: string
+  readonly frameShape: FrameShape
+  /** Frames that are one to the encoder. */
+  readonly stack: number
+}
+
+/**
+ * An encoder that learns by its own loss along with the agent that looks through its network (CURL, SAC-AE, DeepMDP, DBC).
+ * @throws ArmatureError as {@link makeSampler}; `bad-shape` for a replay without such frames
+ */
+export function encoderLearner(
+  encoder: LearningEncoder,
+  store: EpisodeStore,
+  options: EncoderLearnerOptions,
+  rng: Rng,
+): Learner {
+  const { startsAt, every, updates, batchSize, camera, frameShape, stack } = options
+  requireWhole('rows of a batch', batchSize, 1)
+  const { kind, options: drawn } = encoder.spec.batch
+  const source = new StoreSource(store, camera, frameShape, stack)
+  const seeds = rng.split('augmentations')
+  const batches = makeSampler(kind, source, { camera, ...drawn } as BatchOptions[BatchKind], rng, seeds)
+  const step = async (): Promise<Metrics> => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! })
+  return { name: 'encoder', startsAt, every, updates, rngs: [rng, seeds], step }
 }
 
 export interface RefreshOptions extends LearnerSchedule {

@@ -39,7 +39,8 @@ export function agentPolicy({ env, representation, agent, form }: AgentPolicyPar
     act: async (observation) => {
       const features = await episode.observe(observation)
       if (view !== undefined) goal ??= await episode.goal(view)
-      return actions.toEnv(await agent.act(goal && form ? agentInput(features, goal, form) : features, 1, mode))
+      const input = goal && form ? agentInput(features, goal, form) : features
+      return actions.toEnv(await agent.act(input, 1, mode, episode.frames?.()))
     },
   }
 }

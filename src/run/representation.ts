@@ -3,15 +3,16 @@ import type { Encoder } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { Env, GoalEnv, Observation } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { NamedArrays } from '../core/ndarray.ts'
+import type { NamedArrays, NdArray } from '../core/ndarray.ts'
 import { ndarray, sizeOf } from '../core/ndarray.ts'
 import type { GoalView } from '../core/policy.ts'
 import { bound } from '../core/spaces.ts'
+import { stackFrames, stackTimes } from '../replay/frame-stack.ts'
 
 /** How observations and goals become the vectors that an agent sees. */
 export interface Representation {
   readonly name: string
-  /** Length of a feature vector. */
+  /** Length of a feature vector; 0 where frames are all that the agent sees. */
   readonly size: number
   /** Camera whose frames decide the features, where they do. */
   readonly camera: string | undefined
@@ -35,6 +36,8 @@ export interface EpisodeFeatures {
    * @throws ArmatureError `bad-argument` before the first observation, where `takesContext`.
    */
   goal(goal: GoalView): Promise<Float32Array>
+  /** uint8 [height, width, channels] that the agent looks at beside the features of the newest observation, where it looks at frames: a copy. */
+  frames?(): Uint8Array
   /** What it remembers of the episode; `restore` takes what `save` gave. */
   save(): NamedArrays
   restore(arrays: NamedArrays): void
@@ -51,61 +54,139 @@ export function encoderRepresentation(encoder: Encoder, camera: string): Represe
   }
 }
 
+/** The newest frames of an episode by one camera, copied, the newest last. */
+class RecentFrames {
+  readonly #camera: string
+  readonly #frameShape: readonly number[]
+  readonly #limit: number
+  #frames: Uint8Array[] = []
+
+  /** @param limit how many are kept */
+  constructor(camera: string, frameShape: readonly number[], limit: number) {
+    this.#camera = camera
+    this.#frameShape = frameShape
+    this.#limit = limit
+  }
+
+  /** As many as are kept, or all where the episode is shorter. */
+  get frames(): readonly Uint8Array[] {
+    return this.#frames
+  }
+
+  /** @throws ArmatureError `bad-config` for images without the camera. */
+  frameOf(images: Readonly<Record<string, Uint8Array>>): Uint8Array {
+    const frame = images[this.#camera]
+    if (frame !== undefined) return frame
+    throw new ArmatureError('bad-config', 'camera', { expected: Object.keys(images).join(' or '), got: this.#camera })
+  }
+
+  push({ images }: Observation): void {
+    this.#frames.push(this.frameOf(images).slice())
+    if (this.#frames.length > this.#limit) this.#frames.shift()
+  }
+
+  save(): NdArray {
+    const all = new Uint8Array(this.#frames.length * sizeOf(this.#frameShape))
+    this.#frames.forEach((frame, i) => all.set(frame, i * frame.length))
+    return ndarray(all, [this.#frames.length, ...this.#frameShape])
+  }
+
+  restore(saved: NdArray | undefined): void {
+    const size = sizeOf(this.#frameShape)
+    const all = (saved?.data ?? new Uint8Array(0)) as Uint8Array
+    this.#frames = Array.from({ length: all.length / size }, (_, i) => all.slice(i * size, (i + 1) * size))
+  }
+}
+
 /** Keeps the frames of an episode that the next input of its encoder can need: the last few, and the first. */
 class EncodedEpisode implements EpisodeFeatures {
   readonly #encoder: Encoder
-  readonly #camera: string
-  /** Last frames, the newest last: as many as a window spans, or all where the episode is shorter. */
-  #recent: Uint8Array[] = []
+  /** As many as a window spans. */
+  readonly #recent: RecentFrames
   #first: Uint8Array | undefined
 
   constructor(encoder: Encoder, camera: string) {
+    const { frameShape, window } = encoder.spec
     this.#encoder = encoder
-    this.#camera = camera
+    this.#recent = new RecentFrames(camera, frameShape, (window.frames - 1) * window.stride + 1)
   }
 
-  async observe({ images }: Observation): Promise<Float32Array> {
+  async observe(observation: Observation): Promise<Float32Array> {
     const { spec } = this.#encoder
-    const { window, takesContext } = spec
-    const frame = this.#frameOf(images).slice()
-    if (takesContext) this.#first ??= frame
-    this.#recent.push(frame)
-    if (this.#recent.length > (window.frames - 1) * window.stride + 1) this.#recent.shift()
-    const input = encoderInput(spec, [this.#recent.length - 1], (_row, time) => this.#recent[time]!)
-    return this.#encoder.encode(takesContext ? { ...input, context: this.#first! } : input)
+    this.#recent.push(observation)
+    const { frames } = this.#recent
+    if (spec.takesContext) this.#first ??= frames[0]!
+    const input = encoderInput(spec, [frames.length - 1], (_row, time) => frames[time]!)
+    return this.#encoder.encode(spec.takesContext ? { ...input, context: this.#first! } : input)
   }
 
   async goal({ images }: GoalView): Promise<Float32Array> {
-    return encodeGoal(this.#encoder, goalInput(this.#encoder.spec, this.#frameOf(images), this.#first))
+    return encodeGoal(this.#encoder, goalInput(this.#encoder.spec, this.#recent.frameOf(images), this.#first))
   }
 
   /** Nothing where one frame is all that the encoder looks at. */
   save(): NamedArrays {
     const { frameShape, window } = this.#encoder.spec
-    const pack = (frames: readonly Uint8Array[]): Uint8Array => {
-      const all = new Uint8Array(frames.length * sizeOf(frameShape))
-      frames.forEach((frame, i) => all.set(frame, i * frame.length))
-      return all
-    }
-    const { length } = this.#recent
     return {
-      ...(window.frames > 1 && { recentFrames: ndarray(pack(this.#recent), [length, ...frameShape]) }),
+      ...(window.frames > 1 && { recentFrames: this.#recent.save() }),
       ...(this.#first && { firstFrame: ndarray(this.#first, frameShape) }),
     }
   }
 
   restore({ recentFrames, firstFrame }: NamedArrays): void {
-    const size = sizeOf(this.#encoder.spec.frameShape)
-    const recent = (recentFrames?.data ?? new Uint8Array(0)) as Uint8Array
-    this.#recent = Array.from({ length: recent.length / size }, (_, i) => recent.slice(i * size, (i + 1) * size))
+    this.#recent.restore(recentFrames)
     this.#first = firstFrame?.data as Uint8Array | undefined
   }
+}
 
-  #frameOf(images: Readonly<Record<string, Uint8Array>>): Uint8Array {
-    const frame = images[this.#camera]
-    if (frame !== undefined) return frame
-    throw new ArmatureError('bad-config', 'camera', { expected: Object.keys(images).join(' or '), got: this.#camera })
+/** What an agent with a feature network sees: stacks of the frames of one camera, beside proprioception where it is asked for. */
+export interface PixelView {
+  readonly camera: string
+  /** Frames that the agent sees as one, with their channels behind each other. */
+  readonly stack: number
+  /** Whether it sees what the robot measures of itself as well. */
+  readonly proprio: boolean
+}
+
+/**
+ * Frames as they are, for an agent that looks at them itself.
+ * @throws ArmatureError `bad-config` for an env without that camera.
+ */
+export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: PixelView): Representation {
+  const space = spec.imageSpaces[camera]
+  if (space === undefined) {
+    const expected = Object.keys(spec.imageSpaces).join(' or ')
+    throw new ArmatureError('bad-config', 'representation.camera', { expected, got: camera })
   }
+  return {
+    name: 'pixels',
+    size: proprio ? sizeOf(spec.proprioSpace.shape) : 0,
+    camera,
+    takesContext: false,
+    begin: () => {
+      const recent = new RecentFrames(camera, space.shape, stack)
+      return {
+        observe: async (observation) => {
+          recent.push(observation)
+          return Float32Array.from(proprio ? observation.proprio : [])
+        },
+        goal: () => noGoals('pixels'),
+        frames: () => {
+          const { frames } = recent
+          const seen = stackTimes(frames.length - 1, stack).map((time) => frames[time]!)
+          const stacked = new Uint8Array(stack * sizeOf(space.shape))
+          stackFrames(seen, space.shape[2]!, stacked)
+          return stacked
+        },
+        save: () => ({ recentFrames: recent.save() }),
+        restore: ({ recentFrames }) => recent.restore(recentFrames),
+      }
+    },
+  }
+}
+
+async function noGoals(name: string): Promise<never> {
+  throw new ArmatureError('bad-config', `representation ${name}`, { got: 'a goal', fix: 'use encoder or state' })
 }
 
 /** Features that are a function of the present observation alone. */
@@ -141,9 +222,7 @@ export function proprioRepresentation(env: Env): Representation {
     takesContext: false,
     begin: memoryless({
       observe: async ({ proprio }) => Float32Array.from(proprio),
-      goal: async () => {
-        throw new ArmatureError('bad-config', 'representation proprio', { got: 'a goal', fix: 'use encoder or state' })
-      },
+      goal: () => noGoals('proprio'),
     }),
   }
 }

@@ -231,7 +231,7 @@ export class Trainer {
       return this.#rngs.exploration.fillUniform(new Float32Array(agent.spec.actionSize), -1, 1)
     }
     const input = goals && this.#goal ? agentInput(features, this.#goal.features, goals.form) : features
-    return agent.act(input, 1, 'sample')
+    return agent.act(input, 1, 'sample', this.#episode!.frames?.())
   }
 
   /** What was seen of it counts, as when time runs out. */

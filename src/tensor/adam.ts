@@ -16,6 +16,8 @@ export interface AdamOptions {
   readonly clipNorm?: number
   /** Adds `l2` times the weights to the gradient (after clipping), as PyTorch's `weight_decay` does; not decoupled. */
   readonly l2?: number
+  /** Takes this share of `learningRate` off the weights before each step, apart from the gradient (AdamW, Loshchilov & Hutter 2019). */
+  readonly weightDecay?: number
 }
 
 /**
@@ -45,7 +47,7 @@ export class Adam implements Stateful {
 
   constructor(parameters: Trainable, options: AdamOptions) {
     this.#parameters = parameters
-    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0, ...options }
+    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0, weightDecay: 0, ...options }
     const zeros = (): tf.Variable => tf.tidy(() => tf.variable(tf.zeros([parameters.size])))
     this.#firstMoment = zeros()
     this.#secondMoment = zeros()
@@ -70,7 +72,7 @@ export class Adam implements Stateful {
    * function. Returns the norm of the gradient before clipping, [].
    */
   apply(flatGradient: tf.Tensor, stepScalars: tf.Tensor): { readonly gradientNorm: tf.Tensor } {
-    const { beta1, beta2, clipNorm, l2 } = this.#options
+    const { beta1, beta2, clipNorm, l2, learningRate, weightDecay } = this.#options
     const { variables } = this.#parameters
     const weights = variables.length === 1 ? variables[0]! : tf.concat([...variables]) // [N]
     const gradientNorm = tf.sqrt(tf.sum(tf.square(flatGradient))) // []
@@ -85,7 +87,8 @@ export class Adam implements Stateful {
     const direction = tf.div(first, tf.add(tf.sqrt(second), epsilonHat)) // [N]
     this.#firstMoment.assign(first)
     this.#secondMoment.assign(second)
-    const moved = tf.sub(weights, tf.mul(direction, stepSize)) // [N]
+    const kept = weightDecay === 0 ? weights : tf.mul(weights, 1 - learningRate * weightDecay) // [N]
+    const moved = tf.sub(kept, tf.mul(direction, stepSize)) // [N]
     const sizes = variables.map(({ size }) => size)
     const pieces = variables.length === 1 ? [moved] : tf.split(moved, sizes)
     variables.forEach((variable, i) => variable.assign(pieces[i]!))

@@ -185,7 +185,7 @@ describe('SAC update', () => {
     const agent = makeSac({})
     const observation = array([0.1, -0.5, 2, 1, 1, 1], [2, 3])
     const program = compile<'observation', 'action'>('exported', (inputs) => ({
-      action: agent.policyFunction(inputs.observation),
+      action: agent.policyFunction(inputs),
     }))
     const { action } = await program.run({ observation })
     const acted = [...(await agent.act(observation.data, 2, 'mean'))]
@@ -193,7 +193,7 @@ describe('SAC update', () => {
     program.dispose()
 
     const inputs = { observation: { dtype: 'float32', shape: [2, 3] } } as const
-    const model = exportOnnx('policy', (tensors) => ({ action: agent.policyFunction(tensors['observation']!) }), inputs)
+    const model = exportOnnx('policy', (tensors) => ({ action: agent.policyFunction(tensors) }), inputs)
     const session = await InferenceSession.create(model)
     const results = await session.run({ observation: new Tensor('float32', observation.data, [2, 3]) })
     expect(worstError([...(results['action']!.data as Float32Array)], acted)).toBeLessThan(1e-6)

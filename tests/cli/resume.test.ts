@@ -22,6 +22,12 @@ const STEPS = 450
 /** A row after the checkpoint of step 200 and before that of step 300: it has to be cut off and logged again. */
 const KILL_AFTER_ROW = '{"step":250'
 
+const SMALL_PIXELS = {
+  'env.options': { size: 24, maxEpisodeSteps: 60 },
+  'representation.config': { latentSize: 4, filters: 2, layers: 2 },
+  'training.updateEvery': 4,
+}
+
 const RUNS = {
   'imagined goals, latent distance': ['rig-push', ...TINY_PUSH],
   'pixel distance, frames in replay': ['pixel-mse-push', ...TINY_PUSH],
@@ -31,6 +37,7 @@ const RUNS = {
     ...sets({ 'representation.refresh': { everySteps: 175, updates: 2 } }),
   ],
   'SAC from state': ['sac-pendulum', ...TINY_SAC],
+  'pixels, with an encoder that learns along': ['dbc', ...TINY_SAC, ...sets(SMALL_PIXELS)],
 }
 
 /** All that a run leaves and that a seed decides: everything but wall-clock times. */

@@ -11,7 +11,7 @@ import type { GoalForm } from '../../src/core/goals.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
-import { encoderRepresentation } from '../../src/run/representation.ts'
+import { encoderRepresentation, pixelRepresentation } from '../../src/run/representation.ts'
 import { exportOnnx } from '../../src/tensor/compile/program.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import type { FrameTensors } from '../../src/tensor/features.ts'
@@ -51,7 +51,7 @@ const WINDOW = { frames: 3, stride: 2 }
 const agent = {
   spec: { name: 'mirror' },
   act: async (input: Float32Array) => input.map((x) => x / 1024),
-  policyFunction: (input: tf.Tensor) => tf.mul(input, 1 / 1024),
+  policyFunction: ({ observation }: { observation: tf.Tensor }) => tf.mul(observation, 1 / 1024),
 } as unknown as Parts['agent']
 const parts = (encoder: Encoder, form: GoalForm, actionSpace: BoxSpace): Parts =>
   ({
@@ -97,4 +97,53 @@ describe('the graph of a policy acts as the policy does', () => {
     await session.release()
     encoder.dispose()
   })
+})
+
+test('frames that the agent itself looks at are stacked within the graph', async () => {
+  const lookingAgent = {
+    spec: { name: 'looking' },
+    act: async (input: Float32Array, _count: number, _mode: string, frames: Uint8Array) =>
+      // Red of the first pixel, now and two steps before.
+      Float32Array.of(frames[6]! / 256 + input[0]!, frames[0]! / 256),
+    policyFunction: ({ observation, frames }: { observation: tf.Tensor; frames: tf.Tensor }) => {
+      const pixel = tf.slice(tf.reshape(frames, [1, -1]), [0, 0], [1, 9])
+      const reds = tf.mul(tf.concat([tf.slice(pixel, [0, 6], [1, 1]), tf.slice(pixel, [0, 0], [1, 1])], 1), 1 / 256)
+      return tf.add(reds, tf.concat([observation, tf.zeros([1, 1])], 1))
+    },
+  }
+  const representation = { kind: 'pixels', camera: 'top', stack: 3, proprio: true } as const
+  const spec = {
+    id: 'test/Env-v0',
+    actionSpace: boxSpace([2], -1, 1),
+    proprioSpace: boxSpace([1], -1, 1),
+    imageSpaces: { top: { shape: [2, 3, 3] } },
+  }
+  const env = { spec } as unknown as Parts['env']
+  const run = {
+    config: { representation },
+    env,
+    representation: pixelRepresentation(env, representation),
+    agent: lookingAgent,
+  } as unknown as Parts
+  const policy = agentPolicy(run)
+  await policy.begin()
+  let expected = new Float32Array(0)
+  for (const mark of [10, 20, 30, 40]) {
+    const observation = { images: { top: frame(mark) }, proprio: Float32Array.of(0.25), state: new Float32Array(0) }
+    expected = (await policy.act(observation as Observation)) as Float32Array<ArrayBuffer>
+  }
+  expect([...expected]).toEqual([40 / 256 + 0.25, 20 / 256])
+  const { inputs, action } = policyGraph(run)
+  expect(Object.entries(inputs).map(([name, { shape }]) => [name, shape])).toEqual([
+    ['frame', [1, 3, 2, 3, 3]],
+    ['proprio', [1, 1]],
+  ])
+  const session = await InferenceSession.create(exportOnnx('policy', (x) => ({ action: action(x) }), inputs))
+  const window = Uint8Array.from([20, 30, 40].flatMap((mark) => [...frame(mark)]))
+  const result = await session.run({
+    frame: new Tensor('uint8', window, [1, 3, 2, 3, 3]),
+    proprio: new Tensor('float32', Float32Array.of(0.25), [1, 1]),
+  })
+  expect([...(result.action!.data as Float32Array)]).toEqual([...expected])
+  await session.release()
 })

@@ -21,6 +21,7 @@ const TRAITS: Readonly<Record<string, EncoderTraits>> = {
   curl: { ...learned, decodes: false },
   deepmdp: { ...learned, decodes: false },
   dbc: { ...learned, decodes: false },
+  trunk: { ...control, decodes: false, isSeeded: true, isFitted: false },
   pca: control,
   random: { ...control, decodes: false, isSeeded: true },
   pixels: { ...control, isFitted: false },

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Rng } from '../../src/core/rng.ts'
+import { Augmenter } from '../../src/replay/augment.ts'
+import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import type { RelabelMix } from '../../src/replay/relabel.ts'
 import { relabelGoals } from '../../src/replay/relabel.ts'
 import { differenceForm } from '../../src/compose/goal-forms.ts'
@@ -44,6 +46,50 @@ describe('sampling transitions', () => {
       const terminates = episode === 0 && step + steps === 4
       expect(batch.discount[row]).toBeCloseTo(terminates ? 0 : gamma ** steps, 6)
     }
+  })
+
+  test('stacks end at the observation and at the one to bootstrap from; before its start an episode stands still', () => {
+    const store = filledStore(
+      [
+        { length: 4, terminated: true },
+        { length: 4, terminated: false },
+      ],
+      1000,
+      6,
+    )
+    const frames = { frameShape: [1, 2, 3], stack: 3 } as const
+    const batch = sampleTransitions(store, 200, { gamma, nStep: 2, frames }, new Rng(3))
+    for (let row = 0; row < batch.size; row++) {
+      const [episode, step] = batch.observation.subarray(2 * row, 2 * row + 2) as unknown as [number, number]
+      const [, nextStep] = batch.nextObservation.subarray(2 * row, 2 * row + 2) as unknown as [number, number]
+      const stackOf = (at: number): number[] => {
+        const pixel = [at - 2, at - 1, at].flatMap((t) =>
+          Array.from({ length: 3 }, () => 10 * episode + Math.max(0, t)),
+        )
+        return [...pixel, ...pixel]
+      }
+      expect([...batch.frames!.subarray(18 * row, 18 * row + 18)]).toEqual(stackOf(step))
+      expect([...batch.nextFrames!.subarray(18 * row, 18 * row + 18)]).toEqual(stackOf(nextStep))
+    }
+  })
+
+  test('frames of the observation and of the next one are shifted apart from each other, all of a stack alike', () => {
+    const side = 5
+    const store = new EpisodeStore({ capacity: 10, featureSize: 0, actionSize: 1, frameSize: side * side })
+    // A gradient to the right: where a shift has moved it shows in every pixel.
+    const frame = Uint8Array.from({ length: side * side }, (_, i) => 10 * (i % side))
+    store.begin(new Float32Array(0), frame)
+    const step = { action: new Float32Array(1), reward: 0, terminated: false, truncated: false }
+    for (let i = 0; i < 4; i++) store.append(step, new Float32Array(0), frame)
+    const augmenter = new Augmenter([{ kind: 'shift', maxPixels: 1 }], [side, side, 2])
+    const frames = { frameShape: [side, side, 1], stack: 2, augmenter } as const
+    const batch = sampleTransitions(store, 100, { gamma, nStep: 1, frames }, new Rng(4))
+    const middle = (all: Uint8Array, row: number): number[] => [...all.subarray(row * 50 + 24, row * 50 + 26)]
+    const pairs = Array.from({ length: 100 }, (_, row) => [middle(batch.frames!, row), middle(batch.nextFrames!, row)])
+    for (const [now, next] of pairs) expect([now![0], next![0]]).toEqual([now![1], next![1]])
+    expect(new Set(pairs.map(([now, next]) => `${now![0]! - next![0]!}`))).toEqual(
+      new Set(['0', '10', '-10', '20', '-20']),
+    )
   })
 
   test('an empty store cannot be sampled', () => {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Batches, FrameTupleBatch } from '../../src/core/batches.ts'
+import type { Batches, FrameBatch, FrameTupleBatch } from '../../src/core/batches.ts'
 import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { LearningEncoder } from '../../src/core/encoder.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
-import { refreshLearner } from '../../src/run/learners.ts'
+import { encoderLearner, refreshLearner } from '../../src/run/learners.ts'
 import { markEncoder, marked, PIXEL } from '../contracts/fake-encoders.ts'
 
 const WINDOW = { window: { frames: 2, stride: 2 }, takesContext: true }
@@ -64,4 +64,25 @@ test('what a batch cannot be drawn by is refused before training', () => {
   const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 0, camera: 'top' }
   const make = (): unknown => refreshLearner(encoder as unknown as LearningEncoder, filledStore(1), turns, new Rng(1))
   expect(make).toThrow('rows of a batch: expected a whole number >= 1, got 0')
+})
+
+test('an encoder that learns along is shown stacks of the frames of the replay', async () => {
+  const batches: FrameBatch[] = []
+  const fake = markEncoder({})
+  const encoder = {
+    ...fake,
+    spec: { ...fake.spec, frameShape: [1, 1, 9] },
+    update: async (batch: Batches[keyof Batches]) => (batches.push(structuredClone(batch) as FrameBatch), { loss: 7 }),
+    evaluate: async () => ({ loss: 0 }),
+  } as unknown as LearningEncoder
+  const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 20, camera: 'top', frameShape: PIXEL, stack: 3 }
+  const learner = encoderLearner(encoder, filledStore(1), turns, new Rng(1))
+  expect(await learner.step()).toEqual({ 'embed/loss': 7 })
+  const { frames, count } = batches[0]!
+  for (let row = 0; row < count; row++) {
+    const [oldest, before, newest] = [0, 3, 6].map((i) => frames[row * 9 + i]!) as [number, number, number]
+    const start = newest < 20 ? 10 : 20
+    expect([oldest, before]).toEqual([Math.max(start, newest - 2), Math.max(start, newest - 1)])
+  }
+  expect(new Set(Array.from({ length: count }, (_, row) => frames[row * 9 + 6]!)).size).toBeGreaterThan(5)
 })

@@ -1,0 +1,177 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { sacConfigSchema } from '../../agents/sac/config.ts'
+import { Sac } from '../../agents/sac/sac.ts'
+import type { TransitionBatch } from '../../src/core/agent.ts'
+import type { NamedArrays } from '../../src/core/ndarray.ts'
+import { Rng } from '../../src/core/rng.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
+import type { FeatureNetwork } from '../../src/tensor/features.ts'
+import { orthogonal } from '../../src/tensor/init.ts'
+import { Parameters } from '../../src/tensor/parameters.ts'
+import { tf } from '../../src/tensor/tf.ts'
+
+beforeAll(async () => {
+  await startEngine({ threads: 1 })
+})
+
+const FRAME = [2, 3, 3] as const
+const SIZE = 5
+
+/** A linear network of frames [B, 2, 3, 3]; `calls` counts how often it was traced. */
+function linearFeatures(seed = 1): FeatureNetwork & { calls: number } {
+  const parameters = new Parameters([{ name: 'frames/kernel', shape: [18, SIZE], init: orthogonal() }], new Rng(seed))
+  return {
+    inputShape: FRAME,
+    size: SIZE,
+    parameters,
+    calls: 0,
+    apply(weights, frames) {
+      this.calls++
+      const flat = tf.reshape(tf.mul(tf.cast(frames, 'float32'), 1 / 255), [-1, 18])
+      return tf.matMul(flat, weights['frames/kernel'] as tf.Tensor2D)
+    },
+  }
+}
+
+const makeSac = (features: FeatureNetwork, config: object = {}, observationSize = 0): Sac =>
+  new Sac({ observationSize, actionSize: 1 }, sacConfigSchema.parse({ hidden: [8], ...config }), new Rng(3), features)
+
+function batchOf(size: number, observationSize = 0, seed = 1): TransitionBatch {
+  const rng = new Rng(seed)
+  const draw = (length: number): Float32Array => rng.fillUniform(new Float32Array(length), -1, 1)
+  const frames = (): Uint8Array => Uint8Array.from({ length: size * 18 }, () => rng.int(256))
+  return {
+    size,
+    observation: draw(size * observationSize),
+    action: draw(size),
+    reward: draw(size),
+    nextObservation: draw(size * observationSize),
+    discount: new Float32Array(size).fill(0.9),
+    frames: frames(),
+    nextFrames: frames(),
+  }
+}
+
+const kernelOf = (arrays: NamedArrays): number[] => [...arrays['frames/kernel']!.data]
+
+describe('SAC through a feature network', () => {
+  it('acts on frames alone, and on frames beside a vector', async () => {
+    const { frames } = batchOf(4)
+    for (const observationSize of [0, 2]) {
+      const agent = makeSac(linearFeatures(), {}, observationSize)
+      const observation = batchOf(4, observationSize).observation
+      const many = await agent.act(observation, 4, 'mean', frames)
+      expect(new Set(many).size).toBe(4)
+      const third = observation.slice(2 * observationSize, 3 * observationSize)
+      const alone = await agent.act(third, 1, 'mean', frames!.slice(2 * 18, 3 * 18))
+      expect(alone[0]).toBeCloseTo(many[2]!, 6)
+      agent.dispose()
+    }
+  })
+
+  it("the critics' loss trains the network, unless it is told not to; the actor's never does", async () => {
+    const features = linearFeatures()
+    const before = kernelOf(features.parameters.toArrays())
+    const frozen = makeSac(features, { trainFeatures: false })
+    await frozen.update(batchOf(8))
+    expect(kernelOf(features.parameters.toArrays())).toEqual(before)
+    frozen.dispose()
+
+    // Critics that are all zero have no gradient to hand on, whatever the actor does.
+    const agent = makeSac(features)
+    const saved = agent.save()
+    const zeroed = Object.entries(saved).map(([name, array]) => {
+      const isCritic = name.startsWith('critics/') || name.startsWith('targetCritics/')
+      return [name, isCritic ? { ...array, data: array.data.map(() => 0) } : array]
+    })
+    agent.restore(Object.fromEntries(zeroed) as NamedArrays)
+    await agent.update(batchOf(8))
+    expect(kernelOf(features.parameters.toArrays())).toEqual(before)
+    agent.restore(saved)
+    await agent.update(batchOf(8))
+    expect(kernelOf(features.parameters.toArrays())).not.toEqual(before)
+    agent.dispose()
+  })
+
+  it('the target network follows by its share', async () => {
+    const features = linearFeatures()
+    const agent = makeSac(features, { featureTau: 0.25 })
+    const before = kernelOf(features.parameters.toArrays())
+    await agent.update(batchOf(8))
+    const after = kernelOf(features.parameters.toArrays())
+    const target = [...agent.save()['targetFeatures/frames/kernel']!.data]
+    target.forEach((x, i) => expect(x).toBeCloseTo(before[i]! + 0.25 * (after[i]! - before[i]!), 6))
+    agent.dispose()
+  })
+
+  it('encodes the observation once and the next one twice', async () => {
+    const features = linearFeatures()
+    const agent = makeSac(features)
+    await agent.update(batchOf(8))
+    expect(features.calls).toBe(3)
+    agent.dispose()
+  })
+
+  it('goes on from a saved state bit for bit, beside the weights of the network', async () => {
+    const features = linearFeatures()
+    const agent = makeSac(features, { normalizeObservations: true }, 2)
+    for (const seed of [1, 2]) await agent.update(batchOf(8, 2, seed))
+    const [saved, network] = [agent.save(), features.parameters.toArrays()]
+    await agent.update(batchOf(8, 2, 3))
+    const expected = agent.save()
+
+    const others = linearFeatures(7)
+    others.parameters.fromArrays(network)
+    const other = makeSac(others, { normalizeObservations: true }, 2)
+    other.restore(saved)
+    await other.update(batchOf(8, 2, 3))
+    expect(other.save()).toEqual(expected)
+    expect(others.parameters.toArrays()).toEqual(features.parameters.toArrays())
+    agent.dispose()
+    other.dispose()
+  })
+
+  it('refuses to act or learn without the frames that it looks at', async () => {
+    const agent = makeSac(linearFeatures())
+    await expect(agent.act(new Float32Array(0), 2, 'mean')).rejects.toThrow('36 bytes for [2, 2, 3, 3], got none')
+    const { nextFrames, ...rest } = batchOf(4)
+    const short = { ...rest, nextFrames: nextFrames!.slice(1) }
+    await expect(agent.update(short)).rejects.toThrow('sac update: nextFrames: expected 72 bytes')
+    agent.dispose()
+  })
+})
+
+describe('normalised observations', () => {
+  it('the moments are those of all batches together, and units and offsets no longer matter', async () => {
+    const make = (): Sac =>
+      new Sac(
+        { observationSize: 2, actionSize: 1 },
+        sacConfigSchema.parse({ hidden: [8], normalizeObservations: true }),
+        new Rng(3),
+      )
+    const [agent, scaled] = [make(), make()]
+    const rows: Float32Array[] = []
+    for (const seed of [1, 2, 3]) {
+      const { frames, nextFrames, ...batch } = batchOf(16, 2, seed)
+      const other = (data: Float32Array): Float32Array => data.map((x, i) => (i % 2 === 0 ? 50 + 20 * x : x))
+      await agent.update(batch)
+      await scaled.update({
+        ...batch,
+        observation: other(batch.observation),
+        nextObservation: other(batch.nextObservation),
+      })
+      rows.push(batch.observation)
+    }
+    const first = rows.flatMap((data) => [...data].filter((_, i) => i % 2 === 0))
+    const mean = first.reduce((sum, x) => sum + x, 0) / first.length
+    const variance = first.reduce((sum, x) => sum + (x - mean) ** 2, 0) / first.length
+    const { 'moments/mean': means, 'moments/variance': variances } = agent.save()
+    expect(means!.data[0]).toBeCloseTo(mean, 5)
+    expect(variances!.data[0]).toBeCloseTo(variance, 5)
+    const probe = Float32Array.of(0.3, -0.2)
+    const seen = await agent.act(probe, 1, 'mean')
+    expect((await scaled.act(Float32Array.of(56, -0.2), 1, 'mean'))[0]).toBeCloseTo(seen[0]!, 4)
+    agent.dispose()
+    scaled.dispose()
+  })
+})
