@@ -42,7 +42,10 @@ const SCENE_OPTIONS = {
   distractor: distractorOption,
   /** What is drawn anew for each episode, with its strength, e.g. `{ light: 1, friction: 1, actionDelay: 2 }`. */
   randomize: randomizeOption,
+  /** Steps of an episode; default the task's, fewer where actions are repeated, so that it lasts as long. */
   maxEpisodeSteps: integer(1, 1_000_000),
+  /** Control steps of the task for which each action is held: rewards add up, and only the last is seen. */
+  actionRepeat: integer(1, 100),
   start: text,
   /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
   reward: oneOf('dense', 'sparse'),
@@ -92,6 +95,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   /** What changes from episode to episode besides the task; undefined when nothing does. */
   protected readonly look: Look | undefined
   readonly #start: string
+  readonly #actionRepeat: number
   readonly #size: ImageSize
   readonly #cameras: ReadonlyMap<string, CameraSpec>
   readonly #otherViews: Map<string, { readonly name: string; readonly view: Rasterizer }> = new Map()
@@ -104,6 +108,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.look = createLook(task, this.#cameras, options)
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
+    this.#actionRepeat = options.actionRepeat ?? 1
     const observed = options.cameras ?? spec.observedCameras ?? [Object.keys(task.cameras)[0]!]
     const samples = options.supersample === 'off' ? 1 : 2
     this.eyes = observed.map((name) => ({
@@ -118,8 +123,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       cameras: Object.keys(task.cameras),
       proprioSpace: spec.proprioSpace,
       stateSpace: spec.stateSpace,
-      controlHz: spec.controlHz,
-      maxEpisodeSteps: options.maxEpisodeSteps ?? spec.maxEpisodeSteps,
+      controlHz: spec.controlHz / this.#actionRepeat,
+      maxEpisodeSteps: options.maxEpisodeSteps ?? Math.ceil(spec.maxEpisodeSteps / this.#actionRepeat),
     }
     this.episode = new Episode(spec.id, this.spec.maxEpisodeSteps)
     this.observation = {
@@ -144,13 +149,20 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   async step(action: Float32Array): Promise<StepResult> {
     this.episode.requireRunning()
     checkAction(this.spec.actionSpace, action)
-    const arriving = this.look?.advance(action) ?? action
-    this.task.step(arriving)
-    this.observe()
-    const info = this.info()
-    const terminated = this.task.terminated?.() ?? false
+    let reward = 0
+    let info: Info = {}
+    let terminated = false
+    for (let held = 0; held < this.#actionRepeat && !terminated; held++) {
+      const arriving = this.look?.advance(action) ?? action
+      this.task.step(arriving)
+      this.#observeTask()
+      info = this.info()
+      reward += this.reward(arriving, info)
+      terminated = this.task.terminated?.() ?? false
+    }
+    this.#observeImages()
     const truncated = this.episode.advance(terminated)
-    return { observation: this.observation, reward: this.reward(arriving, info), terminated, truncated, info }
+    return { observation: this.observation, reward, terminated, truncated, info }
   }
 
   async render(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Uint8Array> {
@@ -219,7 +231,15 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected restoreGoal(_saved: SavedState): void {}
 
   protected observe(): void {
+    this.#observeTask()
+    this.#observeImages()
+  }
+
+  #observeTask(): void {
     this.task.observe(this.observation.state, this.observation.proprio)
+  }
+
+  #observeImages(): void {
     for (const { view, image } of this.eyes) {
       view.render(this.#backdrop(view))
       image.set(view.rgb)

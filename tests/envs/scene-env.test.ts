@@ -88,3 +88,37 @@ describe('the cameras of a scene', () => {
     )
   })
 })
+
+describe('actionRepeat', () => {
+  it('holds each action: rewards of all its control steps, the picture after the last, an episode as long as before', async () => {
+    for (const id of ['armature/PushPuck-v0', 'armature/CartPole-v0']) {
+      const [held, plain] = await Promise.all([makeEnv(id, { actionRepeat: 3 }), makeEnv(id, {})])
+      expect(held.spec.controlHz * 3).toBeCloseTo(plain.spec.controlHz)
+      expect(held.spec.maxEpisodeSteps).toBe(Math.ceil(plain.spec.maxEpisodeSteps! / 3))
+      await held.reset({ seed: 4 })
+      await plain.reset({ seed: 4 })
+      const action = new Float32Array(plain.spec.actionSpace.shape[0]!).fill(0.4)
+      for (let step = 0; step < 4; step++) {
+        const { reward, observation, info } = await held.step(action)
+        const parts = [await plain.step(action), await plain.step(action), await plain.step(action)]
+        const last = parts[2]!
+        expect(reward).toBeCloseTo(
+          parts.reduce((sum, part) => sum + part.reward, 0),
+          6,
+        )
+        expect(observation).toEqual(last.observation)
+        expect(info).toEqual(last.info)
+      }
+      await held.close()
+      await plain.close()
+    }
+  })
+
+  it('ends with the control step that ends the task', async () => {
+    const env = await makeEnv('armature/PushPuck-v0', { actionRepeat: 7, maxEpisodeSteps: 2 })
+    await env.reset({ seed: 1 })
+    expect((await env.step(new Float32Array(2))).truncated).toBe(false)
+    expect((await env.step(new Float32Array(2))).truncated).toBe(true)
+    await env.close()
+  })
+})
