@@ -152,7 +152,7 @@ describe('normalised observations', () => {
     const [agent, scaled] = [make(), make()]
     const rows: Float32Array[] = []
     for (const seed of [1, 2, 3]) {
-      const { frames, nextFrames, ...batch } = batchOf(16, 2, seed)
+      const batch = batchOf(16, 2, seed)
       const other = (data: Float32Array): Float32Array => data.map((x, i) => (i % 2 === 0 ? 50 + 20 * x : x))
       await agent.update(batch)
       await scaled.update({
