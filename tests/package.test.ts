@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path/posix'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -74,6 +74,22 @@ describe('the package', () => {
       ]),
     )
     expect(files.filter((file) => /^(runs|tests|bench|node_modules)\/|__pycache__|\.tgz$/.test(file))).toEqual([])
+  })
+
+  it('gives a robot outside of a checkout its server, its adapters and its limits', async () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      exports: Record<string, { default: string }>
+    }
+    const door = manifest.exports['./bridge']!.default
+    const bridge = (await import(join(inject('build'), door))) as Record<string, unknown>
+    const needed = ['RobotServer', 'runUntilSignal', 'loadLimits', 'envRobot', 'mockRobot', 'processRobot']
+    expect(needed.filter((name) => typeof bridge[name] !== 'function')).toEqual([])
+    const { mockRobot, RobotServer } = bridge as unknown as typeof import('../bridges/index.ts')
+    const clock = (): number => Number(process.hrtime.bigint() / 1000n)
+    const server = new RobotServer({ robot: mockRobot({ clock }), clock })
+    await server.start()
+    expect(server.state).toBe('IDLE')
+    await server.close()
   })
 })
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ArmatureError } from '../core/errors.ts'
+import { hostileSections } from '../bench/bridge/hostile.ts'
 import { lockstepSections } from '../bench/bridge/lockstep.ts'
 import { realtimeSections } from '../bench/bridge/realtime.ts'
 import { soak } from '../bench/bridge/soak.ts'
@@ -12,7 +13,7 @@ import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
 
 export interface BridgeBenchOptions {
-  /** Sections, separated by commas; default: all but the soak. */
+  /** Sections, separated by commas, `load` for all that begin with it; default: all but those and the soak. */
   readonly only?: string
   /** Of each measurement that goes on for a time. */
   readonly seconds: number
@@ -24,6 +25,7 @@ export interface BridgeBenchOptions {
 export const bridgeSections: Readonly<Record<string, Section>> = {
   ...lockstepSections,
   ...realtimeSections,
+  ...hostileSections,
   soak: {
     measures: 'a robot at 50 Hz that is answered for minutes: memory, files, what became of all actions',
     run: soak,
@@ -63,8 +65,10 @@ export async function bridgeBench(
 
 function sectionsOf(only: string | undefined): readonly string[] {
   const names = Object.keys(bridgeSections)
-  if (only === undefined) return names.filter((name) => name !== 'soak')
-  const wanted = only.split(',').map((name) => name.trim())
+  if (only === undefined) return names.filter((name) => name !== 'soak' && !Object.hasOwn(hostileSections, name))
+  const wanted = only
+    .split(',')
+    .flatMap((name) => (name.trim() === 'load' ? Object.keys(hostileSections) : [name.trim()]))
   const unknown = wanted.find((name) => !names.includes(name))
   if (unknown === undefined) return wanted
   throw new ArmatureError('not-found', `no bridge benchmark "${unknown}"`, { fix: `there is ${names.join(', ')}` })

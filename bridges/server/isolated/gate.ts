@@ -4,14 +4,16 @@ import { TokenBucket } from '../peers.ts'
 const REMEMBERED = 1024
 /** Messages a second that go on to the robot's thread, of all connections together. */
 const ALL_PER_SECOND = 4000
+/** Of each connection so many go on however much the others say. */
+const ALWAYS_PER_SECOND = 20
 /** Reports of connections and messages that were turned away, a second. */
 const REPORTS_PER_SECOND = 20
 
-/** What the robot's thread is spared: of each connection, and of all together, so many messages a second go on to it. */
+/** What the robot's thread is spared: of each connection, and of all together, so many messages a second go on to it. None is kept out by the others. */
 export class Gate {
   readonly #perSecond: number
   readonly #clock: () => number
-  readonly #buckets = new Map<string, TokenBucket>()
+  readonly #buckets = new Map<string, { readonly own: TokenBucket; readonly always: TokenBucket }>()
   readonly #all: TokenBucket
   readonly #reports: TokenBucket
   #turnedAway = 0
@@ -31,15 +33,17 @@ export class Gate {
     this.#turnedAway += count
   }
 
-  /** Whether one more message of that connection may go on. */
-  admits(routingId: Buffer): boolean {
+  /** Whether one more message of the connection `name` may go on. */
+  admits(name: string): boolean {
     const nowUs = this.#clock()
-    const name = routingId.toString('latin1')
-    const own = this.#buckets.get(name) ?? new TokenBucket(2 * this.#perSecond, nowUs)
+    const buckets = this.#buckets.get(name) ?? {
+      own: new TokenBucket(2 * this.#perSecond, nowUs),
+      always: new TokenBucket(ALWAYS_PER_SECOND, nowUs),
+    }
     this.#buckets.delete(name)
-    this.#buckets.set(name, own)
+    this.#buckets.set(name, buckets)
     if (this.#buckets.size > REMEMBERED) this.#buckets.delete(this.#buckets.keys().next().value!)
-    return own.take(nowUs) && this.#all.take(nowUs)
+    return buckets.own.take(nowUs) && (buckets.always.take(nowUs) || this.#all.take(nowUs))
   }
 
   /** Does `tell`, unless that was done too often. */

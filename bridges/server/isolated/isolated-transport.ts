@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../../src/core/errors.ts'
 import { ArmatureError } from '../../../src/core/errors.ts'
 import type { RobotTransport, TransportHandlers } from '../transport.ts'
 import type { ZmqTransportOptions } from '../zmq-transport.ts'
+import { Inbox } from './inbox.ts'
 import type { FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
 import { alone, BOARD_BYTES, boardView, bufferOf, readCounts, WORD } from './thread-protocol.ts'
 
@@ -46,6 +47,11 @@ export async function openIsolatedTransport(
   const tell = (message: ToThread, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer)
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let isClosing = false
+  const inbox = new Inbox<ClientMessage>(({ kind, routingId, bytes }) => {
+    // Only now: what waits here counts as not taken.
+    Atomics.add(board.words, WORD.messagesTaken, 1)
+    if (!isClosing) handlers[kind](bufferOf(routingId), bufferOf(bytes))
+  })
   // A thread that ends with a socket that waits takes the process with it, in the middle of its own end.
   const onExit = (): void => {
     tell({ kind: 'close' })
@@ -60,7 +66,8 @@ export async function openIsolatedTransport(
         void Promise.resolve(refusal?.(message.request) ?? (refusal ? undefined : 'no key is authorized')).then(
           (verdict) => tell({ kind: 'verdict', id: message.id, refusal: verdict }),
         )
-      } else take(message, handlers, board.words)
+      } else if (isOfClient(message)) inbox.push(message)
+      else take(message, handlers)
     })
     worker.once('error', (error) => {
       reject(error)
@@ -91,12 +98,14 @@ class Reopened extends ArmatureError {
   }
 }
 
-function take(message: FromThread, handlers: TransportHandlers, words: Int32Array): void {
+function isOfClient(message: FromThread): message is ClientMessage {
+  return message.kind === 'control' || message.kind === 'action'
+}
+
+type ClientMessage = Extract<FromThread, { kind: 'control' | 'action' }>
+
+function take(message: Exclude<FromThread, ClientMessage>, handlers: TransportHandlers): void {
   switch (message.kind) {
-    case 'control':
-    case 'action':
-      Atomics.add(words, WORD.messagesTaken, 1)
-      return handlers[message.kind](bufferOf(message.routingId), bufferOf(message.bytes))
     case 'unreachable':
       return handlers.unreachable(bufferOf(message.routingId))
     case 'disconnected':

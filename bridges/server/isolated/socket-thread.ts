@@ -13,6 +13,7 @@ import { FrontDoor } from './front-door.ts'
 import { Gate } from './gate.ts'
 import type { FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
 import { alone, boardView, bufferOf, WORD, writeCounts } from './thread-protocol.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 /** The largest message twice, so that one after the other passes. */
 const CLIENT_BYTES_PER_SECOND = 4 * MAX_COMMAND_BYTES
@@ -37,24 +38,19 @@ const board = boardView(setup.board)
 const clock = (): number => Number(process.hrtime.bigint() / 1000n)
 const tell = (message: FromThread): void => port.postMessage(message)
 const gate = new Gate(setup.messagesPerSecond, clock)
+const room = new WaitingRoom()
 const doors: FrontDoor[] = []
 const verdicts = new Map<number, (refusal: string | undefined) => void>()
 let zaps = 0
 let transport: RobotTransport | undefined
 let folder: string | undefined
-/** Messages that were passed on to the robot's thread. */
-let passed = 0
-
-/** Whatever the robot's thread has not taken yet is bounded: a robot that is busy is not sent more. */
-const MAX_WAITING = 1024
 
 function pass(kind: 'control' | 'action', routingId: Buffer, bytes: Buffer): void {
-  const waiting = (passed - Atomics.load(board.words, WORD.messagesTaken)) | 0
-  if (waiting >= MAX_WAITING || !gate.admits(routingId)) {
+  const name = routingId.toString('latin1')
+  if (!gate.admits(name) || !room.admits(name, bytes.length, Atomics.load(board.words, WORD.messagesTaken))) {
     gate.turnAway(1)
     return
   }
-  passed++
   tell({ kind, routingId: alone(routingId), bytes: alone(bytes) })
 }
 

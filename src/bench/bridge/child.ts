@@ -17,6 +17,8 @@ export type WorkerTask =
       readonly cameras: BenchCameras
       /** Those of a robot before it, to be found again. */
       readonly endpoints?: Endpoints
+      /** Of one client; default: as many as come. */
+      readonly messagesPerSecond?: number
       /** Files: the robot's key, and the list of keys that it admits. */
       readonly keys?: { readonly robot: string; readonly authorized: string }
     }

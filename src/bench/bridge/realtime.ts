@@ -32,7 +32,7 @@ export const realtimeSections: Readonly<Record<string, Section>> = {
 export function realtimeRobot(
   controlHz: number,
   cameras: BenchCameras = SMALL,
-  more: Pick<Extract<WorkerTask, { kind: 'robot' }>, 'endpoints'> = {},
+  more: Pick<Extract<WorkerTask, { kind: 'robot' }>, 'endpoints' | 'messagesPerSecond'> = {},
 ): Promise<BenchChild> {
   return BenchChild.start({ kind: 'robot', mode: 'realtime', controlHz, cameras, ...more })
 }

@@ -24,6 +24,7 @@ async function serve({
   controlHz,
   cameras,
   endpoints,
+  messagesPerSecond = 1e6,
   keys,
 }: Extract<WorkerTask, { kind: 'robot' }>): Promise<void> {
   const robot = new BenchRobot(controlHz, cameras, mode === 'lockstep')
@@ -35,7 +36,7 @@ async function serve({
     robot,
     mode,
     clock: monotonicUs,
-    messagesPerSecond: 1e6,
+    messagesPerSecond,
     ...(endpoints === undefined ? {} : { endpoint: endpoints }),
     ...(security === undefined ? {} : { security }),
   })

@@ -75,17 +75,18 @@ describe('chunks', () => {
         blendUs === undefined ? {} : { blendUs },
       )
       await wait(bridge, driver, 1000)
-      return robot.applied.slice(from).map(([x]) => x!)
+      // With the one before, or a jump at once would not be seen.
+      return robot.applied.slice(from - 1).map(([x]) => x!)
     }
     const largestStep = (xs: readonly number[]): number => Math.max(...xs.slice(1).map((x, k) => Math.abs(x - xs[k]!)))
     const byDefault = await commands(undefined)
     expect(largestStep(byDefault)).toBeLessThanOrEqual(0.21)
-    expect(byDefault.findIndex((x) => x === 1)).toBeLessThanOrEqual(6)
+    expect(byDefault.findIndex((x) => x === 1)).toBeLessThanOrEqual(7)
     const atOnce = await commands(0)
-    expect(largestStep([0, ...atOnce])).toBe(1)
+    expect(largestStep(atOnce)).toBe(1)
     const endless = await commands(3600e6)
     expect(largestStep(endless)).toBeLessThanOrEqual(0.05)
-    expect(endless.findIndex((x) => x === 1)).toBeLessThanOrEqual(26)
+    expect(endless.findIndex((x) => x === 1)).toBeLessThanOrEqual(27)
   })
 })
 

@@ -155,6 +155,11 @@ describe('what is no message', () => {
     expect(() => decodeMessage(bytes)).toThrowError('welcome.schema.action.low[0] is not a number')
   })
 
+  it.each([0, -50, NaN, Infinity])('a robot of %s Hz is none', (hz) => {
+    const bytes = changed('welcome', (map) => (map.get('schema') as Map<string, Wire>).set('control_hz', hz))
+    expect(() => decodeMessage(bytes)).toThrowError(/welcome\.schema\.control_hz is/)
+  })
+
   it('is named by its number wherever that could be read', () => {
     const refSeq = (bytes: Buffer): number | undefined => {
       try {

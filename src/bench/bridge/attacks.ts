@@ -1,8 +1,32 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Dealer } from 'zeromq'
+import { ObserverClient } from '../../../bridges/client/observer-client.ts'
+import { encodeMessage } from '../../../bridges/protocol/codec.ts'
+import { LogWriter } from '../../../bridges/recording/log-writer.ts'
 import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
+import { monotonicUs } from '../../cli/monotonic-clock.ts'
 
-/** What strangers do to the sockets of a robot, over plain TCP. */
+const ATTACK_MS = 3000
+
+/** What others do to the sockets of a robot, by name; those without `known` never say hello. */
+export const ATTACKS: Readonly<Record<string, (endpoints: Endpoints) => Promise<unknown>>> = {
+  nothing: () => new Promise((resolve) => setTimeout(resolve, ATTACK_MS)),
+  subscriptions_200_kb: (at) => subscribe(at, 10, 200_000),
+  subscriptions_1_kb: (at) => subscribe(at, 50_000, 1000),
+  subscriptions_40_b: (at) => subscribe(at, 1_000_000, 40),
+  connections: (at) => crowd(at, 3000, 2000),
+  flood_500_b: (at) => flood(at, 500, ATTACK_MS),
+  flood_10_b: (at) => flood(at, 10, ATTACK_MS),
+  four_floods: (at) => Promise.all([1, 10, 500, 200_000].map((bytes) => flood(at, bytes, ATTACK_MS))),
+  known_garbage: (at) => Promise.all([1, 2, 3, 4].map(() => knownGarbage(at, 200, ATTACK_MS))),
+  slow_disk: (at) => recordOnBusyDisk(at, ATTACK_MS),
+}
+
 const NULL_GREETING = Buffer.concat([
   Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0]),
   Buffer.from('NULL'.padEnd(20, '\0')),
@@ -104,4 +128,45 @@ export async function flood(endpoints: Endpoints, bytes: number, ms: number): Pr
   }
   socket.destroy()
   return sent
+}
+
+/** Messages of `bytes` that are no msgpack, on both sockets, as fast as they are taken, of a client that has said hello. */
+export async function knownGarbage(endpoints: Endpoints, bytes: number, ms: number): Promise<void> {
+  const options = { routingId: randomBytes(16).toString('hex'), linger: 0, sendTimeout: 100 }
+  const [control, action] = [new Dealer(options), new Dealer(options)]
+  control.connect(endpoints.control)
+  action.connect(endpoints.action)
+  const header = { session: '', seq: 1, timeUs: monotonicUs(), epoch: 0 }
+  const hello = { kind: 'hello', name: 'garbage', software: 'bench', role: 'controller', ...header } as const
+  await control.send(encodeMessage({ ...hello, protocols: ['1.0'], arrayCodecs: ['openpi'] }))
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs) {
+    const body = Buffer.concat([Buffer.from('rb1a'), randomBytes(bytes)])
+    await Promise.all([control, action].map((socket) => socket.send(body).catch(() => undefined)))
+  }
+  control.close()
+  action.close()
+}
+
+/** Records all that the robot publishes, while the disk has to write large files to its last byte. */
+async function recordOnBusyDisk(endpoints: Endpoints, ms: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'armature-bench-'))
+  const writer = await LogWriter.create(join(folder, 'x.rblog'))
+  const observer = await ObserverClient.connect({
+    endpoint: endpoints.control,
+    clock: monotonicUs,
+    timeoutMs: 20_000,
+    onMessage: (_, { bytes, arrivalUs }) => writer.append(arrivalUs, bytes),
+  })
+  const other = await open(join(folder, 'other'), 'w')
+  const block = Buffer.alloc(32 * 2 ** 20, 1)
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs) {
+    await other.write(block, 0, block.length, 0)
+    await other.sync()
+  }
+  await other.close()
+  await observer.close()
+  await writer.close()
+  await rm(folder, { recursive: true, force: true })
 }
