@@ -38,10 +38,14 @@ export type WorkerCommand =
   | { readonly name: 'clear' }
   | { readonly name: 'pace'; readonly periodUs: number; readonly trips: number }
 
+type Percentiles = Readonly<Record<'p50' | 'p99' | 'p999' | 'max', number>>
+
 export interface WorkerStats {
   readonly counters: Readonly<Record<string, number>>
   readonly state: BridgeState
-  readonly tickLatenessUs: Readonly<Record<'p50' | 'p99' | 'p999' | 'max', number>>
+  readonly tickLatenessUs: Percentiles
+  /** Of the same thread, without its waiting for a processor. */
+  readonly ownLatenessUs: Percentiles
   readonly rssBytes: number
   readonly heapBytes: number
   /** 0 where the system does not tell. */

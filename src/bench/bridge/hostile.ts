@@ -91,15 +91,13 @@ interface Seen {
 }
 
 function reportOf(name: string, { before, after, hz, observations, mostRssBytes }: Seen): Record<string, number> {
-  const { p50, p99, p999, max } = after.tickLatenessUs
+  const { tickLatenessUs, ownLatenessUs } = after
   const periods = ((after.atUs - before.atUs) / 1e6) * hz
   const more = (counter: string): number => after.counters[counter]! - before.counters[counter]!
   return {
-    [`${name}_tick_lateness_us.p50`]: p50,
-    [`${name}_tick_lateness_us.p99`]: p99,
-    [`${name}_tick_lateness_us.p999`]: p999,
-    [`${name}_tick_lateness_us.max`]: max,
     [`${name}_period_us`]: 1e6 / hz,
+    ...named(`${name}_tick_lateness_us`, tickLatenessUs),
+    ...named(`${name}_own_lateness_us`, ownLatenessUs),
     [`${name}_rss_before_mb`]: before.rssBytes / 2 ** 20,
     [`${name}_rss_most_mb`]: mostRssBytes / 2 ** 20,
     [`${name}_rss_after_mb`]: after.rssBytes / 2 ** 20,
@@ -108,4 +106,8 @@ function reportOf(name: string, { before, after, hz, observations, mostRssBytes 
     [`${name}_stops`]: more('watchdog_hard'),
     [`${name}_cpu_percent`]: (100 * (after.cpuUs - before.cpuUs)) / (after.atUs - before.atUs),
   }
+}
+
+function named(name: string, values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${name}.${key}`, value]))
 }

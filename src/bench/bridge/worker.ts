@@ -1,11 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { Dealer } from 'zeromq'
 import { RobotServer } from '../../../bridges/server/robot-server.ts'
+import type { Histogram } from '../../../bridges/protocol/histogram.ts'
 import { Authorization } from '../../../bridges/zmq/authorization.ts'
 import { readKeyFile } from '../../../bridges/zmq/keys.ts'
 import { encodeMessage } from '../../../bridges/protocol/codec.ts'
 import type { WorkerAnswer, WorkerCommand, WorkerStats, WorkerTask } from './child.ts'
 import { BenchRobot, sampleObservation, TripTimer } from './robot.ts'
+import { OwnLateness } from './own-lateness.ts'
 import { collectGarbage } from '../garbage.ts'
 import { monotonicUs } from '../../cli/monotonic-clock.ts'
 
@@ -41,29 +43,37 @@ async function serve({
     ...(security === undefined ? {} : { security }),
   })
   await server.start()
+  const own = new OwnLateness()
   process.on('message', (command: WorkerCommand) => {
-    if (command.name === 'stats') answer({ stats: statsOf(server, command.collects) })
-    else if (command.name === 'clear') server.tickLateness.clear()
-    else robot.pace({ ...command, onDone: (durationsUs) => answer({ durationsUs }) })
+    if (command.name === 'stats') answer({ stats: statsOf(server, own, command.collects) })
+    else if (command.name === 'clear') {
+      server.tickLateness.clear()
+      own.histogram.clear()
+    } else robot.pace({ ...command, onDone: (durationsUs) => answer({ durationsUs }) })
   })
   answer({ endpoints: server.endpoints })
 }
 
-function statsOf({ counters, tickLateness, state }: RobotServer, collects: boolean): WorkerStats {
+function statsOf({ counters, tickLateness, state }: RobotServer, own: OwnLateness, collects: boolean): WorkerStats {
   if (collects) collectGarbage()
   const { rss, heapUsed } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
-  const percentile = (percent: number): number => tickLateness.percentileUs(percent)
   return {
     counters,
     state,
-    tickLatenessUs: { p50: percentile(50), p99: percentile(99), p999: percentile(99.9), max: tickLateness.maxUs },
+    tickLatenessUs: percentilesOf(tickLateness),
+    ownLatenessUs: percentilesOf(own.histogram),
     rssBytes: rss,
     heapBytes: heapUsed,
     openFiles: openFiles(),
     cpuUs: user + system,
     atUs: monotonicUs(),
   }
+}
+
+function percentilesOf(histogram: Histogram): WorkerStats['tickLatenessUs'] {
+  const at = (percent: number): number => histogram.percentileUs(percent)
+  return { p50: at(50), p99: at(99), p999: at(99.9), max: histogram.maxUs }
 }
 
 function openFiles(): number {
