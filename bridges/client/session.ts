@@ -321,6 +321,7 @@ export class Session {
   }
 
   #onControl(message: Message): void {
+    if (!this.#isForMe(message)) return this.#listener.onChange('bad_message', 'a message of another session')
     if (message.kind === 'bye') return this.#listener.onChange('bye', message.reason)
     if (!('bridgeState' in message)) return
     this.#hear(message as Message & { bridgeState: BridgeState; armed: boolean })
@@ -331,6 +332,13 @@ export class Session {
     if (message.kind !== 'error') pending?.resolve(message)
     else if (pending !== undefined) pending.reject(new RobotRefusal(message, this.#options.expectedSchema))
     else this.#listener.onRefusal(message)
+  }
+
+  /** Of this session; before there is one, the answer to what was said; or that the robot knows of none. */
+  #isForMe(message: Message): boolean {
+    if (this.#id !== '' && message.session === this.#id) return true
+    if (message.kind === 'error') return message.session === ''
+    return message.kind === 'welcome' && this.#id === '' && this.#pending.has(message.refSeq)
   }
 
   #onPublished(message: Message, bytes: Uint8Array): void {
