@@ -2,7 +2,8 @@
  * Learning experiments: several variants over several seeds, each a run of `armature train`, summed up with intervals.
  *
  *   npx tsx bench/learning.ts rig-push --seeds 5 --jobs 2 --runs runs/learning
- *   npx tsx bench/learning.ts sac-pendulum
+ *   npx tsx bench/learning.ts sac-pendulum --first 100 --seeds 100
+ *   npx tsx bench/learning.ts pixels --only 'CartPole trunk,CartPole curl'
  *
  * Runs that are already finished under --runs are not repeated. Every result replaces that of its variant and seed in
  * docs/results/<experiment>.json as soon as it is there (delete the file to start afresh), and at the end a table of them all is
@@ -28,6 +29,8 @@ interface Experiment {
   readonly measures: readonly string[]
   /** The one that variants are compared by; lower is better unless it is a reward. */
   readonly score: string
+  /** When a run has failed, by its score. */
+  readonly fails: (score: number, medianOfVariant: number) => boolean
   readonly variants: readonly Variant[]
   /** Pairs [a, b]: is a lower than b, seed by seed, at the last step that both reached? */
   readonly comparisons: readonly (readonly [string, string])[]
@@ -37,14 +40,20 @@ interface Experiment {
 const ABLATION_STEPS = 20_000
 const SHORT = [`training.steps=${ABLATION_STEPS}`]
 
+/** As in dm_control's benchmarks of learning from pixels: actions are repeated. */
+const PIXEL_SCENES = {
+  CartPole: ['env.id=armature/CartPole-v0', 'env.options={"task":"swingup","actionRepeat":4}'],
+}
+
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   'rig-push': {
     measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
     score: 'eval/distance',
+    fails: (distance, median) => distance > 2 * median,
     variants: [
       { name: 'RIG', preset: 'rig-push' },
       { name: 'state oracle', preset: 'oracle-push' },
-      { name: 'no relabelling', preset: 'rig-push', set: ['goals.relabel={"kept":1,"prior":0,"future":0}', ...SHORT] },
+      { name: 'no relabelling', preset: 'rig-push', set: ['goals.relabel={"kept":1,"source":0,"future":0}', ...SHORT] },
       { name: 'pixel MSE reward', preset: 'pixel-mse-push', set: SHORT },
     ],
     comparisons: [
@@ -55,7 +64,20 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   'sac-pendulum': {
     measures: ['eval/mean_reward'],
     score: 'eval/mean_reward',
-    variants: [{ name: 'SAC', preset: 'sac-pendulum' }],
+    fails: (reward) => reward < -250,
+    variants: [
+      { name: 'SAC', preset: 'sac-pendulum' },
+      { name: 'without layer normalisation', preset: 'sac-pendulum', set: ['agent.config.criticLayerNorm=false'] },
+    ],
+    comparisons: [],
+  },
+  pixels: {
+    measures: ['eval/mean_reward'],
+    score: 'eval/mean_reward',
+    fails: (reward, median) => reward < median / 2,
+    variants: Object.entries(PIXEL_SCENES).flatMap(([scene, set]) =>
+      ['pixels', 'curl', 'deepmdp', 'dbc'].map((preset) => ({ name: `${scene} ${preset}`, preset, set })),
+    ),
     comparisons: [],
   },
 }
@@ -76,6 +98,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seeds: { type: 'string', default: '5' },
+    first: { type: 'string', default: '0' },
     jobs: { type: 'string', default: '1' },
     runs: { type: 'string', default: 'runs/learning' },
     only: { type: 'string' },
@@ -93,7 +116,7 @@ if (experiment === undefined) {
 
 const only = values.only?.split(',')
 const jobs: { readonly variant: Variant; readonly seed: number }[] = []
-for (let seed = 0; seed < Number(values.seeds); seed++) {
+for (let seed = Number(values.first); seed < Number(values.first) + Number(values.seeds); seed++) {
   for (const variant of experiment.variants) {
     if (only === undefined || only.includes(variant.name)) jobs.push({ variant, seed })
   }
@@ -159,16 +182,18 @@ function run(args: readonly string[]): Promise<void> {
   })
 }
 
-function markdown({ measures, variants, comparisons, score }: Experiment, all: readonly RunResult[]): string {
+function markdown({ measures, variants, comparisons, score, fails }: Experiment, all: readonly RunResult[]): string {
   const of = (name: string): RunResult[] =>
     all.filter(({ variant }) => variant === name).toSorted((a, b) => a.seed - b.seed)
   const rows: string[] = [
-    `| variant | steps | seeds | ${measures.join(' | ')} |`,
-    `| --- | --- | --- | ${measures.map(() => '---').join(' | ')} |`,
+    `| variant | steps | seeds | failed | ${measures.join(' | ')} |`,
+    `| --- | --- | --- | --- | ${measures.map(() => '---').join(' | ')} |`,
   ]
   const row = (name: string, steps: number, means: readonly Readonly<Record<string, number>>[]): string => {
     const cells = measures.map((measure) => text(interval(means.map((m) => m[measure]!))))
-    return `| ${name} | ${steps} | ${means.length} | ${cells.join(' | ')} |`
+    const scores = means.map((m) => m[score]!)
+    const failed = steps === 0 ? '' : scores.filter((x) => fails(x, medianOf(scores))).length
+    return `| ${name} | ${steps} | ${means.length} | ${failed} | ${cells.join(' | ')} |`
   }
   for (const baseline of ['random', 'still'] as const) {
     const runs = of(variants[0]!.name)
@@ -224,4 +249,10 @@ function interval(scores: readonly number[]): Interval {
 function text({ estimate, low, high }: Interval): string {
   const digits = Math.abs(estimate) >= 10 ? 1 : 3
   return `${estimate.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`
+}
+
+function medianOf(scores: readonly number[]): number {
+  const sorted = scores.toSorted((a, b) => a - b)
+  const middle = (sorted.length - 1) / 2
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2
 }

@@ -84,6 +84,22 @@ export function textureClip(rng: Rng, frameCount: number): Clip {
   }
 }
 
+/** Mean and standard deviation of the pixels of {@link noiseClip}. */
+const [NOISE_MEAN, NOISE_STD] = [128, 64]
+
+/** Every pixel of every frame on its own, Gaussian: nothing in it can be told from what came before. */
+export function noiseClip(rng: Rng, frameCount: number): Clip {
+  return {
+    frameCount,
+    paint: (frame, { rgb }) => {
+      const noise = rng.split(`frame/${frame}`).fillNormal(new Float32Array(rgb.length))
+      for (let i = 0; i < rgb.length; i++) {
+        rgb[i] = Math.max(0, Math.min(255, Math.round(NOISE_MEAN + NOISE_STD * noise[i]!)))
+      }
+    },
+  }
+}
+
 /** `count` pictures of `footage` from `first` on, cut to the image's proportions and averaged down to its size. */
 export function footageClip(footage: Footage, first: number, count: number): Clip {
   return { frameCount: count, paint: (frame, canvas) => paintPicture(footage, footage.frames[first + frame]!, canvas) }

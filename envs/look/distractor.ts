@@ -6,10 +6,10 @@ import type { Backdrop } from '../camera/rasterizer.ts'
 import type { OptionReader } from '../options.ts'
 import { badOption, integer, oneOf, section } from '../options.ts'
 import type { Canvas, Clip, Footage } from './clips.ts'
-import { colorClip, discsClip, footageClip, textureClip, toGrey } from './clips.ts'
+import { colorClip, discsClip, footageClip, noiseClip, textureClip, toGrey } from './clips.ts'
 import { readFootageFiles } from './footage-files.ts'
 
-const KINDS = ['none', 'colour', 'discs', 'texture', 'frames'] as const
+const KINDS = ['none', 'colour', 'discs', 'texture', 'noise', 'frames'] as const
 type Kind = (typeof KINDS)[number]
 
 /** The option `distractor` of every scene; see {@link Distractor}. */
@@ -203,7 +203,7 @@ interface ClipSource {
   readonly make: (index: number) => Clip
 }
 
-const MAKERS = { colour: colorClip, discs: discsClip, texture: textureClip }
+const MAKERS = { colour: colorClip, discs: discsClip, texture: textureClip, noise: noiseClip }
 
 function clipSource(options: DistractorOptions): ClipSource {
   const { kind, trainClips: train = 8, testClips: test = 4, clipFrames = 400, seed = 0, frames } = options

@@ -77,7 +77,7 @@ const catalogue: Preset[] = [
     config: {
       env: { id: 'armature/Pendulum-v1' },
       representation: { kind: 'proprio' },
-      agent: { name: 'sac', config: { hidden: [64, 64], learningRate: 1e-3 } },
+      agent: { name: 'sac', config: { hidden: [64, 64], learningRate: 1e-3, criticLayerNorm: true } },
       training: { steps: 10_000, learningStarts: 500 },
     },
   },

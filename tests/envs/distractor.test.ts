@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
 import type { Clip, Footage } from '../../envs/look/clips.ts'
-import { colorClip, discsClip, textureClip, toGrey } from '../../envs/look/clips.ts'
+import { colorClip, discsClip, noiseClip, textureClip, toGrey } from '../../envs/look/clips.ts'
 import { Distractor, distractorOption } from '../../envs/look/distractor.ts'
 import type { CameraEnv, SimulatedGoalEnv } from '../../src/core/env.ts'
 import { DISTRACTOR_ID } from '../../src/core/env.ts'
@@ -17,6 +17,7 @@ const KINDS: readonly [string, object][] = [
   ['colour', { kind: 'colour' }],
   ['discs', { kind: 'discs' }],
   ['texture', { kind: 'texture' }],
+  ['noise', { kind: 'noise' }],
   ['frames', { kind: 'frames', frames: FOOTAGE }],
 ]
 
@@ -51,6 +52,26 @@ function backgrounds(distractor: Distractor, rng: Rng, count: number): Set<strin
 }
 
 describe('clips', () => {
+  it('noise is Gaussian, each pixel of each frame on its own, and repeats with its seed', () => {
+    const clip = noiseClip(new Rng(1), 60)
+    const frames = [5, 6].map((frame) => [...painted(clip, frame)])
+    expect(frames[0]).toEqual([...painted(noiseClip(new Rng(1), 60), 5)])
+    const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length
+    const [a, b] = frames as [number[], number[]]
+    const [meanA, meanB] = [mean(a), mean(b)]
+    const std = Math.sqrt(mean(a.map((x) => (x - meanA) ** 2)))
+    const between = (other: readonly number[], otherMean: number): number =>
+      Math.abs(mean(a.map((x, i) => (x - meanA) * (other[i]! - otherMean)))) / std ** 2
+    expect(meanA).toBeGreaterThan(122)
+    expect(meanA).toBeLessThan(134)
+    // 64, less what is cut off at both ends.
+    expect(std).toBeGreaterThan(56)
+    expect(std).toBeLessThan(66)
+    // Neither the next frame, nor the next pixel, nor the next channel tells anything.
+    expect(between(b, meanB)).toBeLessThan(0.1)
+    for (const shift of [1, 3]) expect(between([...a.slice(shift), ...a.slice(0, shift)], meanA)).toBeLessThan(0.1)
+  })
+
   const makers = { colorClip, discsClip, textureClip }
 
   it.each(Object.entries(makers))('%s moves, a little per frame, and repeats with its seed', (_, make) => {
@@ -153,7 +174,7 @@ describe('a distractor', () => {
   })
 
   it('refuses what it cannot show', () => {
-    expect(() => distractorOf('video')).toThrow(/none or colour or discs or texture or frames/)
+    expect(() => distractorOf('video')).toThrow(/none or colour or discs or texture or noise or frames/)
     expect(() => distractorOf({ kind: 'discs', clips: 3 })).toThrow(/no option "clips"/)
     expect(() => distractorOf({ split: 'test' })).toThrow(/kind/)
     expect(() => distractorOf('frames')).toThrow(/a folder of PNG pictures or a GIF/)
