@@ -7,6 +7,7 @@ import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { encoderBenchmarks } from '../bench/encoder-benchmarks.ts'
 import { sceneBenchmarks } from '../bench/env-benchmarks.ts'
+import { pixelBenchmarks } from '../bench/pixel-benchmarks.ts'
 import { table } from './table.ts'
 
 /** Medians by benchmark name, and what they were measured on. */
@@ -36,7 +37,11 @@ export async function bench(
 ): Promise<BenchReport> {
   const report: Record<string, number | string> = {}
   const scenes = sceneBenchmarks()
-  const groups = { parts: benchmarks, env: scenes.benchmarks, encoders: encoderBenchmarks() }
+  const groups = {
+    parts: { ...benchmarks, ...pixelBenchmarks() },
+    env: scenes.benchmarks,
+    encoders: encoderBenchmarks(),
+  }
   const chosen =
     only === undefined
       ? groups[group ?? 'parts']

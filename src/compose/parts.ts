@@ -180,7 +180,8 @@ function hasFeatures(encoder: Encoder): encoder is Encoder & { readonly features
   return 'features' in encoder
 }
 
-function featuresOf(encoder: Encoder): FeatureNetwork {
+/** The network of an encoder that an agent can learn through. @throws ArmatureError `bad-config` for one without. */
+export function featuresOf(encoder: Encoder): FeatureNetwork {
   if (hasFeatures(encoder)) return encoder.features
   throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { expected: 'a network to share' })
 }

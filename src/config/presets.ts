@@ -31,9 +31,13 @@ const rigPush = {
 } satisfies Preset['config']
 
 /** Learning from pixels: an encoder's network between the camera and SAC, moved by the critics and by its own loss. */
-const fromPixels = (encoder: string, config: Readonly<Record<string, unknown>> = {}): Preset['config'] => ({
+const fromPixels = (
+  encoder: string,
+  config: Readonly<Record<string, unknown>> = {},
+  view: { readonly maxShiftPixels?: number } = {},
+): Preset['config'] => ({
   env: { id: 'armature/Reacher-v0' },
-  representation: { kind: 'pixels', encoder, config },
+  representation: { kind: 'pixels', encoder, config, ...view },
   agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticLayerNorm: true } },
   replay: { capacity: 60_000, nStep: 3 },
   training: { steps: 30_000, batchSize: 64, updateEvery: 2, evalEvery: 5000 },
@@ -85,6 +89,15 @@ const catalogue: Preset[] = [
     name: 'pixels',
     summary: 'SAC from pixels with random shifts (DrQ): name the env with --env',
     config: fromPixels('trunk'),
+  },
+  {
+    name: 'sac-ae',
+    summary: 'the same with reconstruction besides, and without shifts (SAC-AE)',
+    config: fromPixels(
+      'autoencoder',
+      { architecture: 'trunk', latentSize: 32, targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 },
+      { maxShiftPixels: 0 },
+    ),
   },
   { name: 'curl', summary: 'the same with a contrastive loss besides', config: fromPixels('curl') },
   { name: 'deepmdp', summary: 'the same with models of reward and next latent besides', config: fromPixels('deepmdp') },

@@ -6,6 +6,7 @@ import { bridgeSections } from '../../src/cli/bridge-benchmarks.ts'
 import { encoders } from '../../encoders/index.ts'
 import { encoderBenchmarks } from '../../src/bench/encoder-benchmarks.ts'
 import { sceneBenchmarks } from '../../src/bench/env-benchmarks.ts'
+import { pixelBenchmarks } from '../../src/bench/pixel-benchmarks.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import { runCli, SLOW_MS, spawnCli } from './helpers.ts'
 
@@ -37,6 +38,13 @@ test('the fields that others read', () => {
     'replay_sample_ms',
     'sample_frames_ms',
     'augment_ms',
+  ])
+  expect(Object.keys(pixelBenchmarks())).toEqual([
+    'sac_pixels_update_ms',
+    'curl_update_ms',
+    'sac_ae_update_ms',
+    'deepmdp_update_ms',
+    'dbc_update_ms',
   ])
 })
 
