@@ -12,9 +12,10 @@ import { parseArgs } from 'node:util'
 import { startEngine } from '../src/tensor/engine.ts'
 import { studentQuantile } from '../src/evaluate/student.ts'
 import { ccVaeClaim } from './claims/cc-vae.ts'
+import { grasp2VecClaim } from './claims/grasp2vec.ts'
 import type { Claim, Scores } from './claims/claim.ts'
 
-const CLAIMS: readonly Claim[] = [ccVaeClaim]
+const CLAIMS: readonly Claim[] = [ccVaeClaim, grasp2VecClaim]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

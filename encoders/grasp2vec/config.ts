@@ -8,7 +8,13 @@ export const grasp2VecConfigSchema = z.strictObject({
     .min(4)
     .max(128)
     .default(16)
-    .describe('channels of the first convolution; the next have 2, 2 and 3 times as many'),
+    .describe('channels of the first convolution; those after it have 2 times as many, the last 3 times'),
+  equality: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0.05)
+    .describe('weight of the squared distance of difference and outcome, beside the n-pairs; the paper has none'),
   failures: z
     .enum(['leave-out', 'to-zero'])
     .default('leave-out')
@@ -25,7 +31,7 @@ export type Grasp2VecConfig = z.infer<typeof grasp2VecConfigSchema>
 
 /** `paper` has the schedule of the released code; its two towers are ResNets there. */
 export const grasp2VecPresets: EncoderPresets<z.input<typeof grasp2VecConfigSchema>> = {
-  paper: { config: { width: 32, learningRate: 1e-4 }, updates: 50_000, batchSize: 8 },
-  default: { updates: 3000, batchSize: 32 },
+  paper: { config: { width: 32, equality: 0, learningRate: 1e-4 }, updates: 50_000, batchSize: 8 },
+  default: { updates: 2000, batchSize: 32 },
   debug: { config: { width: 4 }, updates: 20, batchSize: 8 },
 }

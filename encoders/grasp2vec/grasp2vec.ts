@@ -25,9 +25,11 @@ const POOL_SCALE = 8
  * Grasp2Vec (Jang et al. 2018, "Grasp2Vec: Learning Object Representations from Self-Supervised Grasping"): what the bin has lost is what the
  * gripper holds,  phi_s(before) - phi_s(after) = phi_o(outcome).
  *
- * Minimises  NPairs(d, o) + NPairs(o, d)  (eq. 3) over grasps that lifted something, with d the difference and o the outcome. The latent of a
- * frame is phi_s; that of a goal, a picture of the object wanted, is phi_o. Both are ReLU maps summed over places, so that they count objects, and
- * the inner product of a place of `spatialMap` with a goal says whether it lies there.
+ * Minimises  NPairs(d, o) + NPairs(o, d) + w mean |d - o|^2  over grasps that lifted something, with d the difference and o the outcome: the first
+ * two are eq. 3, the last is one of the losses of the released code, which would collapse alone. n-pairs care for which o is nearest to d;
+ * that they are equal, so that they can be added up, is what the last asks. The latent of a frame is phi_s; that of a goal, a picture of the
+ * object wanted, is phi_o. Both are ReLU maps summed over places, so that they count objects, and the inner product of a place of
+ * `spatialMap` with a goal says whether it lies there.
  */
 export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
   readonly #scene: Layer
@@ -37,14 +39,8 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
 
   constructor(frameShape: EncoderSpec['frameShape'], config: Grasp2VecConfig, rng: Rng) {
     const { width, learningRate, flips, outcomeCamera } = config
-    const maps: ConvolutionSpec = [
-      [width, 2],
-      [2 * width, 2],
-      [2 * width, 1],
-      [3 * width, 2],
-    ]
-    const scene = convolutions('scene', frameShape, maps)
-    const object = convolutions('object', frameShape, maps)
+    const scene = convolutions('scene', frameShape, sceneTower(width))
+    const object = convolutions('object', frameShape, objectTower(width))
     const mirrors = ['horizontal', 'vertical'].map((axis) => ({ kind: 'flip', axis }))
     const augment = flips ? { augment: mirrors, augmentTogether: false } : {}
     const batch = { kind: 'grasp-triplets', options: { outcomeCamera, ...augment } } as const
@@ -80,9 +76,11 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
     const lifted = tf.reshape(success!, [1, size])
     const mask = { rows: success!, columns: tf.maximum(tf.tile(lifted, [size, 1]), tf.eye(size)) }
     const pairs = tf.add(nPairs(gone, held, mask), nPairs(held, gone, mask))
-    if (this.#config.failures === 'leave-out') return { loss: pairs }
+    const apart = meanWhere(tf.sum(tf.square(tf.sub(gone, held)), 1), success!)
+    const loss = tf.add(pairs, tf.mul(apart, this.#config.equality))
+    if (this.#config.failures === 'leave-out') return { loss, pairs, apart }
     const unchanged = meanWhere(tf.sum(tf.square(gone), 1), tf.sub(1, success!))
-    return { loss: tf.add(pairs, unchanged), pairs, unchanged }
+    return { loss: tf.add(loss, unchanged), pairs, apart, unchanged }
   }
 
   protected inputs({ before, after, outcome, success, count }: GraspTripletBatch): Record<string, NdArray> {
@@ -94,12 +92,34 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
     }
   }
 
-  /** phi_s before it is summed, [count, rows, columns, D]: its inner product with phi_o of an object is high where that lies. */
+  /**
+   * phi_s before it is summed, [count, H / 4, W / 4, D]: its inner product with phi_o of an object is high where that lies. The middle of what
+   * place [r, c] looks at is 4 r + 3.5 pixels from the upper and 4 c + 3.5 from the left border, as `same` padding is more to the lower right.
+   */
   async spatialMap(input: EncoderInput): Promise<NdArray<Float32Array>> {
     checkInput(this.spec, input)
     const { map } = await this.#map.run({ frames: frameArray(this.spec, input.frames, input.count) })
     return map as NdArray<Float32Array>
   }
+}
+
+/** Looks at 15 pixels around each fourth: little more than an object, so that it is found where it lies. */
+function sceneTower(width: number): ConvolutionSpec {
+  return [
+    [width, 2],
+    [2 * width, 2],
+    [3 * width, 1],
+  ]
+}
+
+/** What is held up is larger in its picture: this looks at 23 pixels around each eighth. */
+function objectTower(width: number): ConvolutionSpec {
+  return [
+    [width, 2],
+    [2 * width, 2],
+    [2 * width, 1],
+    [3 * width, 2],
+  ]
 }
 
 /** Sum over places, [B, h, w, D] -> [B, D]. */
