@@ -33,6 +33,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
       'h264-mp4-encoder',
       'hyparquet',
       'hyparquet-compressors',
+      'fzstd',
       'hyparquet-writer',
       'fast-png',
       '@mcap/',

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import type { ErrorCode } from '../core/errors.ts'
-import { ArmatureError } from '../core/errors.ts'
+import { ArmatureError, oneLine } from '../core/errors.ts'
 import { runVersions } from '../io/run-folder.ts'
 import type { CliStreams } from './context.ts'
 import { CommandLine } from './command-line.ts'
@@ -76,18 +76,11 @@ function isTooLarge(error: unknown): error is RangeError {
 
 /** One line for what a user can mend, the whole stack for a bug. */
 function textOf(error: unknown): string {
-  if (error instanceof ArmatureError) return oneLine(error.message)
+  if (error instanceof ArmatureError) return error.message
   if (isTooLarge(error)) return `not enough memory: ${oneLine(error.message)}; ask for less at once`
   if (isFromSystem(error)) {
     const isHere = error.syscall === 'uv_cwd'
     return isHere ? 'the working directory is gone; change to one that is there' : oneLine(error.message)
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
-}
-
-/** What came from outside may hold line ends, and codes that a terminal would obey. */
-function oneLine(text: string): string {
-  return text
-    .replaceAll(/\s*[\n\r]\s*/g, ' ')
-    .replaceAll(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

@@ -40,10 +40,21 @@ export class ArmatureError extends Error {
     if (expected !== undefined) clauses.push(`expected ${expected}${got === undefined ? '' : `, got ${got}`}`)
     else if (got !== undefined) clauses.push(`got ${got}`)
     const sentence = clauses.join(': ')
-    super(fix === undefined ? sentence : `${sentence}; ${fix}`, cause === undefined ? undefined : { cause })
+    super(oneLine(fix === undefined ? sentence : `${sentence}; ${fix}`), cause === undefined ? undefined : { cause })
     this.name = 'ArmatureError'
     this.code = code
   }
+}
+
+/** Longer texts come from damaged files. */
+const MAX_LINE = 1500
+
+/** `text` as one line: what came from outside may hold line ends, and codes that a terminal would obey. */
+export function oneLine(text: string): string {
+  const line = text
+    .replaceAll(/\s*[\n\r]\s*/g, ' ')
+    .replaceAll(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return line.length <= MAX_LINE ? line : `${line.slice(0, MAX_LINE / 2)} … ${line.slice(-MAX_LINE / 2)}`
 }
 
 /** The error for a path that cannot be written; it includes the system's reason. An `unwritable` error is returned as it is. */

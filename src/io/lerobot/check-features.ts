@@ -1,5 +1,5 @@
 import { COLUMNS, PATHS } from './layout.ts'
-import type { ParquetFile } from './parquet-file.ts'
+import type { ParquetFile } from '../parquet/file.ts'
 
 /** What parquet stores a dtype of info.json as. */
 const TYPES: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,7 @@
 import type { EpisodeInfo } from '../../core/dataset.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { COLUMNS } from './layout.ts'
-import type { Row } from './parquet-file.ts'
+import type { Row } from '../parquet/file.ts'
 import { numbersOf } from './values.ts'
 
 /** Columns that number rows, and tell their times. */

@@ -11,8 +11,8 @@ import type { CameraSource, DatasetInfo } from './foreign.ts'
 import { EXTRAS, formatPath, PATHS } from './layout.ts'
 import type { Outcome } from './outcomes.ts'
 import { hasOutcomes, outcomesOf } from './outcomes.ts'
-import type { Row } from './parquet-file.ts'
-import { ParquetFile } from './parquet-file.ts'
+import type { Row } from '../parquet/file.ts'
+import { ParquetFile } from '../parquet/file.ts'
 import { isObject } from './recording.ts'
 
 /** Of a list of episodes as text. */

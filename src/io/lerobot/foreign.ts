@@ -44,7 +44,7 @@ export function parseInfo(file: string, value: unknown): DatasetInfo {
   if (major === undefined) {
     throw new ArmatureError('bad-argument', file, {
       expected: 'codebase_version v3.0, v2.1 or v2.0',
-      got: String(version),
+      got: typeof version === 'string' ? version : (JSON.stringify(version) ?? 'none'),
       fix: 'convert it with the tools of the version of LeRobot that wrote it',
     })
   }

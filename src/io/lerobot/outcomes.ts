@@ -1,6 +1,6 @@
 import type { EpisodeInfo } from '../../core/dataset.ts'
 import { COLUMNS } from './layout.ts'
-import { ParquetFile } from './parquet-file.ts'
+import { ParquetFile } from '../parquet/file.ts'
 
 /** How an episode ended, as far as its rows say. */
 export type Outcome = Pick<EpisodeInfo, 'success' | 'terminated'>

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from '../../core/dataset.ts'
-import { ArmatureError } from '../../core/errors.ts'
+import { ArmatureError, oneLine } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import { containedPath, readRegularFile } from '../contained-files.ts'
 import { readJson } from '../json.ts'
@@ -13,8 +13,8 @@ import { listEpisodes } from './episode-list.ts'
 import type { CameraSource, DatasetInfo } from './foreign.ts'
 import { cameraSources, foreignSpec, parseInfo } from './foreign.ts'
 import { COLUMNS, EXTRAS, PATHS } from './layout.ts'
-import type { Row } from './parquet-file.ts'
-import { ParquetFile } from './parquet-file.ts'
+import type { Row } from '../parquet/file.ts'
+import { ParquetFile } from '../parquet/file.ts'
 import { isObject, readRecording } from './recording.ts'
 import { numbersOf } from './values.ts'
 import { readVideo } from './video.ts'
@@ -87,7 +87,7 @@ class LeRobotDataset implements Dataset {
     this.#info = info
     this.#cameras = cameraSources(info)
     this.episodes = list.entries.map((entry) => entry.info)
-    this.#problems = [...info.warnings, ...list.problems]
+    this.#problems = [...info.warnings, ...list.problems].map(oneLine)
     this.#entries = new Map(list.entries.map((entry) => [entry.info.index, entry]))
   }
 
@@ -139,7 +139,7 @@ class LeRobotDataset implements Dataset {
   #note(index: number, differences: readonly string[]): void {
     if (this.#checked.has(index)) return
     this.#checked.add(index)
-    this.#problems.push(...differences.filter((line) => !this.#problems.includes(line)))
+    this.#problems.push(...differences.map(oneLine).filter((line) => !this.#problems.includes(line)))
   }
 
   #source(camera: string, { info, videos }: EpisodeEntry): CameraSource {

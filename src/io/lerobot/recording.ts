@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { DatasetSpec } from '../../core/dataset.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import type { BoxSpace } from '../../core/spaces.ts'
+import { containedPath } from '../contained-files.ts'
 import { readJson } from '../json.ts'
 import { PATHS } from './layout.ts'
 
@@ -21,7 +22,7 @@ export async function readRecording(path: string): Promise<Recording | undefined
   const file = join(path, PATHS.recording)
   let value: unknown
   try {
-    value = await readJson(file)
+    value = await readJson(await containedPath(path, PATHS.recording))
   } catch (error) {
     if (error instanceof ArmatureError && error.code === 'not-found') return undefined
     throw error

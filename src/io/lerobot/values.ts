@@ -1,6 +1,6 @@
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
-import type { Row } from './parquet-file.ts'
+import type { Row } from '../parquet/file.ts'
 
 /**
  * A column of an episode's rows as numbers, [rows, ...shape] flattened. Lists within lists must be as `shape` says; one list of all

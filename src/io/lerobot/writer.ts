@@ -14,7 +14,7 @@ import { checkEpisode } from './check-episode.ts'
 import type { Feature } from './columns.ts'
 import { dataSchema, featuresOf, huggingFaceFeatures, integerColumn, vectorColumn, vectorsOf } from './columns.ts'
 import { episodeColumns, episodeSchema } from './episode-rows.ts'
-import { GrowingParquet } from './growing-parquet.ts'
+import { GrowingParquet } from '../parquet/growing-file.ts'
 import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
 import { DatasetStatistics } from './statistics.ts'
 
