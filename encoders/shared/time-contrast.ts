@@ -34,6 +34,12 @@ export const timeContrastSettings = {
     .min(2)
     .default(32)
     .describe('moments of one episode in a batch: negatives come from the same episode'),
+  negatives: z
+    .enum(['episode', 'batch'])
+    .default('episode')
+    .describe(
+      'what an anchor is told apart from: other moments of its episode, or those of all episodes in the batch (where all look alike)',
+    ),
   cameras: z.array(z.string()).min(1).optional().describe('cameras to learn from; default: all of the data'),
 }
 
@@ -43,49 +49,51 @@ export interface TimeContrastConfig {
   readonly loss: 'n-pairs' | 'triplet'
   readonly margin: number
   readonly positiveRadius: number
+  readonly negatives: 'episode' | 'batch'
 }
 
-/** What {@link timeContrast} reads of a batch: who is whose positive, and whose negative. */
+/**
+ * What {@link timeContrast} reads of a batch of V cameras and B moments: `positive` and `negative` [V B, V B] say which embeddings belong
+ * together and which do not, `columns` [B, B] which moments stand in the denominator of each.
+ */
 export function contrastInputs(
   { count, views, episodes, times }: MultiViewBatch,
-  { views: kind, positiveRadius }: TimeContrastConfig,
-): Record<'positive' | 'negative' | 'sameEpisode', NdArray> {
+  { views: kind, positiveRadius, negatives }: TimeContrastConfig,
+): Record<'positive' | 'negative' | 'columns', NdArray> {
   const rows = views * count
   const positive = new Float32Array(rows * rows)
   const negative = new Float32Array(rows * rows)
-  const sameEpisode = new Float32Array(count * count)
+  const columns = new Float32Array(count * count)
   for (let a = 0; a < rows; a++) {
     for (let b = 0; b < rows; b++) {
       const [i, j] = [a % count, b % count]
-      if (episodes[i] !== episodes[j]) continue
-      const gap = Math.abs(times[i]! - times[j]!)
       const isSameView = Math.floor(a / count) === Math.floor(b / count)
-      if (kind === 'multi') {
-        if (gap === 0 && !isSameView) positive[a * rows + b] = 1
-        if (gap > 0) negative[a * rows + b] = 1
-      } else if (isSameView) {
-        if (gap > 0 && gap <= positiveRadius) positive[a * rows + b] = 1
-        if (gap > 2 * positiveRadius) negative[a * rows + b] = 1
-      }
-      if (a < count && b < count) sameEpisode[i * count + j] = i === j || gap > 0 ? 1 : 0
+      if (kind === 'single' && !isSameView) continue
+      const gap = episodes[i] === episodes[j] ? Math.abs(times[i]! - times[j]!) : Infinity
+      const isPositive = kind === 'multi' ? gap === 0 && !isSameView : gap > 0 && gap <= positiveRadius
+      const isApart = gap > (kind === 'multi' ? 0 : 2 * positiveRadius)
+      const isNegative = isApart && (gap < Infinity || negatives === 'batch')
+      if (isPositive) positive[a * rows + b] = 1
+      if (isNegative) negative[a * rows + b] = 1
+      if (a < count && b < count && (i === j || isNegative)) columns[i * count + j] = 1
     }
   }
   return {
     positive: ndarray(positive, [rows, rows]),
     negative: ndarray(negative, [rows, rows]),
-    sameEpisode: ndarray(sameEpisode, [count, count]),
+    columns: ndarray(columns, [count, count]),
   }
 }
 
 /**
  * Time-contrastive loss (Sermanet et al. 2018), []: embeddings [V, B, D] of B moments by V cameras, with {@link contrastInputs}.
  *
- * `n-pairs`: the embedding of a moment by one camera belongs to that by another; other moments of the same episode are its negatives.
+ * `n-pairs`: the embedding of a moment by one camera belongs to that by another; other moments, of the same episode or of the whole batch, are its negatives.
  * `triplet`: semi-hard negatives on unit vectors; with one camera, positives are neighbours in time.
  */
 export function timeContrast(
   embeddings: tf.Tensor,
-  { positive, negative, sameEpisode }: Tensors,
+  { positive, negative, columns }: Tensors,
   { loss, margin }: TimeContrastConfig,
 ): tf.Tensor {
   const [views, count, size] = embeddings.shape as [number, number, number]
@@ -94,11 +102,28 @@ export function timeContrast(
     return semiHardTriplet(squaredDistances(units, units), { positive: positive!, negative: negative! }, margin)
   }
   const byView = tf.unstack(embeddings) // V of [B, D]
-  const mask = { rows: tf.ones([count]), columns: sameEpisode! }
+  const mask = { rows: tf.ones([count]), columns: columns! }
   const pairs = byView.flatMap((anchors, i) =>
     byView.flatMap((positives, j) => (i === j ? [] : [nPairs(anchors, positives, mask)])),
   )
   return tf.div(tf.addN(pairs), pairs.length)
+}
+
+/**
+ * The frames of a batch with the cameras of each moment in random order. Were all anchors of one camera and all positives of another, a
+ * term that all embeddings of a camera have in common would change no comparison, and they could stay apart by camera.
+ */
+export function shuffledViews({ count, views, frames }: MultiViewBatch, rng: Rng): Uint8Array {
+  const size = frames.length / (views * count)
+  const shuffled = new Uint8Array(frames.length)
+  for (let moment = 0; moment < count; moment++) {
+    const order = rng.shuffle(Array.from({ length: views }, (_, view) => view))
+    for (const [view, from] of order.entries()) {
+      const at = (from * count + moment) * size
+      shuffled.set(frames.subarray(at, at + size), (view * count + moment) * size)
+    }
+  }
+  return shuffled
 }
 
 /** An encoder that learns by {@link timeContrast}; a method says what it embeds. With the triplet loss embeddings are unit vectors. */
@@ -126,16 +151,17 @@ export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
   }
 
   /** @throws ArmatureError `bad-argument` for one camera where two are needed. */
-  protected inputs(batch: MultiViewBatch): Record<string, NdArray> {
-    const { views, count, frames } = batch
+  protected inputs(batch: MultiViewBatch, _purpose: 'update' | 'evaluate', rng: Rng): Record<string, NdArray> {
+    const { views, count } = batch
     const { name, window, frameShape } = this.spec
     if (this.#contrast.views === 'multi' && views < 2) {
       throw new ArmatureError('bad-argument', `batch of ${name}`, {
         expected: 'two cameras or more',
-        got: '1',
-        fix: 'record with --cameras front,side, or set views=single and loss=triplet',
+        got: `${batch.cameras.join()} alone`,
+        fix: 'record with --cameras all, which are those that the scene has, or set views=single and loss=triplet',
       })
     }
+    const frames = this.#contrast.views === 'multi' ? shuffledViews(batch, rng) : batch.frames
     const { data } = frameArray(this.spec, frames, views * count * window.frames)
     const windows = window.frames === 1 ? [] : [window.frames]
     return {

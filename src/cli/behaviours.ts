@@ -19,6 +19,8 @@ type BehaviourName = (typeof BEHAVIOURS)[number]
 
 /** Standard deviation of the noise on an expert's actions, as a share of half their range. */
 const NOISE = 0.4
+/** Share of an expert's actions that the slow one takes. */
+const SLOWNESS = 0.4
 /** Of its way: where the partial expert stops. */
 const PARTIAL = 0.5
 /** An object that moved less was not pushed. */
@@ -42,7 +44,8 @@ function isBehaviour(name: string): name is BehaviourName {
 /**
  * What `name` does in `env` and those like it: one of the {@link BEHAVIOURS}, or the deterministic policy of a run folder.
  *
- * - `scripted`: the scene's expert; `random`: uniform actions; `noisy`: the expert with Gaussian noise on its actions.
+ * - `scripted`: the scene's expert; `random`: uniform actions; `noisy`: the expert with Gaussian noise on its actions; `slow`: the expert
+ *   with actions of two fifths, which takes as much longer where actions are displacements.
  * - `partial`: the expert, which stops for good once half of the first distance to the goal is left (half of the time, where there is
  *   no goal); one that succeeds by then is none.
  * - `adversarial`: the robot goes where the goal has it, around the objects, which it leaves where they are; an episode in
@@ -61,6 +64,15 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
   if (name === 'scripted') return { name, begin: async (at, seed) => scenePlayer(name, at, expert, seed) }
   if (name === 'noisy') {
     return { name, begin: async (at, seed) => noisy(at, scenePlayer('scripted', at, expert, seed), seed) }
+  }
+  if (name === 'slow') {
+    return {
+      name,
+      begin: async (at, seed) => {
+        const play = scenePlayer('scripted', at, expert, seed)
+        return async (observation) => (await play(observation)).map((x) => SLOWNESS * x)
+      },
+    }
   }
   if (name === 'partial') {
     return {

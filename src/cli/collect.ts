@@ -46,6 +46,8 @@ export interface CollectOptions extends CopiesFlags {
   readonly cameras?: readonly string[]
   /** Default 0. */
   readonly seed?: number
+  /** Whether an episode ends with its first success. */
+  readonly endAtSuccess?: boolean
   /** Folder to make. */
   readonly out: string
   readonly format: 'png' | 'mp4'
@@ -94,7 +96,8 @@ export async function collectDataset(context: CliContext, name: string, given: C
       task: entry?.summary ?? env.spec.id,
       record: { command: context.command, seed: options.seed, envOptions, versions: await runVersions() },
     })
-    const report = await record(context, copies.envs, plan, rng.split('resets'), writer)
+    const played = { plan, seeds: rng.split('resets'), endAtSuccess: options.endAtSuccess === true }
+    const report = await record(context, copies.envs, played, writer)
     const { folder, episodes, frames } = report
     context.print(`${folder}  ${episodes} episodes, ${frames} frames from ${report.cameras.join(', ') || 'no camera'}`)
     for (const [policy, { episodes: count, successes }] of Object.entries(report.policies)) {
@@ -122,6 +125,7 @@ function withPreset(name: string, given: CollectOptions): Plan {
   const shares = Object.entries(preset?.policy ?? {}).map(([behaviour, share]) => ({ name: behaviour, share }))
   const policy = given.policy ?? (shares.length > 0 ? shares : undefined)
   const cameras = given.cameras ?? preset?.cameras
+  const endAtSuccess = given.endAtSuccess ?? preset?.endAtSuccess
   return {
     id: preset?.env ?? name,
     envOptions: applyOverrides(preset?.options ?? {}, given.set ?? []),
@@ -131,6 +135,7 @@ function withPreset(name: string, given: CollectOptions): Plan {
       seed: given.seed ?? preset?.seed ?? 0,
       ...(policy && { policy }),
       ...(cameras && { cameras }),
+      ...(endAtSuccess && { endAtSuccess }),
     },
   }
 }
@@ -187,18 +192,25 @@ export function planOf(shares: readonly PolicyShare[], episodes: number, rng: Rn
   return rng.shuffle(counts.flatMap((n, i) => Array.from({ length: n }, () => i)))
 }
 
+/** What acts in each episode, the stream that its seed is drawn from, and when it ends. */
+interface Played {
+  readonly plan: readonly Behaviour[]
+  readonly seeds: Rng
+  readonly endAtSuccess: boolean
+}
+
 async function record(
   context: CliContext,
   copies: readonly Env[],
-  plan: readonly Behaviour[],
-  seeds: Rng,
+  played: Played,
   writer: LeRobotWriter,
 ): Promise<CollectReport> {
+  const { plan } = played
   const phase = context.progress.phase('collect', plan.length, { unit: 'episodes' })
   const policies: Record<string, { episodes: number; successes: number | null }> = {}
   let frames = 0
   try {
-    const play = (env: Env, i: number): Promise<EpisodeData> => playClass(context, env, plan[i]!, seeds.split(i), i)
+    const play = (env: Env, i: number): Promise<EpisodeData> => playClass(context, env, played, i)
     for await (const episode of inOrder(copies, plan.length, play)) {
       await writer.addEpisode(episode)
       const { index, length, success } = episode.info
@@ -232,12 +244,13 @@ async function record(
 async function playClass(
   context: CliContext,
   env: Env,
-  behaviour: Behaviour,
-  seeds: Rng,
+  { plan, seeds, endAtSuccess }: Played,
   index: number,
 ): Promise<EpisodeData> {
+  const behaviour = plan[index]!
+  const own = seeds.split(index)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const episode = await playEpisode(context, env, behaviour, seeds.nextSeed(), index)
+    const episode = await playEpisode(context, env, behaviour, { index, seed: own.nextSeed(), endAtSuccess })
     if (episode !== undefined) return episode
   }
   throw new ArmatureError('bad-value', `--policy ${behaviour.name} in ${env.spec.id}`, {
@@ -252,8 +265,7 @@ async function playEpisode(
   context: CliContext,
   env: Env,
   behaviour: Behaviour,
-  seed: number,
-  index: number,
+  { index, seed, endAtSuccess }: { readonly index: number; readonly seed: number; readonly endAtSuccess: boolean },
 ): Promise<EpisodeData | undefined> {
   let { observation, info } = await env.reset({ seed })
   const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal.slice() } : undefined
@@ -269,7 +281,7 @@ async function playEpisode(
     ;({ observation, info, terminated } = step)
     track.step(step.appliedAction ?? action, step.reward)
     track.observe(observation)
-    ended = terminated || step.truncated
+    ended = terminated || step.truncated || (endAtSuccess && info['success'] === 1)
     if (behaviour.isSpoilt?.(first, observation.state, info['success'] === 1) === true) return undefined
     // Envs and policies may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
     await setImmediate()

@@ -131,6 +131,7 @@ function addCollect(line: CommandLine): void {
     .addOption(
       new Option('--format <name>', 'of images: png is exact, mp4 is small').choices(['png', 'mp4']).default('png'),
     )
+    .option('--end-at-success', 'end an episode with its first success (default: with its last step)')
     .addOption(settings('an option of the env, e.g. size=64'))
     .option('--mcap', 'also write <dir>.mcap, for Foxglove and Rerun')
     .action(async (env: string, { mcap: alsoMcap, ...options }: CollectOptions & RobotFlags & { mcap?: boolean }) => {

@@ -8,7 +8,7 @@ export type Parser<T> = (text: string) => T
 /** As in the config, whose schemas take a while to load. */
 const MAX_SEED = 2 ** 32 - 1
 /** What `collect` can do without a trained run. */
-export const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'adversarial'] as const
+export const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'slow', 'adversarial'] as const
 
 /** A class of behaviour or a run folder, and its share relative to the others'. */
 export interface PolicyShare {

@@ -31,6 +31,8 @@ export interface FrameTupleBatch {
 export interface MultiViewBatch {
   readonly count: number
   readonly views: number
+  /** Names of the cameras, [views]. */
+  readonly cameras: readonly string[]
   /** Frames of each moment, the oldest first; 1 unless windows were asked for. */
   readonly window: number
   /** uint8 [views, count, height, width, channels], or [views, count, window, height, width, channels] for a window above 1 */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
 import { planOf } from '../../src/cli/collect.ts'
-import type { Dataset, EpisodeData } from '../../src/core/dataset.ts'
+import type { Dataset, EpisodeData, EpisodeInfo } from '../../src/core/dataset.ts'
 import type { SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
@@ -30,9 +30,9 @@ async function episodesOf(dataset: Dataset): Promise<EpisodeData[]> {
 
 describe('collect', { timeout: SLOW_MS }, () => {
   test('records each class of behaviour, and a reset and the actions of an episode give it again', async () => {
-    const classes = ['scripted', 'random', 'partial', 'noisy', 'adversarial']
-    const report = await collect(PUSH, '--episodes', '5', '--policy', classes.join(','), '--out', 'all', '--seed', '3')
-    expect(report).toMatchObject({ folder: 'all', env: PUSH, cameras: ['front'], episodes: 5, frames: 255 })
+    const classes = ['scripted', 'random', 'partial', 'noisy', 'slow', 'adversarial']
+    const report = await collect(PUSH, '--episodes', '6', '--policy', classes.join(','), '--out', 'all', '--seed', '3')
+    expect(report).toMatchObject({ folder: 'all', env: PUSH, cameras: ['front'], episodes: 6, frames: 306 })
     const dataset = await openDataset(join(cwd, 'all'))
     const episodes = await episodesOf(dataset)
     expect(dataset.episodes.map(({ policy }) => policy).toSorted()).toEqual(classes.toSorted())
@@ -66,10 +66,22 @@ describe('collect', { timeout: SLOW_MS }, () => {
     // The hand is where the goal has it, the puck where it was.
     expect(Math.hypot(last[0]! - info.goal![0]!, last[1]! - info.goal![1]!)).toBeLessThan(0.01)
     expect(Math.hypot(last[2]! - state[2]!, last[3]! - state[3]!)).toBeLessThan(0.0101)
+    expect(Math.max(...of('slow').actions)).toBeCloseTo(0.4, 6)
     const stopped = of('partial').actions.subarray(-6)
     expect([...stopped]).toEqual([0, 0, 0, 0, 0, 0])
     const { record } = JSON.parse(readFileSync(join(cwd, 'all/meta/armature.json'), 'utf8')) as Record<string, object>
     expect(record).toMatchObject({ seed: 3, command: expect.arrayContaining(['collect', PUSH]) as unknown })
+  })
+
+  test('ends episodes with their first success, if asked', async () => {
+    await collect(PUSH, '--episodes', '3', '--policy', 'scripted:2,random:1', '--out', 'ended', '--end-at-success')
+    const { episodes } = await openDataset(join(cwd, 'ended'))
+    const of = (policy: string): EpisodeInfo[] => episodes.filter((episode) => episode.policy === policy)
+    for (const { length, success, terminated } of of('scripted')) {
+      expect({ success, terminated }).toEqual({ success: true, terminated: false })
+      expect(length).toBeLessThan(40)
+    }
+    expect(of('random')).toMatchObject([{ length: 51, success: false }])
   })
 
   test('several cameras, objects, distractors and options of the env; the same seed gives the same', async () => {

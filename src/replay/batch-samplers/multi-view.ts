@@ -62,7 +62,7 @@ export function multiViewSampler(
         }
         own.frames.set(frames.take(rows, seed, window.frames), view * rows * sizeOf(frameShape))
       })
-      return { count, views: views.length, window: window.frames, ...own, times }
+      return { count, views: views.length, cameras, window: window.frames, ...own, times }
     },
   }
 }
