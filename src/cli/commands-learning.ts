@@ -87,6 +87,7 @@ async function addPretrain(line: CommandLine): Promise<void> {
     .option('--camera <name>', 'camera whose frames are learned from (default: front)')
     .option('--seed <n>', 'master seed (default: 0)', seed)
     .option('--validation <share>', 'share of the episodes that is held out (default: 0.1)', share)
+    .option('--stop-on-collapse', 'stop once the encoder has collapsed, with exit code 1, instead of only saying so')
     .addOption(settings('change a setting'))
     .option('--resume', 'go on from the last checkpoint of the run folder')
     .action(async (encoder: string | undefined, options: PretrainOptions) => {

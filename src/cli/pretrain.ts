@@ -12,6 +12,7 @@ export async function pretrain(
   const report = await trainEncoder(context, name, options)
   const rows = Object.entries(report.measures).filter(([key]) => !/_\d+$/.test(key))
   context.print(table(rows.map(([key, x]) => [key, (x ?? NaN).toPrecision(4)])))
+  if (report.collapse !== undefined) context.print(report.collapse)
   for (const problem of report.problems) context.print(`not read     ${problem}`)
   context.print(`\nencoder run  ${report.run}`)
   return report

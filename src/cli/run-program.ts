@@ -14,7 +14,14 @@ export interface ProgramOptions extends CliStreams {
 /** Exit code of a command that was stopped, unless its caller knows by which signal: that of Ctrl-C. */
 const INTERRUPTED = 130
 /** Errors of a run that was asked for properly. */
-const FAILURES: readonly ErrorCode[] = ['bad-value', 'bad-shape', 'closed', 'needs-reset', 'unsupported-op']
+const FAILURES: readonly ErrorCode[] = [
+  'bad-value',
+  'bad-shape',
+  'closed',
+  'collapsed',
+  'needs-reset',
+  'unsupported-op',
+]
 
 /**
  * Runs `armature <argv>` in this process: all of the command line but signals and the end of the process.

@@ -7,13 +7,12 @@ import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
-import type { Metrics } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import type { EncoderEntry } from '../../encoders/index.ts'
 import { encoders } from '../../encoders/index.ts'
 import type { EncoderPreset } from '../../encoders/shared/presets.ts'
-import { embeddingHealth } from '../evaluate/health.ts'
+import type { CollapseState } from '../evaluate/collapse-monitor.ts'
 import { writeFileAtomic } from '../io/atomic.ts'
 import type { Checkpoint } from '../io/checkpoints.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
@@ -31,6 +30,7 @@ import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
 import { DatasetBatches, holdOut } from '../run/dataset-batches.ts'
 import { prefixed, pretrainEncoder } from '../run/pretrain.ts'
 import { encoderOf, encoderRecordOf } from './encoder-run.ts'
+import { EncoderWatch } from './encoder-watch.ts'
 import type { RunContext } from './run-context.ts'
 import { throwIfInterrupted } from './run-context.ts'
 
@@ -47,6 +47,8 @@ export interface PretrainOptions {
   readonly preset?: string
   /** Share of the episodes that is held out. */
   readonly validation?: number
+  /** Stop once the encoder has collapsed. */
+  readonly stopOnCollapse?: boolean
   /** `--set` assignments, in order. */
   readonly set?: readonly string[]
 }
@@ -59,6 +61,8 @@ export interface PretrainReport {
   readonly episodes: { readonly training: number; readonly validation: number }
   /** On held-out frames; null where a value is not finite. */
   readonly measures: Readonly<Record<string, number | null>>
+  /** What has collapsed and what to try, where the encoder had when it was done. */
+  readonly collapse?: string
   /** What could not be read of the dataset. */
   readonly problems: readonly string[]
 }
@@ -71,6 +75,7 @@ interface Running {
   readonly encoder: Encoder
   readonly batches: DatasetBatches<Encoder['spec']['batch']['kind']>
   readonly logger: RunLogger
+  readonly watch: EncoderWatch
   readonly save: (update: number) => Promise<void>
 }
 
@@ -108,17 +113,22 @@ async function trainIn(
     envId: config.data.source,
     ...(position ? { position } : {}),
   })
+  const say = (line: string): void => context.progress.print(`${config.encoder}: ${line}\n`)
+  const watch = new EncoderWatch(
+    { encoder, data: batches, config, say },
+    checkpoint?.json.watch as CollapseState | undefined,
+  )
   const checkpoints = new CheckpointStore(folder.checkpoints, { config, keep: 1 })
   const save = async (update: number): Promise<void> => {
     const log = logger.flush()
     await checkpoints.save(update, {
       model: encoder.save(),
       trainingState: {},
-      json: { batches: batches.streams, log },
+      json: { batches: batches.streams, log, watch: watch.state },
     })
   }
   try {
-    const running = { context, folder, config, encoder, batches, logger, save }
+    const running = { context, folder, config, encoder, batches, logger, watch, save }
     if (checkpoint) encoder.restore(checkpoint.model)
     else await fit(running)
     await learn(running, checkpoint?.step ?? 0)
@@ -163,8 +173,8 @@ async function createEncoderRun(
 /** @throws ArmatureError `not-found` for an unknown encoder, `bad-config` for anything that no schema takes. */
 function resolvePretrainConfig(name: string, options: PretrainOptions): PretrainConfig {
   const entry = lookUp('encoder', encoders, name)
-  const { updates, batch, camera, seed, validation, preset = 'default', set = [] } = options
-  const flags = { updates, batchSize: batch, camera, seed, validationFraction: validation }
+  const { updates, batch, camera, seed, validation, stopOnCollapse, preset = 'default', set = [] } = options
+  const flags = { updates, batchSize: batch, camera, seed, validationFraction: validation, stopOnCollapse }
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined))
   const input = { ...applyOverrides(presetOf(name, entry, preset), set), ...given }
   if ('encoder' in input) {
@@ -275,14 +285,15 @@ async function openBatches(
 }
 
 /** What the encoder takes from the data before it learns. */
-async function fit({ config, encoder, batches, logger, save }: Running): Promise<void> {
+async function fit({ config, encoder, batches, logger, watch, save }: Running): Promise<void> {
   const statistics = await encoder.fitStatistics?.(batches.frames('training', config.statisticsFrames))
   if (statistics) logger.log(0, prefixed('embed/', statistics))
+  if (isLearning(encoder)) await watch.begin()
   await save(0)
 }
 
 async function learn(running: Running, done: number): Promise<void> {
-  const { context, folder, config, encoder, batches, logger, save } = running
+  const { context, folder, config, encoder, batches, logger, watch, save } = running
   if (!isLearning(encoder)) return
   const phase = context.progress.phase(`pretrain ${config.encoder}`, config.updates, { unit: 'updates', done })
   let note = ''
@@ -293,12 +304,14 @@ async function learn(running: Running, done: number): Promise<void> {
     signal: context.signal,
     onMetrics: async (update, metrics) => {
       note = `loss ${metrics['embed/loss']!.toPrecision(4)}  held out ${metrics['embed/validation_loss']!.toPrecision(4)}`
-      logger.log(update, { ...metrics, ...(await healthOf(running)) })
+      logger.log(update, await watch.check(update, metrics))
     },
     onUpdate: async (update) => {
       await batches.advance()
       phase.update(update, note)
-      if (update % config.checkpointEvery === 0) await save(update)
+      const hasCollapsed = config.stopOnCollapse && watch.collapse !== undefined
+      if (hasCollapsed || update % config.checkpointEvery === 0) await save(update)
+      watch.stopIfCollapsed(`saved at update ${update} in ${folder.path}`)
     },
   })
   phase.finish()
@@ -308,17 +321,12 @@ async function learn(running: Running, done: number): Promise<void> {
   throwIfInterrupted(context, `saved at update ${reached}: go on with ${command}`)
 }
 
-async function healthOf({ config, encoder, batches }: Running): Promise<Metrics> {
-  const heldOut = batches.inputs(encoder.spec, 'validation', config.healthFrames)
-  return embeddingHealth(await encoder.encode(heldOut), heldOut.count)
-}
-
 /** Fits the prior, measures once more, and writes both down. */
 async function finish(running: Running, problems: readonly string[]): Promise<PretrainReport> {
-  const { folder, config, encoder, batches, logger, save } = running
+  const { folder, config, encoder, batches, logger, watch, save } = running
   const { updates, priorFrames, statisticsFrames, data } = config
   await encoder.fitPrior?.(batches.inputs(encoder.spec, 'training', statisticsFrames, priorFrames === 'starts'))
-  const health = await healthOf(running)
+  const health = await watch.health()
   const terms = (await encoder.evaluate?.(batches.validation())) ?? {}
   const done = isLearning(encoder) ? updates : 0
   // Learners have logged this row already.
@@ -333,6 +341,7 @@ async function finish(running: Running, problems: readonly string[]): Promise<Pr
     updates: done,
     episodes: { training: data.training.length, validation: data.validation.length },
     measures,
+    ...(watch.collapse !== undefined && { collapse: watch.collapse }),
     problems,
   }
 }

@@ -34,6 +34,7 @@ const settings = {
     .max(1e6)
     .default(512)
     .describe('held-out frames that health is measured on, evenly spread'),
+  stopOnCollapse: z.boolean().default(false).describe('stop once the encoder has collapsed, instead of only saying so'),
   priorFrames: z
     .enum(['all', 'starts'])
     .default('all')

@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'bad-shape'
   | 'bad-value'
   | 'closed'
+  | 'collapsed'
   | 'corrupt-file'
   | 'engine-unavailable'
   | 'env-failed'

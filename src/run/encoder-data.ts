@@ -74,6 +74,11 @@ export class EncoderData<K extends BatchKind> implements PretrainData<K> {
   inputs(spec: InputSpec, side: keyof Sides<unknown>, limit = Infinity, firstOnly = false): EncoderInput {
     return inputsOf(this.#sources[side], this.#camera, spec, limit, firstOnly)
   }
+
+  /** What is known of these observations, see {@link truthOf}. */
+  truth(side: keyof Sides<unknown>, limit = Infinity): Truth | undefined {
+    return truthOf(this.#sources[side], limit)
+  }
 }
 
 /** Up to `limit` observations of `source` as inputs of an encoder, evenly spread; `firstOnly`: the first of each episode. */
@@ -87,6 +92,26 @@ export function inputsOf(
   const places = evenPlaces(source, limit, firstOnly)
   const times = places.map(([, time]) => time)
   return encoderInput(spec, times, (row, time) => source.frameAt(places[row]![0], time, camera))
+}
+
+/** What is known of the observations of {@link inputsOf} besides their frames: the state, or else proprioception, and the episode. */
+export interface Truth {
+  /** [count, size] */
+  readonly states: Float32Array
+  /** Number of the episode of each row. */
+  readonly episodes: Int32Array
+}
+
+/** The same observations as {@link inputsOf} gives; undefined where neither states nor proprioception were recorded. */
+export function truthOf(source: EpisodeSource, limit = Infinity): Truth | undefined {
+  const places = evenPlaces(source, limit, false)
+  const statesAt = ([episode, time]: Place): Float32Array => {
+    const state = source.stateAt(episode, time)
+    return state.length > 0 ? state : source.proprioAt(episode, time)
+  }
+  const states = Float32Array.from(places.flatMap((place) => [...statesAt(place)]))
+  if (states.length === 0) return undefined
+  return { states, episodes: Int32Array.from(places, ([episode]) => episode) }
 }
 
 type Place = readonly [episode: number, time: number]
