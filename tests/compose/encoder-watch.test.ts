@@ -65,11 +65,9 @@ beforeAll(async () => {
   expect(code).toBe(0)
 }, SLOW_MS)
 
+const FLAGS = ['--data', data, '--batch', '4', '--updates', '20', '--validation', '0.3', '--set', 'logEvery=1']
 const pretrain = (out: string, ...flags: string[]) =>
-  runHere([
-    ...['pretrain', 'shrinking', '--data', data, '--out', join(cwd, out), '--batch', '4', '--updates', '20'],
-    ...['--set', 'logEvery=1', '--set', 'validationFraction=0.3', ...flags],
-  ])
+  runHere(['pretrain', 'shrinking', '--out', join(cwd, out), ...FLAGS, ...flags])
 
 const rowsOf = (run: string): Record<string, number>[] =>
   readFileSync(join(cwd, run, 'metrics.jsonl'), 'utf8')
