@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EncoderEntry } from '../../encoders/index.ts'
 import type { Batches, BatchKind, FrameBatch } from '../../src/core/batches.ts'
-import type { EpisodeData } from '../../src/core/dataset.ts'
+import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { encoderInput } from '../../src/core/encoder-input.ts'
 import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
@@ -52,7 +52,11 @@ export interface EncoderTraits {
 }
 
 /** Episodes in which a square moves, seen by two cameras, with actions and rewards: batches of every kind can be drawn from them. */
-export function squareEpisodes(shape: FrameShape = SHAPE): { source: EpisodeSet; episodes: readonly EpisodeData[] } {
+export function squareEpisodes(shape: FrameShape = SHAPE): {
+  source: EpisodeSet
+  episodes: readonly EpisodeData[]
+  spec: DatasetSpec
+} {
   const episodes = Array.from({ length: EPISODES }, (_, index): EpisodeData => {
     const rng = new Rng(100 + index)
     const views = ['front', 'outcome'].map((camera) => [
@@ -77,7 +81,7 @@ export function squareEpisodes(shape: FrameShape = SHAPE): { source: EpisodeSet;
     proprioSpace: boxSpace([1], -1, 1),
     stateSpace: boxSpace([1], -1, 1),
   }
-  return { source: new EpisodeSet(spec, episodes), episodes }
+  return { source: new EpisodeSet(spec, episodes), episodes, spec }
 }
 
 /** `count` rows of what an encoder learns from. */

@@ -1,8 +1,9 @@
 import { beforeAll, expect, test } from 'vitest'
 import { encoders } from '../../encoders/index.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
-import type { EncoderCaseOptions, EncoderTraits } from '../contracts/encoder-cases.ts'
+import type { EncoderTraits } from '../contracts/encoder-cases.ts'
 import { encoderCases } from '../contracts/encoder-cases.ts'
+import { ENCODER_CASES } from './settings.ts'
 
 beforeAll(async () => {
   await startEngine({ threads: 1 })
@@ -31,49 +32,6 @@ test('of every registered encoder it is said what it can do', () => {
   expect(Object.keys(TRAITS).toSorted()).toEqual(Object.keys(encoders).toSorted())
 })
 
-/** Methods whose cases need no 48x48: small frames and networks, so that compiling them takes most of the time. */
-const SMALL = { latentSize: 6, filters: 4, layers: 2 }
-const SMALL_SHAPE = [20, 24, 3] as const
-const CASES: Readonly<Record<string, readonly EncoderCaseOptions[]>> = {
-  'beta-vae': [{}, { config: { architecture: 'rig' }, frameShape: [60, 80, 3] }],
-  autoencoder: [
-    {},
-    {
-      config: { ...SMALL, architecture: 'trunk', targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 },
-      frameShape: SMALL_SHAPE,
-    },
-  ],
-  'cc-vae': [{}],
-  grasp2vec: [{ config: { width: 4, failures: 'to-zero' }, frameShape: SMALL_SHAPE }],
-  tcn: [
-    { config: { width: 4, hidden: 16 }, frameShape: SMALL_SHAPE },
-    { config: { width: 4, hidden: 16, views: 'single', loss: 'triplet', rowsPerEpisode: 8 }, frameShape: SMALL_SHAPE },
-  ],
-  mftcn: [
-    { config: { width: 4, hidden: 16 }, frameShape: SMALL_SHAPE },
-    { config: { width: 4, hidden: 16, frames: 1, loss: 'triplet' }, frameShape: SMALL_SHAPE },
-  ],
-  curl: [{ config: SMALL, frameShape: SMALL_SHAPE }],
-  deepmdp: [
-    { config: { ...SMALL, hidden: 16 }, frameShape: SMALL_SHAPE },
-    {
-      config: { ...SMALL, hidden: 16, transition: 'gaussian', unroll: 3, target: 'momentum', reward: 'two-hot' },
-      frameShape: SMALL_SHAPE,
-    },
-    {
-      config: { ...SMALL, hidden: 16, transition: 'energy', target: 'online', lipschitz: 0.01 },
-      frameShape: SMALL_SHAPE,
-    },
-  ],
-  dbc: [
-    { config: { ...SMALL, hidden: 16 }, frameShape: SMALL_SHAPE },
-    {
-      config: { ...SMALL, hidden: 16, form: 'released', ensemble: 3, normBound: 0.5, inverseWeight: 1 },
-      frameShape: SMALL_SHAPE,
-    },
-  ],
-}
-
 for (const [name, entry] of Object.entries(encoders)) {
-  for (const options of CASES[name] ?? [{}]) encoderCases(name, entry, TRAITS[name]!, options)
+  for (const options of ENCODER_CASES[name] ?? [{}]) encoderCases(name, entry, TRAITS[name]!, options)
 }
