@@ -16,7 +16,7 @@ interface TrainFlags extends RobotFlags {
   readonly resume?: boolean
 }
 
-/** `start`, `train`, `pretrain`, `eval`, `rewards` and `export`. */
+/** `start`, `train`, `estimate`, `pretrain`, `eval`, `rewards` and `export`. */
 export async function addLearningCommands(line: CommandLine): Promise<void> {
   line
     .command('start', 'learn to push a puck to imagined goals in a few minutes, and show it', {
@@ -30,6 +30,7 @@ export async function addLearningCommands(line: CommandLine): Promise<void> {
       line.finish(at, await start(at, options))
     })
   await addTrain(line)
+  await addEstimate(line)
   await addPretrain(line)
   addEval(line)
   addRewards(line)
@@ -67,6 +68,23 @@ async function addTrain(line: CommandLine): Promise<void> {
         at,
         await line.withRobots(at, options, (robots) => trainAndReport(at, preset, { ...options, robots })),
       )
+    })
+  await addSettings(line, command, 'train')
+}
+
+async function addEstimate(line: CommandLine): Promise<void> {
+  const command = line
+    .command('estimate <preset>', 'what a run will take: memory, and time by a miniature of it', {
+      'estimate pixels --env armature/CartPole-v0': 'before you train it',
+      'estimate rig-push --steps 60000 --set agent.config.hidden=[512,512]': 'with changes',
+    })
+    .option('--env <id>', "a scene instead of the preset's")
+    .option('--steps <n>', "env steps (default: the preset's)", steps)
+    .addOption(settings('change a setting'))
+    .action(async (preset: string, options: Pick<TrainFlags, 'env' | 'steps' | 'set'>) => {
+      const at = await line.withEngine()
+      const { estimate } = await import('./estimate.ts')
+      line.finish(at, await estimate(at, preset, options))
     })
   await addSettings(line, command, 'train')
 }

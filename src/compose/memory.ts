@@ -9,7 +9,7 @@ import { storeOptions } from './trainer.ts'
 const BYTES_PER_PIXEL_LEARNED = 32
 
 /** What one setting makes a run keep in memory. */
-interface Need {
+export interface MemoryNeed {
   readonly setting: string
   readonly value: number
   readonly bytes: number
@@ -23,7 +23,7 @@ interface Need {
  */
 export function requireMemory(parts: Parts): void {
   const available = Math.min(totalmem(), process.constrainedMemory() || Infinity)
-  const needs = needsOf(parts)
+  const needs = memoryOf(parts)
   const worst = needs.toSorted((a, b) => b.bytes - a.bytes)[0]!
   const total = needs.reduce((sum, { bytes }) => sum + bytes, 0)
   const tooLong = needs.find(({ elements }) => elements > constants.MAX_LENGTH)
@@ -37,15 +37,22 @@ export function requireMemory(parts: Parts): void {
   })
 }
 
-function needsOf(parts: Parts): Need[] {
+/** What a run keeps in memory besides programs and weights: the replay first. */
+export function memoryOf(parts: Parts): MemoryNeed[] {
   const { config, encoder } = parts
   const { capacity, featureSize, actionSize, frameSize } = storeOptions(parts)
   const row = 4 * (2 * featureSize + actionSize + 1) + 9 + frameSize
   const elements = capacity * Math.max(featureSize, actionSize, frameSize, 1)
-  const needs = [{ setting: 'replay.capacity', value: capacity, bytes: capacity * row, elements }]
-  if (encoder === undefined || config.representation.kind !== 'encoder') return needs
-  const { from, pretrain, refresh } = config.representation
+  const needs: MemoryNeed[] = [{ setting: 'replay.capacity', value: capacity, bytes: capacity * row, elements }]
+  if (encoder === undefined) return needs
   const pixels = sizeOf(encoder.spec.frameShape)
+  if (config.representation.kind === 'pixels') {
+    const { batchSize: value } = config.training
+    const learned = { bytes: value * pixels * BYTES_PER_PIXEL_LEARNED, elements: value * pixels }
+    return [...needs, { setting: 'training.batchSize', value, ...learned }]
+  }
+  if (config.representation.kind !== 'encoder') return needs
+  const { from, pretrain, refresh } = config.representation
   const add = (setting: 'frames' | 'extraStarts' | 'batchSize', bytesPerPixel: number): void => {
     const value = pretrain[setting]
     const count = value * pixels
@@ -66,4 +73,12 @@ function needsOf(parts: Parts): Need[] {
 
 function gib(bytes: number): string {
   return `${Number((bytes / 2 ** 30).toPrecision(3))} GiB`
+}
+
+/** The memory of a run in one line, e.g. `replay of 60,000 observations 411 MiB, all together 430 MiB`. */
+export function memoryText(needs: readonly MemoryNeed[]): string {
+  const mib = (bytes: number): string => `${Number((bytes / 2 ** 20).toPrecision(3)).toLocaleString('en')} MiB`
+  const [replay] = needs
+  const total = needs.reduce((sum, { bytes }) => sum + bytes, 0)
+  return `replay of ${replay!.value.toLocaleString('en')} observations ${mib(replay!.bytes)}, all together ${mib(total)}`
 }

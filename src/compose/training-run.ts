@@ -22,7 +22,7 @@ import { evaluationEnvOf } from './evaluation-env.ts'
 import { keptRobotOf, robotToKeep, withRobotOf } from './kept-robot.ts'
 import type { TrainedRun } from './load-run.ts'
 import { modelOf, restoreModel } from './load-run.ts'
-import { requireMemory } from './memory.ts'
+import { memoryOf, memoryText, requireMemory } from './memory.ts'
 import type { Parts, RobotConnector } from './parts.ts'
 import { buildParts } from './parts.ts'
 import type { RunContext } from './run-context.ts'
@@ -86,6 +86,7 @@ async function createRun(context: RunContext, preset: string | undefined, option
   const kept = await robotToKeep(config.env)
   const folder = await createRunFolder(path, { config, seed: config.seed, command: context.command })
   if (kept !== undefined) await writeFileAtomic(keptRobotOf(folder.path), kept)
+  context.progress.print(`memory  ${memoryText(memoryOf(parts))}\n`)
   return { parts, folder }
 }
 

@@ -1,4 +1,7 @@
+import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { describe, expect, test } from 'vitest'
+import type { EstimateReport } from '../../src/cli/estimate.ts'
 import { presets } from '../../src/config/presets.ts'
 import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
 
@@ -63,4 +66,31 @@ test('an engine that is slow says so on stderr', { timeout: SLOW_MS }, async () 
   const args = ['bench', '--only', 'replay_sample_ms', '--repetitions', '1', '--engine', 'js']
   expect((await succeed(...args)).stderr).toContain('about 100 times slower than onnx')
   expect((await succeed(...args, '--quiet')).stderr).toBe('')
+})
+
+describe('estimate', { timeout: SLOW_MS }, () => {
+  test('says what each part of a run takes, and leaves nothing behind', async () => {
+    const small = { 'env.options.size': 24, 'representation.config': { filters: 2, layers: 2, latentSize: 4 } }
+    const set = Object.entries(small).flatMap(([name, value]) => ['--set', `${name}=${JSON.stringify(value)}`])
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('armature-estimate'))
+    const { stdout } = await succeed('estimate', 'pixels', '--steps', '5000', ...set, '--json')
+    const { phases, seconds, memory_bytes } = JSON.parse(stdout) as EstimateReport
+    expect(phases.map(({ name, amount }) => [name, amount])).toEqual([
+      ['train', '5,000 steps'],
+      // One after 5,000 steps, and the final one, beside two policies that learn nothing.
+      ['evaluate', '320 episodes'],
+    ])
+    for (const phase of phases) expect(phase.seconds).toBeGreaterThan(0)
+    expect(seconds).toBeCloseTo(phases.reduce((sum, phase) => sum + phase.seconds, 0))
+    // Frames of the replay are most of it.
+    expect(memory_bytes).toBeGreaterThan(60_000 * 24 * 24 * 3)
+    expect(memory_bytes).toBeLessThan(1.2 * 60_000 * 24 * 24 * 3)
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('armature-estimate'))).toEqual(before)
+    expect(readdirSync(cwd)).not.toContain('runs')
+  })
+
+  test('a robot is not moved for it', async () => {
+    const { code, stderr } = await runCli(cwd, ['estimate', 'sac-pendulum', '--env', 'tcp://127.0.0.1:5999'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('a robot, which would move')])
+  })
 })
