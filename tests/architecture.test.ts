@@ -36,6 +36,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
       'fzstd',
       'hyparquet-writer',
       'fast-png',
+      '@cwasm/',
       '@mcap/',
       'protobufjs',
     ],

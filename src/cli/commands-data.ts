@@ -4,7 +4,7 @@ import type { DataAction, DataFlags } from './data.ts'
 import { commaCounts, stepsOrNone } from './options.ts'
 
 /** What `armature data` does; all but `info` and `check` write a copy. */
-const ACTIONS = ['info', 'check', 'repair', 'delete', 'trim', 'split', 'merge'] as const
+const ACTIONS = ['info', 'check', 'repair', 'delete', 'trim', 'relabel', 'split', 'merge'] as const
 
 /** `data`. */
 export function addDataCommand(line: CommandLine): void {
@@ -15,6 +15,8 @@ export function addDataCommand(line: CommandLine): void {
     'data delete data/push --episodes 3,7 --out data/less': 'copy the others',
     'data split data/push --episodes 3,7 --out data/two': 'copy these',
     'data trim data/push --from 5 --to 40 --out data/short': 'copy rows 5 to 39 of every episode',
+    'data relabel data/push --task "push the puck" --out data/named':
+      'copy all, with other words for what was to be done',
     'data merge data/push data/more --out data/all': 'copy all into one',
   })
   command
@@ -22,6 +24,7 @@ export function addDataCommand(line: CommandLine): void {
     .argument('<datasets...>', 'folders; one, but for merge')
     .option('--out <dir>', 'folder of the copy')
     .option('--episodes <numbers>', 'episodes, separated by commas', commaCounts)
+    .option('--task <text>', 'what the robot was to do, in words')
     .option('--from <row>', 'first row to keep', stepsOrNone)
     .option('--to <row>', 'row after the last to keep', stepsOrNone)
     .action(async (action: DataAction, datasets: readonly string[], flags: DataFlags) => {

@@ -11,13 +11,15 @@ import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
 
 /** What `armature data` does; all but `info` and `check` write a copy. */
-export type DataAction = 'info' | 'check' | 'repair' | 'delete' | 'trim' | 'split' | 'merge'
+export type DataAction = 'info' | 'check' | 'repair' | 'delete' | 'trim' | 'relabel' | 'split' | 'merge'
 
 export interface DataFlags {
   /** Folder of the copy. */
   readonly out?: string
-  /** Episodes to delete, or to split off. */
+  /** Episodes to delete, to split off, or to relabel (default: all). */
   readonly episodes?: readonly number[]
+  /** What the robot was to do, in words. */
+  readonly task?: string
   /** Rows to keep of each episode: the first, and the one after the last. */
   readonly from?: number
   readonly to?: number
@@ -65,7 +67,10 @@ function summary(dataset: Dataset): Pick<DataReport, 'dataset' | 'episodes' | 'f
 function info(context: CliContext, dataset: Dataset): DataReport {
   const { spec, episodes, problems } = dataset
   const { frames } = summary(dataset)
-  const cameras = Object.entries(spec.cameras).map(([name, { shape }]) => `${name} ${shape.join('x')}`)
+  const cameras = [
+    ...Object.entries(spec.cameras).map(([name, { shape }]) => `${name} ${shape.join('x')}`),
+    ...Object.entries(spec.depthCameras ?? {}).map(([name, { shape }]) => `${name} ${shape.join('x')} of depth`),
+  ]
   const successes = episodes.filter(({ success }) => success === true).length
   const known = episodes.filter(({ success }) => success !== undefined).length
   const rows = [
@@ -74,6 +79,7 @@ function info(context: CliContext, dataset: Dataset): DataReport {
     ['cameras', cameras.join(', ') || 'none'],
     ['action, proprioception', `${sizeOf(spec.actionSpace.shape)}, ${sizeOf(spec.proprioSpace.shape)} numbers`],
     ['outcomes', known === 0 ? 'not recorded' : `${successes} of ${known} succeeded`],
+    ['tasks', [...new Set(episodes.map(({ task }) => task ?? spec.source))].join(', ') || 'none'],
     ['classes', [...new Set(episodes.map(({ policy }) => policy))].join(', ') || 'none'],
   ]
   context.print(table(rows))
@@ -111,7 +117,7 @@ async function picksOf(
   context: CliContext,
   action: DataAction,
   datasets: readonly Dataset[],
-  { episodes, from, to }: DataFlags,
+  { episodes, from, to, task }: DataFlags,
 ): Promise<Picked[]> {
   const dataset = datasets[0]!
   const all = dataset.episodes.map(({ index }) => index)
@@ -119,19 +125,39 @@ async function picksOf(
   if (action === 'merge') return mergePicks(datasets)
   if (action === 'repair') return pick((await checked(context, dataset)).whole)
   if (action === 'trim') return trimPicks(dataset, from ?? 0, to ?? Infinity)
+  if (action === 'relabel') return relabelPicks(dataset, task, episodes)
   if (episodes === undefined) throw new ArmatureError('bad-argument', `data ${action}`, { expected: '--episodes' })
-  const unknown = episodes.find((index) => !all.includes(index))
-  if (unknown !== undefined) throw new ArmatureError('not-found', `episode ${unknown} of ${dataset.path}`)
+  requireEpisodes(dataset, episodes)
   const chosen = new Set(episodes)
   return pick(
     action === 'delete' ? all.filter((index) => !chosen.has(index)) : all.filter((index) => chosen.has(index)),
   )
 }
 
+function requireEpisodes({ path, episodes: all }: Dataset, episodes: readonly number[]): void {
+  const unknown = episodes.find((wanted) => !all.some(({ index }) => index === wanted))
+  if (unknown !== undefined) throw new ArmatureError('not-found', `episode ${unknown} of ${path}`)
+}
+
+function relabelPicks(dataset: Dataset, task: string | undefined, episodes: readonly number[] | undefined): Picked[] {
+  if (task === undefined || task.trim() === '') {
+    throw new ArmatureError('bad-argument', 'data relabel', { expected: '--task TEXT, what the robot was to do' })
+  }
+  const chosen = episodes ?? dataset.episodes.map(({ index }) => index)
+  requireEpisodes(dataset, chosen)
+  return dataset.episodes.map(({ index }) => ({
+    dataset,
+    index,
+    ...(chosen.includes(index) && { change: (data: EpisodeData) => ({ ...data, info: { ...data.info, task } }) }),
+  }))
+}
+
 function mergePicks(datasets: readonly Dataset[]): Picked[] {
   const shape = ({ spec }: Dataset): string => {
-    const { cameras, actionSpace, proprioSpace, stateSpace, fps } = spec
-    const sizes = Object.entries(cameras).map(([name, space]) => `${name} ${space.shape.join('x')}`)
+    const { cameras, depthCameras, actionSpace, proprioSpace, stateSpace, fps } = spec
+    const sizes = Object.entries({ ...cameras, ...depthCameras }).map(
+      ([name, space]) => `${name} ${space.shape.join('x')}`,
+    )
     const vectors = [actionSpace, proprioSpace, stateSpace].map((space) => sizeOf(space.shape))
     return `${sizes.toSorted().join(', ')}; vectors of ${vectors.join(', ')}; ${fps} frames a second`
   }
@@ -150,10 +176,10 @@ function trimPicks(dataset: Dataset, from: number, to: number): Picked[] {
 
 /** Rows `from` to before `to`; at least one. An end that is cut off takes the outcome with it. */
 function trimmed(episode: EpisodeData, from: number, to: number): EpisodeData {
-  const { info, images, proprio, state, actions, rewards } = episode
+  const { info, images, depth, proprio, state, actions, rewards } = episode
   const end = Math.min(to, info.length)
   const start = Math.min(from, end - 1)
-  const rows = <T extends Float32Array | Uint8Array>(data: T, count: number, last: number): T => {
+  const rows = <T extends Float32Array | Uint8Array | Uint16Array>(data: T, count: number, last: number): T => {
     const size = count === 0 ? 0 : data.length / count
     return data.slice(start * size, last * size) as T
   }
@@ -167,12 +193,17 @@ function trimmed(episode: EpisodeData, from: number, to: number): EpisodeData {
       terminated: info.terminated && isWhole,
       ...(isWhole && success !== undefined && { success }),
     },
-    images: Object.fromEntries(Object.entries(images).map(([name, frames]) => [name, rows(frames, info.length, end)])),
+    images: mapValues(images, (frames) => rows(frames, info.length, end)),
+    ...(depth && { depth: mapValues(depth, (frames) => rows(frames, info.length, end)) }),
     proprio: rows(proprio, info.length, end),
     state: rows(state, info.length, end),
     actions: rows(actions, info.length - 1, end - 1),
     rewards: rows(rewards, info.length - 1, end - 1),
   }
+}
+
+function mapValues<T>(of: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, change(value)]))
 }
 
 /** The largest number of single precision: JSON has no infinity. */

@@ -8,12 +8,20 @@ export interface DatasetSpec {
   readonly fps: number
   /** RGB cameras by name, uint8 [height, width, 3]. */
   readonly cameras: Readonly<Record<string, BoxSpace>>
+  /** Cameras that see distances, by name; absent where there are none. No name is among `cameras`, too. */
+  readonly depthCameras?: Readonly<Record<string, DepthSpace>>
   readonly actionSpace: BoxSpace
   readonly proprioSpace: BoxSpace
   /** Privileged simulator state; shape [0] where there is none. */
   readonly stateSpace: BoxSpace
   /** Named dimensions of {@link EpisodeInfo.goal}; absent where episodes have no goals. */
   readonly goalSpace?: BoxSpace
+}
+
+/** Images of one channel of 16 bits: distances, in a unit that the recorder knows, a millimetre most often. */
+export interface DepthSpace {
+  /** [height, width] */
+  readonly shape: readonly number[]
 }
 
 /** What is known of an episode without reading its frames. */
@@ -34,6 +42,8 @@ export interface EpisodeInfo {
   readonly objects: readonly number[]
   /** Which distractor is shown behind the scene, if any. */
   readonly distractor?: string
+  /** What the robot was to do, in words, where it is more than the name of what it was recorded from. */
+  readonly task?: string
   /** The episode's goal, a point of the goal space. */
   readonly goal?: Float32Array
 }
@@ -43,6 +53,8 @@ export interface EpisodeData {
   readonly info: EpisodeInfo
   /** By camera, uint8 [length, height, width, 3]. */
   readonly images: Readonly<Record<string, Uint8Array>>
+  /** By depth camera, uint16 [length, height, width]; absent where none was read. */
+  readonly depth?: Readonly<Record<string, Uint16Array>>
   /** [length, proprioSize] */
   readonly proprio: Float32Array
   /** [length, stateSize]: privileged, for evaluation only */
@@ -62,8 +74,13 @@ export interface Dataset {
   readonly episodes: readonly EpisodeInfo[]
   /** One line for each file that could not be read. Its episodes are not in `episodes`. */
   readonly problems: readonly string[]
-  /** @param cameras those to decode; default all. @throws ArmatureError `corrupt-file` that names the file. */
+  /** @param cameras those to decode, of depth, too; default all. @throws ArmatureError `corrupt-file` that names the file. */
   readEpisode(index: number, cameras?: readonly string[]): Promise<EpisodeData>
+  /**
+   * What an episode, read with all its cameras, holds otherwise than when it was recorded: a line each. Absent, as is the answer of
+   * folders that keep no hashes, where nothing is known.
+   */
+  verify?(index: number, data: EpisodeData): Promise<readonly string[]>
 }
 
 /**

@@ -3,6 +3,7 @@ import type { H264MP4Encoder } from 'h264-mp4-encoder'
 import { ArmatureError } from '../core/errors.ts'
 import type { RgbImage } from './image.ts'
 import { requireFrames } from './image.ts'
+import { withKeyFrames } from './mp4-key-frames.ts'
 
 /** More is a mistake in all likelihood. */
 export const MAX_MP4_FPS = 240
@@ -37,7 +38,7 @@ export async function encodeMp4(frames: readonly RgbImage[], fps: number): Promi
     // A copy: the encoder's files live in the memory of its WebAssembly.
     const video = encoder.FS.readFile(encoder.outputFilename).slice()
     encoder.FS.unlink(encoder.outputFilename)
-    return video
+    return withKeyFrames(video)
   } finally {
     encoder.delete()
   }

@@ -87,28 +87,40 @@ export class DatasetWindow extends EpisodeSet {
   }
 
   async #fill(): Promise<void> {
-    for (;;) {
-      const next = this.#next()
-      if (next === undefined || !this.#fits(next)) break
-      this.#queue.pop()
-      const data = await this.#read(next.index)
-      if (data === undefined) continue
-      this.#held.push(data)
-      this.#heldBytes += this.#bytesOf(data.info)
+    for (let taken = this.#takeNext(); taken.length > 0; taken = this.#takeNext()) {
+      const read = new Map<number, EpisodeData>()
+      // In the order of the folder: a video that episodes share is then decoded once.
+      for (const index of taken.toSorted((a, b) => a - b)) {
+        const data = await this.#read(index)
+        if (data !== undefined) read.set(index, data)
+      }
+      const found = taken.flatMap((index) => read.get(index) ?? [])
+      this.#held.push(...found)
+      this.#heldBytes = this.#held.reduce((sum, { info }) => sum + this.#bytesOf(info), 0)
     }
     this.replace([...this.#held])
   }
 
+  /** The next episodes of the queue that fit into the budget together. Their room is taken. */
+  #takeNext(): number[] {
+    const taken: number[] = []
+    for (let next = this.#next(taken); next !== undefined && this.#fits(next); next = this.#next(taken)) {
+      taken.push(this.#queue.pop()!)
+      this.#heldBytes += this.#bytesOf(next)
+    }
+    return taken
+  }
+
   /** Of the episode that comes next, which is the last in the queue; undefined where all are held. */
-  #next(): EpisodeInfo | undefined {
-    if (this.isComplete) return undefined
+  #next(taken: readonly number[] = []): EpisodeInfo | undefined {
+    const held = new Set([...this.#held.map(({ info }) => info.index), ...taken])
+    if (held.size === this.#infos.size) return undefined
     if (this.#queue.length === 0) this.#queue = this.#options.rng.shuffle([...this.#infos.keys()])
     // At the border between two passes an episode may be drawn that the last pass left in memory: it comes later.
-    const held = new Set(this.#held.map(({ info }) => info.index))
     const at = this.#queue.findLastIndex((index) => !held.has(index))
     if (at < 0) {
       this.#queue = []
-      return this.#next()
+      return this.#next(taken)
     }
     this.#queue.push(...this.#queue.splice(at, 1))
     return this.#infos.get(this.#queue.at(-1)!)

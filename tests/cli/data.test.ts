@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cp } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { EpisodeData } from '../../src/core/dataset.ts'
 import { hashFolder } from '../../src/io/folder-hash.ts'
+import { ParquetFile } from '../../src/io/parquet/file.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
 import { CAMERA, foreignFolder } from '../io/foreign-folder.ts'
@@ -106,6 +108,75 @@ describe('armature data', () => {
     expect(now.images['side']).toEqual(old.images['side']!.slice(105, 525))
   })
 
+  test('relabel changes what was to be done, of all or some, and nothing else', async () => {
+    const { code, stdout } = await run(
+      'relabel',
+      at('push'),
+      '--task',
+      'push it home',
+      '--episodes',
+      '1,3',
+      '--out',
+      at('named'),
+    )
+    expect([code, stdout]).toEqual([0, expect.stringContaining('4 of 4 episodes, 22 frames')])
+    const [old, named] = [await openDataset(at('push')), await openDataset(at('named'))]
+    expect(named.episodes.map(({ task }) => task)).toEqual([undefined, 'push it home', undefined, 'push it home'])
+    const [before, after] = [await old.readEpisode(1), await named.readEpisode(1)]
+    expect(after).toEqual({ ...before, info: { ...before.info, task: 'push it home' } })
+    const tasks = await ParquetFile.open(at('named/meta/tasks.parquet'))
+    expect(await tasks.read(['task', 'task_index'])).toEqual([
+      { task: 'test/Scene-v0', task_index: 0n },
+      { task: 'push it home', task_index: 1n },
+    ])
+    const rows = await ParquetFile.open(at('named/data/chunk-000/file-000.parquet'))
+    const numbers = (await rows.read(['task_index', 'episode_index'])).map((row) => [
+      row['episode_index'],
+      row['task_index'],
+    ])
+    expect(numbers.filter(([episode, task]) => task !== (Number(episode) % 2 === 1 ? 1n : 0n))).toEqual([])
+    expect((await run('check', at('named'))).code).toBe(0)
+    expect((await run('info', at('named'))).stdout).toMatch(/tasks +test\/Scene-v0, push it home/)
+  })
+
+  test('check holds an episode against the hash of what was recorded', async () => {
+    await cp(at('push'), at('bits'), { recursive: true })
+    const file = at('bits/data/chunk-000/file-000.parquet')
+    const bytes = readFileSync(file)
+    const [value] = (await (await openDataset(at('push'))).readEpisode(2)).rewards
+    const place = bytes.indexOf(Buffer.from(Float32Array.of(value!).buffer))
+    bytes[place]! ^= 1
+    writeFileSync(file, bytes)
+    const { code, stdout } = await run('check', at('bits'))
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/^episode 2 of .*: its SHA-256 is [0-9a-f]{64}, armature\/sha256 says/),
+    ])
+    expect(stdout).toMatch(/3 of 4 episodes read whole, 1 faults\n$/)
+    expect((await run('repair', at('bits'), '--out', at('bits-whole'))).stdout).toContain('3 of 4 episodes')
+  })
+
+  test("check holds the files of a hub's cache against the names of their blobs", async () => {
+    const cache = at('hub/datasets--who--push')
+    const snapshot = join(cache, 'snapshots/abc')
+    await cp(await foreignFolder(at('plain')), snapshot, { recursive: true })
+    const data = join(snapshot, 'data/chunk-000/file-000.parquet')
+    const bytes = readFileSync(data)
+    const name = createHash('sha256').update(bytes).digest('hex')
+    await mkdir(join(cache, 'blobs'))
+    writeFileSync(join(cache, 'blobs', name), bytes)
+    rmSync(data)
+    symlinkSync(`../../../../blobs/${name}`, data)
+    writeFileSync(join(snapshot, 'meta/stats.json'), '{}')
+    expect((await run('check', snapshot)).stdout).toMatch(/2 of 2 episodes read whole, 0 faults\n$/)
+    const other = `${name.slice(0, -1)}${name.endsWith('0') ? '1' : '0'}`
+    renameSync(join(cache, 'blobs', name), join(cache, 'blobs', other))
+    rmSync(data)
+    symlinkSync(`../../../../blobs/${other}`, data)
+    const { code, stdout } = await run('check', snapshot)
+    expect([code, stdout]).toEqual([1, expect.stringContaining(`its SHA-256 is ${name}, its blob is called ${other}`)])
+  })
+
   test('merge puts datasets of one form into one, and refuses others', async () => {
     await run('split', at('push'), '--episodes', '0', '--out', at('one'))
     expect((await run('merge', at('push'), at('one'), '--out', at('all'))).code).toBe(0)
@@ -122,6 +193,8 @@ describe('armature data', () => {
     [['delete', 'push', '--episodes', '9', '--out', 'x'], /episode 9 of/],
     [['split', 'push', '--episodes', '1'], /expected --out DIR/],
     [['trim', 'push', '--from', '3', '--to', '3', '--out', 'x'], /expected --from below --to/],
+    [['relabel', 'push', '--out', 'x'], /data relabel: expected --task TEXT/],
+    [['relabel', 'push', '--task', 'x', '--episodes', '9', '--out', 'x'], /episode 9 of/],
     [['info', 'push', 'push'], /expected one dataset, got 2/],
     [['delete', 'push', '--episodes', '0,1,2,3', '--out', 'x'], /at least one episode that is left/],
     [['check', 'nothing'], /is not a dataset/],

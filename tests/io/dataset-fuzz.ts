@@ -111,7 +111,8 @@ async function faultOf(dataset: Dataset): Promise<string | undefined> {
   let wrong: string | undefined
   const watched = new Proxy(dataset, {
     get: (target, name) => {
-      if (name !== 'readEpisode') return Reflect.get(target, name, target) as unknown
+      const value: unknown = Reflect.get(target, name, target)
+      if (name !== 'readEpisode') return typeof value === 'function' ? (value.bind(target) as unknown) : value
       return async (index: number): Promise<EpisodeData> => {
         try {
           const data = await dataset.readEpisode(index)

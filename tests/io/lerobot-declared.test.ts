@@ -228,33 +228,32 @@ describe('frames are found by time', () => {
     width: 1,
     height: 1,
   })
-  const show = (sink: FrameSink, timeS: number, value: number, size: readonly [number, number] = [1, 1]): void => {
-    const t = sink.take(timeS, ...size)
-    if (t !== undefined) sink.store(t, new Uint8Array(size[0] * size[1] * 4).fill(value), size[0], 4)
+  const show = (sink: FrameSink, timeS: number, value: number, size: readonly [number, number] = [1, 1]) => {
+    const [width, height] = size
+    const pixels = (): Uint8Array => new Uint8Array(width * height * 4).fill(value)
+    return sink.offer({ timeS, width, height, channels: 4, pixels })
   }
 
-  it('whatever their number: a video of twice the rate, one that starts late, one with gaps', () => {
-    const out = new Uint8Array(9)
-    const sink = new FrameSink(stretch([1, 1.1, 1.2], 10), out)
-    for (const [i, timeS] of [0.95, 1, 1.05, 1.1, 1.16, 1.201, 1.25].entries()) show(sink, timeS, i)
-    sink.requireAll()
-    expect([...out]).toEqual([1, 1, 1, 3, 3, 3, 5, 5, 5])
+  it('whatever their number: a video of twice the rate, one that starts late, one with gaps', async () => {
+    const sink = new FrameSink(stretch([1, 1.1, 1.2], 10))
+    for (const [i, timeS] of [0.95, 1, 1.05, 1.1, 1.16, 1.201, 1.25].entries()) await show(sink, timeS, i)
+    expect([...sink.frames()]).toEqual([1, 1, 1, 3, 3, 3, 5, 5, 5])
   })
 
-  it('a time without a frame of its own is named, and no frame stands for two', () => {
-    const sink = new FrameSink(stretch([0, 0.1, 0.2], 10), new Uint8Array(9))
-    for (const timeS of [0, 0.2]) show(sink, timeS, 0)
-    expect(() => sink.requireAll()).toThrow(/2 of 3 frames .* none at 0\.100 s \(row 1\)/)
+  it('a time without a frame of its own is named, and no frame stands for two', async () => {
+    const sink = new FrameSink(stretch([0, 0.1, 0.2], 10))
+    for (const timeS of [0, 0.2]) await show(sink, timeS, 0)
+    expect(() => sink.frames()).toThrow(/2 of 3 frames .* none at 0\.100 s \(row 1\)/)
   })
 
-  it('of one pixel more, as codecs need, and no other size', () => {
-    show(new FrameSink(stretch([0], 10), new Uint8Array(3)), 0, 1, [2, 2])
+  it('of one pixel more, as codecs need, and no other size', async () => {
+    await show(new FrameSink(stretch([0], 10)), 0, 1, [2, 2])
     for (const size of [
       [3, 1],
       [1, 3],
       [0, 1],
     ] as const) {
-      expect(() => show(new FrameSink(stretch([0], 10), new Uint8Array(3)), 0, 1, size)).toThrow(/instead of 1x1/)
+      await expect(show(new FrameSink(stretch([0], 10)), 0, 1, size)).rejects.toThrow(/instead of 1x1/)
     }
   })
 })

@@ -122,8 +122,14 @@ describe.each([
       proprioSpace: { shape: [2], names: ['shoulder', 'elbow'] },
       stateSpace: { shape: [0] },
     })
-    expect(dataset.episodes).toEqual(
-      LENGTHS.map((length, index) => ({ index, length, terminated: false, policy: 'unknown', objects: [] })),
+    expect(dataset.episodes).toMatchObject(
+      LENGTHS.map((length, index) => ({
+        index,
+        length,
+        terminated: false,
+        policy: 'unknown',
+        objects: [],
+      })),
     )
     const second = await dataset.readEpisode(1)
     expect(second.images['image']).toEqual(Uint8Array.from({ length: 120 }, (_, i) => grey(1, i < 60 ? 0 : 1)))

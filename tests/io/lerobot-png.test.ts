@@ -2,10 +2,10 @@ import { deflateSync } from 'node:zlib'
 import { encode } from 'fast-png'
 import { fc } from '../fast-check.ts'
 import { describe, expect, it } from 'vitest'
-import { decodePng } from '../../src/io/lerobot/decode-png.ts'
+import { decodeImage } from '../../src/io/decode-image.ts'
 import { encodePng } from '../../src/io/png.ts'
 
-describe('decodePng', () => {
+describe('decodeImage', () => {
   it('gives back what was encoded, of grey, RGB and RGBA', () => {
     const image = fc.record({
       width: fc.integer({ min: 1, max: 9 }),
@@ -22,14 +22,14 @@ describe('decodePng', () => {
           const pixel = Math.floor(i / 3) * channels
           return data[channels === 1 ? pixel : pixel + (i % 3)]
         })
-        expect(decodePng(file)).toEqual({ width, height, data: Uint8Array.from(rgb as number[]) })
+        expect(decodeImage(file)).toEqual({ width, height, data: Uint8Array.from(rgb as number[]) })
       }),
     )
   })
 
   it('takes the files of another encoder', () => {
     const data = Uint8Array.from({ length: 5 * 4 * 3 }, (_, i) => i * 4)
-    expect(decodePng(encode({ width: 5, height: 4, data, channels: 3 })).data).toEqual(data)
+    expect(decodeImage(encode({ width: 5, height: 4, data, channels: 3 })).data).toEqual(data)
   })
 
   it.each([
@@ -40,7 +40,7 @@ describe('decodePng', () => {
     ['fewer pixels than it says', (): Uint8Array => withPixels(deflateSync(new Uint8Array(100))), /cut off or damaged/],
     ['pixels that are not deflated', (): Uint8Array => withPixels(Buffer.alloc(400, 7)), /cut off or damaged/],
   ])('refuses %s', (_what, file, message) => {
-    expect(() => decodePng(file())).toThrow(message)
+    expect(() => decodeImage(file())).toThrow(message)
   })
 })
 

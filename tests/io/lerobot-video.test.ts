@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DatasetSpec } from '../../src/core/dataset.ts'
 import { imageSpace } from '../../src/core/spaces.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
-import { FrameSink } from '../../src/io/lerobot/frame-sink.ts'
-import { loadCodecs, readWithCodecs } from '../../src/io/lerobot/video-codecs.ts'
-import { readWithProgram } from '../../src/io/lerobot/video-program.ts'
+import type { VideoStretch } from '../../src/io/lerobot/frame-sink.ts'
+import { VideoFiles } from '../../src/io/lerobot/video.ts'
+import { loadCodecs, openWithCodecs } from '../../src/io/lerobot/video-codecs.ts'
+import { openWithProgram } from '../../src/io/lerobot/video-program.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
 import { CAMERA, flatFrame, foreignFolder, shade } from './foreign-folder.ts'
 import { randomEpisode, SPEC } from './lerobot-helpers.ts'
@@ -71,16 +72,62 @@ describe.skipIf(codecs === undefined && !hasProgram)('recordings as MP4 are read
   })
 })
 
-it.skipIf(codecs === undefined || !hasProgram)('both decoders give the same frames', async () => {
+const decoders = [
+  ...(codecs === undefined ? [] : [['the package', openWithCodecs(codecs)] as const]),
+  ...(hasProgram ? [['ffmpeg', openWithProgram] as const] : []),
+]
+
+describe.each(decoders)('a video that episodes share, with %s', (_, open) => {
+  const lengths = Array.from({ length: 6 }, () => 25)
+  const stretchOf = (file: string, episode: number): VideoStretch => ({
+    file,
+    what: '',
+    timesS: Float64Array.from({ length: 25 }, (_unused, t) => (25 * episode + t) / 10),
+    fps: 10,
+    width: 16,
+    height: 16,
+  })
+  let file = ''
+  beforeAll(async () => {
+    const path = await foreignFolder(await mkdtemp(join(root, 'shared-')).then((parent) => join(parent, 'set')), {
+      images: 'video',
+      lengths,
+      height: 16,
+      width: 16,
+    })
+    file = join(path, `videos/${CAMERA}/chunk-000/file-000.mp4`)
+  })
+
+  it('is decoded once where they are read in order', async () => {
+    let opened = 0
+    const videos = new VideoFiles((...args) => {
+      opened++
+      return open(...args)
+    })
+    for (const episode of lengths.keys()) {
+      const frames = await videos.read(stretchOf(file, episode))
+      expect(error(frames, 25, episode)).toBeLessThan(4)
+    }
+    expect(opened).toBe(1)
+  })
+
+  it('gives the same frames in any order, and to several readers at once', async () => {
+    const videos = new VideoFiles(open)
+    for (const episode of [3, 1, 2, 2, 5, 0, 4]) {
+      expect(error(await videos.read(stretchOf(file, episode)), 25, episode)).toBeLessThan(4)
+    }
+    const read = await Promise.all([1, 2, 1].map((episode) => videos.read(stretchOf(file, episode))))
+    for (const [i, episode] of [1, 2, 1].entries()) expect(error(read[i]!, 25, episode)).toBeLessThan(4)
+  })
+})
+
+it.skipIf(decoders.length < 2)('both decoders give the same frames', async () => {
   const path = await foreignFolder(join(root, 'both'), { images: 'video', lengths: [30, 40], height: 16, width: 16 })
   const file = join(path, `videos/${CAMERA}/chunk-000/file-000.mp4`)
   const timesS = Float64Array.from({ length: 25 }, (_, t) => (35 + t) / 10)
-  const [a, b] = [new Uint8Array(25 * 768), new Uint8Array(25 * 768)]
-  const sinks = [a, b].map((out) => new FrameSink({ file, what: '', timesS, fps: 10, width: 16, height: 16 }, out))
-  await readWithCodecs(codecs!, file, sinks[0]!)
-  await readWithProgram(file, sinks[1]!)
-  for (const sink of sinks) sink.requireAll()
-  expect(Math.max(...a.map((x, i) => Math.abs(x - b[i]!)))).toBeLessThanOrEqual(2)
-  const first = a.subarray(0, 768).reduce((sum, x) => sum + x, 0) / 768
+  const stretch = { file, what: '', timesS, fps: 10, width: 16, height: 16 }
+  const [a, b] = await Promise.all(decoders.map(([, open]) => new VideoFiles(open).read(stretch)))
+  expect(Math.max(...a!.map((x, i) => Math.abs(x - b![i]!)))).toBeLessThanOrEqual(2)
+  const first = a!.subarray(0, 768).reduce((sum, x) => sum + x, 0) / 768
   expect(Math.abs(first - shade(1, 5))).toBeLessThan(4)
 })

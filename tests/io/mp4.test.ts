@@ -1,4 +1,8 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import type { RgbImage } from '../../src/io/image.ts'
 import { rgbImage } from '../../src/io/image.ts'
@@ -51,6 +55,43 @@ describe('MP4', () => {
     expect(sizes).toHaveLength(12)
     expect(seconds).toBeCloseTo(12 / 20, 6)
     expect(sizes.every((size) => size > 0)).toBe(true)
+  })
+
+  it('says which frames are key frames, so that players that seek start at one', async () => {
+    const frames = Array.from({ length: 45 }, (_, i) => square(64, 48, i))
+    const { stss, stsz } = boxesOf(await encodeMp4(frames, 20))
+    const keys = Array.from({ length: stss!.getUint32(4) }, (_, i) => stss!.getUint32(8 + 4 * i))
+    expect(keys).toEqual([1, 21, 41])
+    const size = (number: number): number => stsz!.getUint32(12 + 4 * (number - 1))
+    for (const key of keys.slice(1)) expect(size(key)).toBeGreaterThan(size(key - 1))
+  })
+
+  it.skipIf(spawnSync('ffmpeg', ['-version']).status !== 0)('is sought in by ffmpeg to the frame', async () => {
+    const shades = Array.from({ length: 60 }, (_, t) => 4 * t)
+    const frames = shades.map((shade) => rgbImage(new Uint8Array(16 * 16 * 3).fill(shade), 16, 16))
+    const folder = await mkdtemp(join(tmpdir(), 'mp4-'))
+    const file = join(folder, 'shades.mp4')
+    await writeFile(file, await encodeMp4(frames, 10))
+    for (const t of [0, 9, 10, 20, 35, 59]) {
+      const args = [
+        '-v',
+        'error',
+        '-ss',
+        String(t / 10),
+        '-i',
+        file,
+        '-frames:v',
+        '1',
+        '-f',
+        'rawvideo',
+        '-pix_fmt',
+        'rgb24',
+        '-',
+      ]
+      const { stdout } = spawnSync('ffmpeg', args)
+      expect(Math.abs(stdout[0]! - shades[t]!), `frame ${t}`).toBeLessThan(4)
+    }
+    await rm(folder, { recursive: true })
   })
 
   it('stores what moves, and hardly what stands still', async () => {

@@ -1,8 +1,8 @@
 import type { Dataset, EpisodeData } from '../../core/dataset.ts'
 import { ArmatureError } from '../../core/errors.ts'
-import { sizeOf } from '../../core/ndarray.ts'
 import { containedPath } from '../contained-files.ts'
 import { readJson } from '../json.ts'
+import { checkBlobs } from './check-blobs.ts'
 import { COLUMNS, PATHS } from './layout.ts'
 import { isObject } from './recording.ts'
 
@@ -13,27 +13,26 @@ const TOLERANCE = 1e-3
 export interface DatasetCheck {
   /** A line each. */
   readonly faults: readonly string[]
-  /** Numbers of the episodes that read whole, all cameras included. */
+  /** Numbers of the episodes that read whole, all cameras included, and are what was recorded. */
   readonly whole: readonly number[]
 }
 
 /**
- * Reads every row and frame of a dataset and holds them against what it declares, and its statistics of proprioception against the rows.
+ * Reads every row and frame of a dataset and holds them against what it declares, its statistics against the rows, and its hashes against
+ * what they are of: those that our recordings keep of each episode, and those that the cache of a hub names files by.
  * @param onEpisode called after each
  */
 export async function checkDataset(dataset: Dataset, onEpisode: (done: number) => void): Promise<DatasetCheck> {
   const faults: string[] = []
   const whole: number[] = []
-  const size = sizeOf(dataset.spec.proprioSpace.shape)
-  const range = {
-    min: Array.from({ length: size }, () => Infinity),
-    max: Array.from({ length: size }, () => -Infinity),
-  }
+  const ranges = new Map(COLUMNS_IN_MEMORY.map(([column]) => [column, new Range()]))
   for (const [i, { index }] of dataset.episodes.entries()) {
     try {
       const data = await dataset.readEpisode(index)
-      widen(range, data, size)
-      whole.push(index)
+      const differences = (await dataset.verify?.(index, data)) ?? []
+      faults.push(...differences)
+      for (const [column, part] of COLUMNS_IN_MEMORY) ranges.get(column)!.add(data[part], rowsOf(data, part))
+      if (differences.length === 0) whole.push(index)
     } catch (error) {
       if (!(error instanceof ArmatureError)) throw error
       faults.push(`episode ${index}: ${error.message}`)
@@ -41,39 +40,74 @@ export async function checkDataset(dataset: Dataset, onEpisode: (done: number) =
     onEpisode(i + 1)
   }
   const isAll = whole.length === dataset.episodes.length && dataset.problems.length === 0
-  return { faults: [...dataset.problems, ...faults, ...(await checkStatistics(dataset, range, isAll))], whole }
+  const statistics = await checkStatistics(dataset, ranges, isAll)
+  return { faults: [...dataset.problems, ...faults, ...statistics, ...(await checkBlobs(dataset.path))], whole }
 }
 
-interface Range {
-  readonly min: number[]
-  readonly max: number[]
+type Part = 'proprio' | 'state' | 'actions' | 'rewards'
+
+const COLUMNS_IN_MEMORY: readonly (readonly [column: string, part: Part])[] = [
+  [COLUMNS.proprio, 'proprio'],
+  [COLUMNS.state, 'state'],
+  [COLUMNS.action, 'actions'],
+  [COLUMNS.reward, 'rewards'],
+]
+
+function rowsOf({ info }: EpisodeData, part: Part): number {
+  return part === 'proprio' || part === 'state' ? info.length : info.length - 1
 }
 
-function widen({ min, max }: Range, { proprio }: EpisodeData, size: number): void {
-  for (const [at, x] of proprio.entries()) {
-    min[at % size] = Math.min(min[at % size]!, x)
-    max[at % size] = Math.max(max[at % size]!, x)
+/** The smallest and the largest of each number of a row. */
+class Range {
+  rows = 0
+  min: number[] = []
+  max: number[] = []
+
+  add(values: Float32Array, rows: number): void {
+    const size = rows === 0 ? 0 : values.length / rows
+    if (size === 0) return
+    this.rows += rows
+    for (const [at, x] of values.entries()) {
+      const i = at % size
+      this.min[i] = Math.min(this.min[i] ?? Infinity, x)
+      this.max[i] = Math.max(this.max[i] ?? -Infinity, x)
+    }
   }
 }
 
 /** Only where all rows were read: the statistics are of all. */
-async function checkStatistics({ path }: Dataset, range: Range, isAll: boolean): Promise<string[]> {
+async function checkStatistics(
+  { path }: Dataset,
+  ranges: ReadonlyMap<string, Range>,
+  isAll: boolean,
+): Promise<string[]> {
   let stats: unknown
   try {
     stats = await readJson(await containedPath(path, PATHS.stats))
   } catch (error) {
     return [(error as Error).message]
   }
-  const own = isObject(stats) ? stats[COLUMNS.proprio] : undefined
-  if (!isAll || !isObject(own)) return []
-  return (['min', 'max'] as const).flatMap((name) => {
-    const said = own[name]
-    if (!Array.isArray(said)) return [`${PATHS.stats}, ${COLUMNS.proprio}: no ${name}`]
-    const off = range[name].findIndex(
-      (x, i) => !(Math.abs(x - Number(said[i])) <= TOLERANCE * Math.max(1, Math.abs(x))),
-    )
-    return off < 0
-      ? []
-      : [`${PATHS.stats}, ${COLUMNS.proprio}: ${name} at ${off} is ${said[off]}, the rows have ${range[name][off]}`]
+  if (!isAll || !isObject(stats)) return []
+  return [...ranges].flatMap(([column, range]) => {
+    const own = stats[column]
+    return isObject(own) && range.rows > 0 ? differencesOf(`${PATHS.stats}, ${column}`, own, range) : []
   })
+}
+
+function differencesOf(where: string, said: Readonly<Record<string, unknown>>, range: Range): string[] {
+  // Of rows with an action or a reward, others' statistics have one more an episode, which leads to no observation and is not read.
+  const isExact = !where.endsWith(COLUMNS.action) && !where.endsWith(COLUMNS.reward)
+  const lines = (['min', 'max'] as const).flatMap((name) => {
+    const values = said[name]
+    if (!Array.isArray(values)) return [`${where}: no ${name}`]
+    const off = range[name].findIndex((x, i) => {
+      const margin = TOLERANCE * Math.max(1, Math.abs(x))
+      const beyond = name === 'min' ? Number(values[i]) - x : x - Number(values[i])
+      return !(beyond <= margin && (!isExact || beyond >= -margin))
+    })
+    return off < 0 ? [] : [`${where}: ${name} at ${off} is ${values[off]}, the rows have ${range[name][off]}`]
+  })
+  const [count] = Array.isArray(said['count']) ? (said['count'] as unknown[]) : []
+  const isCounted = !isExact || typeof count !== 'number' || count === range.rows
+  return isCounted ? lines : [...lines, `${where}: count is ${count}, there are ${range.rows} rows`]
 }

@@ -27,6 +27,9 @@ export function checkEpisode(spec: DatasetSpec, episode: EpisodeData): void {
   for (const [camera, { shape }] of Object.entries(spec.cameras)) {
     requireSize(`camera ${camera}`, images[camera]?.length ?? 0, length * sizeOf(shape))
   }
+  for (const [camera, { shape }] of Object.entries(spec.depthCameras ?? {})) {
+    requireSize(`depth camera ${camera}`, episode.depth?.[camera]?.length ?? 0, length * sizeOf(shape))
+  }
   for (const [camera, image] of Object.entries(goalImages)) {
     requireSize(`goal image of ${camera}`, image.length, sizeOf(spec.cameras[camera]?.shape ?? [0]))
   }

@@ -36,6 +36,11 @@ export function featuresOf(spec: DatasetSpec, images: 'png' | 'mp4', fps: number
         ? { dtype: 'image', shape, names }
         : { dtype: 'video', shape, names, info: videoInfo(shape, fps) }
   }
+  for (const [camera, { shape }] of Object.entries(spec.depthCameras ?? {})) {
+    const info = { is_depth_map: true }
+    const names = ['height', 'width', 'channels']
+    features[`${COLUMNS.imagePrefix}${camera}`] = { dtype: 'image', shape: [...shape, 1], names, info }
+  }
   for (const [column, { shape, names }] of Object.entries(vectorsOf(spec))) {
     features[column] = { dtype: 'float32', shape: [sizeOf(shape)], names: names ?? null }
   }

@@ -6,6 +6,8 @@ export interface EpisodeEntry {
   readonly dataFile: string
   /** By camera, those that the episode has; it is shown from `fromS` to before `toS` seconds of its file. */
   readonly videos: Readonly<Record<string, VideoPlace>>
+  /** See `episodeDigest`; of recordings made here. */
+  readonly sha256?: string
   /** Row of its first frame in the whole dataset, where the folder says. */
   readonly firstRow?: number
   /** Row of meta/episodes, where it has goal images. */

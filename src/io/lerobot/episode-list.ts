@@ -167,10 +167,12 @@ function entryV3(
     }
   }
   const firstRow = row['dataset_from_index'] ?? undefined
+  const sha256 = row[EXTRAS.sha256]
   return {
     entry: {
-      info: episodeInfo(row),
+      info: episodeInfo(row, info.robotType),
       dataFile: join(path, formatPath(info.dataPath, place('data'))),
+      ...(typeof sha256 === 'string' && { sha256 }),
       videos,
       ...(firstRow !== undefined && { firstRow: wholeNumber(row, 'dataset_from_index', where) }),
     },
@@ -193,8 +195,15 @@ function seconds(row: Row, name: string, where: string): number {
   throw new ArmatureError('corrupt-file', `${where}, ${name}`, { expected: 'seconds from 0 on', got: String(value) })
 }
 
+/** Texts of the tasks; undefined where they say no more than what was recorded from. */
+function taskOf(tasks: unknown, source: string): string | undefined {
+  const texts = Array.isArray(tasks) ? tasks.filter((task) => typeof task === 'string' && task !== '') : []
+  const task = texts.join('; ')
+  return task === '' || task === source ? undefined : task
+}
+
 /** `row` may lack all that is ours. */
-function episodeInfo(row: Row): EpisodeInfo {
+function episodeInfo(row: Row, source: string): EpisodeInfo {
   const known = <T>(name: string, as: (value: unknown) => T): T | undefined => {
     const value = row[name]
     return value === undefined || value === null ? undefined : as(value)
@@ -203,6 +212,7 @@ function episodeInfo(row: Row): EpisodeInfo {
     success: known(EXTRAS.success, Boolean),
     seed: known(EXTRAS.seed, Number),
     distractor: known(EXTRAS.distractor, String),
+    task: taskOf(row['tasks'], source),
     goal: known(EXTRAS.goal, (value) => Float32Array.from(value as number[])),
   }
   return {
@@ -271,7 +281,7 @@ function entryV2(
   const fields = { episode_chunk: Math.floor(index / info.chunksSize), episode_index: index }
   const videos = Object.entries(cameras).filter(([, { isVideo }]) => isVideo)
   return {
-    info: episodeInfo(row),
+    info: episodeInfo(row, info.robotType),
     dataFile: join(path, formatPath(info.dataPath, fields)),
     videos: Object.fromEntries(
       videos.map(([camera, { key }]) => {

@@ -13,6 +13,8 @@ export interface EpisodePlace {
   /** Row of its first frame in the whole dataset. */
   readonly firstFrame: number
   readonly task: string
+  /** See {@link episodeDigest}. */
+  readonly sha256: string
 }
 
 /** Columns of meta/episodes that say in which file something is, in LeRobot's names. */
@@ -45,6 +47,7 @@ export function episodeSchema(spec: DatasetSpec, images: 'png' | 'mp4'): SchemaE
     list(EXTRAS.goal, { type: 'FLOAT' }),
     [flat(EXTRAS.success, 'BOOLEAN')],
     [flat(EXTRAS.terminated, 'BOOLEAN')],
+    [text(EXTRAS.sha256)],
     ...Object.keys(spec.cameras).map((camera) => [flat(`${EXTRAS.goalImagePrefix}${camera}`, 'BYTE_ARRAY')]),
   ])
 }
@@ -88,6 +91,7 @@ export function episodeColumns(
     value(EXTRAS.goal, info.goal && [...info.goal]),
     value(EXTRAS.success, info.success),
     value(EXTRAS.terminated, info.terminated),
+    value(EXTRAS.sha256, place.sha256),
     ...Object.entries(spec.cameras).map(([camera, { shape }]) => {
       const image = goalImages?.[camera]
       const png = image && encodePng({ data: image, width: shape[1]!, height: shape[0]! })

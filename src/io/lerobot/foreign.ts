@@ -1,4 +1,4 @@
-import type { DatasetSpec } from '../../core/dataset.ts'
+import type { DatasetSpec, DepthSpace } from '../../core/dataset.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import type { BoxSpace } from '../../core/spaces.ts'
@@ -33,6 +33,8 @@ interface InfoFeature {
 export interface CameraSource {
   readonly key: string
   readonly isVideo: boolean
+  /** Of distances, as images of one channel. */
+  readonly isDepth: boolean
 }
 
 /** @throws ArmatureError `corrupt-file`; `bad-argument` for a version that is not read. */
@@ -96,9 +98,14 @@ function warningsOf(
   const warnings = VERSIONS.includes(version)
     ? []
     : [`${file}: version ${version} is newer than ${VERSIONS.join(', ')} and read as if it were the last of them`]
-  for (const [name, { dtype, shape, names, info }] of Object.entries(features)) {
+  for (const [name, feature] of Object.entries(features)) {
+    const { dtype, shape, names, info } = feature
     if (dtype !== 'video' || !isObject(info)) continue
-    const [height, width] = rowMajor(shape, names)
+    if (isDepth(feature)) {
+      warnings.push(`${file}: ${name} is a video of depth, which is not read: only images of depth are`)
+      continue
+    }
+    const [height, width] = sizeOfFrames(shape, names)
     const said = { 'video.height': height, 'video.width': width, 'video.fps': fps }
     for (const [key, value] of Object.entries(said)) {
       const other = info[key]
@@ -122,35 +129,64 @@ function isFeature(value: unknown): boolean {
 
 /** The cameras among the features: by LeRobot's names for them, or whatever they are called. */
 export function cameraSources({ features }: DatasetInfo): Readonly<Record<string, CameraSource>> {
-  const keys = Object.keys(features).filter((key) => ['image', 'video'].includes(features[key]!.dtype))
+  const keys = Object.keys(features).filter((key) => isCamera(features[key]!))
   const short = (key: string): string => key.replace(/^observation\.(images\.)?/, '')
   const isUnique = new Set(keys.map(short)).size === keys.length
   return Object.fromEntries(
-    keys.map((key) => [isUnique ? short(key) : key, { key, isVideo: features[key]!.dtype === 'video' }]),
+    keys.map((key) => [
+      isUnique ? short(key) : key,
+      { key, isVideo: features[key]!.dtype === 'video', isDepth: isDepth(features[key]!) },
+    ]),
   )
+}
+
+function isCamera(feature: InfoFeature): boolean {
+  return feature.dtype === 'image' || (feature.dtype === 'video' && !isDepth(feature))
+}
+
+/** Said to be, or of one channel where a camera has three: grey images of an RGB camera are declared with three, too. */
+function isDepth({ dtype, shape, names, info }: InfoFeature): boolean {
+  const said = isObject(info) ? (info['video.is_depth_map'] ?? info['is_depth_map']) : undefined
+  if (typeof said === 'boolean' && (said || dtype === 'video')) return said
+  return dtype === 'image' && channelsOf(shape, names) === 1
 }
 
 /** What `info` tells of a dataset that was not made here. Bounds are not known of it. */
 export function foreignSpec(info: DatasetInfo): DatasetSpec {
-  const cameras = Object.entries(cameraSources(info)).map(([name, { key }]) => {
+  const cameras: Record<string, BoxSpace> = {}
+  const depthCameras: Record<string, DepthSpace> = {}
+  for (const [name, { key, isDepth: isOfDepth }] of Object.entries(cameraSources(info))) {
     const { shape, names } = info.features[key]!
-    return [name, { dtype: 'uint8', shape: rowMajor(shape, names), low: 0, high: 255 }] as const
-  })
+    const [height, width] = sizeOfFrames(shape, names)
+    if (isOfDepth) depthCameras[name] = { shape: [height, width] }
+    else cameras[name] = { dtype: 'uint8', shape: [height, width, 3], low: 0, high: 255 }
+  }
   return {
     source: info.robotType,
     fps: info.fps,
-    cameras: Object.fromEntries(cameras),
+    cameras,
+    ...(Object.keys(depthCameras).length > 0 && { depthCameras }),
     actionSpace: vectorSpace(info.features[COLUMNS.action]),
     proprioSpace: vectorSpace(info.features[COLUMNS.proprio]),
     stateSpace: vectorSpace(info.features[COLUMNS.state]),
   }
 }
 
-/** [height, width, 3], whichever way round it is said. */
-function rowMajor(shape: readonly number[], names: unknown): number[] {
-  const isChannelFirst = Array.isArray(names) ? /^channels?$/.test(String(names[0])) : shape[0] === 3 && shape[2] !== 3
-  const [height, width] = isChannelFirst ? shape.slice(1) : shape
-  return [height ?? 0, width ?? 0, 3]
+/** Height and width, whichever way round the channels are said. */
+function sizeOfFrames(shape: readonly number[], names: unknown): [height: number, width: number] {
+  const [height, width] = isChannelFirst(shape, names) ? shape.slice(1) : shape
+  return [height ?? 0, width ?? 0]
+}
+
+function channelsOf(shape: readonly number[], names: unknown): number {
+  if (shape.length < 3) return 1
+  return (isChannelFirst(shape, names) ? shape[0] : shape[2]) ?? 1
+}
+
+function isChannelFirst(shape: readonly number[], names: unknown): boolean {
+  if (shape.length < 3) return false
+  if (Array.isArray(names)) return /^channels?$/.test(String(names[0]))
+  return [1, 3].includes(shape[0]!) && ![1, 3].includes(shape[2]!)
 }
 
 function vectorSpace(feature: InfoFeature | undefined): BoxSpace {

@@ -1,3 +1,5 @@
+import type { DecodedFrame } from './frame-stream.ts'
+
 /** Frames of a video file. */
 export interface VideoStretch {
   readonly file: string
@@ -21,14 +23,13 @@ export class FrameSink {
   readonly fromS: number
   readonly toS: number
   readonly #stretch: VideoStretch
-  readonly #out: Uint8Array
+  #out: Uint8Array | undefined
   /** Of the frame kept for each time. */
   readonly #errorsS: Float64Array
   readonly #toleranceS: number
 
-  constructor(stretch: VideoStretch, out: Uint8Array) {
+  constructor(stretch: VideoStretch) {
     this.#stretch = stretch
-    this.#out = out
     this.#toleranceS = TOLERANCE / stretch.fps
     this.#errorsS = new Float64Array(stretch.timesS.length).fill(Infinity)
     this.fromS = stretch.timesS[0]! - this.#toleranceS
@@ -36,33 +37,31 @@ export class FrameSink {
   }
 
   /**
-   * The wanted time that a frame shown at `timeS` is the best yet for, as its index; undefined where it is not needed. The caller then
-   * gives its pixels to {@link store}.
+   * Keeps a frame where it is the best yet for a wanted time.
    * @throws Error for a frame of another size.
    */
-  take(timeS: number, width: number, height: number): number | undefined {
-    const t = nearest(this.#stretch.timesS, timeS)
-    const errorS = Math.abs(timeS - this.#stretch.timesS[t]!)
-    if (errorS > this.#toleranceS || errorS >= this.#errorsS[t]!) return undefined
-    const spare = [width - this.#stretch.width, height - this.#stretch.height]
+  async offer(frame: DecodedFrame): Promise<void> {
+    const { timesS, width, height } = this.#stretch
+    const t = nearest(timesS, frame.timeS)
+    const errorS = Math.abs(frame.timeS - timesS[t]!)
+    if (errorS > this.#toleranceS || errorS >= this.#errorsS[t]!) return
+    const spare = [frame.width - width, frame.height - height]
     if (spare.some((pixels) => pixels !== 0 && pixels !== 1)) {
-      throw new Error(`a video of ${width}x${height} instead of ${this.#stretch.width}x${this.#stretch.height}`)
+      throw new Error(`a video of ${frame.width}x${frame.height} instead of ${width}x${height}`)
     }
     this.#errorsS[t] = errorS
-    return t
+    // Not before a frame has the size that was declared: that is what a damaged folder may say anything of.
+    this.#out ??= new Uint8Array(timesS.length * width * height * 3)
+    copyRgb(await frame.pixels(), frame, this.#out.subarray(t * width * height * 3), [height, width])
   }
 
-  /** @param pixels rows of `rowPixels` pixels of `channels` bytes, of which the first three are RGB */
-  store(t: number, pixels: Uint8Array, rowPixels: number, channels: number): void {
-    const { width, height } = this.#stretch
-    for (let y = 0, to = t * width * height * 3; y < height; y++) {
-      let from = y * rowPixels * channels
-      for (let x = 0; x < width; x++, from += channels, to += 3) {
-        this.#out[to] = pixels[from]!
-        this.#out[to + 1] = pixels[from + 1]!
-        this.#out[to + 2] = pixels[from + 2]!
-      }
-    }
+  /**
+   * All frames, [times, height, width, 3].
+   * @throws Error that names the first time without a frame.
+   */
+  frames(): Uint8Array {
+    this.#requireAll()
+    return this.#out!
   }
 
   /** Whether every time has its frame. */
@@ -70,14 +69,35 @@ export class FrameSink {
     return this.#errorsS.every(Number.isFinite)
   }
 
-  /** @throws Error that names the first time without a frame. */
-  requireAll(): void {
+  #requireAll(): void {
     const missing = this.#errorsS.indexOf(Infinity)
     if (missing < 0) return
     const { timesS } = this.#stretch
     const found = this.#errorsS.filter(Number.isFinite).length
     const needed = `${timesS.length} frames from ${timesS[0]!.toFixed(3)} to ${timesS.at(-1)!.toFixed(3)} s`
     throw new Error(`${found} of ${needed}, none at ${timesS[missing]!.toFixed(3)} s (row ${missing})`)
+  }
+}
+
+/** Leaves out a last column or row that is there besides, and what is not RGB. */
+function copyRgb(
+  pixels: Uint8Array,
+  { width: rowPixels, channels }: DecodedFrame,
+  out: Uint8Array,
+  [height, width]: readonly [number, number],
+): void {
+  for (let y = 0, to = 0; y < height; y++) {
+    let from = y * rowPixels * channels
+    if (channels === 3) {
+      out.set(pixels.subarray(from, from + width * 3), to)
+      to += width * 3
+      continue
+    }
+    for (let x = 0; x < width; x++, from += channels, to += 3) {
+      out[to] = pixels[from]!
+      out[to + 1] = pixels[from + 1]!
+      out[to + 2] = pixels[from + 2]!
+    }
   }
 }
 

@@ -26,6 +26,7 @@ export const EXTRAS = {
   goal: 'armature/goal',
   success: 'armature/success',
   terminated: 'armature/terminated',
+  sha256: 'armature/sha256',
   goalImagePrefix: 'armature/goal_image/',
 } as const
 

@@ -3,11 +3,13 @@ import type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from '../../core/
 import { ArmatureError, oneLine } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import { containedPath, readRegularFile } from '../contained-files.ts'
+import { decodeImage } from '../decode-image.ts'
 import { readJson } from '../json.ts'
 import { checkFeatures } from './check-features.ts'
 import { checkRows, ROW_COLUMNS } from './check-rows.ts'
-import { decodePng } from './decode-png.ts'
+import { episodeDigest } from './episode-digest.ts'
 import type { EpisodeEntry } from './episode-entry.ts'
+import { EpisodeImages } from './episode-images.ts'
 import type { EpisodeList } from './episode-list.ts'
 import { listEpisodes } from './episode-list.ts'
 import type { CameraSource, DatasetInfo } from './foreign.ts'
@@ -15,14 +17,11 @@ import { cameraSources, foreignSpec, parseInfo } from './foreign.ts'
 import { COLUMNS, EXTRAS, PATHS } from './layout.ts'
 import type { Row } from '../parquet/file.ts'
 import { ParquetFile } from '../parquet/file.ts'
-import { isObject, readRecording } from './recording.ts'
+import { readRecording } from './recording.ts'
 import { numbersOf } from './values.ts'
-import { readVideo } from './video.ts'
 
 /** Footers that stay in memory. */
 const OPEN_FILES = 32
-/** Of an image in a file of its own. */
-const MAX_IMAGE_BYTES = 64 * 2 ** 20
 
 /**
  * Opens a dataset that {@link LeRobotWriter} wrote, or a LeRobot folder (v3.0, v2.1, v2.0) that another tool wrote. Frames are read on
@@ -51,11 +50,19 @@ export async function openDataset(path: string): Promise<Dataset> {
 
 /** meta/armature.json and meta/info.json describe the same columns. */
 function requireSameShapes(file: string, own: DatasetSpec, foreign: DatasetSpec): void {
-  const shapes = ({ cameras, actionSpace, proprioSpace, stateSpace }: DatasetSpec): Record<string, string> => ({
+  const shapes = ({
+    cameras,
+    depthCameras,
+    actionSpace,
+    proprioSpace,
+    stateSpace,
+  }: DatasetSpec): Record<string, string> => ({
     [COLUMNS.action]: String(sizeOf(actionSpace.shape)),
     [COLUMNS.proprio]: String(sizeOf(proprioSpace.shape)),
     [COLUMNS.state]: String(sizeOf(stateSpace.shape)),
-    ...Object.fromEntries(Object.entries(cameras).map(([name, { shape }]) => [`camera ${name}`, shape.join('x')])),
+    ...Object.fromEntries(
+      Object.entries({ ...cameras, ...depthCameras }).map(([name, { shape }]) => [`camera ${name}`, shape.join('x')]),
+    ),
   })
   const [mine, theirs] = [shapes(own), shapes(foreign)]
   for (const name of new Set([...Object.keys(mine), ...Object.keys(theirs)])) {
@@ -77,6 +84,7 @@ class LeRobotDataset implements Dataset {
   readonly #info: DatasetInfo
   readonly #cameras: Readonly<Record<string, CameraSource>>
   readonly #entries: ReadonlyMap<number, EpisodeEntry>
+  readonly #images: EpisodeImages
   readonly #files: Map<string, Promise<ParquetFile>> = new Map()
   /** Rows of each episode, by file. */
   readonly #ranges: Map<string, Promise<ReadonlyMap<number, RowRange>>> = new Map()
@@ -86,6 +94,7 @@ class LeRobotDataset implements Dataset {
     this.spec = spec
     this.#info = info
     this.#cameras = cameraSources(info)
+    this.#images = new EpisodeImages(path, spec, info.fps)
     this.episodes = list.entries.map((entry) => entry.info)
     this.#problems = [...info.warnings, ...list.problems].map(oneLine)
     this.#entries = new Map(list.entries.map((entry) => [entry.info.index, entry]))
@@ -95,7 +104,7 @@ class LeRobotDataset implements Dataset {
     return this.#problems
   }
 
-  async readEpisode(index: number, cameras: readonly string[] = Object.keys(this.spec.cameras)): Promise<EpisodeData> {
+  async readEpisode(index: number, cameras: readonly string[] = Object.keys(this.#cameras)): Promise<EpisodeData> {
     const entry = this.#entries.get(index)
     if (entry === undefined) {
       throw new ArmatureError('not-found', `episode ${index} of ${this.path}`, {
@@ -106,9 +115,9 @@ class LeRobotDataset implements Dataset {
     const file = await this.#file(entry.dataFile)
     const [start, end] = await this.#rowsOf(file, entry)
     const vectors = VECTORS.filter((name) => name in this.#info.features || file.columns.includes(name))
-    const images = sources.filter(([, { isVideo }]) => !isVideo).map(([, { key }]) => key)
+    const columns = sources.filter(([, { isVideo }]) => !isVideo).map(([, { key }]) => key)
     const places = ROW_COLUMNS.filter((name) => file.columns.includes(name))
-    const rows = await file.read([...vectors, ...images, ...places], start, end)
+    const rows = await file.read([...vectors, ...columns, ...places], start, end)
     const where = `${file.path}, episode ${index}`
     const { timesS, differences } = checkRows(rows, file.columns, {
       where,
@@ -123,13 +132,25 @@ class LeRobotDataset implements Dataset {
     const goalImages = await this.#goalImages(entry, cameras)
     return {
       info: entry.info,
-      images: await this.#images(entry, sources, rows, timesS),
+      ...(await this.#images.read(entry, sources, { rows, timesS })),
       proprio: numbers(COLUMNS.proprio, rows),
       state: numbers(COLUMNS.state, rows),
       actions: numbers(COLUMNS.action, steps),
       rewards: vectors.includes(COLUMNS.reward) ? numbers(COLUMNS.reward, steps) : new Float32Array(steps.length),
       ...(goalImages && { goalImages }),
     }
+  }
+
+  async verify(index: number, data: EpisodeData): Promise<readonly string[]> {
+    const { sha256, videos } = this.#entries.get(index)!
+    if (sha256 === undefined) return []
+    const files = Object.entries(videos).map(
+      async ([camera, { file }]) => [camera, await readRegularFile(file, Infinity)] as const,
+    )
+    const bytes = files.length === 0 ? undefined : Object.fromEntries(await Promise.all(files))
+    const found = episodeDigest(data, bytes)
+    if (found === sha256) return []
+    return [`episode ${index} of ${this.path}: its SHA-256 is ${found}, ${EXTRAS.sha256} says ${sha256}`]
   }
 
   #shapeOf(name: string): readonly number[] {
@@ -174,53 +195,6 @@ class LeRobotDataset implements Dataset {
     throw new ArmatureError('corrupt-file', file.path, { expected, got: String(count) })
   }
 
-  async #images(
-    entry: EpisodeEntry,
-    sources: readonly (readonly [string, CameraSource])[],
-    rows: readonly Row[],
-    timesS: Float64Array,
-  ): Promise<Record<string, Uint8Array>> {
-    const images: Record<string, Uint8Array> = {}
-    for (const [camera, { key, isVideo }] of sources) {
-      const [height, width] = this.spec.cameras[camera]!.shape as [number, number]
-      const out = new Uint8Array(rows.length * height * width * 3)
-      if (isVideo) {
-        const { file, fromS } = entry.videos[camera]!
-        const shown = timesS.map((timeS) => fromS + timeS)
-        const what = `${key} of episode ${entry.info.index}`
-        await readVideo({ file, what, timesS: shown, fps: this.#info.fps, width, height }, out)
-      } else {
-        for (const [t, row] of rows.entries()) await this.#decode(entry, row[key], [height, width], out, t)
-      }
-      images[camera] = out
-    }
-    return images
-  }
-
-  async #decode(
-    entry: EpisodeEntry,
-    value: unknown,
-    [height, width]: readonly [number, number],
-    out: Uint8Array,
-    t: number,
-  ): Promise<void> {
-    const where = `${entry.dataFile}, frame ${t} of episode ${entry.info.index}`
-    try {
-      const image = decodePng(await this.#imageFile(value), [height, width])
-      out.set(image.data, t * height * width * 3)
-    } catch (error) {
-      throw new ArmatureError('corrupt-file', where, { got: (error as Error).message, cause: error })
-    }
-  }
-
-  /** As Hugging Face's Image columns have it: bytes, or the path of a file. */
-  async #imageFile(value: unknown): Promise<Uint8Array> {
-    const { bytes, path } = isObject(value) ? value : { bytes: value }
-    if (bytes instanceof Uint8Array) return bytes
-    if (typeof path === 'string') return readRegularFile(await containedPath(this.path, path), MAX_IMAGE_BYTES)
-    throw new Error('no image')
-  }
-
   async #goalImages(
     { extras }: EpisodeEntry,
     cameras: readonly string[],
@@ -231,7 +205,7 @@ class LeRobotDataset implements Dataset {
     const [row] = await (await this.#file(extras.file)).read(columns, extras.row, extras.row + 1)
     const images = wanted.flatMap((camera, i) => {
       const png = row?.[columns[i]!]
-      return png instanceof Uint8Array ? [[camera, decodePng(png).data] as const] : []
+      return png instanceof Uint8Array ? [[camera, decodeImage(png).data] as const] : []
     })
     return images.length === 0 ? undefined : Object.fromEntries(images)
   }

@@ -37,12 +37,14 @@ export class DatasetStatistics {
     ])
     const scalars = [COLUMNS.reward, ...SCALARS].map((name) => [name, new VectorStatistics(1)])
     this.#vectors = Object.fromEntries([...vectors, ...scalars]) as Readonly<Record<string, VectorStatistics>>
-    this.#images = Object.fromEntries(Object.keys(spec.cameras).map((camera) => [camera, new ImageStatistics()]))
+    const images = Object.keys(spec.cameras).map((camera) => [camera, new ImageStatistics(3, 255, 255)] as const)
+    const depth = Object.keys(spec.depthCameras ?? {}).map((name) => [name, new ImageStatistics(1, 65_535, 1)] as const)
+    this.#images = Object.fromEntries([...images, ...depth])
   }
 
   /** @param scalars flags, numbers and times of the rows, by column */
   add(
-    { info, images, proprio, state, actions, rewards }: EpisodeData,
+    { info, images, depth, proprio, state, actions, rewards }: EpisodeData,
     scalars: Readonly<Record<string, ArrayLike<number>>>,
   ): void {
     const byColumn: Readonly<Record<string, ArrayLike<number>>> = {
@@ -54,7 +56,7 @@ export class DatasetStatistics {
     }
     for (const [column, statistics] of Object.entries(this.#vectors)) statistics.add(byColumn[column]!)
     for (const [camera, statistics] of Object.entries(this.#images)) {
-      const frames = images[camera]!
+      const frames = images[camera] ?? depth![camera]!
       const size = frames.length / info.length
       for (let t = 0; t < info.length; t += FRAME_STRIDE) statistics.add(frames.subarray(t * size, (t + 1) * size))
     }
@@ -135,42 +137,53 @@ class VectorStatistics {
   }
 }
 
-/** Of RGB frames as LeRobot gives them to a policy: per channel, 0 to 1, shaped [3, 1, 1]. Exact for the frames that it saw. */
+/**
+ * Of frames as LeRobot gives them to a policy: per channel, RGB from 0 to 1, depth as it is, shaped [channels, 1, 1]. Exact for the frames
+ * that it saw.
+ */
 class ImageStatistics {
   #frames = 0
-  readonly #histograms = [0, 1, 2].map(() => new Float64Array(256))
+  readonly #histograms: readonly Float64Array[]
+  /** What a value is divided by. */
+  readonly #unit: number
 
-  add(frame: Uint8Array): void {
+  constructor(channels: number, largest: number, unit: number) {
+    this.#histograms = Array.from({ length: channels }, () => new Float64Array(largest + 1))
+    this.#unit = unit
+  }
+
+  add(frame: Uint8Array | Uint16Array): void {
     this.#frames++
-    for (let i = 0; i < frame.length; i++) this.#histograms[i % 3]![frame[i]!]!++
+    const channels = this.#histograms.length
+    for (let i = 0; i < frame.length; i++) this.#histograms[i % channels]![frame[i]!]!++
   }
 
   summary(): FeatureStatistics | undefined {
     if (this.#frames === 0) return undefined
-    const channels = this.#histograms.map(summarizeHistogram)
+    const channels = this.#histograms.map((histogram) => summarizeHistogram(histogram, this.#unit))
     const shaped = Object.keys(channels[0]!).map((name) => [name, channels.map((channel) => [[channel[name]!]])])
     return { ...(Object.fromEntries(shaped) as Record<string, number[][][]>), count: [this.#frames] }
   }
 }
 
-function summarizeHistogram(histogram: Float64Array): Record<string, number> {
+function summarizeHistogram(histogram: Float64Array, unit: number): Record<string, number> {
   const total = histogram.reduce((sum, n) => sum + n, 0)
   const mean = histogram.reduce((sum, n, value) => sum + n * value, 0) / total
   const variance = histogram.reduce((sum, n, value) => sum + n * (value - mean) ** 2, 0) / total
   const quantile = (q: number): number => {
     let below = 0
-    for (let value = 0; value < 256; value++) {
+    for (let value = 0; value < histogram.length; value++) {
       below += histogram[value]!
-      if (below > 0 && below >= q * total) return value / 255
+      if (below > 0 && below >= q * total) return value / unit
     }
-    return 1
+    return (histogram.length - 1) / unit
   }
   const quantiles = Object.entries(QUANTILES).map(([name, q]) => [name, quantile(q)])
   return {
     min: quantile(0),
     max: quantile(1),
-    mean: mean / 255,
-    std: Math.sqrt(variance) / 255,
+    mean: mean / unit,
+    std: Math.sqrt(variance) / unit,
     ...(Object.fromEntries(quantiles) as Record<string, number>),
   }
 }

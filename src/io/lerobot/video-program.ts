@@ -1,7 +1,9 @@
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import { ArmatureError } from '../../core/errors.ts'
 import { isFileError } from '../atomic.ts'
-import type { FrameSink } from './frame-sink.ts'
+import type { DecodedFrame, FrameStream } from './frame-stream.ts'
 import { DECODER } from './video-codecs.ts'
 
 /** Key frames are sought this much earlier: the time of a packet may be off by its place in the order of decoding. */
@@ -11,99 +13,114 @@ const STALL_MS = 60_000
 
 /**
  * Decodes with `ffmpeg`, which reads the file as MP4 and nothing else. It says of each frame when it is shown and how large it is; the
- * pixels come in the same order.
- * @throws ArmatureError `engine-unavailable` where there is no such program; Error of the program, or for frames of another size.
+ * pixels come in the same order. It waits while nobody reads, and ends with this process.
+ * Its stream throws ArmatureError `engine-unavailable` where there is no such program.
  */
-export async function readWithProgram(file: string, sink: FrameSink): Promise<void> {
-  const isLate = sink.fromS > SEEK_MARGIN_S
-  await run(file, sink, isLate)
-  // Some files say that a key frame is later than it is: those are read from their start.
-  if (isLate && !sink.isComplete) await run(file, sink, false)
-}
-
-async function run(file: string, sink: FrameSink, isSought: boolean): Promise<void> {
-  const filters = `select=between(t\\,${sink.fromS.toFixed(6)}\\,${sink.toS.toFixed(6)}),showinfo=checksum=0`
-  const seek = isSought ? ['-seek_timestamp', '1', '-ss', String(sink.fromS - SEEK_MARGIN_S)] : []
+export function openWithProgram(file: string, fromS: number, fromStart: boolean): FrameStream {
+  const isSought = !fromStart && fromS > SEEK_MARGIN_S
+  const seek = isSought ? ['-seek_timestamp', '1', '-ss', String(fromS - SEEK_MARGIN_S)] : []
   const input = ['-protocol_whitelist', 'file', '-f', 'mp4', ...seek, '-copyts', '-i', `file:${file}`]
-  const until = ['-to', String(sink.toS + SEEK_MARGIN_S)]
-  const output = [
-    '-map',
-    '0:v:0',
-    '-vf',
-    filters,
-    '-fps_mode',
-    'passthrough',
-    '-f',
-    'rawvideo',
-    '-pix_fmt',
-    'rgb24',
-    '-',
-  ]
-  const program = spawn('ffmpeg', ['-hide_banner', '-nostdin', '-nostats', ...input, ...until, ...output], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const frames = new ProgramFrames(sink)
-  let failure: Error | undefined
-  const stop = (error: Error): void => {
-    failure ??= error
-    program.kill('SIGKILL')
-  }
-  let stall: NodeJS.Timeout | undefined
-  const heard = (take: () => void): void => {
-    clearTimeout(stall)
-    stall = setTimeout(() => stop(new Error(`nothing from ffmpeg for ${STALL_MS / 1000} s`)), STALL_MS)
-    try {
-      take()
-    } catch (error) {
-      stop(error as Error)
-    }
-  }
-  heard(() => undefined)
-  program.stdout.on('data', (chunk: Buffer) => heard(() => frames.addPixels(chunk)))
-  program.stderr.setEncoding('utf8').on('data', (text: string) => heard(() => frames.addText(text)))
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      program.on('error', (error) => reject(isFileError(error, 'ENOENT') ? noDecoder(file) : error))
-      program.on('close', resolve)
-    })
-    if (code !== 0) failure ??= new Error(frames.complaint || `ffmpeg ended with ${code}`)
-  } finally {
-    clearTimeout(stall)
-  }
-  if (failure !== undefined) throw failure
+  const filters = `select=gte(t\\,${fromS.toFixed(6)}),showinfo=checksum=0`
+  const form = ['-fps_mode', 'passthrough', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-']
+  return new ProgramStream(file, ['-nostats', ...input, '-map', '0:v:0', '-vf', filters, ...form])
 }
 
-/** Joins what the program says of frames with their pixels. */
-class ProgramFrames {
-  readonly #sink: FrameSink
+interface Announced {
+  readonly timeS: number
+  readonly width: number
+  readonly height: number
+}
+
+class ProgramStream implements FrameStream {
+  readonly #program: ChildProcess
+  readonly #pixels: AsyncIterator<Buffer>
+  readonly #announced: Announced[] = []
   #line = ''
-  #lastWords = ''
+  #complaint = ''
   /** Seconds of a unit of time. */
   #unitS = 0
-  readonly #announced: { readonly timeS: number; readonly width: number; readonly height: number }[] = []
   #chunks: Buffer[] = []
   #bytes = 0
+  #isEnded = false
+  /** Resolves when the program has ended; fails where it could not start, or ended badly. */
+  readonly #end: Promise<void>
+  /** Called when something came, or nothing more will. */
+  #wake: () => void = () => undefined
 
-  constructor(sink: FrameSink) {
-    this.#sink = sink
+  constructor(file: string, args: readonly string[]) {
+    this.#program = spawn('ffmpeg', ['-hide_banner', '-nostdin', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#pixels = (this.#program.stdout as Readable).iterator() as AsyncIterator<Buffer>
+    this.#program.stderr!.setEncoding('utf8').on('data', (text: string) => this.#hear(text))
+    this.#end = new Promise((resolve, reject) => {
+      this.#program.on('error', (error) => reject(isFileError(error, 'ENOENT') ? noDecoder(file) : error))
+      this.#program.on('close', (code) => {
+        this.#isEnded = true
+        this.#wake()
+        if (code === 0) resolve()
+        else reject(new Error(this.#complaint || `ffmpeg ended with ${code}`))
+      })
+    })
+    this.#end.catch(() => this.#wake())
   }
 
-  /** The last line that was not about a frame. */
-  get complaint(): string {
-    return this.#lastWords
+  async next(): Promise<DecodedFrame | undefined> {
+    const stall = setTimeout(() => {
+      this.#complaint = `nothing from ffmpeg for ${STALL_MS / 1000} s`
+      this.#program.kill('SIGKILL')
+    }, STALL_MS)
+    try {
+      const first = await this.#chunk()
+      if (!first) {
+        await this.#end
+        return undefined
+      }
+      // What is said of a frame may come after its first bytes.
+      while (this.#announced.length === 0 && !this.#isEnded) await this.#news()
+      const frame = this.#announced.shift()
+      if (frame === undefined) throw new Error('pixels of a frame that ffmpeg did not announce')
+      const size = frame.width * frame.height * 3
+      while (this.#bytes < size) if (!(await this.#chunk(true))) throw new Error('a frame that is cut off')
+      const all = Buffer.concat(this.#chunks)
+      this.#chunks = all.length > size ? [all.subarray(size)] : []
+      this.#bytes = all.length - size
+      return { ...frame, channels: 3, pixels: () => all }
+    } finally {
+      clearTimeout(stall)
+    }
   }
 
-  addText(text: string): void {
+  setBusy(isBusy: boolean): void {
+    const act = isBusy ? 'ref' : 'unref'
+    this.#program[act]()
+    for (const pipe of [this.#program.stdout, this.#program.stderr]) (pipe as unknown as NodeJS.Timeout)[act]()
+  }
+
+  close(): void {
+    this.#program.kill('SIGKILL')
+    this.#program.stdout!.destroy()
+  }
+
+  /** Waits for more pixels, unless some are there and no more are asked for; false at the end. */
+  async #chunk(isMore = false): Promise<boolean> {
+    if (this.#bytes > 0 && !isMore) return true
+    const { value, done } = await this.#pixels.next()
+    if (done === true) return false
+    this.#chunks.push(value)
+    this.#bytes += value.length
+    return true
+  }
+
+  async #news(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #hear(text: string): void {
     const lines = `${this.#line}${text}`.split('\n')
     this.#line = lines.pop()!
     for (const line of lines) this.#read(line)
-    this.#pump()
-  }
-
-  addPixels(chunk: Buffer): void {
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
-    this.#pump()
+    this.#wake()
   }
 
   #read(line: string): void {
@@ -113,20 +130,7 @@ class ProgramFrames {
     if (frame !== null) {
       const [pts, width, height] = frame.slice(1).map(Number)
       this.#announced.push({ timeS: pts! * this.#unitS, width: width!, height: height! })
-    } else if (!line.includes('showinfo') && line.trim() !== '') this.#lastWords = line.trim().slice(0, 300)
-  }
-
-  #pump(): void {
-    for (let next = this.#announced[0]; next !== undefined; next = this.#announced[0]) {
-      const size = next.width * next.height * 3
-      if (this.#bytes < size) return
-      const all = Buffer.concat(this.#chunks)
-      const t = this.#sink.take(next.timeS, next.width, next.height)
-      if (t !== undefined) this.#sink.store(t, all, next.width, 3)
-      this.#chunks = [all.subarray(size)]
-      this.#bytes -= size
-      this.#announced.shift()
-    }
+    } else if (!line.includes('showinfo') && line.trim() !== '') this.#complaint = line.trim().slice(0, 300)
   }
 }
 

@@ -13,6 +13,7 @@ import { encodePng } from '../png.ts'
 import { checkEpisode } from './check-episode.ts'
 import type { Feature } from './columns.ts'
 import { dataSchema, featuresOf, huggingFaceFeatures, integerColumn, vectorColumn, vectorsOf } from './columns.ts'
+import { episodeDigest } from './episode-digest.ts'
 import { episodeColumns, episodeSchema } from './episode-rows.ts'
 import { GrowingParquet } from '../parquet/growing-file.ts'
 import { CHUNK_SIZE, COLUMNS, DATA_PATH, EPISODES_PATH, filePlace, formatPath, PATHS, VIDEO_PATH } from './layout.ts'
@@ -49,6 +50,8 @@ export class LeRobotWriter {
   readonly #spec: DatasetSpec
   readonly #images: 'png' | 'mp4'
   readonly #task: string
+  /** Texts, by their numbers. */
+  readonly #tasks: string[] = []
   readonly #fps: number
   readonly #features: Readonly<Record<string, Feature>>
   readonly #statistics: DatasetStatistics
@@ -90,7 +93,7 @@ export class LeRobotWriter {
     }
     const writer = new LeRobotWriter(path, spec, options)
     await writeFileAtomic(join(path, PATHS.recording), recording)
-    await writeFileAtomic(join(path, PATHS.tasks), tasksFile(writer.#task))
+    await writer.#numberOf(writer.#task)
     await writer.#writeInfo()
     return writer
   }
@@ -109,10 +112,10 @@ export class LeRobotWriter {
     if (!this.#isOpen) throw new ArmatureError('closed', `dataset ${this.path}`)
     checkEpisode(this.#spec, episode)
     this.#isOpen = false
-    const { length } = episode.info
-    const scalars = this.#scalars(length, episode.info)
+    const { length, task = this.#task } = episode.info
+    const scalars = this.#scalars(length, episode.info, await this.#numberOf(task))
     const place = await this.#writeFrames(episode, scalars)
-    const row = { ...place, firstFrame: this.#frames, task: this.#task, rowFile: await this.#fileOfRows() }
+    const row = { ...place, firstFrame: this.#frames, task, rowFile: await this.#fileOfRows() }
     await this.#rows!.append(episodeColumns(this.#spec, this.#numbered(episode.info), episode.goalImages, row))
     this.#episodes++
     this.#frames += length
@@ -137,6 +140,15 @@ export class LeRobotWriter {
     }
   }
 
+  /** The number of a task, which gets one where it is new. */
+  async #numberOf(task: string): Promise<number> {
+    const known = this.#tasks.indexOf(task)
+    if (known >= 0) return known
+    this.#tasks.push(task)
+    await writeFileAtomic(join(this.path, PATHS.tasks), tasksFile(this.#tasks))
+    return this.#tasks.length - 1
+  }
+
   #numbered(info: EpisodeInfo): EpisodeInfo {
     return { ...info, index: this.#episodes }
   }
@@ -153,31 +165,38 @@ export class LeRobotWriter {
   async #writeFrames(
     episode: EpisodeData,
     scalars: Scalars,
-  ): Promise<{ readonly dataFile: number; readonly videoFile?: number }> {
+  ): Promise<{ readonly dataFile: number; readonly videoFile?: number; readonly sha256: string }> {
     const videoFile = this.#images === 'mp4' ? this.#episodes : undefined
-    if (videoFile !== undefined) await this.#writeVideos(episode, videoFile)
+    const videos = videoFile === undefined ? undefined : await this.#writeVideos(episode, videoFile)
     if (this.#data === undefined || isFull(this.#data)) {
       const path = join(this.path, formatPath(DATA_PATH, filePlace(this.#dataFiles++)))
       const features = { key: 'huggingface', value: huggingFaceFeatures(this.#features) }
       this.#data = new GrowingParquet(path, dataSchema(this.#features), [features])
     }
     await this.#data.append(this.#columns(episode, scalars))
-    return { dataFile: this.#dataFiles - 1, ...(videoFile === undefined ? {} : { videoFile }) }
+    const sha256 = episodeDigest(episode, videos)
+    return { dataFile: this.#dataFiles - 1, ...(videoFile === undefined ? {} : { videoFile }), sha256 }
   }
 
-  /** One file an episode and camera. */
-  async #writeVideos({ images, info: { length } }: EpisodeData, file: number): Promise<void> {
+  /** One file an episode and camera; gives back their bytes. */
+  async #writeVideos(
+    { images, info: { length } }: EpisodeData,
+    file: number,
+  ): Promise<Readonly<Record<string, Uint8Array>>> {
+    const videos: Record<string, Uint8Array> = {}
     for (const [camera, { shape }] of Object.entries(this.#spec.cameras)) {
       const key = `${COLUMNS.imagePrefix}${camera}`
       const path = join(this.path, formatPath(VIDEO_PATH, { video_key: key, ...filePlace(file) }))
       const frames = framesOf(images[camera]!, length).map((data) => rgbImage(data, shape[1]!, shape[0]!))
       await makeFolder(dirname(path))
-      await writeFileAtomic(path, await encodeMp4(frames, this.#fps))
+      videos[camera] = await encodeMp4(frames, this.#fps)
+      await writeFileAtomic(path, videos[camera])
     }
+    return videos
   }
 
   #columns(episode: EpisodeData, scalars: Scalars): ColumnSource[] {
-    const { images, proprio, state, actions, rewards } = episode
+    const { images, depth, proprio, state, actions, rewards } = episode
     const { length } = episode.info
     const flags = (name: string): ColumnSource => ({ name, data: Array.from(scalars[name]!, Boolean) })
     const integers = (name: string): ColumnSource => integerColumn(name, length, (row) => scalars[name]![row]!)
@@ -187,12 +206,12 @@ export class LeRobotWriter {
       [COLUMNS.action]: withLastRow(actions, length, sizeOf(this.#spec.actionSpace.shape)),
     }
     return [
-      ...(this.#images === 'png' ? Object.keys(this.#spec.cameras) : []).map((camera): ColumnSource => ({
-        name: `${COLUMNS.imagePrefix}${camera}`,
-        data: this.#pngs(camera, images[camera]!, length),
-        codec: 'UNCOMPRESSED',
-        encoding: 'PLAIN',
-      })),
+      ...(this.#images === 'png' ? Object.entries(this.#spec.cameras) : []).map(([camera, { shape }]) =>
+        imageColumn(camera, images[camera]!, shape, length),
+      ),
+      ...Object.entries(this.#spec.depthCameras ?? {}).map(([camera, { shape }]) =>
+        imageColumn(camera, depth![camera]!, shape, length),
+      ),
       ...Object.keys(vectorsOf(this.#spec)).map((name) => vectorColumn(name, vectors[name]!, length)),
       { name: COLUMNS.reward, data: withLastRow(rewards, length, 1) },
       ...[COLUMNS.done, COLUMNS.truncated, COLUMNS.success, COLUMNS.isLast].map(flags),
@@ -205,7 +224,7 @@ export class LeRobotWriter {
   }
 
   /** Flags, numbers and times of the rows of the episode that comes next, by column. */
-  #scalars(length: number, info: EpisodeInfo): Scalars {
+  #scalars(length: number, info: EpisodeInfo, task: number): Scalars {
     const last = length - 1
     const ends = (row: number): boolean => row >= last - 1
     const values: Readonly<Record<string, (row: number) => number | boolean>> = {
@@ -217,7 +236,7 @@ export class LeRobotWriter {
       [COLUMNS.frameIndex]: (row) => row,
       [COLUMNS.episodeIndex]: () => this.#episodes,
       [COLUMNS.index]: (row) => this.#frames + row,
-      [COLUMNS.taskIndex]: () => 0,
+      [COLUMNS.taskIndex]: () => task,
     }
     return Object.fromEntries(
       Object.entries(values).map(([name, value]) => [
@@ -227,21 +246,13 @@ export class LeRobotWriter {
     )
   }
 
-  #pngs(camera: string, frames: Uint8Array, length: number): { bytes: Uint8Array; path: string }[] {
-    const [height, width] = this.#spec.cameras[camera]!.shape as [number, number]
-    return framesOf(frames, length).map((data, row) => ({
-      bytes: encodePng({ data, width, height }),
-      path: `${camera}-${row}.png`,
-    }))
-  }
-
   async #writeInfo(): Promise<void> {
     const info = {
       codebase_version: 'v3.0',
       robot_type: this.#spec.source,
       total_episodes: this.#episodes,
       total_frames: this.#frames,
-      total_tasks: 1,
+      total_tasks: this.#tasks.length,
       chunks_size: CHUNK_SIZE,
       data_files_size_in_mb: 100,
       video_files_size_in_mb: 200,
@@ -262,9 +273,24 @@ function isFull({ bytes, groups }: GrowingParquet): boolean {
   return bytes >= FILE_BYTES || groups >= FILE_EPISODES
 }
 
-function framesOf(frames: Uint8Array, count: number): Uint8Array[] {
+function framesOf<T extends Uint8Array | Uint16Array>(frames: T, count: number): T[] {
   const size = frames.length / count
-  return Array.from({ length: count }, (_, i) => frames.subarray(i * size, (i + 1) * size))
+  return Array.from({ length: count }, (_, i) => frames.subarray(i * size, (i + 1) * size) as T)
+}
+
+/** PNG files, which are packed already. */
+function imageColumn(
+  camera: string,
+  frames: Uint8Array | Uint16Array,
+  shape: readonly number[],
+  length: number,
+): ColumnSource {
+  const [height, width] = shape as [number, number]
+  const data = framesOf(frames, length).map((frame, row) => ({
+    bytes: encodePng({ data: frame, width, height }),
+    path: `${camera}-${row}.png`,
+  }))
+  return { name: `${COLUMNS.imagePrefix}${camera}`, data, codec: 'UNCOMPRESSED', encoding: 'PLAIN' }
 }
 
 /** Zeros after the last step, so that there is a row for each observation. */
@@ -274,8 +300,8 @@ function withLastRow(steps: Float32Array, length: number, size: number): Float32
   return rows
 }
 
-/** tasks.parquet: its index, to pandas, is the task's text. Without that note LeRobot would mix up the columns. */
-function tasksFile(task: string): Uint8Array {
+/** tasks.parquet: its index, to pandas, is the tasks' text. Without that note LeRobot would mix up the columns. */
+function tasksFile(tasks: readonly string[]): Uint8Array {
   const named = (name: string, type: string): Record<string, unknown> => ({
     name,
     field_name: name,
@@ -292,8 +318,8 @@ function tasksFile(task: string): Uint8Array {
   }
   const file = parquetWriteBuffer({
     columnData: [
-      { name: 'task_index', data: [0n], type: 'INT64' },
-      { name: 'task', data: [task], type: 'STRING' },
+      { name: 'task_index', data: tasks.map((_, i) => BigInt(i)), type: 'INT64' },
+      { name: 'task', data: [...tasks], type: 'STRING' },
     ],
     kvMetadata: [{ key: 'pandas', value: JSON.stringify(pandas) }],
   })
