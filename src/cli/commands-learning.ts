@@ -163,6 +163,7 @@ function addRewards(line: CommandLine): void {
     .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
     .option('--camera <name>', "camera of the controls (default: the first encoder's)")
     .option('--seed <n>', 'of split, controls and probes', seed, 0)
+    .option('--all', 'show every measure, not only those that were shown to predict how well a policy learns')
     .option('--no-baselines', 'leave out the controls that were not named')
     .option('--overwrite', 'replace files that are there')
     .action(async (names: readonly string[], options: RewardsOptions) => {

@@ -51,6 +51,8 @@ export interface RewardsOptions {
   /** False: only the encoders that were named. */
   readonly baselines: boolean
   readonly overwrite?: boolean
+  /** Every measure, not only those that were shown to predict how well a policy learns. */
+  readonly all?: boolean
 }
 
 /** Where the report went, and what it says. */
@@ -113,14 +115,14 @@ export async function rewards(
   phase.finish()
   const files: string[] = []
   if (pageFile !== undefined) {
-    await writeOutput(pageFile, reportPage(report, drawing, (context.clock() - started) / 1000))
+    await writeOutput(pageFile, reportPage(report, drawing, (context.clock() - started) / 1000, options.all))
     files.push(pageFile)
   }
   if (jsonOut !== undefined) {
     await writeOutput(jsonOut, encodeJson(report, jsonOut))
     files.push(jsonOut)
   }
-  context.print(consoleText(report))
+  context.print(consoleText(report, options.all === true))
   for (const file of files) context.print(file)
   return { ...report, files }
 }
@@ -256,12 +258,12 @@ function countClasses({ episodes }: Dataset, train: readonly number[], test: rea
   })
 }
 
-/** The main table and the verdicts, for the console. */
-function consoleText({ measures, encoders, provenance, leftOut }: RewardsReport): string {
-  const columns = measures.filter(({ name }) => isCore(name))
+/** The main table, or one of all measures, and the verdicts, for the console. */
+function consoleText({ measures, encoders, provenance, leftOut }: RewardsReport, all: boolean): string {
+  const columns = measures.filter(({ name }) => all || isCore(name))
   const marks = { better: '+', worse: '-', undecided: ' ' }
   const rows = columns.map(({ name, chance }) => [
-    coreText(name)!.title,
+    all ? name : coreText(name)!.title,
     ...encoders.map(({ cells }) => {
       const cell = cells[name]
       if (cell === undefined || cell.estimate === null) return '–'
@@ -271,7 +273,13 @@ function consoleText({ measures, encoders, provenance, leftOut }: RewardsReport)
   ])
   const text = table([['measure', ...encoders.map(({ name }) => name), 'chance'], ...rows])
   const verdicts = encoders.map(({ name, verdict }) => `${name}: ${verdict.text}`).join('\n')
-  return `${text}\n${provenance.testEpisodes.length} held-out episodes; 95 % intervals; + better, - worse than ${BASELINE}\n\n${verdicts}${leftOutText(leftOut)}`
+  return `${text}\n${provenance.testEpisodes.length} held-out episodes; 95 % intervals; + better, - worse than ${BASELINE}${all ? '' : othersText(measures)}\n\n${verdicts}${leftOutText(leftOut)}`
+}
+
+/** What the table does not show. */
+function othersText(measures: RewardsReport['measures']): string {
+  const count = measures.filter(({ name }) => !isCore(name)).length
+  return `\nmeasures that were shown to predict how well a policy learns; ${count} others: --all`
 }
 
 /** A line for each thing that the data lack. */

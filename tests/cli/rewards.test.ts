@@ -22,6 +22,8 @@ test(
     const first = await runCli(cwd, [...REPORT, '--report', 'report.html'])
     expect({ code: first.code, stderr: first.code === 0 ? '' : first.stderr }).toEqual({ code: 0, stderr: '' })
     expect(first.stdout).toContain('Ranks progress within an episode')
+    expect(first.stdout).toMatch(/\d+ others: --all/)
+    expect(first.stdout).not.toContain('value/voc')
     const json = readFileSync(join(cwd, 'report.json'), 'utf8')
     const report = JSON.parse(json) as {
       schemaVersion: number
@@ -49,6 +51,14 @@ test(
     expect(again.replace(' --overwrite', '')).toBe(json)
   },
 )
+
+test('--all adds the measures that were not shown to predict', { timeout: SLOW_MS }, async () => {
+  const { stdout } = await runCli(cwd, [...REPORT, '--all'])
+  for (const name of ['success/near_auc', 'value/voc_shuffled', 'distance/spearman', 'probe/reward_r2']) {
+    expect(stdout).toContain(name)
+  }
+  expect(stdout).not.toContain('others: --all')
+})
 
 test.each([
   [['rewards', 'nonsense', '--data', 'data'], '"nonsense" is neither a run folder nor a control'],

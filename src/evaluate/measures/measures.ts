@@ -10,6 +10,7 @@ import { goalMeasures } from './goals.ts'
 import type { Replicates } from './jackknife.ts'
 import { estimateOf, replicatesOf } from './jackknife.ts'
 import type { EpisodeStatistic, Measure, Measurement } from './measurement.ts'
+import { nearMissMeasures } from './near-miss.ts'
 import { neighbourMeasures } from './neighbours.ts'
 import { probeMeasures } from './probe-measures.ts'
 import { rewardDistanceMeasures } from './reward-distance.ts'
@@ -21,6 +22,7 @@ import { valueOrderMeasures } from './value-order.ts'
 export const measures: readonly Measure[] = [
   ...distanceMeasures,
   ...successMeasures,
+  ...nearMissMeasures,
   ...valueOrderMeasures,
   ...rewardDistanceMeasures,
   ...goalMeasures,

@@ -1,6 +1,7 @@
 import type { Rng } from '../../core/rng.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from '../measures/embedded-episodes.ts'
 import { isAdversarial } from '../measures/embedded-episodes.ts'
+import { successRadius } from '../measures/near-miss.ts'
 import type { EpisodeKind } from './model.ts'
 
 const CURVES_A_KIND = 5
@@ -64,11 +65,4 @@ function kindOf(data: EmbeddedEpisodes, episode: EmbeddedEpisode): Exclude<Episo
   if (isAdversarial(data, episode)) return 'adversarial'
   if (episode.success === undefined) return undefined
   return episode.success ? 'successful' : 'failed'
-}
-
-function successRadius(episodes: readonly EmbeddedEpisode[]): number | undefined {
-  const ends = episodes
-    .filter(({ success, goalDistances }) => success === true && goalDistances !== undefined)
-    .map(({ goalDistances, length }) => goalDistances![length - 1]!)
-  return ends.length === 0 ? undefined : Math.max(...ends)
 }

@@ -29,12 +29,13 @@ const CONTENTS = [
  * address of the network.
  *
  * @param runtimeS how long it took, in seconds
+ * @param all whether every measure is listed, below those that were shown to predict
  */
-export function reportPage(report: RewardsReport, drawing: Drawing, runtimeS: number): string {
+export function reportPage(report: RewardsReport, drawing: Drawing, runtimeS: number, all = false): string {
   const { provenance, encoders } = report
   const sections = [
     verdictSection(report),
-    tableSection(report),
+    tableSection(report, all),
     curveSection(drawing),
     distanceSection(drawing),
     mapSection(drawing),

@@ -29,8 +29,8 @@ export function verdictSection({ encoders, baseline }: RewardsReport): string {
   )
 }
 
-/** The table of encoders by the measures that matter most for a reward, and all others below it. */
-export function tableSection(report: RewardsReport): string {
+/** The table of encoders by the measures that were shown to predict how a policy learns; `all`: and all others below it. */
+export function tableSection(report: RewardsReport, all: boolean): string {
   const { encoders, baseline } = report
   const columns = report.measures.filter(({ name }) => isCore(name))
   const head = columns.map(
@@ -54,7 +54,7 @@ ${level('best possible', ({ best }) => best)}
     'table',
     'Measures',
     `Estimate, and under it the 95 % interval over held-out episodes and how many of them count. A cell is green or red only where the <em>paired</em> difference to the baseline, on the same episodes, is beyond chance (Holm’s correction over the encoders), whatever the averages are. An arrow says which way is better. “Chance” is what an embedding that knows nothing scores. “–”: not defined on these data.`,
-    `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${saturatedText(report, columns)}${glossary(columns)}\n${allMeasures(report)}`,
+    `${baseline === undefined ? '' : colourKey(baseline)}${wide(body)}\n${saturatedText(report, columns)}${glossary(columns)}\n${all ? allMeasures(report) : othersText(report)}`,
   )
 }
 
@@ -93,6 +93,17 @@ function glossary(columns: readonly MeasureColumn[]): string {
   return `<details open><summary>What the columns mean</summary><dl class="facts">${terms.join('')}</dl></details>`
 }
 
+/** What is not shown, and what was not measured. */
+function othersText({ measures, leftOut }: RewardsReport): string {
+  const others = measures.filter(({ name }) => !isCore(name)).length
+  return `<p class="small">These measures were shown to predict how well a policy learns on an embedding. ${others} others are in the JSON, and on a page made with <code>--all</code>.</p>${leftOutText(leftOut)}`
+}
+
+function leftOutText(leftOut: RewardsReport['leftOut']): string {
+  if (leftOut.length === 0) return ''
+  return `<p class="small">Not measured, as the data do not allow it:</p><ul class="small">${leftOut.map(({ name, because }) => `<li><code>${escapeHtml(name)}</code>: ${escapeHtml(because)}</li>`).join('')}</ul>`
+}
+
 /** Everything that was measured, one measure a row. */
 function allMeasures({ measures, encoders, leftOut }: RewardsReport): string {
   const head = encoders.map(({ name }) => `<th scope="col">${escapeHtml(name)}</th>`).join('')
@@ -102,11 +113,7 @@ function allMeasures({ measures, encoders, leftOut }: RewardsReport): string {
     const variable = name.split('/').slice(2).join('/')
     return `<tr><th scope="row" class="head">${escapeHtml(title)}${variable === '' ? '' : `: ${escapeHtml(variable)}`}<br><span class="small">${ARROWS[direction]} <code>${escapeHtml(name)}</code></span></th>${cells}<td>${number(chance ?? null)}</td></tr>`
   })
-  const missing =
-    leftOut.length === 0
-      ? ''
-      : `<p class="small">Not measured, as the data do not allow it:</p><ul class="small">${leftOut.map(({ name, because }) => `<li><code>${escapeHtml(name)}</code>: ${escapeHtml(because)}</li>`).join('')}</ul>`
-  return `<details><summary>All ${measures.length} measures</summary>${wide(`<table class="measures"><thead><tr><th scope="col">measure</th>${head}<th scope="col">chance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`)}${missing}</details>`
+  return `<details open><summary>All ${measures.length} measures</summary>${wide(`<table class="measures"><thead><tr><th scope="col">measure</th>${head}<th scope="col">chance</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`)}${leftOutText(leftOut)}</details>`
 }
 
 /** What was measured on what, and how to do it again. `runtime` in seconds is on the page only: it is no result. */

@@ -6,8 +6,8 @@ export const LENGTH = 21
 const CLASSES = ['scripted', 'partial', 'random', 'adversarial'] as const
 
 /**
- * A point on a table with one of two objects: state (x, y, 3 * object). Experts go from near (0, 0) straight to their goal near
- * (1, 0); partial ones stop half-way; random ones wander; adversarial ones go just as straight to (0, 1).
+ * A point on a table with one of two objects: state (x, y, 3 * object). Experts go from near (0, 0) straight to where
+ * 6 cm are left to their goal near (1, 0); partial ones stop half-way; random ones wander; adversarial ones go just as straight to (0, 1).
  */
 export function pointEpisodes(perClass: number, rng: Rng): EmbeddedEpisode[] {
   return CLASSES.flatMap((name, c) =>
@@ -21,7 +21,7 @@ function pointEpisode(index: number, name: (typeof CLASSES)[number], rng: Rng): 
   const start = [jitter(), jitter()] as const
   const goal = Float32Array.of(1 + jitter(), jitter(), 3 * object)
   const target = {
-    scripted: [goal[0]!, goal[1]!],
+    scripted: [0.94 * goal[0]!, goal[1]!],
     partial: [0.5 * goal[0]!, goal[1]!],
     random: [0, 0],
     adversarial: [jitter(), 1],

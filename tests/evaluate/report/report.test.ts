@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Rng } from '../../../src/core/rng.ts'
 import { stateEmbedder } from '../../../src/evaluate/report/embed.ts'
+import { isCore } from '../../../src/evaluate/report/core-measures.ts'
 import { reportPage } from '../../../src/evaluate/report/page.ts'
 import { makeRewardsReport } from '../../../src/evaluate/report/rewards-report.ts'
 import { encodeJson } from '../../../src/io/json.ts'
@@ -133,6 +134,19 @@ describe('page', () => {
         page.match(new RegExp(`</${tag}>`, 'g'))?.length,
       ])
     }
+  })
+
+  test('shows the measures that were shown to predict, and all of them only when asked', () => {
+    const shown = (text: string, name: string): boolean => text.includes(`<code>${name}</code>`)
+    const all = reportPage(made.report, made.drawing, 12, true)
+    const others = made.report.measures.filter(({ name }) => !isCore(name))
+    expect(others.length).toBeGreaterThan(10)
+    expect([
+      page.includes(`${others.length} others`),
+      all.includes(`All ${made.report.measures.length} measures`),
+    ]).toEqual([true, true])
+    expect(others.filter(({ name }) => shown(page, name) || !shown(all, name))).toEqual([])
+    expect(page.includes('Ranks states across goals')).toBe(true)
   })
 
   test('says what was left out and what could not be read', () => {
