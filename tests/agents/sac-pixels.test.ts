@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { sacConfigSchema } from '../../agents/sac/config.ts'
 import { Sac } from '../../agents/sac/sac.ts'
+import { trunkConfigSchema } from '../../encoders/trunk/config.ts'
+import { Trunk } from '../../encoders/trunk/trunk.ts'
 import type { TransitionBatch } from '../../src/core/agent.ts'
 import type { NamedArrays } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
@@ -139,6 +141,52 @@ describe('SAC through a feature network', () => {
     await expect(agent.update(short)).rejects.toThrow('sac update: nextFrames: expected 72 bytes')
     agent.dispose()
   })
+})
+
+it('learns through a convolutional trunk to point at what a frame shows', async () => {
+  const [side, size] = [12, 64]
+  const trunk = new Trunk(
+    [side, side, 3],
+    trunkConfigSchema.parse({ latentSize: 16, filters: 4, layers: 2 }),
+    new Rng(1),
+  )
+  const config = sacConfigSchema.parse({ hidden: [32], learningRate: 3e-3, initialAlpha: 0.01, learnAlpha: false })
+  const agent = new Sac({ observationSize: 0, actionSize: 1 }, config, new Rng(2), trunk.features)
+  const rng = new Rng(3)
+  /** A bright square of 3x3 in a row of the frame, and where it is from -1 to 1. */
+  const draw = (count: number): { frames: Uint8Array; places: Float32Array } => {
+    const frames = new Uint8Array(count * side * side * 3)
+    const places = Float32Array.from({ length: count }, (_, row) => {
+      const [left, top] = [rng.int(side - 2), rng.int(side - 2)]
+      for (let pixel = 0; pixel < 9; pixel++) {
+        const at = row * side * side + (top + Math.floor(pixel / 3)) * side + left + (pixel % 3)
+        frames.fill(255, 3 * at, 3 * at + 3)
+      }
+      return (2 * left) / (side - 3) - 1
+    })
+    return { frames, places }
+  }
+  const nothing = {
+    observation: new Float32Array(0),
+    nextObservation: new Float32Array(0),
+    discount: new Float32Array(size),
+  }
+  const error = async (): Promise<number> => {
+    const { frames, places } = draw(200)
+    const actions = await agent.act(new Float32Array(0), 200, 'mean', frames)
+    return actions.reduce((sum, a, row) => sum + Math.abs(a - places[row]!), 0) / 200
+  }
+  const before = await error()
+  for (let update = 0; update < 600; update++) {
+    const { frames, places } = draw(size)
+    const action = rng.fillUniform(new Float32Array(size), -1, 1)
+    const reward = action.map((a, row) => -((a - places[row]!) ** 2))
+    await agent.update({ size, ...nothing, action, reward, frames, nextFrames: frames })
+  }
+  expect(before).toBeGreaterThan(0.4)
+  expect(await error()).toBeLessThan(0.15)
+  agent.dispose()
+  trunk.dispose()
 })
 
 describe('normalised observations', () => {
