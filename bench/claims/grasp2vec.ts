@@ -14,7 +14,7 @@ import { GRASPS, OUTCOME, recordGrasps, SCENE, SLOT_SIZE, UNSEEN_KINDS } from '.
 import type { Recording } from './laboratory.ts'
 import { frameOf, trainEncoder } from './laboratory.ts'
 
-const [TRAINING_EPISODES, TEST_EPISODES] = [1000, 150]
+const [TRAINING_EPISODES, TEST_EPISODES] = [800, 120]
 /** Share of the grasps of the training data that are aimed anywhere: most of them lift nothing. */
 const RANDOM_SHARE = 0.15
 /** Instances of a gallery, pictures of each, and galleries that a score is averaged over. */

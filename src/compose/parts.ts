@@ -1,6 +1,6 @@
 import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
 import { makeEnv } from '../../envs/index.ts'
-import type { PixelRepresentationConfig, TrainConfig } from '../config/train-config.ts'
+import type { EncoderRepresentationConfig, PixelRepresentationConfig, TrainConfig } from '../config/train-config.ts'
 import type { Agent } from '../core/agent.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
@@ -90,7 +90,7 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
 /** Reward and form of goals, and whether they go together with the rest: asked before anything long starts. */
 function buildGoals(
   { representation: { kind } }: TrainConfig,
-  { source, form, reward, relabel }: GoalConfig,
+  { source, form, reward }: GoalConfig,
   parts: GoalSourceParts,
 ): { readonly reward: GoalReward; readonly form: ExportableGoalForm } {
   const refuse = (setting: string, expected: string, got: string): ArmatureError =>
@@ -111,13 +111,6 @@ function buildGoals(
       `encoder ${encoder.spec.name}, which gives goals a tower of their own; set goals.form.name=goal`,
     )
   }
-  if (encoder?.encodeGoal !== undefined && relabel.future > 0) {
-    throw refuse(
-      'goals.relabel.future',
-      `0 for encoder ${encoder.spec.name}, whose features are no goals`,
-      String(relabel.future),
-    )
-  }
   if (made.reward.needsFrames && parts.encoder === undefined) {
     throw refuse(`goals.reward ${reward.name}`, 'an encoder', `representation.kind ${kind}`)
   }
@@ -130,7 +123,15 @@ function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encode
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
   if (representation.kind === 'pixels') checkPixelEncoder(representation, encoder, refuse)
   if (representation.kind !== 'encoder') return
-  const { from, camera, pretrain, refresh } = representation
+  const { from, camera, goalCamera, pretrain, refresh } = representation
+  checkGoalCamera(representation, env, encoder)
+  if (refresh.everySteps > 0 && goalCamera !== undefined && goalCamera !== camera) {
+    throw refuse(
+      'representation.refresh',
+      `sees goals by camera ${goalCamera}`,
+      'set representation.refresh.everySteps=0: replay keeps one',
+    )
+  }
   if (refresh.everySteps > 0 && !isLearning(encoder)) {
     throw refuse('representation.refresh', 'learns nothing', 'set representation.refresh.everySteps=0')
   }
@@ -151,6 +152,25 @@ function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encode
       `learns from cameras ${cameras.join(', ')}`,
       'set representation.refresh.everySteps=0: replay keeps one',
     )
+  }
+}
+
+/** @throws ArmatureError `bad-config` for a camera of goals that is not there, or that has no use. */
+function checkGoalCamera({ camera, goalCamera }: EncoderRepresentationConfig, env: Env, encoder: Encoder): void {
+  if (goalCamera === undefined || goalCamera === camera) return
+  const setting = 'representation.goalCamera'
+  const { imageSpaces } = env.spec
+  if (encoder.encodeGoal === undefined) {
+    throw new ArmatureError('bad-config', setting, {
+      expected: `${camera}, as encoder ${encoder.spec.name} has one tower for what is seen and what is wanted`,
+      got: goalCamera,
+    })
+  }
+  const alike = Object.keys(imageSpaces).filter(
+    (name) => String(imageSpaces[name]!.shape) === String(imageSpaces[camera]!.shape),
+  )
+  if (!alike.includes(goalCamera)) {
+    throw new ArmatureError('bad-config', setting, { expected: alike.join(' or '), got: goalCamera })
   }
 }
 
@@ -215,7 +235,9 @@ function orBadConfig<T>(make: () => T): T {
 }
 
 function buildRepresentation({ representation }: TrainConfig, env: Env, encoder: Encoder | undefined): Representation {
-  if (representation.kind === 'encoder') return encoderRepresentation(encoder!, representation.camera)
+  if (representation.kind === 'encoder') {
+    return encoderRepresentation(encoder!, representation.camera, representation.goalCamera)
+  }
   if (representation.kind === 'pixels') return pixelRepresentation(env, representation)
   return representation.kind === 'state'
     ? stateRepresentation(goalEnv(env), representation.scalePerM)

@@ -40,6 +40,7 @@ export function storeOptions({ config, env, encoder, representation, reward }: P
     featureSize: representation.size,
     actionSize: sizeOf(env.spec.actionSpace.shape),
     frameSize: keepsFrames ? sizeOf(env.spec.imageSpaces[representation.camera!]!.shape) : 0,
+    ...(config.goals && representation.hasOwnGoals === true && { keepsReached: true }),
   }
 }
 

@@ -25,6 +25,12 @@ const encoderRepresentation = z.strictObject({
   encoder: z.string().describe('registered encoder, see "armature list"'),
   config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
   camera: z.string().default('front').describe('camera whose frames are encoded'),
+  goalCamera: z
+    .string()
+    .optional()
+    .describe(
+      'camera that shows goals and what was reached, for an encoder that gives goals a tower of their own; absent: camera',
+    ),
   from: z
     .string()
     .optional()
@@ -122,8 +128,14 @@ const goals = z
         kept: share('goals as collected').default(0.2),
         source: share('goals fresh from the source').default(0.5),
         future: share('goals achieved later in the episode').default(0.3),
+        posthoc: share('what the step itself achieved; absent: 0').optional(),
+        auxiliary: share('what any step in replay achieved; absent: 0').optional(),
       })
-      .refine(({ kept, source, future }) => Math.abs(kept + source + future - 1) < 1e-6, 'shares that add up to 1')
+      .refine(
+        ({ kept, source, future, posthoc = 0, auxiliary = 0 }) =>
+          Math.abs(kept + source + future + posthoc + auxiliary - 1) < 1e-6,
+        'shares that add up to 1',
+      )
       .prefault({})
       .describe('shares of goals in a batch'),
   })
@@ -177,5 +189,6 @@ export const trainConfigSchema = z.strictObject({
 export type TrainConfig = z.infer<typeof trainConfigSchema>
 export type EncoderRepresentationConfig = z.infer<typeof encoderRepresentation>
 export type PixelRepresentationConfig = z.infer<typeof pixelRepresentation>
+
 /** A partial config as a preset writes it. */
 export type TrainConfigInput = z.input<typeof trainConfigSchema>

@@ -3,6 +3,7 @@ import { ArmatureError } from '../core/errors.ts'
 import type { EpisodeStart, Goal } from '../core/goals.ts'
 import type { NamedArrays } from '../core/ndarray.ts'
 import { ndarray } from '../core/ndarray.ts'
+import type { Rng } from '../core/rng.ts'
 
 export interface EpisodeStoreOptions {
   /** Observations kept, at least 2; an episode of T steps takes T + 1. The oldest are overwritten first. */
@@ -12,6 +13,8 @@ export interface EpisodeStoreOptions {
   readonly actionSize: number
   /** Bytes per frame, 0 to keep no frames. */
   readonly frameSize: number
+  /** Whether each observation is kept as a goal as well, where goals have a space of their own; else its features are that. */
+  readonly keepsReached?: boolean
 }
 
 /** How features are made anew from what a replay keeps; each returns fresh features. */
@@ -20,6 +23,8 @@ export interface StoreEncoding {
   observations(positions: readonly number[]): Promise<Float32Array>
   /** [featureSize] of the first observation of an episode, by its frame. */
   start(frame: Uint8Array): Promise<Float32Array>
+  /** [count, featureSize] of the same observations as goals: for a store that keeps them. */
+  reached?(positions: readonly number[]): Promise<Float32Array>
   /** [featureSize] of a goal, by its frame and the first frame of the episode that it is for. */
   goal(frame: Uint8Array, start: Uint8Array): Promise<Float32Array>
 }
@@ -37,6 +42,8 @@ export class EpisodeStore {
   readonly options: EpisodeStoreOptions
   readonly #features: Float32Array
   readonly #goals: Float32Array
+  /** The features themselves where they are goals. */
+  readonly #reached: Float32Array
   readonly #actions: Float32Array
   readonly #rewards: Float32Array
   readonly #ends: Uint8Array
@@ -61,6 +68,7 @@ export class EpisodeStore {
     requireWhole('replay frameSize', frameSize, 0)
     this.#features = new Float32Array(capacity * featureSize)
     this.#goals = new Float32Array(capacity * featureSize)
+    this.#reached = options.keepsReached === true ? new Float32Array(capacity * featureSize) : this.#features
     this.#actions = new Float32Array(capacity * actionSize)
     this.#rewards = new Float32Array(capacity)
     this.#ends = new Uint8Array(capacity)
@@ -93,19 +101,30 @@ export class EpisodeStore {
     this.#push(features, frame, goal?.features)
   }
 
-  /** Adds one step: the action taken from the newest observation, what it paid, and the observation it led to. */
+  /**
+   * Adds one step: the action taken from the newest observation, what it paid, and the observation it led to; `reached` is that observation
+   * as a goal, where the store keeps it.
+   */
   append(
     step: { action: Float32Array; reward: number; terminated: boolean; truncated: boolean },
     features: Float32Array,
     frame?: Uint8Array,
+    reached?: Float32Array,
   ): void {
     if (this.#openStart < 0) throw new ArmatureError('bad-argument', 'replay', { got: 'append() before begin()' })
-    const { actionSize, featureSize } = this.options
+    const { actionSize, featureSize, keepsReached = false } = this.options
+    if (keepsReached && reached?.length !== featureSize) {
+      throw new ArmatureError('bad-shape', 'what a step has reached', {
+        expected: `${featureSize} numbers`,
+        got: String(reached?.length),
+      })
+    }
     const from = this.#slot(this.#count - 1)
     this.#actions.set(step.action, from * actionSize)
     this.#rewards[from] = step.reward
     const goal = this.#goals.subarray(from * featureSize, (from + 1) * featureSize)
     this.#push(features, frame, goal)
+    if (keepsReached) this.#reached.set(reached!, this.#slot(this.#count - 1) * featureSize)
     this.#transitions++
     if (!step.terminated && !step.truncated) return
     this.#ends[this.#slot(this.#count - 1)] = step.terminated ? TERMINATED : TRUNCATED
@@ -124,6 +143,18 @@ export class EpisodeStore {
   /** True where a transition starts at `position` (it is stored and is not the last observation of its episode). */
   startsTransition(position: number): boolean {
     return position >= this.oldest && position < this.#count - 1 && this.#ends[this.#slot(position)] === CONTINUES
+  }
+
+  /** Where a transition starts, each as likely. @throws ArmatureError `bad-argument` for an empty store. */
+  drawTransition(rng: Rng): number {
+    if (this.#transitions === 0)
+      throw new ArmatureError('bad-argument', 'replay', { got: 'a sample of an empty store' })
+    const { oldest } = this
+    const span = this.#count - oldest
+    for (;;) {
+      const position = oldest + rng.int(span)
+      if (this.startsTransition(position)) return position
+    }
   }
 
   /** True where the transition into `position` terminated its episode. */
@@ -168,6 +199,11 @@ export class EpisodeStore {
   /** Copies what is stored at `position` to `target` from `offset` on: for batches, where a view per row costs too much. */
   readFeatures(position: number, target: Float32Array, offset: number): void {
     copyRow(this.#features, this.#slot(position), this.options.featureSize, target, offset)
+  }
+
+  /** The same of what the step to `position` reached, as a goal. */
+  readReached(position: number, target: Float32Array, offset: number): void {
+    copyRow(this.#reached, this.#slot(position), this.options.featureSize, target, offset)
   }
 
   readGoal(position: number, target: Float32Array, offset: number): void {
@@ -217,8 +253,10 @@ export class EpisodeStore {
     for (let from = this.oldest; from < this.#count; from += chunk) {
       const positions = Array.from({ length: Math.min(chunk, this.#count - from) }, (_, i) => from + i)
       const features = await encode.observations(positions)
+      positions.forEach((position, row) => this.featuresAt(position).set(view(features, row, featureSize)))
+      const reached = this.options.keepsReached === true ? await encode.reached!(positions) : features
       positions.forEach((position, row) =>
-        this.featuresAt(position).set(features.subarray(row * featureSize, (row + 1) * featureSize)),
+        view(this.#reached, this.#slot(position), featureSize).set(view(reached, row, featureSize)),
       )
     }
     if (this.#lostStart) this.#lostStart.features = await encode.start(this.#lostStart.frame)
@@ -231,13 +269,16 @@ export class EpisodeStore {
 
   /** The whole content by name; `restore` of a store with the same options continues exactly. */
   save(): NamedArrays {
-    const { capacity, featureSize, actionSize, frameSize } = this.options
+    const { capacity, featureSize, actionSize, frameSize, keepsReached = false } = this.options
     const stored = Math.min(this.#count, capacity)
     const starts = [...this.#lastOf.keys()]
     const goalFrames = [...this.#goalFrames]
     return {
       features: ndarray(this.#features.subarray(0, stored * featureSize), [stored, featureSize]),
       goals: ndarray(this.#goals.subarray(0, stored * featureSize), [stored, featureSize]),
+      ...(keepsReached && {
+        reached: ndarray(this.#reached.subarray(0, stored * featureSize), [stored, featureSize]),
+      }),
       actions: ndarray(this.#actions.subarray(0, stored * actionSize), [stored, actionSize]),
       rewards: ndarray(this.#rewards.subarray(0, stored), [stored]),
       ends: ndarray(this.#ends.subarray(0, stored), [stored]),
@@ -268,6 +309,7 @@ export class EpisodeStore {
     const cursor = new Float64Array(3)
     take('features', this.#features)
     take('goals', this.#goals)
+    if (this.options.keepsReached === true) take('reached', this.#reached)
     take('actions', this.#actions)
     take('rewards', this.#rewards)
     take('ends', this.#ends)

@@ -4,26 +4,33 @@ import type { Goal, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from './episode-store.ts'
 
-/** Shares of a batch whose goals are kept, drawn fresh from the goal source, or achieved later in the same episode. */
+/** Shares of a batch by where the goals come from. */
 export interface RelabelMix {
+  /** As collected. */
   readonly kept: number
+  /** Drawn fresh from the goal source. */
   readonly source: number
+  /** Reached later in the same episode. */
   readonly future: number
+  /** Reached by the very step, as if it had been wanted: the posthoc labels of Grasp2Vec. Default 0. */
+  readonly posthoc?: number | undefined
+  /** Reached by any step in replay: the auxiliary goals of Grasp2Vec. Default 0. */
+  readonly auxiliary?: number | undefined
 }
 
 /** @throws ArmatureError `bad-argument` for shares that are none, or do not add up to 1. */
-export function checkMix({ kept, source, future }: RelabelMix): void {
-  for (const [name, share] of Object.entries({ kept, source, future })) {
-    requireWithin(`share of goals "${name}"`, share, 0, 1)
-  }
-  if (Math.abs(kept + source + future - 1) < 1e-6) return
+export function checkMix({ kept, source, future, posthoc = 0, auxiliary = 0 }: RelabelMix): void {
+  const shares = { kept, source, future, posthoc, auxiliary }
+  for (const [name, share] of Object.entries(shares)) requireWithin(`share of goals "${name}"`, share, 0, 1)
+  const sum = Object.values(shares).reduce((total, share) => total + share, 0)
+  if (Math.abs(sum - 1) < 1e-6) return
   throw new ArmatureError('bad-argument', 'shares of goals', {
-    expected: 'kept, source and future that add up to 1',
-    got: String(kept + source + future),
+    expected: `${Object.keys(shares).join(', ')} that add up to 1`,
+    got: String(sum),
   })
 }
 
-/** The goals of one batch; rows are [kept | source | future]. */
+/** The goals of one batch; rows are [kept | source | future | posthoc | auxiliary]. */
 export interface RelabelledGoals {
   /** [B, featureSize] */
   readonly features: Float32Array
@@ -32,10 +39,12 @@ export interface RelabelledGoals {
 }
 
 /**
- * Hindsight relabelling of RIG (Nair et al. 2018, section 4.3; order and shares as in its released code): the goal of each
- * sampled transition is the one it was collected for, a fresh one from `source`, or what the same episode achieved after it.
+ * Hindsight relabelling of RIG (Nair et al. 2018, section 4.3; order and shares as in its released code) and of Grasp2Vec (Jang et al. 2018,
+ * section 4.2): the goal of each sampled transition is the one it was collected for, a fresh one from `source`, or one that was reached.
+ * The reward of an auxiliary goal is the likeness of what the step reached and what another one did, so that two of the same object are
+ * not called different.
  *
- * @param positions where the transitions start; a future goal lies in position + 1 .. last of its episode.
+ * @param positions where the transitions start; a future goal lies in position + 1 .. last of its episode, a posthoc one at position + 1.
  */
 export function relabelGoals(
   store: EpisodeStore,
@@ -58,17 +67,34 @@ export function relabelGoals(
     fresh.push(goal)
   }
 
-  const achieved = new Float64Array(size - sourceEnd)
+  const reachedBy = reachedPositions(store, positions, sourceEnd, mix, rng)
   for (let row = sourceEnd; row < size; row++) {
-    const position = positions[row]!
-    const later = position + 1 + rng.int(store.lastOfEpisode(position) - position)
-    store.readFeatures(later, features, row * featureSize)
-    achieved[row - sourceEnd] = later
+    store.readReached(reachedBy[row - sourceEnd]!, features, row * featureSize)
   }
 
   const frame = (row: number): Uint8Array => {
     if (row < keptEnd) return store.goalFrameAt(positions[row]!)
-    return row < sourceEnd ? fresh[row - keptEnd]!.frame! : store.frameAt(achieved[row - sourceEnd]!)
+    return row < sourceEnd ? fresh[row - keptEnd]!.frame! : store.frameAt(reachedBy[row - sourceEnd]!)
   }
   return { features, frame }
+}
+
+/** For rows `from` on, the position whose observation is the goal: [future | posthoc | auxiliary], future where all three are 0. */
+function reachedPositions(
+  store: EpisodeStore,
+  positions: ArrayLike<number>,
+  from: number,
+  { future, posthoc = 0, auxiliary = 0 }: RelabelMix,
+  rng: Rng,
+): Float64Array {
+  const size = positions.length - from
+  const perShare = posthoc + auxiliary === 0 ? 0 : size / (future + posthoc + auxiliary)
+  const auxiliaryFrom = size - Math.round(auxiliary * perShare)
+  const posthocFrom = Math.max(0, auxiliaryFrom - Math.round(posthoc * perShare))
+  return Float64Array.from({ length: size }, (_, i) => {
+    const position = positions[from + i]!
+    if (i >= auxiliaryFrom) return store.drawTransition(rng) + 1
+    if (i >= posthocFrom) return position + 1
+    return position + 1 + rng.int(store.lastOfEpisode(position) - position)
+  })
 }

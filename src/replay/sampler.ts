@@ -1,6 +1,5 @@
 import type { TransitionBatch } from '../core/agent.ts'
 import { requireWhole, requireWithin } from '../core/checks.ts'
-import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
@@ -112,14 +111,8 @@ function stacksAt(store: EpisodeStore, positions: Float64Array, sampling: FrameS
 }
 
 function drawPositions(store: EpisodeStore, size: number, rng: Rng): Float64Array {
-  if (store.transitions === 0) throw new ArmatureError('bad-argument', 'replay', { got: 'a sample of an empty store' })
-  const { oldest } = store
-  const span = store.end - oldest
   const positions = new Float64Array(size)
-  for (let drawn = 0; drawn < size;) {
-    const position = oldest + rng.int(span)
-    if (store.startsTransition(position)) positions[drawn++] = position
-  }
+  for (let row = 0; row < size; row++) positions[row] = store.drawTransition(rng)
   return positions
 }
 
@@ -154,7 +147,7 @@ function goalRewards(
       rows[i] = row
       reachedAt[i] = positions[row]! + k
       times[i] = reachedAt[i]! - store.firstOfEpisode(positions[row]!)
-      store.readFeatures(reachedAt[i]!, reached, i * featureSize)
+      store.readReached(reachedAt[i]!, reached, i * featureSize)
       for (let f = 0; f < featureSize; f++) goals[i * featureSize + f] = relabelled.features[row * featureSize + f]!
     }
   }

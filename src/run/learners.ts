@@ -119,12 +119,21 @@ export function refreshLearner(
 /** Replaces the features of everything stored by what `encoder` now makes of its frames. */
 async function reencode(encoder: LearningEncoder, store: EpisodeStore): Promise<void> {
   const { spec } = encoder
+  const goal = (frame: Uint8Array, start: Uint8Array): Promise<Float32Array> =>
+    encodeGoal(encoder, goalInput(spec, frame, start))
   await store.reencode({
     observations: (positions) => {
       const times = positions.map((position) => position - store.firstOfEpisode(position))
       return encoder.encode(encoderInput(spec, times, (row, time) => store.frameWithin(positions[row]!, time)))
     },
+    reached: async (positions) => {
+      const reached = new Float32Array(positions.length * spec.latentSize)
+      for (const [row, position] of positions.entries()) {
+        reached.set(await goal(store.frameAt(position), store.frameWithin(position, 0)), row * spec.latentSize)
+      }
+      return reached
+    },
     start: (frame) => encoder.encode(encoderInput(spec, [0], () => frame)),
-    goal: (frame, start) => encodeGoal(encoder, goalInput(spec, frame, start)),
+    goal,
   })
 }

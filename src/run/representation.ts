@@ -18,6 +18,8 @@ export interface Representation {
   readonly camera: string | undefined
   /** Whether the features of a goal depend on how its episode started. */
   readonly takesContext: boolean
+  /** Whether goals live in a space of their own, so that what was reached has to be encoded as a goal as well; default false. */
+  readonly hasOwnGoals?: boolean
   /** What follows one episode, from its first observation on. */
   begin(): EpisodeFeatures
   /** Fresh features [size] of a point of the goal space, where they are a function of it alone. */
@@ -43,15 +45,23 @@ export interface EpisodeFeatures {
   restore(arrays: NamedArrays): void
 }
 
-/** Latents of the frames of one camera. */
-export function encoderRepresentation(encoder: Encoder, camera: string): Representation {
+/** Latents of the frames of one camera; goals are frames of `goalCamera`. */
+export function encoderRepresentation(encoder: Encoder, camera: string, goalCamera: string = camera): Representation {
   return {
     name: encoder.spec.name,
     size: encoder.spec.latentSize,
     camera,
     takesContext: encoder.spec.takesContext,
-    begin: () => new EncodedEpisode(encoder, camera),
+    hasOwnGoals: encoder.encodeGoal !== undefined,
+    begin: () => new EncodedEpisode(encoder, camera, goalCamera),
   }
+}
+
+/** @throws ArmatureError `bad-config` for images without the camera. */
+function frameBy(camera: string, images: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const frame = images[camera]
+  if (frame !== undefined) return frame
+  throw new ArmatureError('bad-config', 'camera', { expected: Object.keys(images).join(' or '), got: camera })
 }
 
 /** The newest frames of an episode by one camera, copied, the newest last. */
@@ -73,15 +83,8 @@ class RecentFrames {
     return this.#frames
   }
 
-  /** @throws ArmatureError `bad-config` for images without the camera. */
-  frameOf(images: Readonly<Record<string, Uint8Array>>): Uint8Array {
-    const frame = images[this.#camera]
-    if (frame !== undefined) return frame
-    throw new ArmatureError('bad-config', 'camera', { expected: Object.keys(images).join(' or '), got: this.#camera })
-  }
-
   push({ images }: Observation): void {
-    this.#frames.push(this.frameOf(images).slice())
+    this.#frames.push(frameBy(this.#camera, images).slice())
     if (this.#frames.length > this.#limit) this.#frames.shift()
   }
 
@@ -103,11 +106,13 @@ class EncodedEpisode implements EpisodeFeatures {
   readonly #encoder: Encoder
   /** As many as a window spans. */
   readonly #recent: RecentFrames
+  readonly #goalCamera: string
   #first: Uint8Array | undefined
 
-  constructor(encoder: Encoder, camera: string) {
+  constructor(encoder: Encoder, camera: string, goalCamera: string) {
     const { frameShape, window } = encoder.spec
     this.#encoder = encoder
+    this.#goalCamera = goalCamera
     this.#recent = new RecentFrames(camera, frameShape, (window.frames - 1) * window.stride + 1)
   }
 
@@ -121,7 +126,7 @@ class EncodedEpisode implements EpisodeFeatures {
   }
 
   async goal({ images }: GoalView): Promise<Float32Array> {
-    return encodeGoal(this.#encoder, goalInput(this.#encoder.spec, this.#recent.frameOf(images), this.#first))
+    return encodeGoal(this.#encoder, goalInput(this.#encoder.spec, frameBy(this.#goalCamera, images), this.#first))
   }
 
   /** Nothing where one frame is all that the encoder looks at. */

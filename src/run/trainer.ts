@@ -204,16 +204,17 @@ export class Trainer {
 
   /** One env step with an exploring action, stored. */
   async #act(hooks: TrainerHooks): Promise<void> {
-    const { env, store, goals } = this.#parts
+    const { env, store, goals, representation } = this.#parts
     this.#features ??= await this.#beginEpisode()
     const action = await this.#chooseAction(this.#features)
     const step = await env.step(this.#actions.toEnv(action))
     const { observation, reward: envReward, terminated, truncated, appliedAction } = step
     const features = await this.#episode!.observe(observation)
     const frame = this.#frameOf(observation)
-    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, features, frame) : envReward
+    const reached = representation.hasOwnGoals === true ? await this.#episode!.goal(observation) : features
+    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : envReward
     const executed = appliedAction === undefined ? action : this.#actions.toAgent(appliedAction)
-    store.append({ action: executed, reward, terminated, truncated }, features, frame)
+    store.append({ action: executed, reward, terminated, truncated }, features, frame, reached)
     this.#features = features
     this.#episodeReturn += reward
     this.#episodeLength++
@@ -257,10 +258,10 @@ export class Trainer {
   }
 
   /** What the step that led here pays with respect to the goal of this episode. */
-  #goalReward(reward: GoalReward, goal: Goal, features: Float32Array, frame: Uint8Array | undefined): number {
+  #goalReward(reward: GoalReward, goal: Goal, reached: Float32Array, frame: Uint8Array | undefined): number {
     const rewards = new Float32Array(1)
     const times = Int32Array.of(this.#episodeLength + 1)
-    const outcome = { size: 1, featureSize: features.length, reached: features, goals: goal.features, times }
+    const outcome = { size: 1, featureSize: reached.length, reached, goals: goal.features, times }
     reward.compute({ ...outcome, reachedFrame: () => frame!, goalFrame: () => goal.frame! }, rewards)
     return rewards[0]!
   }

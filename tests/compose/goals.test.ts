@@ -9,9 +9,15 @@ import {
   pixelMseReward,
 } from '../../src/compose/goal-rewards.ts'
 import { goalSources, priorGoals } from '../../src/compose/goal-sources.ts'
+import type { Parts } from '../../src/compose/parts.ts'
+import { buildParts } from '../../src/compose/parts.ts'
+import { buildTrainer } from '../../src/compose/trainer.ts'
+import { encodeGoal } from '../../src/core/encoder.ts'
 import type { GoalReward } from '../../src/core/goals.ts'
 import { agentInput } from '../../src/core/goals.ts'
+import type { NdArray } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { markEncoder } from '../contracts/fake-encoders.ts'
 
@@ -66,6 +72,59 @@ describe('goals imagined by an encoder', () => {
   test('are refused for an encoder that imagines none', () => {
     const parts = { env: undefined, encoder: markEncoder({}), representation: undefined }
     expect(() => goalSources['prior']!.check(parts as never)).toThrow('set goals.source.name=env')
+  })
+})
+
+describe('goals with a tower of their own', () => {
+  const set = (...more: string[]): string[] => [
+    'representation.encoder=grasp2vec',
+    'representation.config={"width":4,"outcomeCamera":"front"}',
+    'goals.source={"name":"env","config":{"bankSize":3}}',
+    'goals.form.name=goal',
+    'goals.reward.name=cosine',
+    'goals.relabel={"kept":0.2,"source":0.2,"future":0.2,"posthoc":0.2,"auxiliary":0.2}',
+    'env.options={"cameras":["front","human"],"size":16}',
+    'agent.config.hidden=[8]',
+    'training.learningStarts=12',
+    'training.batchSize=20',
+    ...more,
+  ]
+  const built = (...more: string[]): Promise<Parts> =>
+    buildParts(resolveConfig('rig-push', { steps: 16, set: set(...more) }))
+
+  test('rewards compare them with what was reached, seen through the same tower', async () => {
+    await startEngine({ threads: 1 })
+    const parts = await built('representation.goalCamera=human')
+    const trainer = await buildTrainer(parts)
+    await trainer.run({ log: () => {} })
+    const { features, reached, goals, rewards } = (await trainer.save()).arrays.replay!
+    const size = parts.representation.size
+    const row = ({ data }: NdArray, at: number): number[] => [...data.subarray(at * size, (at + 1) * size)].map(Number)
+    for (let step = 0; step < 16; step++) {
+      const [a, b] = [row(reached!, step + 1), row(goals!, step)]
+      const dot = (x: number[], y: number[]): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0)
+      expect(rewards!.data[step]).toBeCloseTo(dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)), 4)
+      expect(a).not.toEqual(row(features!, step + 1))
+    }
+    const { images, state } = (await parts.env.reset({ seed: 1 })).observation
+    const byHuman = await encodeGoal(parts.encoder!, { frames: images['human']!, count: 1 })
+    expect(await parts.representation.begin().goal({ images, state })).toEqual(byHuman)
+    await parts.env.close()
+  })
+
+  test.each([
+    [['representation.goalCamera=side'], 'representation.goalCamera: expected front or human, got side'],
+    [
+      ['representation.encoder=random', 'representation.config={}', 'representation.goalCamera=human'],
+      'representation.goalCamera: expected front, as encoder random has one tower for what is seen and what is wanted, got human',
+    ],
+    [
+      ['representation.goalCamera=human', 'representation.refresh.everySteps=10'],
+      'representation.refresh: got encoder grasp2vec, which sees goals by camera human',
+    ],
+    [['goals.form.name=difference'], 'goals.form difference: expected goals in the space of the features'],
+  ])('%s is refused', async (more, message) => {
+    await expect(built(...more)).rejects.toThrow(message)
   })
 })
 

@@ -93,6 +93,41 @@ describe('episode store', () => {
     expect(positions(store).map((p) => store.goalAt(p)[0])).toEqual([200.5, 200.5, 200.5, 201.5, 201.5])
   })
 
+  test('what was reached is kept as a goal, saved, restored, and encoded anew', async () => {
+    const plans = [2, 3].map((length) => ({ length, terminated: true }))
+    const reachedOf = (store: EpisodeStore): number[][] =>
+      positions(store).map((p) => {
+        const target = new Float32Array(3)
+        store.readReached(p, target, 1)
+        return [...target.subarray(1)]
+      })
+    const ends = [
+      [1000, 1001],
+      [1000, 1002],
+      [0, 0],
+      [1001, 1001],
+      [1001, 1002],
+      [1001, 1003],
+    ]
+    const store = filledStore(plans, 6, 3, true)
+    expect(reachedOf(store)).toEqual(ends)
+    const copy = new EpisodeStore(store.options)
+    copy.restore(store.save())
+    expect(reachedOf(copy)).toEqual(ends)
+    await copy.reencode({
+      ...byFrame(copy),
+      reached: async (all) => Float32Array.from(all.flatMap((p) => [copy.frameAt(p)[0]! + 0.25, 7])),
+    })
+    expect(reachedOf(copy)[1]).toEqual([2.25, 7])
+    expect(copy.featuresAt(2)[1]).toBe(2.5)
+    expect(reachedOf(filledStore(plans))[1]).toEqual([0, 1])
+    const step = { action: Float32Array.of(0), reward: 0, terminated: false, truncated: false }
+    store.begin(Float32Array.of(0, 0), new Uint8Array(3))
+    expect(() => store.append(step, Float32Array.of(0, 0), new Uint8Array(3))).toThrow(
+      'what a step has reached: expected 2 numbers, got undefined',
+    )
+  })
+
   test('misuse is an error that says what happened', () => {
     const store = filledStore([{ length: 1, terminated: true }])
     const step = { action: Float32Array.of(0), reward: 0, terminated: false, truncated: false }

@@ -8,16 +8,21 @@ export interface EpisodePlan {
 
 /**
  * A store filled with `episodes`. Features are [episode, step], the action into step t + 1 is t, its reward 100 * episode + t, the
- * goal of an episode [-episode, -episode], and its frames are all `episode`.
+ * goal of an episode [-episode, -episode], and its frames are all `episode`. With `keepsReached`, what was reached is 1000 + features.
  */
-export function filledStore(episodes: readonly EpisodePlan[], capacity = 1000, frameSize = 0): EpisodeStore {
-  const store = new EpisodeStore({ capacity, featureSize: 2, actionSize: 1, frameSize })
+export function filledStore(
+  episodes: readonly EpisodePlan[],
+  capacity = 1000,
+  frameSize = 0,
+  keepsReached = false,
+): EpisodeStore {
+  const store = new EpisodeStore({ capacity, featureSize: 2, actionSize: 1, frameSize, keepsReached })
   episodes.forEach((plan, episode) => addEpisode(store, episode, plan))
   return store
 }
 
 export function addEpisode(store: EpisodeStore, episode: number, { length, terminated }: EpisodePlan): void {
-  const { frameSize } = store.options
+  const { frameSize, keepsReached } = store.options
   const frame = (step: number): Uint8Array | undefined =>
     frameSize > 0 ? new Uint8Array(frameSize).fill(10 * episode + step) : undefined
   const goal = {
@@ -36,6 +41,7 @@ export function addEpisode(store: EpisodeStore, episode: number, { length, termi
       },
       Float32Array.of(episode, step + 1),
       frame(step + 1),
+      keepsReached === true ? Float32Array.of(1000 + episode, 1001 + step) : undefined,
     )
   }
 }

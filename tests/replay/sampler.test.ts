@@ -4,7 +4,7 @@ import { Augmenter } from '../../src/replay/augment.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import type { RelabelMix } from '../../src/replay/relabel.ts'
 import { relabelGoals } from '../../src/replay/relabel.ts'
-import { differenceForm } from '../../src/compose/goal-forms.ts'
+import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
 import { latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
 import { sampleTransitions } from '../../src/replay/sampler.ts'
 import { filledStore } from './helpers.ts'
@@ -148,6 +148,50 @@ describe('hindsight relabelling', () => {
       else expect([wayA, wayB > 0]).toEqual([0, true])
       expect([nextA + nextWayA, nextB + nextWayB]).toEqual(goal)
       expect(batch.reward[row]).toBeCloseTo(-2 * Math.hypot(nextWayA, nextWayB), 4)
+    }
+  })
+
+  test('posthoc goals were reached by the very step, auxiliary ones by any step in replay', () => {
+    const positions = Array.from({ length: 200 }, (_, i) => [0, 1, 2, 3, 4, 6, 7][i % 7]!)
+    const mix = { kept: 0.1, source: 0.1, future: 0, posthoc: 0.4, auxiliary: 0.4 }
+    const goals = relabelGoals(store, positions, mix, source, new Rng(3))
+    const seen = new Set<string>()
+    positions.forEach((position, row) => {
+      const [a, b] = goals.features.subarray(2 * row, 2 * row + 2)
+      if (row < 40) return
+      expect(goals.frame(row)[0]).toBe(10 * a! + b!)
+      if (row < 120) expect([a, b]).toEqual([...store.featuresAt(position + 1)])
+      else seen.add(`${a}/${b}`)
+    })
+    expect([...seen].toSorted()).toEqual(['0/1', '0/2', '0/3', '0/4', '0/5', '1/1', '1/2'])
+  })
+
+  test.each([1, 2, 3, 5, 7, 256])('no row of %d is left to a share of 0', (size) => {
+    const positions = Array.from({ length: size }, () => 0)
+    const mix = { kept: 0, source: 0, future: 0, posthoc: 0.5, auxiliary: 0.5 }
+    const { features } = relabelGoals(
+      filledStore([{ length: 1, terminated: true }]),
+      positions,
+      mix,
+      source,
+      new Rng(1),
+    )
+    expect(new Set(features)).toEqual(new Set([0, 1]))
+    const half = Math.round(size / 2)
+    const long = relabelGoals(store, positions, mix, source, new Rng(1)).features
+    for (let row = 0; row < size - half; row++) expect([...long.subarray(2 * row, 2 * row + 2)]).toEqual([0, 1])
+  })
+
+  test('where goals have a space of their own, rewards and goals are of what was reached there', () => {
+    const own = filledStore([{ length: 4, terminated: true }], 100, 0, true)
+    const mix = { kept: 0, source: 0.5, future: 0, posthoc: 0.5 }
+    const wanted = { name: 'fixed', sample: () => ({ features: Float32Array.of(1000, 1002) }) }
+    const goals = { mix, source: wanted, reward: latentDistanceReward(1), form: goalForm }
+    const batch = sampleTransitions(own, 60, { gamma, nStep: 1 }, new Rng(4), goals)
+    for (let row = 0; row < batch.size; row++) {
+      const [, step, a, b] = batch.observation.subarray(4 * row, 4 * row + 4)
+      expect([a, b]).toEqual(row < 30 ? [1000, 1002] : [1000, 1001 + step!])
+      expect(batch.reward[row]).toBeCloseTo(row < 30 ? -Math.abs(1001 + step! - 1002) : 0, 4)
     }
   })
 
