@@ -20,7 +20,7 @@ const RANDOM_SHARE = 0.15
 /** Instances of a gallery, pictures of each, and galleries that a score is averaged over. */
 const [INSTANCES, VIEWS, GALLERIES] = [16, 4, 20]
 const { updates: UPDATES, batchSize: BATCH_SIZE } = grasp2VecPresets.default
-const AUTOENCODER_UPDATES = 2000
+const AUTOENCODER_UPDATES = 1500
 
 /** Embeds frames of one camera, [count, size]. */
 type Embed = (frames: Uint8Array, count: number, camera: string) => Promise<Float32Array>
@@ -205,6 +205,8 @@ function cosine(a: Float32Array, b: Float32Array): number {
 function retrieval(pairs: readonly Pair[], rng: Rng): { readonly all: number; readonly unseen: number } {
   const hits: { readonly isRight: boolean; readonly isUnseen: boolean }[] = []
   const enough = [...byInstance(pairs).values()].filter((own) => own.length > VIEWS)
+  if (enough.length < INSTANCES)
+    throw new Error(`${enough.length} objects were lifted more than ${VIEWS} times, not ${INSTANCES}`)
   for (let gallery = 0; gallery < GALLERIES; gallery++) {
     const chosen = rng.shuffle([...enough]).slice(0, INSTANCES)
     const shuffled = chosen.map((own) => rng.shuffle([...own]))
@@ -276,7 +278,7 @@ async function localisation(
 }
 
 /** Pixels between places of the map, and the pixel in the middle of the first one. */
-const CELL = { pixels: 4, middle: 3 }
+export const CELL = { pixels: 4, middle: 3 }
 
 /** Inner products of places [1, rows, columns, D] with a goal [D], row by row. */
 export function heatMap(
