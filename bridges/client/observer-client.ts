@@ -37,6 +37,8 @@ export interface ObserverClientOptions {
   readonly security?: ClientSecurity
   /** For each answer; default 3000. */
   readonly timeoutMs?: number
+  /** `onChange` is told `old` where the newest observation was captured longer ago, and `fresh` later; default: the robot's `maxObservationAgeUs`. */
+  readonly alarmAgeMs?: number
   /** Told of what comes. What it throws changes nothing. */
   readonly onMessage?: (message: ObservedMessage, arrival: Arrival) => unknown
   readonly onChange?: (change: ConnectionChange, text: string) => unknown
@@ -72,6 +74,7 @@ export class ObserverClient {
         security,
         timeoutMs,
         pingMs: PING_MS,
+        alarmAgeMs: options.alarmAgeMs,
         keepsLooking: true,
       },
       {

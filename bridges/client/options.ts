@@ -30,6 +30,8 @@ export interface PolicyClientOptions {
   readonly timeoutMs?: number
   /** Without a fresh observation for so long, waiting for one fails; default 2000, in lock-step 60000. */
   readonly observationTimeoutMs?: number
+  /** `onEvent` is told `old` where the newest observation was captured longer ago, and `fresh` later; default: the robot's `maxObservationAgeUs`. */
+  readonly alarmAgeMs?: number
   /** A robot may take that long to come to where an episode starts; default 60000. */
   readonly resetTimeoutMs?: number
   /** Told of what happens. What it throws changes nothing. */
@@ -43,7 +45,7 @@ export type ClientEvent =
   | { readonly source: 'refusal'; readonly error: ErrorMessage }
   | {
       readonly source: 'connection'
-      readonly code: 'lost' | 'back' | 'restarted' | 'bye' | 'bad_message'
+      readonly code: 'lost' | 'back' | 'restarted' | 'bye' | 'bad_message' | 'old' | 'fresh'
       readonly text: string
     }
 

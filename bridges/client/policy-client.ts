@@ -49,7 +49,7 @@ export class PolicyClient {
 
   private constructor(options: PolicyClientOptions) {
     const { endpoint, clock, sleep = sleepReally, security, name = 'policy', role = 'controller' } = options
-    const { acceptMismatch, onMetrics, expectedSchema, timeoutMs = 3000 } = options
+    const { acceptMismatch, onMetrics, expectedSchema, timeoutMs = 3000, alarmAgeMs } = options
     const topics = [topicOf('event'), ...(onMetrics === undefined ? [] : [topicOf('metrics')])]
     this.#options = options
     const time = { clock, sleep }
@@ -69,6 +69,7 @@ export class PolicyClient {
         expectedSchema,
         timeoutMs,
         pingMs: PING_MS,
+        alarmAgeMs,
         keepsLooking: false,
       },
       this.#listener(),

@@ -42,12 +42,17 @@ export interface SessionOptions {
   /** For each answer. */
   readonly timeoutMs: number
   readonly pingMs: number
+  /** An alarm where the newest observation is older; default: what the robot says. */
+  readonly alarmAgeMs?: number | undefined
   /** A robot that is gone is looked for until it is back; otherwise the session then fails. */
   readonly keepsLooking: boolean
 }
 
-/** What became of a connection; `other`: there is another robot now. */
-export type ConnectionChange = 'lost' | 'back' | 'restarted' | 'bye' | 'bad_message' | 'other'
+/**
+ * What became of a connection; `other`: there is another robot now; `old`: the newest observation was captured long ago, whyever; `fresh`: no
+ * longer.
+ */
+export type ConnectionChange = 'lost' | 'back' | 'restarted' | 'bye' | 'bad_message' | 'other' | 'old' | 'fresh'
 
 /** Who is told what. None of it may throw. */
 export interface SessionListener {
@@ -96,6 +101,9 @@ export class Session {
   #isArmed = false
   #lastHeardUs: number
   #isLost = false
+  /** Of the newest observation, by the robot's clock. */
+  #captureUs: number | undefined
+  #isOld = false
   #isGreeting = false
   #problem: string | undefined
   #failure: ArmatureError | undefined
@@ -270,6 +278,7 @@ export class Session {
     this.#welcome = welcome
     this.#id = welcome.session
     this.lease = undefined
+    this.#captureUs = undefined
     this.#lastHeardUs = this.#options.time.clock()
     this.#listener.onWelcome(welcome)
   }
@@ -297,9 +306,23 @@ export class Session {
   #beat(): void {
     this.ping().catch(() => undefined)
     this.#listener.onBeat()
+    this.#watchAge()
     if (this.#isLost || this.#options.time.clock() - this.#lastHeardUs <= LOST_US) return
     this.#isLost = true
     this.#listener.onChange('lost', 'the robot has been silent for a second')
+  }
+
+  /** An alarm, once, where what is seen of the robot is old: its camera hangs, its loop, or the network. */
+  #watchAge(): void {
+    const { alarmAgeMs, time } = this.#options
+    const { watchdogs, mode } = this.welcome
+    const limitUs = alarmAgeMs === undefined ? watchdogs.maxObservationAgeUs : alarmAgeMs * 1000
+    if (this.#captureUs === undefined || limitUs === undefined || mode === 'lockstep' || !this.#clockSync.ready) return
+    const ageUs = this.#clockSync.toRemote(time.clock()) - this.#captureUs
+    if (ageUs > limitUs === this.#isOld) return
+    this.#isOld = !this.#isOld
+    const text = `the newest observation was captured ${Math.round(ageUs / 1000)} ms ago`
+    this.#listener.onChange(this.#isOld ? 'old' : 'fresh', text)
   }
 
   #send(content: ClientContent): number {
@@ -343,7 +366,10 @@ export class Session {
 
   #onPublished(message: Message, bytes: Uint8Array): void {
     if (message.kind !== 'observation' && message.kind !== 'event' && message.kind !== 'metrics') return
-    if (message.session === this.#welcome?.run) this.#hear(message)
+    if (message.session === this.#welcome?.run) {
+      this.#hear(message)
+      if (message.kind === 'observation') this.#captureUs = Math.max(this.#captureUs ?? 0, message.captureUs)
+    }
     if (message.kind === 'observation') this.#listener.onObservation(message, bytes)
     else this.#listener.onTelemetry(message, bytes)
   }

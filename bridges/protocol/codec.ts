@@ -122,6 +122,7 @@ const observation: Fields<ObservationContent> = {
     struct<AppliedContent>({
       client: optional(text),
       clientId: optional(natural),
+      policy: optional(text),
       seq: natural,
       observationSeq: natural,
       action: float32Vector,

@@ -230,6 +230,8 @@ export interface AppliedContent {
   /** Who sent it: the name as in events, and the `clientId` of its `welcome`; '' and 0 where the robot acted by itself. */
   readonly client?: string
   readonly clientId?: number
+  /** What decided on it, where its message said so: the `id` of {@link PolicyTag}. */
+  readonly policy?: string
   /** `seq` of the action message; 0 where the robot acted by itself (hold, brake). */
   readonly seq: number
   readonly observationSeq: number

@@ -18,6 +18,7 @@ export function datasetSpecOf(schema: RobotSchema): DatasetSpec {
     proprioSpace: spaceOf(schema.proprio),
     stateSpace: spaceOf(schema.state),
     ...(schema.goal === undefined ? {} : { goalSpace: spaceOf(schema.goal) }),
+    tellsControllers: true,
   }
 }
 
@@ -129,6 +130,7 @@ export class EpisodeCutter {
       state: joined(rows.map(({ observation }) => observation.state)),
       actions: joined(steps.map(({ applied }) => applied!.action)),
       rewards: Float32Array.from(steps, ({ observation }) => observation.reward),
+      controllers: steps.map(({ applied }) => controllerOf(applied)),
       ...(goal === undefined ? {} : { goalImages: goalPixels(goal) }),
     }
   }
@@ -137,6 +139,11 @@ export class EpisodeCutter {
 /** Not of the robot itself, which holds or brakes where no action comes. */
 function isOfPolicy(applied: AppliedContent | undefined): boolean {
   return applied !== undefined && applied.seq > 0
+}
+
+/** Who was in control: what decided, where the message said so, or else the client; empty where the robot acted by itself. */
+function controllerOf(applied: AppliedContent | undefined): string {
+  return isOfPolicy(applied) ? (applied?.policy ?? applied?.client ?? 'unknown') : ''
 }
 
 function bytesOf(images: Readonly<Record<string, ImageContent>>): number {

@@ -1,6 +1,7 @@
 import type { RobotReading, RobotResetOptions } from '../../src/core/robot.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
 import { Counters } from '../protocol/counters.ts'
+import { Histogram } from '../protocol/histogram.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { ActionMessage, AppliedContent, ChunkMessage, ObservationContent } from '../protocol/messages.ts'
 import type { Driver } from './driver.ts'
@@ -11,10 +12,11 @@ import { ActionScheduler } from '../safety/scheduler.ts'
 import { goalContent, imageContents, picked } from './contents.ts'
 import type { ActionProblem } from '../safety/outcomes.ts'
 
-/** Who sent an action. */
+/** Who sent an action, and what decided on it, where that was said. */
 export interface Sender {
   readonly id: number
   readonly name: string
+  readonly policy?: string | undefined
 }
 
 export interface MotionOptions {
@@ -57,6 +59,7 @@ export class Motion {
   readonly #capturesUs = new Float64Array(REMEMBERED)
   /** Where the elements of an action are in the proprioception, if all are. */
   readonly #poseIndices: readonly number[] | undefined
+  readonly #ages = new Histogram()
   #turn: Promise<unknown> = Promise.resolve()
   #turns = 0
   #interruption: AbortController | undefined
@@ -104,6 +107,11 @@ export class Motion {
   /** Longest time that it takes to come to rest, microseconds. */
   get brakingUs(): number {
     return this.#limits.brakingTimeS * 1e6
+  }
+
+  /** How old readings were when they came, microseconds. */
+  get readingAges(): Histogram {
+    return this.#ages
   }
 
   /** What became of all actions: received = applied + late + too_early + superseded + rejected + pending. */
@@ -160,7 +168,7 @@ export class Motion {
    */
   schedule(message: ActionMessage | ChunkMessage, sender: Sender, nowUs: number): number {
     const { seq, observationSeq } = message
-    this.#answers.set(seq, { observationSeq, sender })
+    this.#answers.set(seq, { observationSeq, sender: { id: sender.id, name: sender.name, policy: message.policy?.id } })
     if (this.#answers.size > REMEMBERED) this.#answers.delete(this.#answers.keys().next().value!)
     const steps = this.#stepsOf(message, nowUs)
     this.#scheduler.add(steps, nowUs)
@@ -197,8 +205,15 @@ export class Motion {
       this.#counters.received()
       this.#counters.settle('applied')
       const { action, clamped } = this.#limits.limit(message.action, this.#pose)
-      const { seq, observationSeq } = message
-      await this.#apply({ ...clientOf(sender), seq, observationSeq, action: action.slice(), clamped, lateUs: 0 })
+      const { seq, observationSeq, policy } = message
+      await this.#apply({
+        ...clientOf({ ...sender, policy: policy?.id }),
+        seq,
+        observationSeq,
+        action: action.slice(),
+        clamped,
+        lateUs: 0,
+      })
       this.#options.publish(this.#observe(await this.#options.driver.read()))
     })
   }
@@ -323,6 +338,7 @@ export class Motion {
     const { driver, clock, onFreshReading } = this.#options
     const { observation, ageUs } = reading
     const nowUs = clock()
+    this.#ages.record(Math.max(0, ageUs))
     const stale = ageUs > 2e6 / driver.spec.controlHz
     const captureUs = Math.max(0, Math.round(nowUs - ageUs))
     this.#isOver = reading.terminated || reading.truncated
@@ -378,6 +394,6 @@ function* actionsOf(message: ActionMessage | ChunkMessage, size: number): Iterab
   for (let i = 0; i < data.length; i += width) yield data.subarray(i, i + width)
 }
 
-function clientOf({ id, name }: Sender): Pick<AppliedContent, 'client' | 'clientId'> {
-  return { client: name, clientId: id }
+function clientOf({ id, name, policy }: Sender): Pick<AppliedContent, 'client' | 'clientId' | 'policy'> {
+  return { client: name, clientId: id, ...(policy === undefined ? {} : { policy }) }
 }

@@ -324,6 +324,7 @@ export class RobotServer {
     const before = this.#utilization
     this.#utilization = performance.eventLoopUtilization()
     const { lateness } = this.#loop
+    const { readingAges } = this.#motion
     this.#publisher?.publishMetrics({
       kind: 'metrics',
       counters: this.counters,
@@ -331,6 +332,9 @@ export class RobotServer {
         tick_lateness_us_p50: lateness.percentileUs(50),
         tick_lateness_us_p99: lateness.percentileUs(99),
         tick_lateness_us_max: lateness.maxUs,
+        reading_age_us_p50: readingAges.percentileUs(50),
+        reading_age_us_p99: readingAges.percentileUs(99),
+        reading_age_us_max: readingAges.maxUs,
         loop_utilization: performance.eventLoopUtilization(this.#utilization, before).utilization,
         rss_bytes: process.memoryUsage.rss(),
       },

@@ -154,12 +154,12 @@ function relabelPicks(dataset: Dataset, task: string | undefined, episodes: read
 
 function mergePicks(datasets: readonly Dataset[]): Picked[] {
   const shape = ({ spec }: Dataset): string => {
-    const { cameras, depthCameras, actionSpace, proprioSpace, stateSpace, fps } = spec
+    const { cameras, depthCameras, actionSpace, proprioSpace, stateSpace, fps, tellsControllers = false } = spec
     const sizes = Object.entries({ ...cameras, ...depthCameras }).map(
       ([name, space]) => `${name} ${space.shape.join('x')}`,
     )
     const vectors = [actionSpace, proprioSpace, stateSpace].map((space) => sizeOf(space.shape))
-    return `${sizes.toSorted().join(', ')}; vectors of ${vectors.join(', ')}; ${fps} frames a second`
+    return `${sizes.toSorted().join(', ')}; vectors of ${vectors.join(', ')}; ${fps} frames a second${tellsControllers ? ', and who was in control' : ''}`
   }
   const first = datasets[0]!
   for (const other of datasets.slice(1)) {
@@ -176,7 +176,7 @@ function trimPicks(dataset: Dataset, from: number, to: number): Picked[] {
 
 /** Rows `from` to before `to`; at least one. An end that is cut off takes the outcome with it. */
 function trimmed(episode: EpisodeData, from: number, to: number): EpisodeData {
-  const { info, images, depth, proprio, state, actions, rewards } = episode
+  const { info, images, depth, proprio, state, actions, rewards, controllers } = episode
   const end = Math.min(to, info.length)
   const start = Math.min(from, end - 1)
   const rows = <T extends Float32Array | Uint8Array | Uint16Array>(data: T, count: number, last: number): T => {
@@ -199,6 +199,7 @@ function trimmed(episode: EpisodeData, from: number, to: number): EpisodeData {
     state: rows(state, info.length, end),
     actions: rows(actions, info.length - 1, end - 1),
     rewards: rows(rewards, info.length - 1, end - 1),
+    ...(controllers && { controllers: controllers.slice(start, end - 1) }),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { BridgeSnapshot } from '../../bridges/client/bridge-monitor.ts'
+import type { ConnectionChange } from '../../bridges/client/session.ts'
 import { BridgeMonitor } from '../../bridges/client/bridge-monitor.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
 import { observeRobot, waitFor } from './bridge-connect.ts'
@@ -11,6 +12,8 @@ export interface WatchOptions extends BridgeKeyFlags {
   readonly seconds?: number
 }
 
+/** After these there is nothing to say of the connection. */
+const WELL: ReadonlySet<ConnectionChange> = new Set(['back', 'restarted', 'fresh'])
 const TERMINAL_MS = 250
 const LINES_MS = 1000
 const SNAPSHOT_S = 2
@@ -35,7 +38,7 @@ export async function watch(context: CliContext, endpoint: string, options: Watc
       if (!isTable && message.kind === 'event') context.print(`event  ${message.code}: ${message.text}`)
     },
     onChange: (change, text) => {
-      connection = change === 'back' || change === 'restarted' ? 'connected' : text
+      connection = WELL.has(change) ? 'connected' : text
       if (!isTable) context.print(`connection  ${change}: ${text}`)
     },
   })

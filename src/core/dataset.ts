@@ -16,6 +16,8 @@ export interface DatasetSpec {
   readonly stateSpace: BoxSpace
   /** Named dimensions of {@link EpisodeInfo.goal}; absent where episodes have no goals. */
   readonly goalSpace?: BoxSpace
+  /** Whether its episodes have {@link EpisodeData.controllers}. */
+  readonly tellsControllers?: boolean
 }
 
 /** Images of one channel of 16 bits: distances, in a unit that the recorder knows, a millimetre most often. */
@@ -63,6 +65,8 @@ export interface EpisodeData {
   readonly actions: Float32Array
   /** [length - 1] */
   readonly rewards: Float32Array
+  /** [length - 1]: the name of who was in control, policy or person; empty where the robot acted by itself. Only where the spec says so. */
+  readonly controllers?: readonly string[]
   /** Goal images by camera, uint8 [height, width, 3], where they were recorded. */
   readonly goalImages?: Readonly<Record<string, Uint8Array>>
 }

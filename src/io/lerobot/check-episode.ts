@@ -24,6 +24,7 @@ export function checkEpisode(spec: DatasetSpec, episode: EpisodeData): void {
     const bad = data.findIndex((x) => !Number.isFinite(x))
     if (bad >= 0) throw new ArmatureError('bad-value', `episode: ${name}`, { got: `${data[bad]} at ${bad}` })
   }
+  requireSize('controllers', episode.controllers?.length ?? 0, spec.tellsControllers === true ? length - 1 : 0)
   for (const [camera, { shape }] of Object.entries(spec.cameras)) {
     requireSize(`camera ${camera}`, images[camera]?.length ?? 0, length * sizeOf(shape))
   }

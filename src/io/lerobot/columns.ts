@@ -56,6 +56,7 @@ export function featuresOf(spec: DatasetSpec, images: 'png' | 'mp4', fps: number
     [COLUMNS.episodeIndex]: scalar('int64'),
     [COLUMNS.index]: scalar('int64'),
     [COLUMNS.taskIndex]: scalar('int64'),
+    ...(spec.tellsControllers === true ? { [COLUMNS.controller]: { dtype: 'string', shape: [1], names: null } } : {}),
   }
 }
 
@@ -86,6 +87,7 @@ function featureSchema(name: string, dtype: string, [size]: readonly number[]): 
       { name: 'path', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
     ]
   }
+  if (dtype === 'string') return [text(name)]
   const type = TYPES[dtype as keyof typeof TYPES]
   return size === 1 ? [flat(name, type)] : list(name, { type })
 }

@@ -15,6 +15,8 @@ export const COLUMNS = {
   taskIndex: 'task_index',
   /** Not LeRobot's: RLDS marks so the row that holds an episode's last observation. */
   isLast: 'is_last',
+  /** Not LeRobot's either: who was in control, as text. */
+  controller: 'controller',
 } as const
 
 /** Columns of meta/episodes that are ours. */

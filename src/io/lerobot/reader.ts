@@ -18,7 +18,7 @@ import { COLUMNS, EXTRAS, PATHS } from './layout.ts'
 import type { Row } from '../parquet/file.ts'
 import { ParquetFile } from '../parquet/file.ts'
 import { readRecording } from './recording.ts'
-import { numbersOf } from './values.ts'
+import { numbersOf, textsOf } from './values.ts'
 
 /** Footers that stay in memory. */
 const OPEN_FILES = 32
@@ -117,7 +117,8 @@ class LeRobotDataset implements Dataset {
     const vectors = VECTORS.filter((name) => name in this.#info.features || file.columns.includes(name))
     const columns = sources.filter(([, { isVideo }]) => !isVideo).map(([, { key }]) => key)
     const places = ROW_COLUMNS.filter((name) => file.columns.includes(name))
-    const rows = await file.read([...vectors, ...columns, ...places], start, end)
+    const told = [COLUMNS.controller].filter((name) => file.columns.includes(name))
+    const rows = await file.read([...vectors, ...columns, ...places, ...told], start, end)
     const where = `${file.path}, episode ${index}`
     const { timesS, differences } = checkRows(rows, file.columns, {
       where,
@@ -137,6 +138,7 @@ class LeRobotDataset implements Dataset {
       state: numbers(COLUMNS.state, rows),
       actions: numbers(COLUMNS.action, steps),
       rewards: vectors.includes(COLUMNS.reward) ? numbers(COLUMNS.reward, steps) : new Float32Array(steps.length),
+      ...(this.spec.tellsControllers === true && { controllers: textsOf(where, COLUMNS.controller, steps) }),
       ...(goalImages && { goalImages }),
     }
   }

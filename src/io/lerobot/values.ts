@@ -28,6 +28,15 @@ export function numbersOf(where: string, name: string, rows: readonly Row[], sha
   return out
 }
 
+/** A column of text. @throws ArmatureError `corrupt-file` that names column and row, for anything else */
+export function textsOf(where: string, name: string, rows: readonly Row[]): string[] {
+  return rows.map((row, t) => {
+    const value = row[name]
+    if (typeof value === 'string') return value
+    throw new ArmatureError('corrupt-file', `${where}, row ${t}, ${name}`, { expected: 'text', got: kindOf(value) })
+  })
+}
+
 /** What `value` holds, in order; undefined where its lists are not of `shape`. */
 function elementsOf(value: unknown, shape: readonly number[]): unknown[] | undefined {
   if (value === null || value === undefined) return undefined

@@ -196,7 +196,7 @@ export class LeRobotWriter {
   }
 
   #columns(episode: EpisodeData, scalars: Scalars): ColumnSource[] {
-    const { images, depth, proprio, state, actions, rewards } = episode
+    const { images, depth, proprio, state, actions, rewards, controllers = [] } = episode
     const { length } = episode.info
     const flags = (name: string): ColumnSource => ({ name, data: Array.from(scalars[name]!, Boolean) })
     const integers = (name: string): ColumnSource => integerColumn(name, length, (row) => scalars[name]![row]!)
@@ -220,6 +220,7 @@ export class LeRobotWriter {
       { ...integers(COLUMNS.episodeIndex), statistics: true },
       { ...integers(COLUMNS.index), statistics: true },
       integers(COLUMNS.taskIndex),
+      ...(this.#spec.tellsControllers === true ? [{ name: COLUMNS.controller, data: [...controllers, ''] }] : []),
     ]
   }
 

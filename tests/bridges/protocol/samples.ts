@@ -41,6 +41,7 @@ const observation: ObservationContent = {
   applied: {
     client: 'policy',
     clientId: 4,
+    policy: 'rig 7',
     seq: 5,
     observationSeq: 40,
     action: Float32Array.of(1, 0.25),
