@@ -50,7 +50,10 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   },
   encoders: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   agents: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
-  bridges: { zones: ['src/core'], packages: ['node:', 'msgpackr', 'zeromq', 'zod'] },
+  bridges: {
+    zones: ['src/core'],
+    packages: ['node:', '@cornerstonejs/codec-libjpeg-turbo-8bit', 'msgpackr', 'zeromq', 'zod'],
+  },
   'src/compose': {
     zones: [
       'src/core',

@@ -1,6 +1,6 @@
 import type { Arrival, ObservedMessage } from './observer-client.ts'
 import { Histogram } from '../protocol/histogram.ts'
-import type { BridgeState, EventMessage, ObservationMessage } from '../protocol/messages.ts'
+import type { AnyObservationMessage, BridgeState, EventMessage } from '../protocol/messages.ts'
 import { CLAMPED } from '../safety/limit-engine.ts'
 
 /** Durations, microseconds. */
@@ -74,7 +74,7 @@ export class BridgeMonitor {
   #header = { state: 'unknown' as BridgeState | 'unknown', armed: false, epoch: 0 }
   #robot = { name: '', mode: '', controlHz: 0, run: '' }
   #lease: string | undefined
-  #last: ObservationMessage | undefined
+  #last: AnyObservationMessage | undefined
   #lastUs = 0
   #counts = { observations: 0, missed: 0, applied: 0, clamped: 0 }
   #metrics: { readonly counters: Record<string, number>; readonly values: Record<string, number> } = {
@@ -140,7 +140,7 @@ export class BridgeMonitor {
     if (LEASE_CODES.has(event.code)) this.#lease = event.text
   }
 
-  #observe(message: ObservationMessage, { bytes, arrivalUs: atUs, captureUs }: Arrival): void {
+  #observe(message: AnyObservationMessage, { bytes, arrivalUs: atUs, captureUs }: Arrival): void {
     const { observationSeq, applied, episode } = message
     const last = this.#last
     // Lock-step says the newest one again until it is answered.

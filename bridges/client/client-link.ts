@@ -72,9 +72,9 @@ export class ClientLink implements ClientTransport {
    * takes it.
    * @throws ArmatureError `env-failed`
    */
-  async open(endpoints: Endpoints, timeoutMs: number, mode: BridgeMode): Promise<void> {
+  async open(endpoints: Endpoints, timeoutMs: number, mode: BridgeMode, topic: string): Promise<void> {
     this.#mode = mode
-    const sockets = this.#makeSockets()
+    const sockets = this.#makeSockets(topic)
     this.#sockets = sockets
     const { action, observation, telemetry } = sockets
     if (action !== undefined) {
@@ -116,11 +116,17 @@ export class ClientLink implements ClientTransport {
     for (const socket of Object.values(this.#sockets ?? {})) (socket as Socket).close()
   }
 
-  #makeSockets(): ObserverSockets & { action?: Dealer } {
+  #makeSockets(topic: string): ObserverSockets & { action?: Dealer } {
     const { hears, security, topics } = this.#options
     const { context } = this.#connection
-    if (hears === 'all') return makeObserverSockets(context, security)
-    return makeClientSockets(context, security, this.#routingId, topics, BACKLOG[this.#mode])
+    if (hears === 'all') return makeObserverSockets(context, security, topic)
+    return makeClientSockets(
+      context,
+      security,
+      this.#routingId,
+      { observation: topic, telemetry: topics },
+      BACKLOG[this.#mode],
+    )
   }
 
   #actionQueueOf(action: Dealer): SendQueue {

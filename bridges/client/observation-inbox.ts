@@ -1,25 +1,25 @@
 import { ArmatureError } from '../../src/core/errors.ts'
-import type { ObservationContent, ObservationMessage } from '../protocol/messages.ts'
+import type { AnyObservationMessage } from '../protocol/messages.ts'
 
 interface Waiter {
   readonly deadlineUs: number
   readonly timeoutMs: number
-  resolve(observation: ObservationContent): void
+  resolve(observation: AnyObservationMessage): void
   reject(error: Error): void
 }
 
 /** The newest observation, given out once and only while it is fresh. */
 export class ObservationInbox {
-  readonly #ageUs: (observation: ObservationMessage) => number
+  readonly #ageUs: (observation: AnyObservationMessage) => number
   #maxAgeUs = Infinity
   #run = ''
-  #newest: ObservationMessage | undefined
+  #newest: AnyObservationMessage | undefined
   #lastSeq = 0
   #waiter: Waiter | undefined
   #counts = { received: 0, stale: 0, skipped: 0 }
 
   /** @param ageUs of an observation, now */
-  constructor(ageUs: (observation: ObservationMessage) => number) {
+  constructor(ageUs: (observation: AnyObservationMessage) => number) {
     this.#ageUs = ageUs
   }
 
@@ -51,7 +51,7 @@ export class ObservationInbox {
     if (this.#newest !== undefined && this.#newest.observationSeq <= observationSeq) this.#newest = undefined
   }
 
-  put(observation: ObservationMessage): void {
+  put(observation: AnyObservationMessage): void {
     this.#counts.received++
     if (observation.session !== this.#run || observation.observationSeq <= this.#lastSeq) return
     if (this.#newest !== undefined) this.#counts.skipped++
@@ -63,7 +63,7 @@ export class ObservationInbox {
    * The newest one that has not been given out yet, or the next that comes. Someone has to call {@link expire} now and then: a timer for each
    * observation costs more than reading it.
    */
-  next(timeoutMs: number, nowUs: number): Promise<ObservationContent> {
+  next(timeoutMs: number, nowUs: number): Promise<AnyObservationMessage> {
     if (this.#waiter !== undefined) {
       throw new ArmatureError('bad-argument', 'observation', { got: 'a second wait before the first has ended' })
     }

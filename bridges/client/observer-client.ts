@@ -1,6 +1,13 @@
 import type { ClockSync } from '../protocol/clock-sync.ts'
 import { encodeMessage } from '../protocol/codec.ts'
-import type { EventMessage, MetricsMessage, ObservationMessage, WelcomeMessage } from '../protocol/messages.ts'
+import type {
+  AnyObservationMessage,
+  EventMessage,
+  ImageCodec,
+  MetricsMessage,
+  WelcomeMessage,
+} from '../protocol/messages.ts'
+import { isObservation } from '../protocol/messages.ts'
 import type { Sleep } from '../time.ts'
 import { notify, sleepReally } from '../time.ts'
 import type { ClientSecurity } from '../zmq/sockets.ts'
@@ -10,7 +17,7 @@ import { Session } from './session.ts'
 import type { OpenClientTransport } from './transport.ts'
 
 /** What an observer is shown: the greeting of each robot process, and all that it publishes. */
-export type ObservedMessage = WelcomeMessage | ObservationMessage | EventMessage | MetricsMessage
+export type ObservedMessage = WelcomeMessage | AnyObservationMessage | EventMessage | MetricsMessage
 
 /** How a message came. */
 export interface Arrival {
@@ -35,6 +42,8 @@ export interface ObserverClientOptions {
   readonly name?: string
   /** Keys, for a robot that wants them. */
   readonly security?: ClientSecurity
+  /** As what camera images are asked for; default `raw`. They are shown as they come: see `decompressed`. */
+  readonly imageCodec?: ImageCodec
   /** For each answer; default 3000. */
   readonly timeoutMs?: number
   /** `onChange` is told `old` where the newest observation was captured longer ago, and `fresh` later; default: the robot's `maxObservationAgeUs`. */
@@ -71,6 +80,7 @@ export class ObserverClient {
         transport: options.transport ?? ((handlers) => new ClientLink(link, handlers)),
         name,
         role: 'observer',
+        wants: options.imageCodec === undefined ? {} : { imageCodec: options.imageCodec },
         security,
         timeoutMs,
         pingMs: PING_MS,
@@ -135,8 +145,8 @@ export class ObserverClient {
   #show(message: ObservedMessage, bytes: Uint8Array): void {
     const { clock, onMessage } = this.#options
     if (onMessage === undefined) return
-    const isTimed = message.kind === 'observation' && this.clockSync.ready
-    const captured = isTimed ? { captureUs: this.clockSync.toLocal(message.captureUs) } : {}
+    const captured =
+      isObservation(message) && this.clockSync.ready ? { captureUs: this.clockSync.toLocal(message.captureUs) } : {}
     notify(
       () => onMessage(message, { bytes, arrivalUs: clock(), ...captured }),
       () => undefined,

@@ -1,4 +1,4 @@
-import type { ErrorMessage, EventMessage, MetricsMessage, PolicyTag, Role } from '../protocol/messages.ts'
+import type { ErrorMessage, EventMessage, ImageCodec, MetricsMessage, PolicyTag, Role } from '../protocol/messages.ts'
 import type { RobotSchema } from '../protocol/schema.ts'
 import type { Sleep } from '../time.ts'
 import type { ClientSecurity } from '../zmq/sockets.ts'
@@ -26,6 +26,8 @@ export interface PolicyClientOptions {
   readonly observationDigest?: string
   readonly actionDigest?: string
   readonly acceptMismatch?: boolean
+  /** How camera images are sent, where the robot offers it; default `raw`. With `jpeg` pixels are not those that the robot saw, but nearly. */
+  readonly imageCodec?: ImageCodec
   /** For each answer; default 3000. */
   readonly timeoutMs?: number
   /** Without a fresh observation for so long, waiting for one fails; default 2000, in lock-step 60000. */

@@ -4,18 +4,19 @@ import type { ClockSync } from '../protocol/clock-sync.ts'
 import { topicOf } from '../protocol/codec.ts'
 import type {
   AckMessage,
+  AnyObservationMessage,
   BridgeState,
   HelloMessage,
   LeaseMessage,
   MessageOf,
   ObservationContent,
-  ObservationMessage,
   WelcomeMessage,
 } from '../protocol/messages.ts'
+import { decompressed, Jpeg } from '../protocol/jpeg.ts'
 import type { Json, RobotSchema } from '../protocol/schema.ts'
 import { actionDigest, observationDigest } from '../protocol/schema.ts'
 import type { Time } from '../time.ts'
-import { every, notify, sleepReally } from '../time.ts'
+import { every, firstLineOf, notify, sleepReally } from '../time.ts'
 import { ClientLink } from './client-link.ts'
 import { ObservationInbox } from './observation-inbox.ts'
 import type { ActOptions, ChunkOptions, ClientEvent, PolicyClientOptions } from './options.ts'
@@ -46,10 +47,12 @@ export class PolicyClient {
   readonly #time: Time
   readonly #session: Session
   readonly #inbox: ObservationInbox
+  /** Loaded where the robot sends JPEG. */
+  #jpeg: Jpeg | undefined
 
   private constructor(options: PolicyClientOptions) {
     const { endpoint, clock, sleep = sleepReally, security, name = 'policy', role = 'controller' } = options
-    const { acceptMismatch, onMetrics, expectedSchema, timeoutMs = 3000, alarmAgeMs } = options
+    const { acceptMismatch, imageCodec, onMetrics, expectedSchema, timeoutMs = 3000, alarmAgeMs } = options
     const topics = [topicOf('event'), ...(onMetrics === undefined ? [] : [topicOf('metrics')])]
     this.#options = options
     const time = { clock, sleep }
@@ -65,7 +68,11 @@ export class PolicyClient {
         name,
         role,
         security,
-        wants: { ...digestsOf(options), ...(acceptMismatch === undefined ? {} : { acceptMismatch }) },
+        wants: {
+          ...digestsOf(options),
+          ...(acceptMismatch === undefined ? {} : { acceptMismatch }),
+          ...(imageCodec === undefined ? {} : { imageCodec }),
+        },
         expectedSchema,
         timeoutMs,
         pingMs: PING_MS,
@@ -84,6 +91,7 @@ export class PolicyClient {
     const client = new PolicyClient(options)
     try {
       await client.#session.begin()
+      if (client.welcome.imageCodec === 'jpeg') client.#jpeg = await Jpeg.load()
     } catch (error) {
       await client.close()
       throw error
@@ -230,8 +238,12 @@ export class PolicyClient {
    * @throws ArmatureError `env-failed` when none comes in time
    */
   async nextObservation(): Promise<ObservationContent> {
-    this.#session.requireUsable()
-    return this.#inbox.next(this.#observationTimeoutMs, this.#time.clock())
+    for (;;) {
+      this.#session.requireUsable()
+      const seen = await this.#inbox.next(this.#observationTimeoutMs, this.#time.clock())
+      const observation = this.#shown(seen)
+      if (observation !== undefined) return observation
+    }
   }
 
   /** Fresh observations, each once, until the loop is left; what comes while the caller is busy is passed over for the newest. */
@@ -267,6 +279,17 @@ export class PolicyClient {
   /** Says goodbye, which stops a robot that this client was moving, and closes all sockets. */
   close(reason = 'the client is done'): Promise<void> {
     return this.#session.close(reason)
+  }
+
+  /** With pixels, of this one alone: those that are passed over are not decoded. Undefined where an image is none, which is told. */
+  #shown(seen: AnyObservationMessage): ObservationContent | undefined {
+    if (seen.kind === 'observation') return seen
+    try {
+      return this.#jpeg && decompressed(seen, this.welcome.schema.images, this.#jpeg)
+    } catch (error) {
+      this.#tell({ source: 'connection', code: 'bad_message', text: firstLineOf(error) })
+      return undefined
+    }
   }
 
   get #actionSize(): number {
@@ -336,7 +359,7 @@ export class PolicyClient {
   }
 
   /** Since it was sent: known latency of the sensors is not counted, the robot judges that. */
-  #ageUs({ timeUs }: ObservationMessage): number {
+  #ageUs({ timeUs }: AnyObservationMessage): number {
     return this.clockSync.ready ? this.#time.clock() - this.clockSync.toLocal(timeUs) : Infinity
   }
 

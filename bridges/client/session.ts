@@ -1,6 +1,6 @@
 import { ArmatureError } from '../../src/core/errors.ts'
 import { ClockSync } from '../protocol/clock-sync.ts'
-import { decodeMessage, encodeMessage } from '../protocol/codec.ts'
+import { decodeMessage, encodeMessage, topicOf } from '../protocol/codec.ts'
 import type {
   BridgeState,
   ErrorMessage,
@@ -9,12 +9,12 @@ import type {
   Message,
   MessageOf,
   MetricsMessage,
-  ObservationMessage,
+  AnyObservationMessage,
   PongMessage,
   Role,
   WelcomeMessage,
 } from '../protocol/messages.ts'
-import { PROTOCOL_VERSION } from '../protocol/messages.ts'
+import { isObservation, PROTOCOL_VERSION } from '../protocol/messages.ts'
 import type { RobotSchema } from '../protocol/schema.ts'
 import { schemaDifferences } from '../protocol/schema.ts'
 import type { Time } from '../time.ts'
@@ -36,7 +36,7 @@ export interface SessionOptions {
   readonly role: Role
   readonly security: ClientSecurity | undefined
   /** More of `hello`. */
-  readonly wants?: Pick<HelloMessage, 'observationDigest' | 'actionDigest' | 'acceptMismatch'>
+  readonly wants?: Pick<HelloMessage, 'observationDigest' | 'actionDigest' | 'acceptMismatch' | 'imageCodec'>
   /** What the client was made for, where it knows: a refusal then says what differs. */
   readonly expectedSchema?: RobotSchema | undefined
   /** For each answer. */
@@ -58,7 +58,7 @@ export type ConnectionChange = 'lost' | 'back' | 'restarted' | 'bye' | 'bad_mess
 export interface SessionListener {
   /** At the first greeting, and at each after a restart or a lost connection. */
   readonly onWelcome: (welcome: WelcomeMessage) => void
-  readonly onObservation: (message: ObservationMessage, bytes: Uint8Array) => void
+  readonly onObservation: (message: AnyObservationMessage, bytes: Uint8Array) => void
   readonly onTelemetry: (message: EventMessage | MetricsMessage, bytes: Uint8Array) => void
   /** The robot refuses something that nobody waits for an answer to. */
   readonly onRefusal: (error: ErrorMessage) => void
@@ -129,7 +129,8 @@ export class Session {
     const { endpoint, timeoutMs, time, pingMs } = this.#options
     await this.#greet()
     const seen = endpointsSeenFrom(endpoint, this.welcome.endpoints)
-    await this.#transport.open(seen, timeoutMs, this.welcome.mode)
+    const kind = this.welcome.imageCodec === 'jpeg' ? 'compressed_observation' : 'observation'
+    await this.#transport.open(seen, timeoutMs, this.welcome.mode, topicOf(kind))
     await this.#compareClocks()
     void every(
       time,
@@ -273,7 +274,7 @@ export class Session {
     const known = this.#welcome
     const isOther =
       known !== undefined &&
-      (known.observationDigest !== welcome.observationDigest || known.actionDigest !== welcome.actionDigest)
+      (['observationDigest', 'actionDigest', 'imageCodec'] as const).some((key) => known[key] !== welcome[key])
     if (isOther) throw this.#other(known, welcome)
     this.#welcome = welcome
     this.#id = welcome.session
@@ -285,9 +286,13 @@ export class Session {
 
   #other(known: WelcomeMessage, welcome: WelcomeMessage): ArmatureError {
     const { endpoint } = this.#options
+    const differences = [
+      ...schemaDifferences(known.schema, welcome.schema),
+      ...(known.imageCodec === welcome.imageCodec ? [] : [`images as ${welcome.imageCodec ?? 'raw'}`]),
+    ]
     const failure = new ArmatureError('env-failed', `robot at ${endpoint}`, {
       expected: `${known.schema.name} with the schema of before`,
-      got: `${welcome.schema.name} after a restart, with ${schemaDifferences(known.schema, welcome.schema).join(', ')}`,
+      got: `${welcome.schema.name} after a restart, with ${differences.join(', ')}`,
       fix: 'connect again',
     })
     this.#fail(failure)
@@ -365,12 +370,12 @@ export class Session {
   }
 
   #onPublished(message: Message, bytes: Uint8Array): void {
-    if (message.kind !== 'observation' && message.kind !== 'event' && message.kind !== 'metrics') return
+    if (!isObservation(message) && message.kind !== 'event' && message.kind !== 'metrics') return
     if (message.session === this.#welcome?.run) {
       this.#hear(message)
-      if (message.kind === 'observation') this.#captureUs = Math.max(this.#captureUs ?? 0, message.captureUs)
+      if (isObservation(message)) this.#captureUs = Math.max(this.#captureUs ?? 0, message.captureUs)
     }
-    if (message.kind === 'observation') this.#listener.onObservation(message, bytes)
+    if (isObservation(message)) this.#listener.onObservation(message, bytes)
     else this.#listener.onTelemetry(message, bytes)
   }
 

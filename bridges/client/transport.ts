@@ -18,9 +18,10 @@ export interface ClientTransport {
   readonly lastProblem: string | undefined
   /**
    * Connects the sockets beside control, and waits until they are.
+   * @param topic of observations: the form in which the robot sends them to this client
    * @throws ArmatureError `env-failed`
    */
-  open(endpoints: Endpoints, timeoutMs: number, mode: BridgeMode): Promise<void>
+  open(endpoints: Endpoints, timeoutMs: number, mode: BridgeMode, topic: string): Promise<void>
   /** Connects to where the robot is now, if that is elsewhere than before. */
   move(endpoints: Endpoints): void
   sendControl(message: Buffer): void

@@ -2,6 +2,7 @@ import { ERROR_CODES, FieldError, ProtocolError } from './errors.ts'
 import type { Field, Fields, OptionalField } from './fields.ts'
 import {
   anyArray,
+  bytes,
   finite,
   flag,
   float,
@@ -31,7 +32,9 @@ import type {
   GoalContent,
   Header,
   HealthContent,
+  ImageCodec,
   ImageContent,
+  JpegContent,
   Message,
   MessageKind,
   MessageOf,
@@ -43,7 +46,7 @@ import type {
 } from './messages.ts'
 import { KIND_LETTERS } from './messages.ts'
 import type { CameraSchema, Json, RobotSchema, VectorSchema } from './schema.ts'
-import { decodeMsgpack, encodeMsgpack } from './msgpack.ts'
+import { decodeMsgpack, encodeLargeMsgpack, encodeMsgpack } from './msgpack.ts'
 
 /** First bytes of every message; the kind letter follows. */
 const PREFIX = 'rb1'
@@ -52,6 +55,7 @@ const KIB = 1024
 /** Larger messages are refused unread, bytes. The control and action sockets of a robot take no more than the least of these. */
 const MAX_BYTES: Readonly<Partial<Record<MessageKind, number>>> = {
   observation: 64 * KIB * KIB,
+  compressed_observation: 64 * KIB * KIB,
   ack: 64 * KIB * KIB,
   welcome: KIB * KIB,
 }
@@ -101,6 +105,10 @@ export const robotSchemaField: Field<RobotSchema> = struct<RobotSchema>({
 const images: Field<Readonly<Record<string, ImageContent>>> = recordOf(
   struct<ImageContent>({ encoding: oneOf('raw'), pixels: pixelArray, captureUs: optional(natural) }),
 )
+const imageCodec: OptionalField<ImageCodec> = optional(oneOf('raw', 'jpeg'))
+const jpegs: Field<Readonly<Record<string, JpegContent>>> = recordOf(
+  struct<JpegContent>({ encoding: oneOf('jpeg'), data: bytes, captureUs: optional(natural) }),
+)
 const goal: OptionalField<GoalContent> = optional(struct<GoalContent>({ state: float32Vector, images }))
 const policy: OptionalField<PolicyTag> = optional(
   struct<PolicyTag>({ id: text, hash: optional(text), step: optional(natural) }),
@@ -145,6 +153,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     observationDigest: optional(text),
     actionDigest: optional(text),
     acceptMismatch: optional(flag),
+    imageCodec,
     publicKey: optional(text),
     keyProof: optional(text),
   },
@@ -153,6 +162,8 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     refSeq: natural,
     protocol: text,
     arrayCodec: text,
+    imageCodec,
+    jpegQuality: optional(natural),
     clientId: optional(natural),
     role,
     run: text,
@@ -220,6 +231,7 @@ const BODIES: { readonly [K in MessageKind]: Fields<Omit<MessageOf<K>, 'kind'>> 
     policy,
   },
   observation: { ...robotHeader, ...observation },
+  compressed_observation: { ...robotHeader, ...observation, images: jpegs },
   event: {
     ...robotHeader,
     event: text,
@@ -271,18 +283,29 @@ const TOPICS = Object.fromEntries(KINDS.map((kind) => [kind, Buffer.from(topicOf
  */
 export function encodeMessage(message: Message): Buffer {
   const { kind } = message
-  return encodeMsgpack(TOPICS[kind], CODECS[kind].toWire(message))
+  const wire = CODECS[kind].toWire(message)
+  const largeBytes = kind === 'observation' ? pixelBytesOf(message) : 0
+  return largeBytes < LARGE_BYTES
+    ? encodeMsgpack(TOPICS[kind], wire)
+    : encodeLargeMsgpack(TOPICS[kind], wire, largeBytes)
+}
+
+/** An encoded observation with so many bytes of pixels is alone in its memory. */
+export const LARGE_BYTES: number = 256 * KIB
+
+function pixelBytesOf({ images: shown }: Pick<ObservationContent, 'images'>): number {
+  return Object.values(shown).reduce((sum, { pixels }) => sum + pixels.data.length, 0)
 }
 
 /**
  * Reads one message part. Nothing is built from a message that is not well formed to its last byte. All fields are checked for their
  * types, array shapes and finite scalars; what only the robot can know (lease, epoch, order, sizes of this robot's vectors, NaN in an
- * action) is for the receiver. Images are views of `bytes`.
+ * action) is for the receiver. Images are views of `part`.
  *
  * @throws ProtocolError with the sequence number of a message whose header could be read
  */
-export function decodeMessage(bytes: Uint8Array): Message {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+export function decodeMessage(part: Uint8Array): Message {
+  const buffer = Buffer.isBuffer(part) ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength)
   const kind = kindOf(buffer)
   const limit = MAX_BYTES[kind] ?? MAX_CLIENT_MESSAGE_BYTES
   if (buffer.length > limit)

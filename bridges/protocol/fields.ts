@@ -3,7 +3,7 @@ import type { WireArray } from './arrays.ts'
 import { arrayFromWire, arrayToWire, asNdArray } from './arrays.ts'
 import type { ErrorCode } from './errors.ts'
 import { FieldError } from './errors.ts'
-import { wireNumber } from './msgpack.ts'
+import { wireBytes, wireNumber } from './msgpack.ts'
 import type { Json } from './schema.ts'
 
 /** How one value of a message goes to the wire and comes back: as what msgpack can say, maps as objects. */
@@ -182,6 +182,15 @@ function readPart<T>(field: Field<T>, value: unknown, name: string): T {
   } catch (error) {
     throw error instanceof FieldError ? error.within(name) : error
   }
+}
+
+/** Bytes: a view of the message. */
+export const bytes: Field<Uint8Array> = {
+  toWire: wireBytes,
+  fromWire(value) {
+    if (!(value instanceof Uint8Array)) throw wrong('bytes')
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  },
 }
 
 /** A float32 array of one axis, bit for bit. */

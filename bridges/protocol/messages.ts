@@ -54,6 +54,8 @@ export interface HelloMessage extends Header {
   readonly actionDigest?: string
   /** Drive even if the digests differ, where the robot's own settings allow that. */
   readonly acceptMismatch?: boolean
+  /** Asked for; default `raw`. */
+  readonly imageCodec?: ImageCodec
   /** With CURVE: the client's public key, Z85, and the proof that this connection holds it (see the README). */
   readonly publicKey?: string
   readonly keyProof?: string
@@ -94,6 +96,10 @@ export interface WelcomeMessage extends RobotHeader {
   readonly refSeq: number
   readonly protocol: string
   readonly arrayCodec: string
+  /** As granted: what to subscribe to. Absent: `raw`. */
+  readonly imageCodec?: ImageCodec
+  /** Of JPEG, 1 to 100. */
+  readonly jpegQuality?: number
   /** Of this client in `applied`, among those of one run. */
   readonly clientId?: number
   /** As granted; the keys decide, not the wish. */
@@ -211,11 +217,20 @@ export interface ChunkMessage extends Header {
 
 /** A camera image. Colour order is always red, green, blue. */
 export interface ImageContent {
-  /** Only `raw` in version 1.0; the field is there for `jpeg`. */
   readonly encoding: 'raw'
   /** [height, width, 3] */
   readonly pixels: NdArray<Uint8Array>
   /** When it was captured by the robot's clock, where that differs from the observation's. */
+  readonly captureUs?: number
+}
+
+/** How a client is sent camera images. */
+export type ImageCodec = 'raw' | 'jpeg'
+
+/** A camera image as JPEG, of the camera's size. */
+export interface JpegContent {
+  readonly encoding: 'jpeg'
+  readonly data: Uint8Array
   readonly captureUs?: number
 }
 
@@ -287,6 +302,15 @@ export interface ObservationMessage extends RobotHeader, ObservationContent {
   readonly kind: 'observation'
 }
 
+/** The same observation, published beside or instead of the other for those who asked for JPEG. Later by the time that compressing takes. */
+export interface CompressedObservationMessage extends RobotHeader, Omit<ObservationContent, 'images'> {
+  readonly kind: 'compressed_observation'
+  readonly images: Readonly<Record<string, JpegContent>>
+}
+
+/** An observation in either form. */
+export type AnyObservationMessage = ObservationMessage | CompressedObservationMessage
+
 /** Something happened: a change of state, a limit, a watchdog, a refusal. Published, at most 10 per second and cause. */
 export interface EventMessage extends RobotHeader {
   readonly kind: 'event'
@@ -333,6 +357,11 @@ export interface ByeMessage extends Header, Partial<Omit<RobotHeader, keyof Head
   readonly reason: string
 }
 
+/** Whether a message is an observation, in whatever form. */
+export function isObservation(message: { readonly kind: string }): message is AnyObservationMessage {
+  return message.kind === 'observation' || message.kind === 'compressed_observation'
+}
+
 /** All that crosses the bridge. */
 export type Message =
   | HelloMessage
@@ -345,6 +374,7 @@ export type Message =
   | ActionMessage
   | ChunkMessage
   | ObservationMessage
+  | CompressedObservationMessage
   | EventMessage
   | MetricsMessage
   | PingMessage
@@ -366,6 +396,7 @@ export const KIND_LETTERS: Readonly<Record<MessageKind, string>> = {
   action: 'a',
   chunk: 't',
   observation: 'o',
+  compressed_observation: 'j',
   event: 'e',
   metrics: 'm',
   ping: 'p',

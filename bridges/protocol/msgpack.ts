@@ -49,6 +49,24 @@ export function encodeMsgpack(prefix: Buffer, value: unknown): Buffer {
   return bytes
 }
 
+/** What the encoder writes small messages to, one behind the other. */
+const POOL_BYTES = 8192
+/** For all of a message but its large parts. */
+const REST_BYTES = 256 * 1024
+
+/**
+ * The same for a value with `largeBytes` of bytes in it: they are copied once, into memory that is allocated once and holds nothing else. Left to
+ * itself the encoder allocates four times as much, and writes the next message behind it.
+ */
+export function encodeLargeMsgpack(prefix: Buffer, value: unknown, largeBytes: number): Buffer {
+  packr.useBuffer(Buffer.allocUnsafeSlow(largeBytes + REST_BYTES))
+  try {
+    return encodeMsgpack(prefix, value)
+  } finally {
+    packr.useBuffer(Buffer.allocUnsafeSlow(POOL_BYTES))
+  }
+}
+
 /**
  * The value that fills `bytes` from `start`, which is scanned before anything is built of it. Bytes are views of the message.
  * @throws ProtocolError what {@link scan} throws

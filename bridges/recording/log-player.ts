@@ -150,7 +150,8 @@ export class LogPlayer {
   }
 
   #publish(bytes: Uint8Array): boolean {
-    if (topicIs(bytes, 'observation')) return this.#queues.observation.push(bytes)
+    const isObserved = topicIs(bytes, 'observation') || topicIs(bytes, 'compressed_observation')
+    if (isObserved) return this.#queues.observation.push(bytes)
     return this.#queues.telemetry.push(bytes)
   }
 

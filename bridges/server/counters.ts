@@ -8,6 +8,8 @@ export interface CounterSources {
   readonly watchdogs: { readonly soft: number; readonly hard: number; readonly leases: number }
   readonly periodsSkipped: number
   readonly listenerErrors: number
+  /** Observations that were not compressed. */
+  readonly notCompressed: number
   readonly peers: number
   readonly received: Dispatcher['received'] | undefined
   readonly sent: RobotTransport['counts'] | undefined
@@ -15,11 +17,12 @@ export interface CounterSources {
 
 /** Cumulative whole numbers by the names that they have in `metrics`. */
 export function countersOf(sources: CounterSources): Record<string, number> {
-  const { motion, watchdogs, periodsSkipped, listenerErrors, peers, received, sent } = sources
+  const { motion, watchdogs, periodsSkipped, listenerErrors, notCompressed, peers, received, sent } = sources
   return {
     ...motion.counts(),
     observations_sent: sent?.observation.sent ?? 0,
     observations_dropped: (sent?.observation.dropped ?? 0) + (sent?.observation.again ?? 0),
+    observations_not_compressed: notCompressed,
     watchdog_soft: watchdogs.soft,
     watchdog_hard: watchdogs.hard,
     periods_skipped: periodsSkipped,

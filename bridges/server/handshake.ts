@@ -32,6 +32,8 @@ export interface HandshakeOptions {
   readonly limits: Json
   readonly watchdogs: Watchdogs
   readonly blending: Blending
+  /** Of the JPEG that clients may ask for; 0: they may not. */
+  readonly jpegQuality: number
   readonly isInsecure: boolean
   /** Let clients that say so drive although they were trained for another schema. */
   readonly allowsMismatch: boolean
@@ -69,6 +71,7 @@ export class Handshake {
     if (refused !== undefined) return refused
     const known = this.#peers.of(routingId)
     const { role } = hello
+    const imageCodec = hello.imageCodec === 'jpeg' && this.#options.jpegQuality > 0 ? 'jpeg' : 'raw'
     const publicKey = this.#options.security && hello.publicKey
     const name = this.#nameOf(hello)
     if (known !== undefined && known.role === role && known.publicKey === publicKey) return known
@@ -79,16 +82,22 @@ export class Handshake {
       if (role !== 'operator' || crowd.longestSilent === undefined) return { code: 'busy', text: crowd.text }
       this.#options.onRemoved(crowd.longestSilent, `another operator needed the place: ${crowd.text}`)
     }
-    return this.#peers.add(routingId, { name, role, publicKey }, nowUs)
+    return this.#peers.add(routingId, { name, role, publicKey, imageCodec }, nowUs)
   }
 
-  welcome({ role, id }: Peer, refSeq: number, endpoints: Endpoints): Omit<WelcomeMessage, keyof RobotHeader> {
-    const { run, mode, limits, watchdogs, blending, isInsecure } = this.#options
+  welcome(
+    { role, id, imageCodec }: Peer,
+    refSeq: number,
+    endpoints: Endpoints,
+  ): Omit<WelcomeMessage, keyof RobotHeader> {
+    const { run, mode, limits, watchdogs, blending, isInsecure, jpegQuality } = this.#options
     return {
       kind: 'welcome',
       refSeq,
       protocol: PROTOCOL_VERSION,
       arrayCodec: 'openpi',
+      imageCodec,
+      ...(imageCodec === 'jpeg' ? { jpegQuality } : {}),
       clientId: id,
       role,
       run,

@@ -1,3 +1,4 @@
+import { ArmatureError } from '../../src/core/errors.ts'
 import type { Robot } from '../../src/core/robot.ts'
 import type { Blending, BridgeMode, Watchdogs } from '../protocol/messages.ts'
 import type { LimitProfile } from '../safety/limits.ts'
@@ -44,6 +45,8 @@ export interface RobotServerOptions {
   readonly stuckUs?: number
   /** Position actions: in a straight line from each step to the next. */
   readonly interpolates?: boolean
+  /** Of the JPEG in which a client may ask for camera images, in real time: 1 to 100, default 85; 0: it may not. */
+  readonly jpegQuality?: number
   /** Only an operator may arm. */
   readonly operatorArms?: boolean
   /** Let clients that say so drive although they were trained for another schema. */
@@ -69,6 +72,18 @@ export function defaultWatchdogs(periodUs: number): Required<Watchdogs> {
     maxLeadUs: 2_000_000,
     maxObservationAgeUs: Math.round(Math.max(3 * periodUs, 500_000)),
   }
+}
+
+/**
+ * Of a robot's JPEG; 0 where there is no camera, and in lock-step, where both sides see the same bit for bit.
+ * @throws ArmatureError `bad-argument`
+ */
+export function jpegQualityOf({ robot, mode = 'realtime', jpegQuality = 85 }: RobotServerOptions): number {
+  if (!(Number.isInteger(jpegQuality) && jpegQuality >= 0 && jpegQuality <= 100)) {
+    throw new ArmatureError('bad-argument', 'jpegQuality', { expected: '0 to 100', got: String(jpegQuality) })
+  }
+  const hasCameras = Object.keys(robot.spec.imageSpaces).length > 0
+  return hasCameras && mode === 'realtime' ? jpegQuality : 0
 }
 
 /** In lock-step time stands still while a policy thinks or learns. */

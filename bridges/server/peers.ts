@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { ImageCodec } from '../protocol/messages.ts'
 import type { Role } from '../zmq/keys.ts'
 
 /** Lets `perSecond` messages through on average, and as many at once. */
@@ -33,6 +34,8 @@ export interface Peer {
   readonly session: string
   readonly name: string
   readonly role: Role
+  /** What it is sent camera images as. */
+  readonly imageCodec: ImageCodec
   /** Z85; undefined where there are no keys. */
   readonly publicKey: string | undefined
   readonly buckets: { readonly control: TokenBucket; readonly action: TokenBucket }
@@ -97,7 +100,13 @@ export class Peers {
     return undefined
   }
 
-  add(routingId: Buffer, who: Pick<Peer, 'name' | 'role' | 'publicKey'>, nowUs: number): Peer {
+  /** As what camera images are wanted; who looks on without a word is sent pixels. */
+  get codecs(): Readonly<Record<ImageCodec, boolean>> {
+    const wanted = new Set([...this].map(({ imageCodec }) => imageCodec))
+    return { jpeg: wanted.has('jpeg'), raw: wanted.has('raw') || wanted.size === 0 }
+  }
+
+  add(routingId: Buffer, who: Pick<Peer, 'name' | 'role' | 'publicKey' | 'imageCodec'>, nowUs: number): Peer {
     const { messagesPerSecond } = this.#limits
     const peer: Peer = {
       ...who,

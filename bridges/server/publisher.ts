@@ -1,15 +1,19 @@
+import type { RobotSpec } from '../../src/core/robot.ts'
 import { encodeMessage } from '../protocol/codec.ts'
 import type {
   BridgeState,
   ByeMessage,
   EventMessage,
   Header,
+  ImageCodec,
   Message,
   ObservationContent,
   RobotHeader,
 } from '../protocol/messages.ts'
+import type { CompressedContent } from './images/compressor.ts'
+import { Compressor } from './images/compressor.ts'
 import type { Peer } from './peers.ts'
-import { notify } from '../time.ts'
+import { firstLineOf, notify } from '../time.ts'
 import type { RobotTransport } from './transport.ts'
 
 /** Any type of message of a robot without its header. */
@@ -27,6 +31,14 @@ export interface PublisherSource {
 
 export type EventContent = Omit<EventMessage, keyof RobotHeader | 'kind' | 'suppressed'>
 
+/** Camera images as JPEG. */
+export interface JpegSource {
+  readonly imageSpaces: RobotSpec['imageSpaces']
+  readonly quality: number
+  /** As what images are wanted now. */
+  wanted(): Readonly<Record<ImageCodec, boolean>>
+}
+
 /** Events of one cause in a second; the rest are counted. */
 const EVENTS_PER_SECOND = 10
 
@@ -36,15 +48,35 @@ export class Publisher {
   readonly #transport: RobotTransport
   readonly #seq = { control: 0, observation: 0, telemetry: 0 }
   readonly #causes = new Map<string, { sinceUs: number; sent: number; suppressed: number }>()
+  readonly #jpeg: JpegSource
+  readonly #compressor: Compressor
   readonly #onEvent: ((event: EventContent) => unknown) | undefined
   #lastObservation: Buffer | undefined
   #listenerErrors = 0
 
   /** @param onEvent whatever it throws is counted, and changes nothing */
-  constructor(transport: RobotTransport, source: PublisherSource, onEvent?: (event: EventContent) => unknown) {
+  constructor(
+    transport: RobotTransport,
+    source: PublisherSource,
+    jpeg: JpegSource,
+    onEvent?: (event: EventContent) => unknown,
+  ) {
     this.#transport = transport
     this.#source = source
+    this.#jpeg = jpeg
     this.#onEvent = onEvent
+    this.#compressor = new Compressor({
+      shapes: Object.fromEntries(Object.entries(jpeg.imageSpaces).map(([camera, { shape }]) => [camera, shape])),
+      quality: jpeg.quality,
+      onDone: (content) => this.#publishCompressed(content),
+      // Pictures are missing, and nothing else: who needs them will notice.
+      onFailed: (error) => this.event({ event: 'fault', code: 'internal', text: firstLineOf(error) }),
+    })
+  }
+
+  /** Observations that were left out where JPEG was wanted. */
+  get notCompressed(): number {
+    return this.#compressor.dropped
   }
 
   /** What listeners to events have thrown. */
@@ -63,7 +95,11 @@ export class Publisher {
     this.reply(peer.routingId, peer.session, content)
   }
 
+  /** As pixels, as JPEG or both, as those who look want it. */
   publishObservation(content: ObservationContent): void {
+    const wanted = this.#jpeg.wanted()
+    if (wanted.jpeg) this.#compressor.submit(content)
+    if (!wanted.raw) return
     const header = this.#header('observation', this.#source.run)
     this.#lastObservation = encodeMessage({ kind: 'observation', ...header, ...content })
     this.#transport.publishObservation(this.#lastObservation)
@@ -101,6 +137,16 @@ export class Publisher {
         () => this.#listenerErrors++,
       )
     return true
+  }
+
+  /** Ends its threads. */
+  close(): void {
+    this.#compressor.close()
+  }
+
+  #publishCompressed(content: CompressedContent): void {
+    const header = this.#header('observation', this.#source.run)
+    this.#transport.publishObservation(encodeMessage({ kind: 'compressed_observation', ...header, ...content }))
   }
 
   #cause(name: string, nowUs: number): { sinceUs: number; sent: number; suppressed: number } {

@@ -19,7 +19,7 @@ import type { HandshakeKeys } from './handshake.ts'
 import { Handshake } from './handshake.ts'
 import { Motion } from './motion.ts'
 import type { RobotServerOptions } from './options.ts'
-import { defaultWatchdogs, supervisorTimes } from './options.ts'
+import { defaultWatchdogs, jpegQualityOf, supervisorTimes } from './options.ts'
 import type { Peer } from './peers.ts'
 import { Peers } from './peers.ts'
 import { Publisher } from './publisher.ts'
@@ -116,6 +116,7 @@ export class RobotServer {
       limits: limitsJson(profile),
       watchdogs: this.#watchdogs,
       blending,
+      jpegQuality: jpegQualityOf(options),
       isInsecure: options.security === undefined && !Object.values(this.#wanted).every(isLoopback),
       allowsMismatch: options.allowsMismatch ?? false,
       security: options.security,
@@ -150,6 +151,7 @@ export class RobotServer {
       watchdogs: this.#watchdogCounts,
       periodsSkipped: this.#loop.skipped,
       listenerErrors: this.#publisher?.listenerErrors ?? 0,
+      notCompressed: this.#publisher?.notCompressed ?? 0,
       peers: this.#peers.size,
       received: this.#dispatcher?.received,
       sent: this.#transport?.counts,
@@ -174,7 +176,9 @@ export class RobotServer {
     try {
       this.#transport = opened
       const source = { run: this.#run, clock, wallClock, status: () => this.#supervisor }
-      this.#publisher = new Publisher(opened, source, onEvent)
+      const { imageSpaces } = robot.spec
+      const jpeg = { quality: jpegQualityOf(this.#options), imageSpaces, wanted: () => this.#peers.codecs }
+      this.#publisher = new Publisher(opened, source, jpeg, onEvent)
       await this.#firstReading(robot.spec.isSimulated)
       this.#requireOpen()
     } catch (error) {
@@ -206,6 +210,7 @@ export class RobotServer {
     await within(this.#time, stopped, REST_MS, undefined)
     const closed = this.#driver.close().catch((error: unknown) => this.#onStopFailed(error))
     await within(this.#time, closed, REST_MS / 2, undefined)
+    this.#publisher?.close()
     if (this.#peers.size > 0) await this.#time.sleep(FAREWELL_MS)
     await this.#transport?.close()
   }

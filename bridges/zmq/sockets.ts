@@ -238,34 +238,38 @@ export interface ClientSockets {
  * Makes the rest, still unconnected. The observation socket keeps only the newest message (`conflate` must be set before `connect`); the action socket refuses
  * messages while there is no connection (`immediate`), so that no old action waits for a robot to come back.
  *
- * @param topics of telemetry, as prefixes of messages; none: none at all
+ * @param topics as prefixes of messages: of the observation, and of telemetry, where none is none at all
  * @param actionBacklog actions (default 2) that the socket takes before it knows that they are on their way; it looks at most about once a millisecond
  */
 export function makeClientSockets(
   context: Context,
   security: ClientSecurity | undefined,
   routingId: string,
-  topics: readonly string[],
+  topics: { readonly observation: string; readonly telemetry: readonly string[] },
   actionBacklog = 2,
 ): ClientSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
   const action = makeActionSocket(context, security, routingId, actionBacklog)
   const observation = new Subscriber({ ...options, conflate: true })
   const telemetry = new Subscriber({ ...options, ...READS_ALL })
-  observation.subscribe()
-  for (const topic of topics) telemetry.subscribe(topic)
+  observation.subscribe(topics.observation)
+  for (const topic of topics.telemetry) telemetry.subscribe(topic)
   return { action, observation, telemetry }
 }
 
 /** What an observer listens to. */
 export type ObserverSockets = Pick<ClientSockets, 'observation' | 'telemetry'>
 
-/** The sockets of an observer that wants all that is published, not only the newest of it; still unconnected. */
-export function makeObserverSockets(context: Context, security: ClientSecurity | undefined): ObserverSockets {
+/** The sockets of an observer that wants every observation of `topic`, not only the newest, and all telemetry; still unconnected. */
+export function makeObserverSockets(
+  context: Context,
+  security: ClientSecurity | undefined,
+  topic: string,
+): ObserverSockets {
   const options = { ...COMMON, ...curveOptions(security), context, maxMessageSize: MAX_OBSERVATION_BYTES }
   const observation = new Subscriber({ ...options, ...READS_ALL })
   const telemetry = new Subscriber({ ...options, ...READS_ALL })
-  observation.subscribe()
+  observation.subscribe(topic)
   telemetry.subscribe()
   return { observation, telemetry }
 }

@@ -69,7 +69,7 @@ export interface Observed {
 export async function observeRobot(
   endpoint: string,
   flags: BridgeKeyFlags,
-  { onChange, ...options }: Pick<ObserverClientOptions, 'name' | 'onMessage' | 'onChange'>,
+  { onChange, ...options }: Pick<ObserverClientOptions, 'name' | 'imageCodec' | 'onMessage' | 'onChange'>,
 ): Promise<Observed> {
   requireEndpoint(endpoint)
   const security = await clientSecurity(flags)

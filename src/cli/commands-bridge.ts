@@ -5,7 +5,7 @@ import type { CommandLine } from './command-line.ts'
 import type { DriveOptions } from './drive.ts'
 import type { KeygenOptions } from './keygen.ts'
 import type { OperatorCommand } from './operator.ts'
-import { episodes, megabytes, settings, seconds, seed, speed, wholeSeconds } from './options.ts'
+import { episodes, jpegQuality, megabytes, settings, seconds, seed, speed, wholeSeconds } from './options.ts'
 import type { RecordOptions } from './record.ts'
 import type { RobotFlags } from './remote.ts'
 import type { ReplayOptions } from './replay.ts'
@@ -44,6 +44,11 @@ function addRobot(line: CommandLine): void {
     )
     .option('--lockstep', 'let time stand still until each action comes; else it passes')
     .option('--operator-arms', 'only an operator may arm it')
+    .option(
+      '--jpeg-quality <n>',
+      'of camera images for those who ask for JPEG, 1 to 100; 0: none (default: 85)',
+      jpegQuality,
+    )
     .option('--allow-mismatch', 'let clients that say --accept-mismatch drive it')
     .option('--seed <n>', 'of the scene until a client resets it with another', seed)
     .addOption(settings('an option of the env, e.g. size=64'))
@@ -115,6 +120,7 @@ function addObservers(line: CommandLine): void {
   })
   withKeyFlags(record)
     .requiredOption('--out <file.rblog>', 'file to write')
+    .option('--jpeg', 'camera images as JPEG, which are a tenth as large and nearly the same')
     .option('--max-mb <n>', 'end before it is larger, in MB', megabytes)
     .option('--max-seconds <n>', 'end after so long (default: with Ctrl-C)', wholeSeconds)
     .action(async (address: string, options: RecordOptions) => {
@@ -192,5 +198,6 @@ function withListenFlags(command: Command): Command {
 export function withRobotFlags(command: Command): Command {
   return withKeyFlags(command)
     .option('--accept-mismatch', 'go on with a robot that is not like the one trained on, if it allows that too')
+    .option('--jpeg', 'take camera images as JPEG: a tenth of the bytes, and pixels that are nearly the same')
     .option('--yes', 'move hardware without asking')
 }

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MAGIC, RECORD_HEADER_BYTES } from '../../bridges/recording/log-format.ts'
 import { LogWriter } from '../../bridges/recording/log-writer.ts'
+import { isObservation } from '../../bridges/protocol/messages.ts'
 import type { ObservedMessage } from '../../bridges/client/observer-client.ts'
 import { makeFolder } from '../io/atomic.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
@@ -15,6 +16,8 @@ export interface RecordOptions extends BridgeKeyFlags {
   readonly maxMb?: number
   /** Ends then; default: with Ctrl-C. */
   readonly maxSeconds?: number
+  /** Asks the robot for camera images as JPEG. */
+  readonly jpeg?: boolean
 }
 
 export interface RecordReport {
@@ -46,6 +49,7 @@ export async function record(context: CliContext, endpoint: string, options: Rec
   try {
     const { observer, replaced } = await observeRobot(endpoint, options, {
       name: 'record',
+      imageCodec: options.jpeg === true ? 'jpeg' : 'raw',
       onMessage: (message, { bytes, arrivalUs }) => tape.take(message, bytes, arrivalUs),
       onChange: (change, text) => context.print(`connection  ${change}: ${text}`),
     })
@@ -111,7 +115,7 @@ class Tape {
     }
     this.#span = { firstUs: this.#span?.firstUs ?? arrivalUs, lastUs: arrivalUs }
     if (message.kind === 'event') this.#counts.events++
-    if (message.kind === 'observation') this.#count(message.session, message.observationSeq)
+    if (isObservation(message)) this.#count(message.session, message.observationSeq)
   }
 
   report(): RecordReport {

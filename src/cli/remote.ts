@@ -21,6 +21,8 @@ import { monotonicUs } from './monotonic-clock.ts'
 export interface RobotFlags extends BridgeKeyFlags {
   /** Go on although the robot is not like the one that the run was trained on, if the robot allows that too. */
   readonly acceptMismatch?: boolean
+  /** Ask for camera images as JPEG. */
+  readonly jpeg?: boolean
   /** Move hardware without asking first. */
   readonly yes?: boolean
   /** Whether this command arms the robot; default true. Otherwise an operator does. */
@@ -83,7 +85,7 @@ export class RobotConnections implements RobotConnector {
   }
 
   async #access(endpoint: string): Promise<PolicyClientOptions> {
-    const { acceptMismatch } = this.#flags
+    const { acceptMismatch, jpeg } = this.#flags
     const security = await clientSecurity(this.#flags)
     return {
       endpoint,
@@ -92,6 +94,7 @@ export class RobotConnections implements RobotConnector {
       timeoutMs: TIMEOUT_MS,
       ...(security === undefined ? {} : { security }),
       ...(acceptMismatch === undefined ? {} : { acceptMismatch }),
+      ...(jpeg === true ? { imageCodec: 'jpeg' } : {}),
     }
   }
 

@@ -3,7 +3,12 @@ import { EpisodeCutter, datasetSpecOf } from '../../bridges/recording/episode-cu
 import { LogFiles, topicIs } from '../../bridges/recording/log-files.ts'
 import { LogPlayer } from '../../bridges/recording/log-player.ts'
 import { decodeMessage } from '../../bridges/protocol/codec.ts'
-import type { ObservationMessage, WelcomeMessage } from '../../bridges/protocol/messages.ts'
+import { decompressed, Jpeg } from '../../bridges/protocol/jpeg.ts'
+import type {
+  CompressedObservationMessage,
+  ObservationMessage,
+  WelcomeMessage,
+} from '../../bridges/protocol/messages.ts'
 import type { EpisodeData } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { LeRobotWriter } from '../io/lerobot/writer.ts'
@@ -116,6 +121,7 @@ async function makeDataset(
     },
   })
   let frames = 0
+  let jpeg: Jpeg | undefined
   const keep = async (episode: EpisodeData | undefined): Promise<void> => {
     if (episode === undefined) return
     await writer.addEpisode(episode)
@@ -126,6 +132,11 @@ async function makeDataset(
   try {
     for await (const { bytes } of log) {
       if (topicIs(bytes, 'observation')) await keep(cutter.add(decodeMessage(bytes) as ObservationMessage))
+      if (topicIs(bytes, 'compressed_observation')) {
+        jpeg ??= await Jpeg.load()
+        const compressed = decodeMessage(bytes) as CompressedObservationMessage
+        await keep(cutter.add(decompressed(compressed, welcome.schema.images, jpeg)))
+      }
       if (topicIs(bytes, 'welcome')) requireSame(welcome, decodeMessage(bytes) as WelcomeMessage, log.path)
       phase.update(++done)
       throwIfInterrupted(context, writer.episodes > 0 ? `${folder} keeps ${writer.episodes} whole episodes` : undefined)

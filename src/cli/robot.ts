@@ -31,6 +31,8 @@ export interface RobotOptions extends ListenFlags {
   readonly operatorArms?: boolean
   /** Let clients that ask for it drive although they were trained for another robot. */
   readonly allowMismatch?: boolean
+  /** Of JPEG, for those who ask for it. */
+  readonly jpegQuality?: number
   /** Of the scene's random stream until the first reset with a seed. */
   readonly seed?: number
   /** `--set` assignments of env options, in order. */
@@ -70,6 +72,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
     operatorArms: options.operatorArms ?? false,
     allowsMismatch: options.allowMismatch ?? false,
     ...(limits === undefined ? {} : { limits }),
+    ...(options.jpegQuality === undefined ? {} : { jpegQuality: options.jpegQuality }),
     ...(security === undefined ? {} : { security }),
     onEvent: (event) => tell(context, event),
   })

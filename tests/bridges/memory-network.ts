@@ -49,6 +49,11 @@ export class MemoryNetwork {
     this.#handlers?.action(routingId, bytes)
   }
 
+  /** As if the robot had published it. */
+  publish(bytes: Buffer): void {
+    for (const take of this.#subscribers) take(bytes)
+  }
+
   fail(error: Error): void {
     this.#handlers?.failed(error)
   }
@@ -218,6 +223,7 @@ export class MemoryLink implements ClientTransport {
   /** In the order of sending; each when its time has come. */
   #held: (() => void)[] = []
   #newest: Buffer | undefined
+  #topic = 'rb1o'
   #isClosed = false
 
   constructor(network: MemoryNetwork, time: Time, handlers: ClientHandlers) {
@@ -228,7 +234,9 @@ export class MemoryLink implements ClientTransport {
     this.#unsubscribe = network.subscribe((bytes) => this.#onPublished(bytes))
   }
 
-  async open(): Promise<void> {}
+  async open(...[, , , topic]: Parameters<ClientTransport['open']>): Promise<void> {
+    this.#topic = topic
+  }
 
   move(): void {}
 
@@ -272,7 +280,9 @@ export class MemoryLink implements ClientTransport {
   }
 
   #onPublished(bytes: Buffer): void {
-    const isObservation = bytes.toString('latin1', 0, 4) === 'rb1o'
+    const topic = bytes.toString('latin1', 0, 4)
+    const isObservation = topic === 'rb1o' || topic === 'rb1j'
+    if (isObservation && topic !== this.#topic) return
     // A socket that keeps the newest one only.
     if (isObservation && this.weather.isStalled === true) this.#newest = bytes
     else this.#carry(() => (isObservation ? this.#handlers.observation(bytes) : this.#handlers.telemetry(bytes)))

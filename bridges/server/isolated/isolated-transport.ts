@@ -1,17 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import type { ErrorCode } from '../../../src/core/errors.ts'
 import { ArmatureError } from '../../../src/core/errors.ts'
+import { LARGE_BYTES } from '../../protocol/codec.ts'
 import type { RobotTransport, TransportHandlers } from '../transport.ts'
 import type { ZmqTransportOptions } from '../zmq-transport.ts'
 import { Inbox } from './inbox.ts'
+import { entryOf, threadUrl } from '../threads.ts'
 import type { FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
 import { alone, BOARD_BYTES, boardView, bufferOf, readCounts, WORD } from './thread-protocol.ts'
 
-/** In `dist` the thread is plain JavaScript. */
-const ENTRY = new URL(
-  import.meta.url.endsWith('.ts') ? './thread-from-source.js' : './socket-thread.js',
-  import.meta.url,
-)
+const THREAD = threadUrl('./socket-thread', import.meta.url)
 
 export interface IsolatedTransportOptions extends ZmqTransportOptions {
   readonly messagesPerSecond: number
@@ -43,7 +41,7 @@ export async function openIsolatedTransport(
     messagesPerSecond,
     board: shared,
   }
-  const worker = new Worker(ENTRY, { workerData })
+  const worker = new Worker(entryOf(THREAD), { workerData, argv: [THREAD.href] })
   const tell = (message: ToThread, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer)
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let isClosing = false
@@ -162,8 +160,8 @@ class IsolatedTransport implements RobotTransport {
       return
     }
     this.#observations++
-    // A large one is in memory of its own, which changes hands.
-    const own = alone(bytes)
+    // Memory changes hands, that of a large one as it is.
+    const own = bytes.byteLength < LARGE_BYTES ? alone(bytes) : bytes
     this.#thread.tell({ kind: 'observation', bytes: own }, [own.buffer as ArrayBuffer])
   }
 

@@ -23,11 +23,13 @@ interface Load {
   readonly hz: number
   readonly cameras: BenchCameras
   readonly attack: string
+  readonly imageCodec?: 'jpeg'
 }
 
 const LOADS: Readonly<Record<string, Load>> = {
   ...Object.fromEntries(Object.keys(ATTACKS).map((attack) => [attack, { hz: 50, cameras: SMALL, attack }])),
   cameras: { hz: 30, cameras: CAMERAS, attack: 'nothing' },
+  cameras_jpeg: { hz: 30, cameras: CAMERAS, attack: 'nothing', imageCodec: 'jpeg' },
   cameras_slow_disk: { hz: 30, cameras: CAMERAS, attack: 'slow_disk' },
 }
 
@@ -47,7 +49,7 @@ async function under(name: string, load: Load, { seconds, check }: SectionContex
   const attacker = fork(ATTACKER, [JSON.stringify(robot.endpoints)])
   try {
     await once(attacker, 'message')
-    const client = await connectTo(robot)
+    const client = await connectTo(robot, load.imageCodec === undefined ? {} : { imageCodec: load.imageCodec })
     try {
       await startMoving(client)
       await answer(client, monotonicUs() + WARM_UP_US, () => {})

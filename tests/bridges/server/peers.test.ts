@@ -7,7 +7,7 @@ const nobody = (): boolean => false
 function peers(keys: readonly (string | undefined)[], keeps = 2): Peers {
   const all = new Peers({ maxPeers: 8, maxPeersPerKey: keeps, messagesPerSecond: 400 })
   keys.forEach((publicKey, k) =>
-    all.add(Buffer.from([k]), { name: `client ${k}`, role: 'controller', publicKey }, k * 1000),
+    all.add(Buffer.from([k]), { name: `client ${k}`, role: 'controller', publicKey, imageCodec: 'raw' }, k * 1000),
   )
   return all
 }

@@ -8,7 +8,7 @@ import { clock, SimpleRobot } from '../simple-robot.ts'
 const [how] = process.argv.slice(2)
 const sockets = await bindRobotSockets(endpointsBeside('tcp://127.0.0.1:*'), {}, () => {})
 const { context, control } = connectControl('tcp://127.0.0.1:9', undefined, 'nobody')
-const rest = makeClientSockets(context, undefined, 'nobody', [''])
+const rest = makeClientSockets(context, undefined, 'nobody', { observation: '', telemetry: [''] })
 rest.action.connect('tcp://127.0.0.1:9')
 const queues = [sockets.control, sockets.observation, sockets.telemetry, control, rest.action].map(
   (socket) => new SendQueue(socket, 1000, 'refuse'),
