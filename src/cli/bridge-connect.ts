@@ -6,6 +6,7 @@ import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
 import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { monotonicUs } from './monotonic-clock.ts'
+import { robotOf } from './robot-names.ts'
 
 /** Flags of every command that connects to a robot. */
 export interface BridgeKeyFlags {
@@ -63,16 +64,16 @@ export interface Observed {
 }
 
 /**
- * Connects to a robot to look on.
+ * Connects to a robot, by its name or address, to look on.
  * @throws ArmatureError `bad-argument` for an address that is none; `env-failed` where there is no robot, or it refuses
  */
 export async function observeRobot(
-  endpoint: string,
+  robot: string,
   flags: BridgeKeyFlags,
   { onChange, ...options }: Pick<ObserverClientOptions, 'name' | 'imageCodec' | 'onMessage' | 'onChange'>,
 ): Promise<Observed> {
-  requireEndpoint(endpoint)
-  const security = await clientSecurity(flags)
+  const { endpoint, ...keys } = await robotOf(robot, flags)
+  const security = await clientSecurity(keys)
   let fail: (error: Error) => void = () => {}
   const replaced = new Promise<never>((_, reject) => (fail = reject))
   // Whoever waits for it hears of it; while nobody does, it is no unhandled error.
@@ -88,15 +89,6 @@ export async function observeRobot(
     },
   })
   return { observer, replaced }
-}
-
-/** @throws ArmatureError `bad-argument` */
-export function requireEndpoint(endpoint: string): void {
-  if (/^(tcp:\/\/[^\s/]+:\d+|ipc:\/\/\S+)$/.test(endpoint)) return
-  throw new ArmatureError('bad-argument', 'address of a robot', {
-    expected: 'such as tcp://127.0.0.1:5600, which the robot says when it starts',
-    got: endpoint,
-  })
 }
 
 /** Waits for `seconds`, or for ever; ends early with `signal`, or when `ended` does. */

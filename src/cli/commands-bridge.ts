@@ -5,7 +5,8 @@ import type { CommandLine } from './command-line.ts'
 import type { DriveOptions } from './drive.ts'
 import type { KeygenOptions } from './keygen.ts'
 import type { OperatorCommand } from './operator.ts'
-import { episodes, jpegQuality, megabytes, settings, seconds, seed, speed, wholeSeconds } from './options.ts'
+import type { PrometheusOptions } from './prometheus.ts'
+import { episodes, jpegQuality, megabytes, port, settings, seconds, seed, speed, wholeSeconds } from './options.ts'
 import type { RecordOptions } from './record.ts'
 import type { RobotFlags } from './remote.ts'
 import type { ReplayOptions } from './replay.ts'
@@ -27,6 +28,7 @@ export function addBridgeCommands(line: CommandLine): void {
   addOperators(line)
   addObservers(line)
   addReplay(line)
+  addPrometheus(line)
   addKeys(line)
 }
 
@@ -146,6 +148,20 @@ function addReplay(line: CommandLine): void {
       const at = line.context()
       const { replay } = await import('./replay.ts')
       line.finish(at, await replay(at, file, options))
+    })
+}
+
+function addPrometheus(line: CommandLine): void {
+  const command = line.command('prometheus <robot>', 'a page of what robots tell and show, as Prometheus reads it', {
+    'prometheus tcp://127.0.0.1:5600': 'at http://127.0.0.1:9464/metrics, for this machine alone, until Ctrl-C',
+    'prometheus lab --port 9465': 'all robots of robots.json whose names begin with lab/',
+  })
+  withKeyFlags(command)
+    .option('--port <n>', 'of this machine; 0: any', port, 9464)
+    .action(async (robot: string, options: PrometheusOptions) => {
+      const at = line.context()
+      const { prometheus } = await import('./prometheus.ts')
+      line.finish(at, await prometheus(at, robot, options))
     })
 }
 

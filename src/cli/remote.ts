@@ -13,6 +13,7 @@ import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { isGoalRobot } from '../core/robot.ts'
 import type { BridgeKeyFlags } from './bridge-connect.ts'
+import { robotOf } from './robot-names.ts'
 import { clientSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
 import { monotonicUs } from './monotonic-clock.ts'
@@ -84,9 +85,10 @@ export class RobotConnections implements RobotConnector {
     return env
   }
 
-  async #access(endpoint: string): Promise<PolicyClientOptions> {
+  async #access(robot: string): Promise<PolicyClientOptions> {
     const { acceptMismatch, jpeg } = this.#flags
-    const security = await clientSecurity(this.#flags)
+    const { endpoint, ...keys } = await robotOf(robot, this.#flags)
+    const security = await clientSecurity(keys)
     return {
       endpoint,
       clock: monotonicUs,
