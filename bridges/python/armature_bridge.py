@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import json
 import os
 import time
@@ -35,7 +36,7 @@ Message = Dict[str, Any]
 
 _LETTERS = {
     "hello": b"h", "welcome": b"w", "lease_request": b"q", "lease": b"l", "command": b"c", "ack": b"k", "error": b"x",
-    "action": b"a", "chunk": b"t", "observation": b"o", "event": b"e", "metrics": b"m", "ping": b"p", "pong": b"r", "bye": b"b",
+    "action": b"a", "chunk": b"t", "observation": b"o", "compressed_observation": b"j", "event": b"e", "metrics": b"m", "ping": b"p", "pong": b"r", "bye": b"b",
 }  # fmt: skip
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 _DTYPES = frozenset(["|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<i8", "<f4", "<f8", "|b1"])
@@ -111,6 +112,9 @@ def _check_structure(data: bytes, start: int = 4, max_depth: int = 16, max_value
             else:
                 at += length
         elif 0xCA <= code <= 0xD3:
+            if code in (0xCF, 0xD3):
+                number = int.from_bytes(data[at : at + 8], "big", signed=code == 0xD3)
+                _require(abs(number) < 2**53, "decode_failed", "a whole number beyond 2^53")
             at += (4, 8, 1, 2, 4, 8, 1, 2, 4, 8)[code - 0xCA]
         else:
             _require(code < 0x80 or code >= 0xE0 or code in (0xC0, 0xC2, 0xC3), "decode_failed", "extension types are not allowed")
@@ -146,6 +150,25 @@ def _from_wire(pairs: Sequence[Tuple[Any, Any]]) -> Any:
     if not isinstance(data, bytes) or len(data) != size:
         raise BridgeError("bad_shape", "an array whose data does not fill its shape")
     return np.ndarray(tuple(shape), dtype=code, buffer=data).copy()
+
+
+def _with_pixels(message: Message, cameras: Mapping[str, Any]) -> Message:
+    """The observation with its JPEG images as pixels. Raises BridgeError for one that is none, or of another size or camera."""
+    from PIL import Image  # only where it is asked for
+
+    images: Message = {}
+    for name, image in message["images"].items():
+        shape = cameras.get(name, {}).get("shape")
+        try:
+            opened = Image.open(io.BytesIO(image["data"]), formats=["JPEG"])  # reads the header alone
+            _require([opened.height, opened.width, 3] == shape, "bad_shape", f"an image of camera {name} of another size")
+            pixels = np.array(opened.convert("RGB"))
+        except BridgeError:
+            raise
+        except Exception:  # of many types, for what is no JPEG
+            raise BridgeError("decode_failed", f"an image of camera {name} that is no JPEG") from None
+        images[name] = {**{key: value for key, value in image.items() if key != "data"}, "encoding": "raw", "pixels": pixels}
+    return {**message, "kind": "observation", "images": images}
 
 
 def _is_count(value: Any) -> bool:
@@ -296,10 +319,12 @@ class RobotClient:
         observation_digest: Optional[str] = None,
         action_digest: Optional[str] = None,
         policy: Optional[Message] = None,
+        image_codec: str = "raw",
         timeout_s: float = 3.0,
     ) -> None:
         """Connects, and raises BridgeError if the robot refuses or does not answer for `timeout_s`. The digests are of what a policy was
-        trained for; `policy` ({id, hash?, step?}) says in recordings what acted."""
+        trained for; `policy` ({id, hash?, step?}) says in recordings what acted. `image_codec`: `jpeg` asks for camera images as JPEG, for
+        which Pillow is needed; they are given out as pixels all the same."""
         self.timeout_s = timeout_s
         self.policy = policy
         self.refusals: Deque[Message] = deque(maxlen=100)  # errors that answer no request, newest last
@@ -318,6 +343,7 @@ class RobotClient:
             self._control = self._connect(zmq.DEALER, address, keys, dealer)
             hello: Message = {"kind": "hello", "name": name, "role": role, "software": f"armature_bridge.py {_VERSION}"}
             hello.update(protocols=[_VERSION], array_codecs=["openpi"])
+            hello.update(image_codec=image_codec)
             hello.update(observation_digest=observation_digest, action_digest=action_digest)
             if keys is not None and keys.robot is not None:
                 hello.update(public_key=keys.public, key_proof=prove_key(keys.secret, keys.robot, routing_id))
@@ -327,7 +353,8 @@ class RobotClient:
             self._session = self.welcome["session"]
             endpoints = {key: _seen_from(address, bound) for key, bound in self.welcome["endpoints"].items()}
             self._action = self._connect(zmq.DEALER, endpoints["action"], keys, {**dealer, zmq.SNDHWM: 2})
-            newest: Dict[int, Any] = {zmq.CONFLATE: 1, zmq.SUBSCRIBE: b"rb1o"}
+            is_jpeg = self.welcome.get("image_codec") == "jpeg"
+            newest: Dict[int, Any] = {zmq.CONFLATE: 1, zmq.SUBSCRIBE: b"rb1j" if is_jpeg else b"rb1o"}
             self._observation = self._connect(zmq.SUB, endpoints["observation"], keys, newest)
         except BaseException:
             self._context.destroy(linger=0)
@@ -398,7 +425,7 @@ class RobotClient:
                 if message["session"] == self.welcome["run"] and message["observation_seq"] > self._last_seen and not message["stale"]:
                     self._follow(message)
                     self._last_seen = message["observation_seq"]
-                    return message
+                    return message if message["kind"] == "observation" else _with_pixels(message, self.schema["images"])
             if left <= 0:
                 return None
 
@@ -408,9 +435,12 @@ class RobotClient:
         body = {"kind": "action", "due_us": due_us, "ttl_us": ttl_us, "action": np.asarray(action, dtype=np.float32)}
         return self._send_action(body, observation)
 
-    def chunk(self, actions: Any, observation: Message, start_us: int, step_us: int, ttl_us: int = 0) -> bool:
-        """Sends actions [steps, size] of which step k is due at `start_us + k step_us` by the robot's clock."""
-        body = {"kind": "chunk", "start_us": start_us, "step_us": step_us, "ttl_us": ttl_us}
+    def chunk(
+        self, actions: Any, observation: Message, start_us: int, step_us: int, ttl_us: int = 0, blend_us: Optional[int] = None
+    ) -> bool:
+        """Sends actions [steps, size] of which step k is due at `start_us + k step_us` by the robot's clock; a `start_us` of 0 is now. What it
+        replaces fades into it for `blend_us`, or for as long as the robot does by itself."""
+        body = {"kind": "chunk", "start_us": start_us, "step_us": step_us, "ttl_us": ttl_us, "blend_us": blend_us}
         return self._send_action({**body, "actions": np.asarray(actions, dtype=np.float32)}, observation)
 
     def step(self, action: Any, observation: Message, timeout_s: float = 30.0) -> Message:
@@ -512,6 +542,8 @@ class RobotClient:
             self.refusals.append(message)
 
     def _follow(self, message: Message) -> None:
+        if message["epoch"] < self.epoch and message["kind"] != "welcome":
+            return  # sockets overtake each other
         self.epoch = message["epoch"]
         self.bridge_state = message.get("bridge_state", self.bridge_state)
         self.armed = message.get("armed", self.armed)

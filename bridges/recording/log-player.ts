@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Publisher } from 'zeromq'
 import { decodeMessage, encodeMessage } from '../protocol/codec.ts'
 import type { Message, RobotHeader, WelcomeMessage } from '../protocol/messages.ts'
@@ -9,12 +8,16 @@ import { SendQueue } from '../zmq/queue.ts'
 import type { Endpoints, RobotSockets } from '../zmq/sockets.ts'
 import { bindRobotSockets, endpointsBeside, isLoopback } from '../zmq/sockets.ts'
 import type { ZapRequest } from '../zmq/zap.ts'
+import type { Sleep } from '../time.ts'
+import { sleepReally } from '../time.ts'
 import type { LogFiles } from './log-files.ts'
 import { topicIs } from './log-files.ts'
 
 export interface LogPlayerOptions {
   /** Monotonic, whole microseconds. */
   readonly clock: () => number
+  /** By the same clock; default: the machine's timers. */
+  readonly sleep?: Sleep
   /** Of the control socket. Default `tcp://127.0.0.1:*`; one that others can reach needs `security`. */
   readonly endpoint?: string
   /** Keys of the player, and who may look on: all on the list, whatever their role. */
@@ -47,6 +50,7 @@ const RELOAD_MS = 1000
 export class LogPlayer {
   readonly #log: LogFiles
   readonly #clock: () => number
+  readonly #sleep: Sleep
   readonly #speed: number
   readonly #sockets: RobotSockets
   readonly #queues: Readonly<Record<'control' | 'observation' | 'telemetry', SendQueue>>
@@ -66,11 +70,12 @@ export class LogPlayer {
   private constructor(
     log: LogFiles,
     sockets: RobotSockets,
-    { clock, speed = 1, security }: LogPlayerOptions,
+    { clock, sleep = sleepReally, speed = 1, security }: LogPlayerOptions,
     start: { readonly welcome: WelcomeMessage; readonly firstUs: number; readonly offsetUs: number },
   ) {
     this.#log = log
     this.#clock = clock
+    this.#sleep = sleep
     this.#speed = speed
     this.#sockets = sockets
     this.#welcome = start.welcome
@@ -123,7 +128,7 @@ export class LogPlayer {
     for await (const { arrivalUs, bytes } of this.#log) {
       const dueUs = startUs + (arrivalUs - this.#firstUs) / this.#speed
       const waitMs = (dueUs - this.#clock()) / 1000
-      if (waitMs > 0) await sleep(waitMs, undefined, { signal }).catch(() => undefined)
+      if (waitMs > 0) await this.#sleep(waitMs, signal)
       if (signal.aborted) break
       if (topicIs(bytes, 'welcome')) this.#welcome = decodeMessage(bytes) as WelcomeMessage
       else if (this.#publish(bytes)) published++
@@ -139,7 +144,7 @@ export class LogPlayer {
     for (const { session, routingId } of this.#sessions.values()) {
       this.#send(routingId, session, { kind: 'bye', reason: 'the recording is over' })
     }
-    await sleep(FAREWELL_MS)
+    await sleepReally(FAREWELL_MS)
     for (const queue of Object.values(this.#queues)) queue.close()
     this.#sockets.close()
   }

@@ -6,15 +6,8 @@ import { isKey, readKeyFile } from '../../bridges/zmq/keys.ts'
 import type { ClientSecurity } from '../../bridges/zmq/sockets.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { monotonicUs } from './monotonic-clock.ts'
+import type { BridgeKeyFlags } from './robot-names.ts'
 import { robotOf } from './robot-names.ts'
-
-/** Flags of every command that connects to a robot. */
-export interface BridgeKeyFlags {
-  /** Own key file. */
-  readonly key?: string
-  /** Public key of the robot, or its key file. */
-  readonly robotKey?: string
-}
 
 /**
  * The keys that `--key` and `--robot-key` name; undefined where neither is given.

@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { ArmatureError } from '../core/errors.ts'
 import { isFileError } from '../io/atomic.ts'
-import type { BridgeKeyFlags } from './bridge-connect.ts'
+
+/** Flags of every command that connects to a robot. */
+export interface BridgeKeyFlags {
+  /** Own key file. */
+  readonly key?: string
+  /** Public key of the robot, or its key file. */
+  readonly robotKey?: string
+}
 
 /** A robot by its name, and how it is reached. */
 export interface NamedRobot extends BridgeKeyFlags {

@@ -1,7 +1,7 @@
 import type { BridgeSnapshot } from '../../bridges/client/bridge-monitor.ts'
 import type { ConnectionChange } from '../../bridges/client/session.ts'
 import { BridgeMonitor } from '../../bridges/client/bridge-monitor.ts'
-import type { BridgeKeyFlags } from './bridge-connect.ts'
+import type { BridgeKeyFlags } from './robot-names.ts'
 import { observeRobot, waitFor } from './bridge-connect.ts'
 import { monotonicUs } from './monotonic-clock.ts'
 import type { CliContext } from './context.ts'

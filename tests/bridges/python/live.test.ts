@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Authorization } from '../../../bridges/zmq/authorization.ts'
 import { authorizeKey, createKeyFile } from '../../../bridges/zmq/keys.ts'
+import { imageSpace } from '../../../src/core/spaces.ts'
 import { openBridge } from '../helpers.ts'
 import { SimpleRobot } from '../simple-robot.ts'
 import { runSession, whyNoPython } from './python.ts'
 
 const reason = whyNoPython('zmq', 'msgpack', 'numpy')
 const noGymnasium = reason === '' ? whyNoPython('gymnasium') : reason
+const noPillow = reason === '' ? whyNoPython('PIL') : reason
 const closing: (() => Promise<void>)[] = []
 
 /** Closed after the test, whatever comes of it. */
@@ -59,6 +61,20 @@ describe.skipIf(reason !== '')(`a Python client and a robot in TypeScript ${reas
     expect(await runSession('refused', address, keysOf(observer!))).toEqual({ code: 'role_forbidden' })
     expect(await runSession('refused', address, keysOf(stranger!))).toEqual({ code: 'unauthorized' })
     expect(await runSession('refused', address)).toEqual({ code: 'unauthorized' })
+  })
+
+  it.skipIf(noPillow !== '')(`takes camera images as JPEG, in their colours ${noPillow}`, async () => {
+    const robot = new SimpleRobot({ imageSpaces: { front: imageSpace(48, 64) } })
+    const read = robot.read.bind(robot)
+    const front = new Uint8Array(48 * 64 * 3).map((_, i) => (i % 3 === 0 ? 200 : 20))
+    robot.read = async () => {
+      const reading = await read()
+      return { ...reading, observation: { ...reading.observation, images: { front } } }
+    }
+    const bridge = kept(await openBridge({}, robot))
+    const seen = (await runSession('jpeg', bridge.server.endpoints.control)) as { first: number[] }
+    expect(seen).toMatchObject({ codec: 'jpeg', shape: [48, 64, 3] })
+    for (const [i, value] of [200, 20, 20].entries()) expect(Math.abs(seen.first[i]! - value)).toBeLessThan(8)
   })
 
   it.skipIf(noGymnasium !== '')(`is an env that Gymnasium accepts ${noGymnasium}`, async () => {

@@ -69,6 +69,14 @@ def env(address, keys):
     return {"keys": sorted(first), "steps": steps}
 
 
+def jpeg(address, keys):
+    """What the first pixel of the camera is, and how its images are sent."""
+    with bridge.RobotClient(address, keys=keys, image_codec="jpeg") as robot:
+        observation = robot.observe(timeout_s=10.0)
+        image = observation["images"]["front"]
+    return {"codec": robot.welcome["image_codec"], "shape": list(image["pixels"].shape), "first": image["pixels"][0, 0].tolist()}
+
+
 def refused(address, keys):
     """The code by which this client is not let in."""
     try:

@@ -21,8 +21,6 @@ await server.start()
 const client = await PolicyClient.connect({ endpoint: server.endpoints.control, clock })
 client.nextObservation().catch(() => undefined)
 process.stdout.write('ready\n')
-const startMs = performance.now()
-process.on('exit', () => process.stderr.write(`left after ${performance.now() - startMs} ms\n`))
 if (how === 'exit') process.exit(3)
 if (how === 'throw')
   setImmediate(() => {
