@@ -19,6 +19,7 @@ import type { ListenFlags } from './bridge-connect.ts'
 import { listenSecurity } from './bridge-connect.ts'
 import type { CliContext } from './context.ts'
 import { monotonicUs } from './monotonic-clock.ts'
+import { PatientOutput, patientWriter } from './patient-output.ts'
 
 export interface RobotOptions extends ListenFlags {
   /** Address of the control socket; the other three are at the next ports. */
@@ -47,6 +48,8 @@ export interface RobotReport {
   readonly counters: Readonly<Record<string, number>>
 }
 
+/** For the last events, where the output is slow. */
+const FLUSH_MS = 300
 /** The name under which the mock robot is found beside the scenes. */
 const MOCK = 'mock'
 
@@ -61,6 +64,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
   const robot = await makeRobot(id, options)
   const limits = options.limits === undefined ? undefined : await readLimits(options.limits, robot)
   const security = await listenSecurity(options, context.clock)
+  const output = new PatientOutput(patientWriter(context.stdout))
   const mode = options.lockstep === true ? 'lockstep' : 'realtime'
   const server = new RobotServer({
     robot,
@@ -74,7 +78,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
     ...(limits === undefined ? {} : { limits }),
     ...(options.jpegQuality === undefined ? {} : { jpegQuality: options.jpegQuality }),
     ...(security === undefined ? {} : { security }),
-    onEvent: (event) => tell(context, event),
+    onEvent: (event) => tell(context, output, event),
   })
   // Until then a client that hurries may be answered before this process says where it is.
   const stopped = new Promise<void>((resolve) => {
@@ -86,6 +90,7 @@ export async function runRobot(context: CliContext, id: string, options: RobotOp
     if (!context.signal.aborted) await stopped
   } finally {
     await server.close('stopped at its terminal')
+    await output.flush(FLUSH_MS)
   }
   context.print('closed')
   return { robot: robot.spec.name, mode, endpoints: server.endpoints, counters: server.counters }
@@ -145,13 +150,13 @@ function announce(context: CliContext, { spec }: Robot, { mode, endpoints, limit
   context.print(`drive it: ${context.invocation(`drive <run> --to ${control}`)}; Ctrl-C stops it`)
 }
 
-function tell(context: CliContext, event: EventContent): void {
+function tell(context: CliContext, output: PatientOutput, event: EventContent): void {
   const time = new Date(context.clock()).toISOString()
   if (context.json) {
-    context.stdout.write(`${JSON.stringify({ time, ...event })}\n`)
+    output.push(JSON.stringify({ time, ...event }))
     return
   }
   const { fromState, toState, event: kind, code, text } = event
   const state = toState === undefined ? kind : fromState === toState ? toState : `${fromState} -> ${toState}`
-  context.print(`${time.slice(11, 23)}  ${state}  ${code}: ${text}`)
+  if (!context.quiet) output.push(`${time.slice(11, 23)}  ${state}  ${code}: ${text}`)
 }

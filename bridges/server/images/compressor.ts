@@ -76,7 +76,7 @@ export class Compressor {
       frame.missing.add(camera)
       const task: CompressorTask = { frame: number, slot, camera, offset, size: [height!, width!] }
       // Always the same thread for a camera: its images stay in order.
-      this.#workers[i % this.#workers.length]!.postMessage(task)
+      this.#workers[i % this.#workers.length]!.postMessage(task, [])
       offset += pixels.length
     }
     this.#finish()
