@@ -1,7 +1,7 @@
-/** Messages that may wait at once, whosever they are. */
-const MAX_WAITING = 256
+/** Messages that may wait at once, whosever they are: all of them cross to the other thread in one turn of its event loop. */
+const MAX_WAITING = 96
 /** Of one connection. */
-const MAX_OWN = 64
+const MAX_OWN = 32
 /** So many of each connection always find room, if they are small: no flood keeps a stop out. */
 const ALWAYS_OWN = 8
 const SMALL_BYTES = 4096

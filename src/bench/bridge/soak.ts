@@ -30,7 +30,7 @@ interface Sample {
 export async function soak({ minutes, check }: SectionContext): Promise<Record<string, number>> {
   const child = await realtimeRobot(HZ)
   try {
-    const client = await connectTo(child)
+    const client = await connectTo(child, { role: 'operator' })
     try {
       const samples: Sample[] = [await sampleOf(child)]
       await startMoving(client)
@@ -38,8 +38,9 @@ export async function soak({ minutes, check }: SectionContext): Promise<Record<s
         check()
         await answer(client, monotonicUs() + (minutes * 60e6) / SAMPLES, () => {})
         samples.push(await sampleOf(child))
-        // A loaded machine may have stopped it; that is counted.
-        if (client.state === 'SAFE_STOP') break
+        // A loaded machine may have stopped it; that is counted, and it goes on.
+        if (client.state === 'SAFE_STOP') await client.clear()
+        if (client.state === 'IDLE') await startMoving(client)
       }
       const seconds = (samples.at(-1)!.atUs - samples[0]!.atUs) / 1e6
       await sleep(SILENCE_MS)

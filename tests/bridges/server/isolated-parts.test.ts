@@ -36,16 +36,16 @@ describe('the inbox of the thread that moves the robot', () => {
 })
 
 describe('the waiting room before it', () => {
-  it('holds 256 messages, 64 of one connection, and no more than so many bytes', () => {
+  it('holds 96 messages, 32 of one connection, and no more than so many bytes', () => {
     const room = new WaitingRoom()
     const admitted = (name: string, count: number, bytes: number): number =>
       Array.from({ length: count }, () => room.admits(name, bytes, 0)).filter(Boolean).length
-    expect(admitted('a', 1000, 10_000)).toBe(64)
-    expect(['b', 'c', 'd'].map((name) => admitted(name, 1000, 10_000))).toEqual([64, 64, 64])
+    expect(admitted('a', 1000, 10_000)).toBe(32)
+    expect(['b', 'c'].map((name) => admitted(name, 1000, 10_000))).toEqual([32, 32])
     expect(admitted('e', 1000, 10_000)).toBe(0)
     const other = new WaitingRoom()
     const large = ['a', 'b', 'c'].flatMap((name) =>
-      Array.from({ length: 60 }, () => other.admits(name, 256 * 1024, 0)).filter(Boolean),
+      Array.from({ length: 20 }, () => other.admits(name, 256 * 1024, 0)).filter(Boolean),
     )
     expect(large).toHaveLength(32)
   })
@@ -62,9 +62,9 @@ describe('the waiting room before it', () => {
     const room = new WaitingRoom()
     const passes = (count: number, taken: number): number =>
       Array.from({ length: count }, () => room.admits('a', 10_000, taken | 0)).filter(Boolean).length
-    expect(passes(100, 0)).toBe(64)
+    expect(passes(100, 0)).toBe(32)
     expect(passes(100, 10)).toBe(10)
-    expect(passes(100, 74)).toBe(64)
+    expect(passes(100, 42)).toBe(32)
     // More than was passed on has never been taken.
     expect(passes(1, -1)).toBe(1)
   })
