@@ -10,8 +10,9 @@ import { isGoalEnv, isSimulatedEnv, isSimulatedGoalEnv } from '../../../src/core
 import { Rng } from '../../../src/core/rng.ts'
 import { sampleSpace } from '../../../src/core/spaces.ts'
 import { evaluatePolicy } from '../../../src/evaluate/policy.ts'
-import { PATIENT } from '../helpers.ts'
-import { clock, SimpleRobot } from '../simple-robot.ts'
+import { MemoryLink } from '../memory-network.ts'
+import { clock } from '../simple-robot.ts'
+import { simulatedBridge } from '../simulated-bridge.ts'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -132,7 +133,6 @@ describe('RemoteEnv in lock-step', () => {
 
 describe('RemoteEnv in real time', () => {
   it('says what the robot did', async () => {
-    const robot = new SimpleRobot({ maxEpisodeSteps: 12 })
     const limits = {
       name: 'half',
       actionKind: 'position' as const,
@@ -140,22 +140,27 @@ describe('RemoteEnv in real time', () => {
       speedUpShare: 1,
       elements: ['a_rad', 'b_rad'].map((name) => ({ name, min: -1, max: 1, softMargin: 0.5, isGripper: false })),
     }
-    const server = new RobotServer({ robot, clock, limits, ...PATIENT })
-    await server.start()
-    opened.push(server)
-    const env = await connectRemoteEnv({ endpoint: server.endpoints.control, clock })
-    opened.push(env)
-    await env.reset({ seed: 1 })
+    const { time, network } = await simulatedBridge({ limits }, { maxEpisodeSteps: 12, isSimulated: true })
+    const env = await time.during(
+      connectRemoteEnv({
+        endpoint: 'memory:0',
+        clock: time.clock,
+        sleep: time.sleep,
+        transport: (handlers) => new MemoryLink(network, time, handlers),
+      }),
+    )
+    await time.during(env.reset({ seed: 1 }))
     const applied = new Set<number>()
     for (let isOver = false; !isOver;) {
-      const result = await env.step(Float32Array.of(0.9, -0.2))
+      const result = await time.during(env.step(Float32Array.of(0.9, -0.2)))
       if (result.appliedAction !== undefined) applied.add(result.appliedAction[0]!)
       isOver = result.truncated
     }
     expect([...applied]).toEqual([0.5])
-    await env.reset()
+    await time.during(env.reset())
     expect(isSimulatedEnv(env)).toBe(false)
-    const { observation } = await env.step(Float32Array.of(0.1, 0.1))
+    const { observation } = await time.during(env.step(Float32Array.of(0.1, 0.1)))
     expect(observation.proprio[0]).toBeCloseTo(0.1)
+    await time.during(env.close())
   })
 })
