@@ -3,17 +3,18 @@ import { statSync, writeSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { MAGIC, RECORD_HEADER_BYTES } from '../bridges/recording/log-format.ts'
 import { LogWriter } from '../bridges/recording/log-writer.ts'
+import type { EpisodeData } from '../src/core/dataset.ts'
 import { LeRobotWriter } from '../src/io/lerobot/writer.ts'
 
 const NOTES = 3
 
-const addEpisode = LeRobotWriter.prototype.addEpisode
+const addEpisode = Reflect.get(LeRobotWriter.prototype, 'addEpisode') as (episode: EpisodeData) => Promise<void>
 LeRobotWriter.prototype.addEpisode = async function (this: LeRobotWriter, episode) {
   await addEpisode.call(this, episode)
   writeSync(NOTES, `${this.episodes}\n`)
 }
 
-const append = LogWriter.prototype.append
+const append = Reflect.get(LogWriter.prototype, 'append') as (arrivalUs: number, message: Uint8Array) => void
 let bytes = MAGIC.length
 LogWriter.prototype.append = function (this: LogWriter, arrivalUs, message) {
   append.call(this, arrivalUs, message)

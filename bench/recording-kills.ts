@@ -154,9 +154,9 @@ async function startRobot(): Promise<{ readonly address: string; close(): Promis
   const player = await PolicyClient.connect({ endpoint: server.endpoints.control, clock: monotonicUs })
   await player.lease()
   await player.arm()
-  let isEnding = false
+  const ending = new AbortController()
   const playing = (async () => {
-    for (let seed = 1; !isEnding; seed++) {
+    for (let seed = 1; !ending.signal.aborted; seed++) {
       let last = await player.reset({ seed })
       await player.start()
       while (!last.truncated && !last.terminated) {
@@ -168,7 +168,7 @@ async function startRobot(): Promise<{ readonly address: string; close(): Promis
   return {
     address: server.endpoints.control,
     close: async () => {
-      isEnding = true
+      ending.abort()
       await playing
       await player.close()
       await server.close()

@@ -37,6 +37,8 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
       'hyparquet-writer',
       'fast-png',
       '@cwasm/',
+      '@foxglove/',
+      'h5wasm',
       '@mcap/',
       'protobufjs',
     ],

@@ -5,19 +5,24 @@ import { sizeOf } from '../core/ndarray.ts'
 import type { BoxSpace } from '../core/spaces.ts'
 import { checkDataset } from '../io/lerobot/check-dataset.ts'
 import { openDataset } from '../io/lerobot/reader.ts'
+import { openImportSources } from '../io/import/open-source.ts'
 import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { table } from './table.ts'
 
 /** What `armature data` does; all but `info` and `check` write a copy. */
-export type DataAction = 'info' | 'check' | 'repair' | 'delete' | 'trim' | 'relabel' | 'split' | 'merge'
+export type DataAction = 'info' | 'check' | 'import' | 'repair' | 'delete' | 'trim' | 'relabel' | 'split' | 'merge'
 
 export interface DataFlags {
   /** Folder of the copy. */
   readonly out?: string
   /** Episodes to delete, to split off, or to relabel (default: all). */
   readonly episodes?: readonly number[]
+  /** Of a recording that is imported: see `McapMapping`. */
+  readonly action?: string
+  readonly proprio?: readonly string[]
+  readonly fps?: number
   /** What the robot was to do, in words. */
   readonly task?: string
   /** Rows to keep of each episode: the first, and the one after the last. */
@@ -49,14 +54,34 @@ export async function data(
   if (paths.length !== 1 && action !== 'merge') {
     throw new ArmatureError('bad-argument', `data ${action}`, { expected: 'one dataset', got: String(paths.length) })
   }
+  if (action === 'import') return importFrom(context, paths[0]!, flags)
   const datasets = await Promise.all(paths.map((path) => openDataset(path)))
   if (action === 'info') return info(context, datasets[0]!)
   if (action === 'check') return check(context, datasets[0]!)
-  if (flags.out === undefined) {
-    throw new ArmatureError('bad-argument', `data ${action}`, { expected: '--out DIR, for the copy' })
+  const out = requireOut(action, flags)
+  return copy(context, await picksOf(context, action, datasets, flags), out, datasets)
+}
+
+function requireOut(action: DataAction, { out }: DataFlags): string {
+  if (out !== undefined) return out
+  throw new ArmatureError('bad-argument', `data ${action}`, { expected: '--out DIR, for the copy' })
+}
+
+async function importFrom(context: CliContext, path: string, flags: DataFlags): Promise<DataReport> {
+  const out = requireOut('import', flags)
+  const { action, proprio, fps, task } = flags
+  const sources = await openImportSources(path, {
+    ...(action !== undefined && { action }),
+    ...(proprio !== undefined && { proprio }),
+    ...(fps !== undefined && { fps }),
+  })
+  try {
+    const named = (data: EpisodeData): EpisodeData => ({ ...data, info: { ...data.info, task: task! } })
+    const picks = mergePicks(sources).map((pick) => (task === undefined ? pick : { ...pick, change: named }))
+    return await copy(context, picks, out, sources)
+  } finally {
+    for (const source of sources) await source.close?.()
   }
-  const picks = await picksOf(context, action, datasets, flags)
-  return copy(context, picks, flags.out, datasets)
 }
 
 function summary(dataset: Dataset): Pick<DataReport, 'dataset' | 'episodes' | 'frames'> {

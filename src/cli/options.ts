@@ -69,6 +69,7 @@ export const viewHeight = wholeNumber(1, MAX_VIEW_PIXELS)
 export const seconds = numberBetween(0, MAX_SECONDS)
 export const speed = numberBetween(0, 1e6)
 export const share = numberBetween(0, 1)
+export const rate = numberBetween(0, 1000)
 
 /** `128x96`, or `128` for a square. */
 export function imageSize(text: string): Size {

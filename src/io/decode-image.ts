@@ -88,7 +88,7 @@ function decoderOf(kind: 'jpeg' | 'webp'): Decoder {
 }
 
 /** What a file is by its first bytes, and the size it says; undefined for what is none of the three. */
-function sizeOfImage(file: Uint8Array): { readonly kind: Kind; readonly size: ImageSize } | undefined {
+export function sizeOfImage(file: Uint8Array): { readonly kind: Kind; readonly size: ImageSize } | undefined {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
   const text = (at: number, length: number): string => bytes.toString('latin1', at, at + length)
   // Signature, then the first chunk, which ends with a checksum.
