@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as zlib from 'node:zlib'
@@ -18,8 +19,8 @@ export interface FolderOptions {
   readonly height?: number
   readonly width?: number
   readonly fps?: number
-  /** Where images are: in the table, in files that it names, in videos. */
-  readonly images?: 'bytes' | 'files' | 'video' | 'none'
+  /** Where images are: in the table (PNG, or what is named), in files that it names, in videos. Depth: PNG of one channel of 16 bits. */
+  readonly images?: 'bytes' | 'jpeg' | 'webp' | 'depth' | 'files' | 'video' | 'none'
   readonly codec?: 'UNCOMPRESSED' | 'SNAPPY' | 'GZIP' | 'BROTLI' | 'ZSTD' | 'LZ4_RAW'
   readonly rowGroupSize?: number
   /** Further features, by name: a flat column of the given type. */
@@ -94,6 +95,23 @@ function png(episode: number, t: number, height: number, width: number): Uint8Ar
   return encodePng({ data: flatFrame(episode, t, height, width), width, height })
 }
 
+/** Of a unit of {@link shade}. */
+export const DEPTH_UNIT = 200
+
+function imageBytes(images: string, episode: number, t: number, height: number, width: number): Uint8Array {
+  if (images === 'bytes') return png(episode, t, height, width)
+  if (images === 'depth') {
+    const data = new Uint16Array(height * width).fill(DEPTH_UNIT * shade(episode, t))
+    return encodePng({ data, width, height })
+  }
+  return new Uint8Array(Buffer.from(FRAMES[images as keyof typeof FRAMES][`${episode}-${t}`]!, 'base64'))
+}
+
+/** 10 x 8 pixels, of the first rows of the first two episodes. */
+const FRAMES = JSON.parse(readFileSync(new URL('fixtures/frames.json', import.meta.url), 'utf8')) as Readonly<
+  Record<'jpeg' | 'webp', Readonly<Record<string, string>>>
+>
+
 function infoOf(
   { version = 'v3.0', lengths = [3, 2], height = 8, width = 10, fps = 10, images = 'bytes', extra = {} }: FolderOptions,
   isV3: boolean,
@@ -102,7 +120,7 @@ function infoOf(
   const dtypes = { BOOLEAN: 'bool', FLOAT: 'float32', INT64: 'int64', DOUBLE: 'float64' }
   const camera = {
     dtype: images === 'video' ? 'video' : 'image',
-    shape: [height, width, 3],
+    shape: [height, width, images === 'depth' ? 1 : 3],
     names: ['height', 'width', 'channels'],
   }
   const chunk = 'chunk-{chunk_index:03d}/file-{file_index:03d}'
@@ -143,7 +161,9 @@ function rowOf(of: {
   const { episode, t, first, height, width, fps, images } = of
   const { state, action, reward } = valuesAt(episode, t)
   return {
-    ...(images === 'bytes' && { [CAMERA]: { bytes: png(episode, t, height, width), path: `${t}.png` } }),
+    ...(['bytes', 'jpeg', 'webp', 'depth'].includes(images) && {
+      [CAMERA]: { bytes: imageBytes(images, episode, t, height, width), path: `${t}.png` },
+    }),
     ...(images === 'files' && { [CAMERA]: { bytes: null, path: `images/${episode}-${t}.png` } }),
     'observation.state': state,
     action,

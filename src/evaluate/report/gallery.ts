@@ -56,16 +56,18 @@ export function curveSection({ encoders, truth, gallery, trueUnit }: Drawing): s
   const domain = rangeOf(encoders.flatMap(({ figures }) => figures.curves))
   const panels = encoders.map(
     ({ name, figures }) =>
-      `<h3>${escapeHtml(name)}</h3>${wide(curvePanels(`reward of ${name} along episodes`, figures.curves, { domain, unit: 'reward' }))}`,
+      `<h3>${escapeHtml(name)}</h3>${curvePanels(`reward of ${name} along episodes`, figures.curves, { domain, unit: 'reward' })}`,
   )
   const distance =
     truth.curves.length === 0
       ? ''
-      : `<h3>the truth: minus the true distance (${escapeHtml(trueUnit)})</h3>${wide(
-          curvePanels('minus the true distance along episodes', truth.curves, {
+      : `<h3>the truth: minus the true distance (${escapeHtml(trueUnit)})</h3>${curvePanels(
+          'minus the true distance along episodes',
+          truth.curves,
+          {
             domain: rangeOf(truth.curves),
             unit: `reward (${trueUnit})`,
-          }),
+          },
         )}`
   const curves = stripCurves(encoders[0]?.figures.curves ?? [])
   const strips = curves.map((curve) => {

@@ -27,38 +27,33 @@ function draw(label: string, options: Plot.PlotOptions): string {
   return svg.replace('<svg', `<svg role="img" aria-label="${escapeHtml(label)}"`)
 }
 
-/** Lines of one encoder along episodes, one panel for each kind, all with the same axes. */
+/** Lines of one encoder along episodes, one panel for each kind, all with the same axes; below each other where there is no room. */
 export function curvePanels(
   label: string,
   curves: readonly Curve[],
   { domain, unit }: { readonly domain: readonly [number, number]; readonly unit: string },
 ): string {
-  const points = curves.flatMap(({ kind, episode, values }) =>
-    values.map((y, x) => ({ kind, x, y, line: `${kind}/${episode}` })),
-  )
+  const longest = Math.max(0, ...curves.map(({ values }) => values.length - 1))
   const present = KINDS.filter(({ kind }) => curves.some((curve) => curve.kind === kind))
-  return draw(label, {
-    width: 90 + 190 * present.length,
-    height: 170,
-    marginLeft: 56,
-    marginRight: 12,
-    x: { label: 'observation', ticks: 4 },
-    y: { domain: [...domain], label: unit, grid: true, ticks: 5 },
-    fx: { domain: present.map(({ kind }) => kind), label: null },
-    color: { domain: present.map(({ kind }) => kind), range: present.map(({ colour }) => colour) },
-    marks: [
-      Plot.frame({ stroke: 'var(--line)' }),
-      Plot.lineY(points, {
-        x: 'x',
-        y: 'y',
-        z: 'line',
-        fx: 'kind',
-        stroke: 'kind',
-        strokeWidth: 1.4,
-        strokeOpacity: 0.85,
-      }),
-    ],
+  const panels = present.map(({ kind, colour }) => {
+    const points = curves
+      .filter((curve) => curve.kind === kind)
+      .flatMap(({ episode, values }) => values.map((y, x) => ({ x, y, episode })))
+    const panel = draw(`${label}: ${kind}`, {
+      width: 250,
+      height: 170,
+      marginLeft: 48,
+      marginRight: 12,
+      x: { domain: [0, longest], label: 'observation', ticks: 4 },
+      y: { domain: [...domain], label: unit, grid: true, ticks: 5 },
+      marks: [
+        Plot.frame({ stroke: 'var(--line)' }),
+        Plot.lineY(points, { x: 'x', y: 'y', z: 'episode', stroke: colour, strokeWidth: 1.4, strokeOpacity: 0.85 }),
+      ],
+    })
+    return `<figure><figcaption>${kind}</figcaption>${panel}</figure>`
   })
+  return `<div class="panels">${panels.join('')}</div>`
 }
 
 /** Hexagons of pairs: distance in truth to the right, distance in the embedding upwards; darker is more pairs. */

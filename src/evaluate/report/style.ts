@@ -50,11 +50,14 @@ td.better { background: var(--better-fill); } td.worse { background: var(--worse
 .strip img { display: block; width: 72px; image-rendering: pixelated; border: 2px solid var(--line); border-radius: 3px; }
 .strip .mark img { border-color: var(--accent); } .strip .wrong img { border-color: var(--worse); }
 .strip .name { width: 92px; flex: none; font-size: .85rem; }
+.panels { display: flex; flex-wrap: wrap; gap: .2rem .6rem; }
+.panels figure { border: 0; padding: 0; background: none; margin: 0; flex: none; max-width: 100%; }
+.panels figcaption { padding-left: 48px; }
 dl.facts { display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .2rem 1rem; margin: .5rem 0; }
 dl.facts dt { color: var(--muted); } dl.facts dd { margin: 0; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
 @media (max-width: 600px) { body { padding: .8rem; } dl.facts { grid-template-columns: 1fr; } dl.facts dd { margin-bottom: .5rem; }
   .wide > .plot { width: 100%; max-width: 100%; } .strip { flex-wrap: wrap; }
-  .strip img { width: 56px; } .strip .name { width: 70px; } }
+  .strip img { width: 56px; } .strip .name { width: 100%; } .panels figure { width: 100%; } .panels .plot { width: 100%; height: auto; } }
 @media print { .wide { overflow: visible; } }
 `
