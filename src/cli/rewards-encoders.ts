@@ -12,7 +12,7 @@ import type { EncoderRole } from '../evaluate/report/model.ts'
 import type { Participant } from '../evaluate/report/rewards-report.ts'
 import { makeEncoder } from '../index.ts'
 import { openRunFolder } from '../io/run-folder.ts'
-import type { FrameShape } from '../replay/resized-dataset.ts'
+import type { Crop, FrameShape } from '../replay/resized-dataset.ts'
 import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
 import { loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
@@ -35,6 +35,8 @@ export interface TrainedEncoder {
   readonly camera: string
   /** Whether it learned from frames that were brought to its size. */
   readonly resizes: boolean
+  /** What was cut out of them before. */
+  readonly crop?: Crop
   /** Episodes that it learned from, where that was a dataset. */
   readonly learnedFrom?: { readonly path: string; readonly sha256: string; readonly episodes: readonly number[] }
 }
@@ -55,6 +57,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
       encoder,
       camera: made.camera,
       resizes: made.resizedFrom !== undefined,
+      ...(made.crop !== 'none' && { crop: made.crop }),
       learnedFrom: { path: made.data.path, sha256: made.data.sha256, episodes: made.data.training },
     }
   }
@@ -88,12 +91,12 @@ async function openFolder(path: string): ReturnType<typeof openRunFolder> {
 
 /** A trained encoder as it takes part. @throws ArmatureError `bad-config` where its frames are not those of the dataset. */
 export function trainedParticipant(
-  { name, source, encoder, camera, resizes }: TrainedEncoder,
+  { name, source, encoder, camera, resizes, crop }: TrainedEncoder,
   dataset: Dataset,
   sharedGoals: readonly Uint8Array[],
 ): Participant {
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizes }),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizes, ...(crop && { crop }) }),
     role: 'candidate',
     source,
     hash: weightsHash(encoder),

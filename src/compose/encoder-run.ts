@@ -47,7 +47,8 @@ const TAKEN = /^representation\.(encoder|config|camera|pretrain)\b/
 /**
  * The configuration of a training run with encoder, settings and camera of `representation.from`, where that is set.
  * @param set the command line's assignments
- * @throws ArmatureError as {@link loadEncoderRun}; `bad-argument` for an assignment to what comes from the encoder run.
+ * @throws ArmatureError as {@link loadEncoderRun}; `bad-argument` for an assignment to what comes from the encoder run; `bad-config` for an
+ *   encoder of a part of the frames.
  */
 export async function withEncoderRun(config: TrainConfig, set: readonly string[] = []): Promise<TrainConfig> {
   const { representation } = config
@@ -59,7 +60,13 @@ export async function withEncoderRun(config: TrainConfig, set: readonly string[]
       fix: 'leave one of them out',
     })
   }
-  const { encoder, config: settings, camera } = encoderRecordOf(await openRunFolder(representation.from))
+  const { encoder, config: settings, camera, crop } = encoderRecordOf(await openRunFolder(representation.from))
+  if (crop !== 'none') {
+    throw new ArmatureError('bad-config', 'representation.from', {
+      expected: 'an encoder of whole frames, since an env does not crop its own',
+      got: `one of the part [${crop.join(', ')}]`,
+    })
+  }
   const from = resolve(representation.from)
   return { ...config, representation: { ...representation, encoder, config: settings, camera, from } }
 }

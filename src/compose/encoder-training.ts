@@ -25,7 +25,7 @@ import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
 import type { BatchStreams } from '../run/dataset-batches.ts'
-import type { FrameShape } from '../replay/resized-dataset.ts'
+import type { Crop, FrameShape } from '../replay/resized-dataset.ts'
 import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
 import { DatasetBatches, holdOut } from '../run/dataset-batches.ts'
 import { prefixed, pretrainEncoder } from '../run/pretrain.ts'
@@ -212,13 +212,15 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
     })
   }
   const recorded = space.shape as [number, number, number]
-  const shape = frameShapeOf(settings.resize, recorded)
+  const crop = cropOf(settings)
+  requireCrop(crop, recorded)
+  const shape = frameShapeOf(settings.resize, crop === undefined ? recorded : [crop[2], crop[3], recorded[2]])
   const split = holdOut(dataset, settings.validationFraction, new Rng(settings.seed).split('split'))
   return {
     kind: 'encoder',
     ...settings,
     frameShape: shape,
-    ...(shape.join() === recorded.join() ? {} : { resizedFrom: recorded }),
+    ...(shape.join() === recorded.join() && crop === undefined ? {} : { resizedFrom: recorded }),
     actionSize: sizeOf(dataset.spec.actionSpace.shape),
     data: {
       path: resolve(dataset.path),
@@ -228,6 +230,21 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
       validation: [...split.validation],
     },
   }
+}
+
+/** What is cut out of the frames that an encoder learns from and is shown; undefined for all of them. */
+export function cropOf({ crop }: Pick<PretrainConfig, 'crop'>): Crop | undefined {
+  return crop === 'none' ? undefined : crop
+}
+
+function requireCrop(crop: Crop | undefined, [height, width]: FrameShape): void {
+  if (crop === undefined) return
+  const [top, left, rows, columns] = crop
+  if (top + rows <= height && left + columns <= width) return
+  throw new ArmatureError('bad-config', 'crop', {
+    expected: `[top, left, height, width] within frames of ${height}x${width}`,
+    got: `[${crop.join(', ')}]`,
+  })
 }
 
 function frameShapeOf(resize: PretrainConfig['resize'], recorded: FrameShape): [number, number, number] {
@@ -270,7 +287,7 @@ async function openBatches(
 ): Promise<Running['batches']> {
   const { camera, batch, batchSize, memoryMb, data, seed } = config
   return DatasetBatches.open(
-    resizedDataset(dataset, camera, config.frameShape),
+    resizedDataset(dataset, camera, config.frameShape, cropOf(config)),
     {
       kind: spec.batch.kind,
       camera,

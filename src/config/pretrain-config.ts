@@ -3,6 +3,8 @@ import { MAX_SEED } from './train-config.ts'
 
 const count = (what: string, max = 1e9) => z.int().min(1).max(max).describe(what)
 
+const pixel = (min: number) => z.int().min(min).max(16_384)
+
 const settings = {
   encoder: z.string().describe('registered encoder, see "armature list"'),
   preset: z.string().default('default').describe('of the encoder, what the other settings started from'),
@@ -13,7 +15,13 @@ const settings = {
     .union([z.enum(['auto', 'none']), z.tuple([z.int().min(1).max(4096), z.int().min(1).max(4096)])])
     .default('auto')
     .describe(
-      '[height, width] that whole frames are averaged to, without cropping; auto: as recorded up to 128 pixels a side, else 96 on the longer side',
+      '[height, width] that whole frames, or what crop leaves of them, are averaged to; auto: as recorded up to 128 pixels a side, else 96 on the longer side',
+    ),
+  crop: z
+    .union([z.literal('none'), z.tuple([pixel(0), pixel(0), pixel(1), pixel(1)])])
+    .default('none')
+    .describe(
+      '[top, left, height, width] in pixels of the recorded frames: what is cut out of them before they are resized',
     ),
   updates: z.int().min(0).max(1e9).default(6000).describe('gradient steps; most presets have a number of their own'),
   batchSize: count('rows of a batch', 65_536).default(64),

@@ -3,6 +3,9 @@ import type { Dataset, EpisodeData } from '../core/dataset.ts'
 /** Height, width, channels. */
 export type FrameShape = readonly [height: number, width: number, channels: number]
 
+/** A part of a frame, in its pixels. */
+export type Crop = readonly [top: number, left: number, height: number, width: number]
+
 /** Frames up to this are learned from as they are. */
 const LARGE_SIDE = 128
 /** The longer side of those that are larger. */
@@ -17,16 +20,16 @@ export function autoFrameShape([height, width, channels]: FrameShape): FrameShap
 }
 
 /**
- * The dataset with the frames and goal images of one camera at another size: whole frames, each pixel the mean of the area that it
- * covers, without cropping.
+ * The dataset with the frames and goal images of one camera at another size: whole frames, or what a crop leaves of them, each pixel the
+ * mean of the area that it covers.
  */
-export function resizedDataset(dataset: Dataset, camera: string, shape: FrameShape): Dataset {
+export function resizedDataset(dataset: Dataset, camera: string, shape: FrameShape, crop?: Crop): Dataset {
   const space = dataset.spec.cameras[camera]
-  if (space === undefined || space.shape.join() === shape.join()) return dataset
+  if (space === undefined || (crop === undefined && space.shape.join() === shape.join())) return dataset
   const from = space.shape as unknown as FrameShape
   const spec = { ...dataset.spec, cameras: { ...dataset.spec.cameras, [camera]: { ...space, shape: [...shape] } } }
   const resized = <T extends Readonly<Record<string, Uint8Array>>>(images: T): T =>
-    images[camera] === undefined ? images : { ...images, [camera]: resizeFrames(images[camera], from, shape) }
+    images[camera] === undefined ? images : { ...images, [camera]: resizeFrames(images[camera], from, shape, crop) }
   return {
     path: dataset.path,
     spec,
@@ -43,10 +46,11 @@ export function resizedDataset(dataset: Dataset, camera: string, shape: FrameSha
 }
 
 /**
- * Frames uint8 [count, ...from] at another size, [count, ...to]: each pixel is the mean of the area that it covers, rounded. Both have as
- * many channels.
+ * Frames uint8 [count, ...from], or what `crop` leaves of them, at another size, [count, ...to]: each pixel is the mean of the area that it
+ * covers, rounded. Both have as many channels.
  */
-export function resizeFrames(frames: Uint8Array, from: FrameShape, to: FrameShape): Uint8Array {
+export function resizeFrames(frames: Uint8Array, from: FrameShape, to: FrameShape, crop?: Crop): Uint8Array {
+  if (crop !== undefined) return resizeFrames(cropFrames(frames, from, crop), [crop[2], crop[3], from[2]], to)
   if (from.join() === to.join()) return frames
   const [height, width, channels] = from
   const [toHeight, toWidth] = to
@@ -59,6 +63,18 @@ export function resizeFrames(frames: Uint8Array, from: FrameShape, to: FrameShap
   for (let frame = 0; frame < count; frame++) {
     averageRows(frames.subarray(frame * size, (frame + 1) * size), narrow, columns, { rows: height, width, channels })
     averageColumns(narrow, out, frame * toHeight * toWidth * channels, rows, toWidth * channels)
+  }
+  return out
+}
+
+function cropFrames(frames: Uint8Array, [height, width, channels]: FrameShape, crop: Crop): Uint8Array {
+  const [top, left, rows, columns] = crop
+  const count = frames.length / (height * width * channels)
+  const out = new Uint8Array(count * rows * columns * channels)
+  for (let row = 0; row < count * rows; row++) {
+    const frame = Math.floor(row / rows)
+    const start = ((frame * height + top + (row % rows)) * width + left) * channels
+    out.set(frames.subarray(start, start + columns * channels), row * columns * channels)
   }
   return out
 }

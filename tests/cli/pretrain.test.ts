@@ -11,6 +11,9 @@ import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { boxSpace, imageSpace } from '../../src/core/spaces.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
+import { openTrainedEncoder, trainedParticipant } from '../../src/cli/rewards-encoders.ts'
+import { openDataset } from '../../src/io/lerobot/reader.ts'
+import { resizeFrames } from '../../src/replay/resized-dataset.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import { squareFrames } from '../contracts/encoder-cases.ts'
 import { SLOW_MS, temporaryFolder } from './helpers.ts'
@@ -130,6 +133,23 @@ describe('armature pretrain', { timeout: SLOW_MS }, () => {
     encoder.dispose()
   })
 
+  test('a crop is kept with the run, and rewards shows the encoder the same part', async () => {
+    const out = join(cwd, 'cropped')
+    const crop = [8, 4, 24, 32] as const
+    await pretrain(quiet, 'pixels', { data, out, set: ['crop=[8,4,24,32]', 'config.block=8'] })
+    const trained = await openTrainedEncoder(out)
+    expect([trained.crop, trained.encoder.spec.frameShape]).toEqual([crop, [24, 32, 3]])
+    const dataset = await openDataset(data)
+    const shown = await dataset.readEpisode(0)
+    const { embedder } = trainedParticipant(trained, dataset, [])
+    const part = resizeFrames(shown.images['front']!, [48, 48, 3], [24, 32, 3], crop)
+    expect(await embedder.embed(shown)).toEqual(await trained.encoder.encode({ frames: part, count: LENGTH }))
+    const set = [`representation.from=${out}`]
+    await expect(withEncoderRun(resolveConfig('rig-push', { set }), set)).rejects.toThrow(
+      /an encoder of whole frames.*one of the part \[8, 4/,
+    )
+  })
+
   test('training takes encoder, settings and camera from the run', async () => {
     const from = join(cwd, 'pca')
     const set = [`representation.from=${from}`]
@@ -149,6 +169,7 @@ describe('armature pretrain', { timeout: SLOW_MS }, () => {
     ['a camera that is not there', 'pca', { data, camera: 'side' }, 'expected front, got side'],
     ['an unknown setting', 'pca', { data, set: ['update=3'] }, 'did you mean updates'],
     ['an unknown setting of the encoder', 'pca', { data, set: ['config.latent=3'] }, 'did you mean config.latentSize'],
+    ['a crop that leads out', 'pca', { data, set: ['crop=[0,20,48,40]'] }, 'within frames of 48x48'],
     ['blocks that do not fit', 'pixels', { data, set: ['config.block=5'] }, 'a divisor of 48'],
   ])('refuses %s before there is a folder', async (_what, name, options, text) => {
     const out = join(cwd, 'refused')

@@ -13,6 +13,13 @@ describe('resizeFrames', () => {
     expect([...resizeFrames(Uint8Array.of(7, 9), [1, 2, 1], [2, 4, 1])]).toEqual([7, 7, 9, 9, 7, 7, 9, 9])
   })
 
+  it('takes what a crop leaves, of every frame, and averages that', () => {
+    const frames = Uint8Array.from({ length: 24 }, (_, i) => i)
+    expect([...resizeFrames(frames, [3, 4, 1], [2, 2, 1], [1, 1, 2, 2])]).toEqual([5, 6, 9, 10, 17, 18, 21, 22])
+    expect([...resizeFrames(frames, [3, 4, 1], [1, 1, 1], [0, 2, 1, 2])]).toEqual([3, 15])
+    expect([...resizeFrames(frames, [3, 4, 1], [3, 4, 1], [0, 0, 3, 4])]).toEqual([...frames])
+  })
+
   it.each([
     [
       [480, 640, 3],

@@ -5,7 +5,7 @@ import { encodeGoal } from '../../core/encoder.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import { Rng } from '../../core/rng.ts'
-import type { FrameShape } from '../../replay/resized-dataset.ts'
+import type { Crop, FrameShape } from '../../replay/resized-dataset.ts'
 import { resizeFrames } from '../../replay/resized-dataset.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
 import { distanceRewards } from '../measures/embedded-episodes.ts'
@@ -52,6 +52,8 @@ export interface FrameOptions {
   readonly sharedGoals?: readonly Uint8Array[]
   /** Whether frames of another size are brought to the encoder's, as they were when it learned. */
   readonly resizes?: boolean
+  /** What is cut out of frames before, as it was when it learned. */
+  readonly crop?: Crop
 }
 
 /**
@@ -62,13 +64,14 @@ export function encoderEmbedder(
   encoder: Encoder,
   camera: string,
   dataset: Dataset,
-  { sharedGoals = [], resizes = false }: FrameOptions = {},
+  { sharedGoals = [], resizes = false, crop }: FrameOptions = {},
 ): Embedder {
   const { frameShape, latentSize, window, takesContext } = encoder.spec
   const recorded = requireFrames(name, frameShape, camera, dataset, resizes)
+  requireInside(name, recorded, crop)
   const recordedSize = sizeOf(recorded)
   const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
-    resizeFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded, frameShape)
+    resizeFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded, frameShape, crop)
   return {
     name,
     camera,
@@ -93,7 +96,7 @@ export function encoderEmbedder(
         goals.set(
           await encodeGoal(
             encoder,
-            goalInput(encoder.spec, resizeFrames(frame, recorded, frameShape), frameOf(episode, first)),
+            goalInput(encoder.spec, resizeFrames(frame, recorded, frameShape, crop), frameOf(episode, first)),
           ),
           i * latentSize,
         )
@@ -145,6 +148,14 @@ export async function readOrSkip(
     onProblem(error)
     return undefined
   }
+}
+
+function requireInside(name: string, [height, width]: FrameShape, crop: Crop | undefined): void {
+  if (crop === undefined || (crop[0] + crop[2] <= height && crop[1] + crop[3] <= width)) return
+  throw new ArmatureError('bad-config', `encoder ${name}`, {
+    expected: `frames that hold the part [${crop.join(', ')}] that it learned from`,
+    got: `frames of ${height}x${width}`,
+  })
 }
 
 function requireFrames(
