@@ -4,7 +4,7 @@ import type { BoxSpace } from '../../src/core/spaces.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
 import { distance2 } from '../distance.ts'
 import type { CameraSpec } from '../camera/camera.ts'
-import type { PrimitiveSpec } from '../camera/scene.ts'
+import type { PrimitiveSpec, Rgb } from '../camera/scene.ts'
 import { Scene, setPosition } from '../camera/scene.ts'
 import { oneOf } from '../options.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
@@ -35,7 +35,11 @@ const DISC_ARENA_SPEC: TaskSpec = {
 /** In turns, from red over green and blue: [low, high) of each name. */
 const HUES = { all: [0, 1], seen: [0, 0.75], unseen: [0.75, 1], blue: [0.6, 0.6] } as const
 
-const OPTIONS = { hues: oneOf('all', 'seen', 'unseen', 'blue') }
+const OPTIONS = { hues: oneOf('all', 'seen', 'unseen', 'blue'), ground: oneOf('grey', 'random') }
+/** [lowest, highest] channel of colours 0..255: what is on the ground is brighter than any ground. */
+const DISC_RANGE: readonly [number, number] = [50, 255]
+const GROUND_RANGE: readonly [number, number] = [20, 110]
+const GREY_GROUND: Rgb = [44, 47, 52]
 
 /**
  * Take a disc, whose colour is another in every episode, to a place in a walled arena: Point2D of multiworld in metres (5 cm for its
@@ -43,18 +47,21 @@ const OPTIONS = { hues: oneOf('all', 'seen', 'unseen', 'blue') }
  * colour of the episode. State: [x, y, cos hue, sin hue]; proprio and goal: [x, y].
  *
  * `hues`: `all` (default), `seen` for three quarters of the colour circle, `unseen` for the rest (violet to red), `blue` for one colour
- * as in Point2D. `{ start: 'middle' }` starts there instead of anywhere. Reward: minus the distance. Never terminates; truncated
+ * as in Point2D. `ground`: `grey` (default), or `random` for a dark colour of any hue that is drawn at every reset and stays for the
+ * episode. `{ start: 'middle' }` starts there instead of anywhere. Reward: minus the distance. Never terminates; truncated
  * after 50 steps.
  */
 export async function makeDiscArena(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const options = readSceneOptions(DISC_ARENA_ID, OPTIONS, given)
-  return sceneEnv(new DiscArena(HUES[options.hues ?? 'all']), options)
+  return sceneEnv(new DiscArena(HUES[options.hues ?? 'all'], options.ground === 'random'), options)
 }
 
 interface SavedState {
   readonly x: number
   readonly y: number
   readonly hue: number
+  /** Where it is drawn, in turns. */
+  readonly groundHue?: number
 }
 
 class DiscArena implements GoalTask {
@@ -64,20 +71,33 @@ class DiscArena implements GoalTask {
   readonly cameras: Task['cameras'] = CAMERAS
 
   readonly #hues: readonly [number, number]
+  readonly #isGroundRandom: boolean
   readonly #disc = this.scene.primitive('disc')
+  readonly #floor = this.scene.primitive('floor')
   #x = 0
   #y = 0
   #hue = 0
+  #color: Rgb = [255, 255, 255]
+  #groundHue: number | undefined
 
-  constructor(hues: readonly [number, number]) {
+  constructor(hues: readonly [number, number], isGroundRandom: boolean) {
     this.#hues = hues
+    this.#isGroundRandom = isGroundRandom
   }
 
   reset(start: string, rng: Rng): void {
-    this.#hue = rng.uniform(...this.#hues)
+    const hue = rng.uniform(...this.#hues)
     const isAnywhere = start === 'random'
     this.#x = isAnywhere ? rng.uniform(-ARENA_M, ARENA_M) : 0
     this.#y = isAnywhere ? rng.uniform(-ARENA_M, ARENA_M) : 0
+    this.#paint(hue, this.#isGroundRandom ? rng.uniform() : undefined)
+  }
+
+  #paint(hue: number, groundHue: number | undefined): void {
+    this.#hue = hue
+    this.#color = colorOfHue(hue, DISC_RANGE)
+    this.#groundHue = groundHue
+    if (groundHue !== undefined) this.#floor.color.set(colorOfHue(groundHue, GROUND_RANGE))
   }
 
   step(action: Float32Array): void {
@@ -107,7 +127,7 @@ class DiscArena implements GoalTask {
     state[2] = Math.cos(2 * Math.PI * this.#hue)
     state[3] = Math.sin(2 * Math.PI * this.#hue)
     setPosition(this.#disc, this.#x, this.#y, DISC.heightM / 2)
-    for (let channel = 0; channel < 3; channel++) this.#disc.color[channel] = hueChannel(this.#hue, channel)
+    this.#disc.color.set(this.#color)
   }
 
   showAt(goal: Float32Array): void {
@@ -119,25 +139,28 @@ class DiscArena implements GoalTask {
   }
 
   save(): TaskState {
-    const saved: SavedState = { x: this.#x, y: this.#y, hue: this.#hue }
+    const groundHue = this.#groundHue
+    const saved: SavedState = { x: this.#x, y: this.#y, hue: this.#hue, ...(groundHue !== undefined && { groundHue }) }
     return { json: saved, snapshot: new Uint8Array(0) }
   }
 
   restore({ json }: TaskState): void {
-    const { x, y, hue } = json as SavedState
+    const { x, y, hue, groundHue } = json as SavedState
     this.#x = x
     this.#y = y
-    this.#hue = hue
+    this.#paint(hue, groundHue)
   }
 
   close(): void {}
 }
 
-/** Red, green or blue (channel 0, 1, 2) of a bright, strong colour, 50..255; `hue` in turns. */
-function hueChannel(hue: number, channel: number): number {
-  const sixths = (((hue * 6 - 2 * channel + 3) % 6) + 6) % 6
-  const share = Math.max(0, Math.min(1, 2 - Math.abs(sixths - 3)))
-  return 50 + 205 * share
+/** A colour of `hue`, in turns, with channels from `low` to `high`. */
+function colorOfHue(hue: number, [low, high]: readonly [number, number]): Rgb {
+  const channel = (index: number): number => {
+    const sixths = (((hue * 6 - 2 * index + 3) % 6) + 6) % 6
+    return low + (high - low) * Math.max(0, Math.min(1, 2 - Math.abs(sixths - 3)))
+  }
+  return [channel(0), channel(1), channel(2)]
 }
 
 function clamp(x: number): number {
@@ -168,7 +191,7 @@ function createDiscArenaScene(): Scene {
       {
         name: 'floor',
         shape: { kind: 'plane', halfExtentsM: [2, 2] },
-        color: [44, 47, 52],
+        color: GREY_GROUND,
         isStatic: true,
       },
       wall('wall-far', 0, inner + 0.01),

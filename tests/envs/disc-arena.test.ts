@@ -60,8 +60,27 @@ describe('armature/DiscArena-v0', () => {
     }
   })
 
-  it('brings the colour back with a saved state', async () => {
-    const [env, other] = [await make({ size: 24 }), await make({ size: 24 })]
+  it('draws a colour of the ground per episode if asked, which changes nothing else', async () => {
+    const options = { size: 32, supersample: 'off' } as const
+    const [plain, colourful] = [await make(options), await make({ ...options, ground: 'random' })]
+    const grounds = new Set<number>()
+    for (let seed = 0; seed < 8; seed++) {
+      const [there, here] = [(await plain.reset({ seed })).observation, (await colourful.reset({ seed })).observation]
+      expect(here.state).toEqual(there.state)
+      const corner = (image: Uint8Array): number[] => [...image.subarray(3 * (5 * 32 + 5), 3 * (5 * 32 + 5) + 3)]
+      const before = corner(here.images['front']!)
+      await colourful.step(Float32Array.of(0.1, 0.1))
+      expect(corner(here.images['front']!)).toEqual(before)
+      expect(corner((await colourful.renderGoal(Float32Array.of(0.1, -0.1)))['front']!)).toEqual(before)
+      grounds.add(before[0]! * 65536 + before[1]! * 256 + before[2]!)
+    }
+    expect(grounds.size).toBeGreaterThanOrEqual(6)
+    await plain.close()
+    await colourful.close()
+  })
+
+  it.each(['grey', 'random'])('brings the colours back with a saved state, on %s ground', async (ground) => {
+    const [env, other] = [await make({ size: 24, ground }), await make({ size: 24, ground })]
     const { observation } = await env.reset({ seed: 5 })
     const there = (await other.reset({ seed: 6 })).observation
     expect(there.images['front']).not.toEqual(observation.images['front'])
