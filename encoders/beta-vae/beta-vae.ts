@@ -13,23 +13,13 @@ import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
 import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
+import type { Posterior } from '../shared/posterior.ts'
+import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
 import { frameStatistics } from '../shared/spectrum.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { BetaVaeConfig } from './config.ts'
 import { Prior } from './prior.ts'
-
-/** The posterior's variance never falls below this (RIG's released code), so no latent can shout. */
-const MIN_LOG_VARIANCE = Math.log(1e-3)
-/** A latent dimension counts as active above this mean KL, in nats. */
-const ACTIVE_NATS = 0.1
-
-interface Posterior {
-  /** [B, D] */
-  readonly mean: tf.Tensor
-  /** [B, D] */
-  readonly logVariance: tf.Tensor
-}
 
 /**
  * beta-VAE (Higgins et al. 2017; Kingma & Welling 2014), the representation of RIG (Nair et al. 2018).
@@ -72,27 +62,24 @@ export class BetaVae extends TrainedEncoder<'frames'> {
     return this.#posterior(weights, this.#centred(frames)).mean
   }
 
-  /** q(z|x) = N(mean, exp(logVariance)) with logVariance = log(1e-3) + |h|, as in RIG's released code. */
+  /** q(z|x) */
   #posterior(weights: Weights, x: tf.Tensor): Posterior {
-    const [mean, h] = tf.split(this.#network.apply(weights, x), 2, 1) as [tf.Tensor, tf.Tensor] // [B, D] each
-    return { mean, logVariance: tf.add(tf.abs(h), MIN_LOG_VARIANCE) }
+    return posteriorOf(this.#network.apply(weights, x))
   }
 
   #centred(frames: tf.Tensor): tf.Tensor {
     return centred(frames, this.#constants.tensor('meanFrame')) // [B, H, W, C]
   }
 
-  /** The loss above; `noise` [B, D] is standard normal (reparameterisation, Kingma & Welling 2014, section 2.4). */
+  /** The loss above; `noise` [B, D] is standard normal. */
   protected loss(weights: Weights, { frames, noise, beta }: Tensors): LossTerms {
     const x = this.#centred(frames!) // [B, H, W, C]
-    const { mean, logVariance } = this.#posterior(weights, x)
-    const z = tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), noise!)) // [B, D]
+    const posterior = this.#posterior(weights, x)
+    const z = drawFrom(posterior, noise!) // [B, D]
     const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), x)) // [B, H, W, C]
     const reconstruction = tf.div(tf.sum(squaredError), x.shape[0]!) // []
-    const kl = tf.sub(tf.add(tf.square(mean), tf.exp(logVariance)), tf.add(logVariance, 1)) // [B, D], twice the KL
-    const klPerDimension = tf.mul(tf.mean(kl, 0), 0.5) // [D]
-    const loss = tf.add(reconstruction, tf.mul(tf.reshape(beta!, []), tf.sum(klPerDimension)))
-    return { loss, reconstruction, klPerDimension }
+    const kl = klPerDimension(posterior) // [D]
+    return { loss: tf.add(reconstruction, tf.mul(tf.reshape(beta!, []), tf.sum(kl))), reconstruction, kl }
   }
 
   protected inputs(batch: FrameBatch, _purpose: string, rng: Rng): Record<string, NdArray> {
@@ -100,25 +87,12 @@ export class BetaVae extends TrainedEncoder<'frames'> {
     return {
       frames: batchFrames(this.spec, batch),
       noise: ndarray(noise, [batch.count, this.spec.latentSize]),
-      beta: ndarray(Float32Array.of(this.#constants.values('beta')[0]! * this.#betaFactor()), [1]),
+      beta: ndarray(Float32Array.of(this.#constants.values('beta')[0]! * warmUp(this.step, this.#config)), [1]),
     }
   }
 
-  /** Share of beta that counts at this step: it rises geometrically from `betaStart` to 1 over `betaAnneal` updates. */
-  #betaFactor(): number {
-    const { betaStart, betaAnneal } = this.#config
-    return this.step >= betaAnneal ? 1 : betaStart ** (1 - this.step / betaAnneal)
-  }
-
-  protected override metrics({ loss, reconstruction, klPerDimension }: Readonly<Record<string, NdArray>>): Metrics {
-    const kl = [...klPerDimension!.data]
-    return {
-      loss: loss!.data[0]!,
-      reconstruction: reconstruction!.data[0]!,
-      kl: kl.reduce((sum, x) => sum + x, 0),
-      active_dimensions: kl.filter((x) => x > ACTIVE_NATS).length,
-      ...Object.fromEntries(kl.map((x, i) => [`kl_${i}`, x])),
-    }
+  protected override metrics({ kl, ...terms }: Readonly<Record<string, NdArray>>): Metrics {
+    return { ...super.metrics(terms), ...klMetrics(kl!) }
   }
 
   /** Mean frame, and with `beta: auto` the weight of the KL term by the rule of {@link chooseBeta}. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
+import { warmUpSettings } from '../shared/posterior.ts'
 import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
@@ -19,12 +20,7 @@ export const betaVaeConfigSchema = z.strictObject({
     .describe(
       'weight of the KL term against squared error summed over pixels in [0, 1]; auto: the pixel variance of the weakest direction to keep',
     ),
-  betaStart: z
-    .number()
-    .gt(0)
-    .default(1e-3)
-    .describe('factor on beta at the start: without a warm-up the posterior can collapse before the decoder uses it'),
-  betaAnneal: z.int().min(0).default(1500).describe('updates over which that factor goes geometrically to 1'),
+  ...warmUpSettings,
   keepDirections: z
     .int()
     .min(1)

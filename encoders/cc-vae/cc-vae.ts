@@ -7,7 +7,6 @@ import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import type { FrameTensors } from '../../src/tensor/features.ts'
-import { klToStandardNormal } from '../../src/tensor/gaussian.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { dense, scoped } from '../../src/tensor/layers.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
@@ -15,19 +14,12 @@ import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
 import { batchFrames, centred, decodeLatents, frameArray, toImages } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
+import type { Posterior } from '../shared/posterior.ts'
+import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
 import { meanOf } from '../shared/spectrum.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { CcVaeConfig } from './config.ts'
-
-/** The posterior's variance never falls below this, as in RIG's and CC-RIG's released code. */
-const MIN_LOG_VARIANCE = Math.log(1e-3)
-
-interface Posterior {
-  /** [B, dz] each */
-  readonly mean: tf.Tensor
-  readonly logVariance: tf.Tensor
-}
 
 /**
  * Context-conditioned VAE (Nair et al. 2019, "Contextual Imagined Goals for Self-Supervised Robotic Learning", section 4.1).
@@ -51,13 +43,14 @@ export class CcVae extends TrainedEncoder<'context'> {
   constructor(frameShape: EncoderSpec['frameShape'], config: CcVaeConfig, rng: Rng) {
     const { latentSize: z, contextSize: c, architecture, sharedEncoders } = config
     const frameNet = encoderNetwork(frameShape, architecture, { name: 'encoder/frame', size: z + c })
-    // Colours and shapes are no positions: the context is read by a flattened network, whatever reads the frame.
+    // Colours and shapes are no positions.
+    const contextArchitecture = architecture === 'spatial' ? 'palette' : architecture
     const contextNet = sharedEncoders
       ? dense('context/shared', { inputSize: z + c, outputSize: c })
-      : scoped('context', encoderNetwork(frameShape, 'rig', { name: 'encoder/context', size: c }))
+      : scoped('context', encoderNetwork(frameShape, contextArchitecture, { name: 'encoder/context', size: c }))
     const posteriorHead = dense('posterior', { inputSize: z + 2 * c, outputSize: 2 * z })
     const decoder = decoderNetwork(frameShape, architecture, z + c)
-    const contextDecoder = scoped('context', decoderNetwork(frameShape, architecture, c))
+    const contextDecoder = scoped('context', decoderNetwork(frameShape, contextArchitecture, c))
     const batch = { kind: 'context', options: {} } as const
     const spec = { name: 'cc-vae', frameShape, latentSize: z + c, batch, window: SINGLE_FRAME, takesContext: true }
     const features = {
@@ -92,35 +85,38 @@ export class CcVae extends TrainedEncoder<'context'> {
     return this.#contextNet.apply(weights, sharedEncoders ? this.#frameNet.apply(weights, firstFrame) : firstFrame)
   }
 
-  /** q(z|x, c) = N(mean, exp(logVariance)), from the frame's features beside c. */
+  /** q(z|x, c), from the frame's features beside c. */
   #posterior(weights: Weights, x: tf.Tensor, c: tf.Tensor): Posterior {
     const seen = tf.concat([this.#frameNet.apply(weights, x), c], 1) // [B, dz + 2 dc]
-    const [mean, h] = tf.split(this.#posteriorHead.apply(weights, seen), 2, 1) as [tf.Tensor, tf.Tensor]
-    return { mean, logVariance: tf.add(tf.abs(h), MIN_LOG_VARIANCE) }
+    return posteriorOf(this.#posteriorHead.apply(weights, seen))
   }
 
   /** The loss above; `noise` [B, dz] is standard normal. */
   protected loss(weights: Weights, { frames, context, noise, beta }: Tensors): LossTerms {
     const [x, x0] = [this.#centred(frames!), this.#centred(context!)] // [B, H, W, C]
     const c = this.#context(weights, x0) // [B, dc]
-    const { mean, logVariance } = this.#posterior(weights, x, c)
-    const z = tf.add(mean, tf.mul(tf.exp(tf.mul(logVariance, 0.5)), noise!)) // [B, dz]
+    const posterior = this.#posterior(weights, x, c)
+    const z = drawFrom(posterior, noise!) // [B, dz]
     const reconstruction = sumSquares(this.#decoder.apply(weights, tf.concat([z, c], 1)), x)
     const firstFrame = sumSquares(this.#contextDecoder.apply(weights, c), x0)
-    const kl = tf.mean(klToStandardNormal(mean, tf.mul(logVariance, 0.5)))
+    const kl = klPerDimension(posterior) // [dz]
     const fit = tf.add(reconstruction, tf.mul(firstFrame, this.#config.contextWeight))
-    return { loss: tf.add(fit, tf.mul(tf.reshape(beta!, []), kl)), reconstruction, first_frame: firstFrame, kl }
+    const loss = tf.add(fit, tf.mul(tf.reshape(beta!, []), tf.sum(kl)))
+    return { loss, reconstruction, first_frame: firstFrame, kl }
+  }
+
+  protected override metrics({ kl, ...terms }: Readonly<Record<string, NdArray>>): Metrics {
+    return { ...super.metrics(terms), ...klMetrics(kl!) }
   }
 
   protected inputs(batch: ContextBatch, _purpose: string, rng: Rng): Record<string, NdArray> {
     const { count, frames, context } = batch
-    const { latentSize, beta, betaStart, betaAnneal } = this.#config
-    const factor = this.step >= betaAnneal ? 1 : betaStart ** (1 - this.step / betaAnneal)
+    const { latentSize, beta } = this.#config
     return {
       frames: frameArray(this.spec, frames, count),
       context: frameArray(this.spec, context, count),
       noise: ndarray(rng.fillNormal(new Float32Array(count * latentSize)), [count, latentSize]),
-      beta: ndarray(Float32Array.of(beta * factor), [1]),
+      beta: ndarray(Float32Array.of(beta * warmUp(this.step, this.#config)), [1]),
     }
   }
 

@@ -1,23 +1,22 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
+import { warmUpSettings } from '../shared/posterior.ts'
 import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the CC-VAE; README.md beside this file says where they differ from the paper's. */
 export const ccVaeConfigSchema = z.strictObject({
   latentSize: z.int().min(1).max(64).default(4).describe('dimensions of z, what moves within an episode'),
   contextSize: z.int().min(1).max(64).default(4).describe('dimensions of c, what is the same throughout an episode'),
-  architecture: architectureSchema.describe('networks of the frame; the context always has the flattened ones of RIG'),
+  architecture: architectureSchema
+    .unwrap()
+    .default('palette')
+    .describe('networks of the frame, and but for spatial, which reads no colours, of the context as well'),
   beta: z
     .number()
     .gt(0)
-    .default(2)
+    .default(0.5)
     .describe('weight of the KL term against squared error summed over pixels in [0, 1]'),
-  betaStart: z
-    .number()
-    .gt(0)
-    .default(1e-3)
-    .describe('factor on beta at the start, so that positions are found before they cost'),
-  betaAnneal: z.int().min(0).default(1500).describe('updates over which that factor goes geometrically to 1'),
+  ...warmUpSettings,
   contextWeight: z
     .number()
     .min(0)

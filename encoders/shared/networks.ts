@@ -8,6 +8,7 @@ import {
   conv2dTranspose,
   dense,
   layerNorm,
+  mlp,
   sequential,
   spatialBroadcast,
   spatialSoftArgmax,
@@ -15,13 +16,15 @@ import {
 import { tf } from '../../src/tensor/tf.ts'
 
 /** What lies between the outermost convolutions and the latent: see {@link encoderNetwork}. */
-export type Architecture = 'spatial' | 'rig'
+export type Architecture = 'spatial' | 'rig' | 'palette'
 
 /** Settings of every encoder that has these networks. */
-export const architectureSchema: z.ZodDefault<z.ZodEnum<{ spatial: 'spatial'; rig: 'rig' }>> = z
-  .enum(['spatial', 'rig'])
+export const architectureSchema: z.ZodDefault<z.ZodEnum<{ [A in Architecture]: A }>> = z
+  .enum(['spatial', 'rig', 'palette'])
   .default('spatial')
-  .describe('networks between the first maps and the latent: by positions, or the flattened ones of RIG')
+  .describe(
+    'networks between image and latent: by positions, the flattened ones of RIG, or those with colours that differ by image',
+  )
 
 /** The last layer of an encoder. */
 export interface Head {
@@ -41,15 +44,15 @@ const halved = (side: number): number => Math.floor((side - 3) / 2) + 1
 const mapFor = (side: number): number => Math.ceil((side - 6) / 3) + 1
 const halfFor = (side: number): number => Math.ceil((side - 3) / 2) + 1
 
-/** Smallest side: `spatial` needs two positions to tell apart, `rig` something left after its three convolutions. */
-const MIN_SIDE = { spatial: 8, rig: 23 } as const
+/** Smallest side: `spatial` needs two positions to tell apart, the others something left after the three convolutions of RIG. */
+const MIN_SIDE = { spatial: 8, rig: 23, palette: 23 } as const
 const MAX_SIDE = 512
 const MAX_CHANNELS = 64
 
 /**
  * Encoder [B, H, W, C] -> [B, head.size], for frames of any height and width from {@link MIN_SIDE} to 512.
  *
- * Both architectures have the first convolution of RIG's 48x48 network (5x5 s3 16), without padding, and differ between those maps
+ * All architectures have the first convolution of RIG's 48x48 network (5x5 s3 16), without padding, and differ between those maps
  * (15x15 of 48x48; up to two rows and columns at the far border go unseen where 3 does not divide what is left) and the latent;
  * {@link decoderNetwork} is the other half.
  *
@@ -58,6 +61,10 @@ const MAX_CHANNELS = 64
  * `spatial` speaks of positions on both sides. The encoder reads them off (conv 3x3 32, spatial soft-arg-max), the decoder paints
  * a map by a function of latent and position (spatial broadcast, 1x1 convolutions of 64). Latents are then close to linear in
  * where things are, and stay so where few frames were seen; README.md of the beta-VAE has the numbers.
+ *
+ * `palette` is for things whose colours differ from image to image. The encoder reads positions as `spatial` does, and what is seen there. The
+ * decoder says where apart from in which colour: RIG's, after a hidden layer, paints four maps of the latent, each of which has a
+ * colour by the latent; the image is their sum. README.md of the CC-VAE has the numbers.
  * @throws ArmatureError `bad-shape` for frames that are too small or too large.
  */
 export function encoderNetwork(
@@ -70,7 +77,7 @@ export function encoderNetwork(
   const map: Size = [firstSide(height), firstSide(width)]
   return sequential([
     ...conv('encoder/conv0', { inputChannels: channels, outputChannels: MAP_CHANNELS, kernelSize: 5, stride: 3 }),
-    architecture === 'rig' ? flattenedEncoder(map, head) : spatialEncoder(map, head), // [B, *map, 16] -> [B, head.size]
+    ENCODERS[architecture](map, head), // [B, *map, 16] -> [B, head.size]
   ])
 }
 
@@ -84,12 +91,15 @@ export function decoderNetwork(
   latentSize: number,
 ): Layer {
   const map: Size = [mapFor(height), mapFor(width)]
-  const image = { inputChannels: MAP_CHANNELS, outputChannels: channels, kernelSize: 6, stride: 3 } as const
-  return sequential([
-    architecture === 'rig' ? flattenedDecoder(map, latentSize) : spatialDecoder(map, latentSize), // [B, D] -> [B, >= map, 16]
+  const isPalette = architecture === 'palette'
+  const outputChannels = isPalette ? COLOURS : channels
+  const image = { inputChannels: MAP_CHANNELS, outputChannels, kernelSize: 6, stride: 3 } as const
+  const painter = sequential([
+    DECODERS[architecture](map, latentSize), // [B, D] -> [B, >= map, 16]
     conv2dTranspose('decoder/image', { ...image, padding: 'valid' }),
-    activation((x) => middle(x, height, width)), // [B, H, W, C]
+    activation((x) => middle(x, height, width)), // [B, H, W, C or 4]
   ])
+  return isPalette ? coloured(painter, latentSize, channels) : painter
 }
 
 function requireSize([height, width, channels]: readonly number[], architecture: Architecture): void {
@@ -137,6 +147,42 @@ function flattenedDecoder([height, width]: Size, latentSize: number): Layer {
   ])
 }
 
+/** Feature maps that the encoder of `palette` reads, and the hidden layer of its decoder. */
+const READ_MAPS = 16
+const HIDDEN = 128
+/** Maps that have a colour each: the ground, the thing on it, and two more for shadows and edges. */
+const COLOURS = 4
+
+/** As `spatial`, with what is seen at each position beside the position. */
+function readingEncoder([height, width]: Size, { name, size }: Head): Layer {
+  return sequential([
+    conv2d('encoder/conv1', { inputChannels: MAP_CHANNELS, outputChannels: READ_MAPS, kernelSize: 3 }),
+    relu, // [B, height, width, 16]
+    spatialSoftArgmax('encoder/positions', height, width, { strengths: true }), // [B, 48]
+    dense(name, { inputSize: 3 * READ_MAPS, outputSize: size, kernelInit: orthogonal() }),
+  ])
+}
+
+function hiddenDecoder(map: Size, latentSize: number): Layer {
+  const hidden = dense('decoder/hidden', { inputSize: latentSize, outputSize: HIDDEN })
+  return sequential([hidden, relu, flattenedDecoder(map, HIDDEN)])
+}
+
+/** Maps by `painter` [B, H, W, 4], each times a colour [channels] that a small network of the same latent says. */
+function coloured(painter: Layer, latentSize: number, channels: number): Layer {
+  const palette = mlp('decoder/palette', { inputSize: latentSize, hiddenSizes: [64], outputSize: COLOURS * channels })
+  return {
+    parameters: [...painter.parameters, ...palette.parameters],
+    apply: (weights, latents) => {
+      const maps = painter.apply(weights, latents)
+      const [batch, height, width] = maps.shape as [number, number, number, number]
+      const colours = tf.reshape(palette.apply(weights, latents), [batch, COLOURS, channels])
+      const image = tf.matMul(tf.reshape(maps, [batch, height * width, COLOURS]), colours) // [B, HW, C]
+      return tf.reshape(image, [batch, height, width, channels])
+    },
+  }
+}
+
 /** Feature maps whose positions `spatial` reads. */
 const POSITIONS = 32
 /** Channels of the maps that `spatial` paints. */
@@ -161,6 +207,9 @@ function spatialDecoder([height, width]: Size, latentSize: number): Layer {
     ...conv('decoder/conv2', { inputChannels: PAINTED, outputChannels: MAP_CHANNELS, kernelSize: 1 }),
   ])
 }
+
+const ENCODERS = { spatial: spatialEncoder, rig: flattenedEncoder, palette: readingEncoder } as const
+const DECODERS = { spatial: spatialDecoder, rig: flattenedDecoder, palette: hiddenDecoder } as const
 
 const relu = activation(tf.relu)
 

@@ -212,9 +212,15 @@ const INITIAL_SHARPNESS = 10
 
 /**
  * Spatial soft-arg-max (Levine et al. 2016; Finn et al. 2016): where each channel is active, [B, H, W, C] -> [B, 2 C], the
- * expected (x, y) in [-1, 1] under a softmax over positions of the feature map times the learned `name/sharpness` [1].
+ * expected (x, y) in [-1, 1] under a softmax over positions of the feature map times the learned `name/sharpness` [1]. With
+ * `strengths` [B, 3 C]: after them the features themselves that are expected there, which say what it is that is there.
  */
-export function spatialSoftArgmax(name: string, height: number, width: number): Layer {
+export function spatialSoftArgmax(
+  name: string,
+  height: number,
+  width: number,
+  { strengths = false }: { readonly strengths?: boolean } = {},
+): Layer {
   const sharpness = `${name}/sharpness`
   const grid = coordinateGrid(height, width)
   return {
@@ -224,7 +230,8 @@ export function spatialSoftArgmax(name: string, height: number, width: number): 
       const byChannel = tf.transpose(tf.reshape(x, [batch, height * width, channels]), [0, 2, 1]) // [B, C, HW]
       const attention = tf.softmax(tf.mul(byChannel, weights[sharpness]!)) // [B, C, HW]
       const flat = tf.reshape(attention, [batch * channels, height * width])
-      return tf.reshape(tf.matMul(flat, tf.tensor2d(grid, [height * width, 2])), [batch, 2 * channels])
+      const places = tf.reshape(tf.matMul(flat, tf.tensor2d(grid, [height * width, 2])), [batch, 2 * channels])
+      return strengths ? tf.concat([places, tf.sum(tf.mul(attention, byChannel), 2)], 1) : places
     },
   }
 }

@@ -23,6 +23,8 @@ const CASES = [
   ['spatial', [60, 80, 3]],
   ['rig', [60, 80, 3]],
   ['rig', [24, 23, 1]],
+  ['palette', [60, 80, 3]],
+  ['palette', [24, 23, 1]],
   ['spatial', [9, 8, 1]],
   ['spatial', [48, 48, 12]],
 ] as const
@@ -60,6 +62,7 @@ describe('the networks take frames of any size', () => {
     ['rig', [48, 22, 3], '23 to 512 pixels a side'],
     ['spatial', [48, 1000, 3], 'got 48x1000x3'],
     ['spatial', [48, 48, 0], '1 to 64 channels'],
+    ['palette', [48, 22, 3], '23 to 512 pixels a side'],
     ['rig', [48.5, 48, 3], 'got 48.5x48x3'],
   ] as const)('%s refuses %j in one line', (architecture, shape, text) => {
     expect(() => makeEncoder('beta-vae', shape, new Rng(1), { architecture })).toThrow(text)
