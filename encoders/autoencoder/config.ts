@@ -5,9 +5,11 @@ import type { EncoderPresets } from '../shared/presets.ts'
 export const autoencoderConfigSchema = z.strictObject({
   latentSize: z.int().min(1).max(256).default(8).describe('dimensions of the latent'),
   architecture: z
-    .enum(['spatial', 'rig', 'trunk'])
+    .enum(['spatial', 'rig', 'palette', 'trunk'])
     .default('spatial')
-    .describe("networks: by positions, RIG's flattened ones, or the pixel agents' with its mirror image as decoder"),
+    .describe(
+      "networks: by positions, RIG's flattened ones, those for colours that differ by image, or the pixel agents' with its mirror image as decoder",
+    ),
   filters: z.int().min(1).max(128).default(16).describe('trunk: channels of each convolution (32 in SAC-AE)'),
   layers: z.int().min(1).max(6).default(4).describe('trunk: convolutions, the first of which halves the sides'),
   noiseStd: z
