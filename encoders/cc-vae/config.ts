@@ -35,6 +35,6 @@ export const ccVaePresets: EncoderPresets<z.input<typeof ccVaeConfigSchema>> = {
     updates: 150_000,
     batchSize: 128,
   },
-  default: { updates: 6000, batchSize: 64 },
+  default: { updates: 4000, batchSize: 64 },
   debug: { config: { latentSize: 2, contextSize: 2, betaAnneal: 10 }, updates: 20, batchSize: 8 },
 }

@@ -22,7 +22,8 @@ const TEST_SEED = 1000
 
 /** Steps of 10 ms: a second of motion, from anywhere at any speed. */
 const cartPole = { env: 'armature/CartPole-v0', options: { start: 'random', maxEpisodeSteps: 100 } }
-const discs = { env: 'armature/DiscArena-v0', policy: { random: 1 }, episodes: 2000 }
+/** Straight to a goal anywhere: random steps stay near their start, and goals would be imagined there, too. */
+const discs = { env: 'armature/DiscArena-v0', policy: { scripted: 1 }, episodes: 1000 }
 const ring = { env: 'armature/RingWorld-v0', policy: { random: 1 }, episodes: 200 }
 /** Moving discs behind the scene, in clips that the other split never shows. */
 const behindCartPole = (split: 'train' | 'test'): Omit<CollectPreset, 'summary' | 'episodes'> => ({
@@ -69,12 +70,12 @@ export const collectPresets: Readonly<Record<string, CollectPreset>> = {
   'disc-arena': {
     summary: 'a disc of another hue in every episode: CC-VAE',
     ...discs,
-    options: { maxEpisodeSteps: 9 },
+    options: { maxEpisodeSteps: 24 },
   },
   'disc-arena-backgrounds': {
-    summary: 'the same with another background in every episode',
+    summary: 'the same on ground of another colour in every episode',
     ...discs,
-    options: { maxEpisodeSteps: 9, distractor: { kind: 'colour' } },
+    options: { maxEpisodeSteps: 24, ground: 'random' },
   },
   'ring-world': { summary: 'a dot that walks at random around a ring: DeepMDP', ...ring },
   'ring-world-slip': {
