@@ -211,7 +211,7 @@ export class Trainer {
     const { observation, reward: envReward, terminated, truncated, appliedAction } = step
     const features = await this.#episode!.observe(observation)
     const frame = this.#frameOf(observation)
-    const reached = representation.hasOwnGoals === true ? await this.#episode!.goal(observation) : features
+    const reached = goals && representation.hasOwnGoals === true ? await this.#episode!.goal(observation) : features
     const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : envReward
     const executed = appliedAction === undefined ? action : this.#actions.toAgent(appliedAction)
     store.append({ action: executed, reward, terminated, truncated }, features, frame, reached)

@@ -200,6 +200,21 @@ test('the prior and the health of an encoder are measured on its own inputs', as
   expect(batches.inputs(spec, 'training', 100, true).count).toBe(2)
 })
 
+test('a training loop without goals asks for none, whatever towers its encoder has', async () => {
+  const hooks = { log: () => {} }
+  const agent = { spec: { name: 'none', observationSize: 1, actionSize: 1 } } as unknown as Agent
+  const representation = encoderRepresentation(markEncoder({ goalTower: true }), 'top', 'a camera that is not there')
+  const store = new EpisodeStore({ capacity: 40, featureSize: 1, actionSize: 1, frameSize: 0 })
+  const schedule = { steps: 3, learningStarts: 100, logEvery: 100, evalEvery: 100, checkpointEvery: 100 }
+  const trainer = new Trainer(
+    { env: new MarkedEnv(), representation, agent, store, learners: [] },
+    schedule,
+    new Rng(5),
+  )
+  await trainer.run(hooks)
+  expect(store.transitions).toBe(3)
+})
+
 test('a training loop that is stopped within an episode shows its encoder what it would have seen', async () => {
   const schedule = { steps: 13, learningStarts: 100, logEvery: 100, evalEvery: 100, checkpointEvery: 100 }
   const hooks = { log: () => {}, evaluate: async () => ({}), checkpoint: async () => {} }
