@@ -2,8 +2,10 @@ import { extname, resolve } from 'node:path'
 import { envs, makeEnv } from '../../envs/index.ts'
 import type { Dataset } from '../core/dataset.ts'
 import { tooFewEpisodes } from '../core/dataset.ts'
+import type { Env } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
+import { sizeOf } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
 import { coreText, isCore } from '../evaluate/report/core-measures.ts'
 import type { TaskGeometry } from '../evaluate/report/embed.ts'
@@ -31,12 +33,16 @@ import {
   ORACLE,
   trainedParticipant,
 } from './rewards-encoders.ts'
+import type { OtherLooks } from './other-looks.ts'
+import { otherLooks } from './other-looks.ts'
 import { table } from './table.ts'
 
 /** Share of each class of episodes that is held out where no encoder has learned from the dataset. */
 const TEST_SHARE = 0.3
 /** Fewer held-out episodes than this give no interval worth printing. */
 const MIN_TEST_EPISODES = 6
+/** Held-out episodes that are rendered again in other looks, evenly chosen. */
+const LOOK_EPISODES = 12
 
 export interface RewardsOptions {
   /** Folder of the dataset. */
@@ -88,11 +94,14 @@ export async function rewards(
   const task = await taskGeometry(dataset)
   const { participants, sharedGoals } = await participantsOf(names, trained, dataset, { ...options, train, task })
   const phase = context.progress.phase('rewards', test.length + participants.length)
+  const cameras = [...new Set(participants.flatMap(({ embedder: { camera } }) => camera ?? []))]
+  const looks = await otherLooks(dataset, cameras)
   const { report, drawing } = await makeRewardsReport({
     dataset,
     participants,
     ...(participants.some(({ embedder }) => embedder.name === BASELINE) ? { baseline: BASELINE } : {}),
     ...(task === undefined ? {} : { task }),
+    ...(looks === undefined ? {} : { otherLooks: renderSome(looks, test) }),
     sharedGoals,
     testEpisodes: test,
     rng: new Rng(options.seed).split('report'),
@@ -113,6 +122,7 @@ export async function rewards(
     },
   })
   phase.finish()
+  await looks?.close()
   const files: string[] = []
   if (pageFile !== undefined) {
     await writeOutput(pageFile, reportPage(report, drawing, (context.clock() - started) / 1000, options.all))
@@ -125,6 +135,13 @@ export async function rewards(
   context.print(consoleText(report, options.all === true))
   for (const file of files) context.print(file)
   return { ...report, files }
+}
+
+/** Renders a few of the episodes. */
+function renderSome({ render }: OtherLooks, test: readonly number[]): OtherLooks['render'] {
+  const count = Math.min(LOOK_EPISODES, test.length)
+  const chosen = new Set(Array.from({ length: count }, (_, i) => test[Math.floor((i * test.length) / count)]!))
+  return async (episode) => (chosen.has(episode.info.index) ? render(episode) : undefined)
 }
 
 function jsonBeside(page: string): string {
@@ -184,16 +201,27 @@ function holdOut(
 }
 
 /** The distance that the env of the dataset scores by, where it is one of ours; else one over the named goal variables. */
-async function taskGeometry({ spec }: Dataset): Promise<TaskGeometry | undefined> {
+async function taskGeometry({ spec, envOptions }: Dataset): Promise<TaskGeometry | undefined> {
   if (spec.stateSpace.shape[0] === 0) return undefined
   if (!Object.hasOwn(envs, spec.source)) return namedGeometry(spec)
-  const env = await makeEnv(spec.source)
+  const env = await sceneOf(spec.source, envOptions)
+  if (sizeOf(env.spec.stateSpace.shape) !== sizeOf(spec.stateSpace.shape)) return namedGeometry(spec)
   if (!isGoalEnv(env)) return namedGeometry(spec)
   return {
     achieved: (state) => env.achievedGoal(state),
     distance: (a, b) => env.goalDistances(a, b)['distance']!,
     unit: 'm',
     description: `the distance that ${spec.source} is scored by, over ${env.goalSpace.names?.join(', ') ?? 'its goal space'}`,
+  }
+}
+
+/** The scene as it was recorded, or with its defaults where it takes other options now. */
+async function sceneOf(id: string, options: Dataset['envOptions']): Promise<Env> {
+  try {
+    return await makeEnv(id, options)
+  } catch (error) {
+    if (!(error instanceof ArmatureError)) throw error
+    return makeEnv(id)
   }
 }
 

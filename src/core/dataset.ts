@@ -76,6 +76,8 @@ export interface Dataset {
   readonly path: string
   readonly spec: DatasetSpec
   readonly episodes: readonly EpisodeInfo[]
+  /** Options of the scene that it was recorded from, where that is known: with them its states can be reached again. */
+  readonly envOptions?: Readonly<Record<string, unknown>>
   /** One line for each file that could not be read. Its episodes are not in `episodes`. */
   readonly problems: readonly string[]
   /** @param cameras those to decode, of depth, too; default all. @throws ArmatureError `corrupt-file` that names the file. */

@@ -40,6 +40,8 @@ export interface EmbeddedEpisode {
   readonly nuisances?: Readonly<Record<string, string>>
   /** Embeddings of the same moments from further cameras, by name, [T, D] each. */
   readonly views?: Readonly<Record<string, Float32Array>>
+  /** Embeddings of the same moments where the scene looks another way (`light`, `camera`, ...), [T, D] each. */
+  readonly looks?: Readonly<Record<string, Float32Array>>
 }
 
 /** A set of episodes that one encoder embedded. */
@@ -80,6 +82,7 @@ export type Need =
   | 'goal-distance'
   | 'goal-distances'
   | 'goal-images'
+  | 'looks'
   | 'nuisances'
   | 'objects'
   | 'rewards'
@@ -162,6 +165,9 @@ function requireEpisode(episode: EmbeddedEpisode, size: number, states: number |
   requireArray(episode, 'actions', actions, length - 1, actionSize)
   for (const [name, view] of Object.entries(episode.views ?? {})) {
     requireArray(episode, `views.${name}`, view, length, size)
+  }
+  for (const [name, look] of Object.entries(episode.looks ?? {})) {
+    requireArray(episode, `looks.${name}`, look, length, size)
   }
 }
 

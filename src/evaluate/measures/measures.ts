@@ -9,6 +9,7 @@ import { episodeInterval } from './episode-interval.ts'
 import { goalMeasures } from './goals.ts'
 import type { Replicates } from './jackknife.ts'
 import { estimateOf, replicatesOf } from './jackknife.ts'
+import { lookMeasures } from './looks.ts'
 import type { EpisodeStatistic, Measure, Measurement } from './measurement.ts'
 import { nearMissMeasures } from './near-miss.ts'
 import { neighbourMeasures } from './neighbours.ts'
@@ -29,6 +30,7 @@ export const measures: readonly Measure[] = [
   ...bisimulationMeasures,
   ...neighbourMeasures,
   ...alignmentMeasures,
+  ...lookMeasures,
   ...probeMeasures,
   ...taskProbes,
   ...collapseFigures,
@@ -130,6 +132,7 @@ const available: Readonly<Record<Need, (data: EmbeddedEpisodes) => boolean>> = {
   'goal-distances': ({ episodes }) => episodes.some(({ goalDistances }) => goalDistances !== undefined),
   'goal-images': ({ episodes, embeddingSize }) =>
     episodes.some(({ goals }) => (goals?.length ?? 0) >= 2 * embeddingSize),
+  looks: ({ episodes }) => episodes.some(({ looks }) => Object.keys(looks ?? {}).length > 0),
   nuisances: ({ episodes }) =>
     episodes.some(({ nuisances, views }) => nuisances !== undefined || Object.keys(views ?? {}).length > 0),
   objects: ({ episodes }) => episodes.some(({ objects }) => objects !== undefined && objects.length > 0),
@@ -150,6 +153,7 @@ const needNames: Readonly<Record<Need, string>> = {
   'goal-distance': 'the true distance of any state to a goal',
   'goal-distances': 'true distances to the goal',
   'goal-images': 'two images of one goal',
+  looks: 'frames of a scene of ours, from recorded seeds and actions that lead to the recorded states again',
   nuisances: 'labels of background, light or distractor, or a second camera',
   objects: 'ids of objects',
   rewards: 'goal images or rewards',

@@ -34,6 +34,17 @@ export interface Embedder {
   embedGoals(episode: EpisodeData, first?: number): Promise<Float32Array | undefined>
 }
 
+/** Frames of an episode by camera, as `EpisodeData.images`, by how the scene looks there. */
+export type LookImages = Readonly<Record<string, EpisodeData['images']>>
+
+/** What {@link embedEpisodes} can be told. */
+export interface EmbedOptions {
+  /** Called with the error of an episode that cannot be read, which is left out. */
+  readonly onProblem?: (error: ArmatureError) => void
+  /** Renders an episode in other looks, where it can be. */
+  readonly otherLooks?: (episode: EpisodeData) => Promise<LookImages | undefined>
+}
+
 /** How states, goals and true distances of a dataset hang together. */
 export interface TaskGeometry {
   /** The point of the goal space that a state has reached. */
@@ -222,7 +233,6 @@ function goalPoint({ info, state }: EpisodeData, task: TaskGeometry): Float32Arr
  * @param indices numbers of the episodes in the dataset
  * @param task what is known of true distances, where the dataset holds states
  * @param onEpisode called with each episode while it is in memory, after it has been embedded
- * @param onProblem called with the error of an episode that cannot be read, which is left out
  * @returns by the name of the embedder
  */
 export async function embedEpisodes(
@@ -231,7 +241,7 @@ export async function embedEpisodes(
   embedders: readonly Embedder[],
   task: TaskGeometry | undefined,
   onEpisode: (episode: EpisodeData) => void,
-  onProblem: (error: ArmatureError) => void = () => undefined,
+  { onProblem, otherLooks }: EmbedOptions = {},
 ): Promise<ReadonlyMap<string, EmbeddedEpisodes>> {
   const cameras = camerasOf(embedders)
   const episodes = embedders.map((): EmbeddedEpisode[] => [])
@@ -239,6 +249,7 @@ export async function embedEpisodes(
     const data = await readOrSkip(dataset, index, cameras, onProblem)
     if (data === undefined) continue
     const common = describeEpisode(data, task)
+    const looks = await otherLooks?.(data)
     for (const [i, embedder] of embedders.entries()) {
       const goals = await embedder.embedGoals(data)
       const ordered = embedder.seesOthers && goals !== undefined && isShownWell(common)
@@ -247,6 +258,7 @@ export async function embedEpisodes(
         embeddings: await embedder.embed(data),
         ...(goals === undefined ? {} : { goals }),
         ...(ordered ? await rewardsInOtherOrders(embedder, data) : {}),
+        ...(looks && embedder.camera !== undefined && { looks: await embedLooks(embedder, data, looks) }),
       })
     }
     onEpisode(data)
@@ -257,6 +269,16 @@ export async function embedEpisodes(
       { episodes: episodes[i]!, embeddingSize: latentSize, ...describeTask(dataset, task) },
     ]),
   )
+}
+
+async function embedLooks(
+  embedder: Embedder,
+  data: EpisodeData,
+  looks: LookImages,
+): Promise<Record<string, Float32Array>> {
+  const embedded: Record<string, Float32Array> = {}
+  for (const [look, images] of Object.entries(looks)) embedded[look] = await embedder.embed({ ...data, images })
+  return embedded
 }
 
 /** What is paid for the frames when they are shown backwards, and in a random order that depends on the episode's number alone. */

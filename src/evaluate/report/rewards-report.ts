@@ -7,7 +7,7 @@ import type { Measurement } from '../measures/measurement.ts'
 import type { MeasureTable } from '../measures/measures.ts'
 import { measureEpisodes } from '../measures/measures.ts'
 import { coreOrder } from './core-measures.ts'
-import type { Embedder, TaskGeometry } from './embed.ts'
+import type { Embedder, EmbedOptions, TaskGeometry } from './embed.ts'
 import { camerasOf, embedEpisodes, goalFrame } from './embed.ts'
 import { chooseExhibits } from './exhibits.ts'
 import { encoderFigures, meanTrueDistance, trueFigures } from './figures.ts'
@@ -28,6 +28,8 @@ export interface RewardsReportOptions {
   /** Name of the one that the others are compared with. */
   readonly baseline?: string
   readonly task?: TaskGeometry
+  /** Renders an episode in other looks, where it can be. */
+  readonly otherLooks?: EmbedOptions['otherLooks']
   /** Pictures of success that stand for the goal of every episode; see `successFrames`. */
   readonly sharedGoals?: number
   /** Held-out episodes: all that is measured is measured on them. */
@@ -48,7 +50,7 @@ export interface RewardsReportOptions {
 export async function makeRewardsReport(
   options: RewardsReportOptions,
 ): Promise<{ readonly report: RewardsReport; readonly drawing: Drawing }> {
-  const { dataset, participants, task, testEpisodes, rng, onProgress } = options
+  const { dataset, participants, task, otherLooks, testEpisodes, rng, onProgress } = options
   const total = testEpisodes.length + participants.length
   const embedders = participants.map(({ embedder }) => embedder)
   const goals = { recorded: 0, last: 0, none: 0 }
@@ -63,7 +65,7 @@ export async function makeRewardsReport(
       onProgress(++done, total, 'embed')
       goals[goalKind(episode)]++
     },
-    (error) => unread.push(error.message),
+    { onProblem: (error) => unread.push(error.message), ...(otherLooks && { otherLooks }) },
   )
   const tables = new Map<string, MeasureTable>()
   for (const [name, data] of embedded) {

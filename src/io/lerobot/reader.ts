@@ -17,7 +17,7 @@ import { cameraSources, foreignSpec, parseInfo } from './foreign.ts'
 import { COLUMNS, EXTRAS, PATHS } from './layout.ts'
 import type { Row } from '../parquet/file.ts'
 import { ParquetFile } from '../parquet/file.ts'
-import { readRecording } from './recording.ts'
+import { isObject, readRecording } from './recording.ts'
 import { numbersOf, textsOf } from './values.ts'
 
 /** Footers that stay in memory. */
@@ -45,7 +45,8 @@ export async function openDataset(path: string): Promise<Dataset> {
   const foreign = foreignSpec(info)
   if (recording !== undefined) requireSameShapes(join(path, PATHS.recording), recording.spec, foreign)
   const list = await listEpisodes(path, info, cameraSources(info), recording !== undefined)
-  return new LeRobotDataset(path, recording?.spec ?? foreign, info, list)
+  const envOptions = recording?.record['envOptions']
+  return new LeRobotDataset(path, recording?.spec ?? foreign, info, list, isObject(envOptions) ? envOptions : undefined)
 }
 
 /** meta/armature.json and meta/info.json describe the same columns. */
@@ -78,6 +79,7 @@ class LeRobotDataset implements Dataset {
   readonly path: string
   readonly spec: DatasetSpec
   readonly episodes: readonly EpisodeInfo[]
+  readonly envOptions?: Readonly<Record<string, unknown>>
   readonly #problems: string[]
   /** Episodes whose differences are in `problems`. */
   readonly #checked: Set<number> = new Set()
@@ -89,8 +91,15 @@ class LeRobotDataset implements Dataset {
   /** Rows of each episode, by file. */
   readonly #ranges: Map<string, Promise<ReadonlyMap<number, RowRange>>> = new Map()
 
-  constructor(path: string, spec: DatasetSpec, info: DatasetInfo, list: EpisodeList) {
+  constructor(
+    path: string,
+    spec: DatasetSpec,
+    info: DatasetInfo,
+    list: EpisodeList,
+    envOptions?: Readonly<Record<string, unknown>>,
+  ) {
     this.path = path
+    if (envOptions !== undefined) this.envOptions = envOptions
     this.spec = spec
     this.#info = info
     this.#cameras = cameraSources(info)

@@ -84,6 +84,7 @@ describe('a constant embedding', () => {
     expect(defined.map(({ name }) => name).toSorted()).toEqual([
       'collapse/dead_dimensions',
       'collapse/mean_cosine',
+      'looks/retrieval/light',
       'nuisance/light',
       'nuisance/view',
       'probe/expert_action_r2',
@@ -116,6 +117,7 @@ describe('an embedding of noise', () => {
     const views = data.episodes.map((episode) => ({
       ...episode,
       views: { wrist: episode.embeddings.map(() => rng.normal()) },
+      looks: { light: episode.embeddings.map(() => rng.normal()) },
     }))
     const { measurements } = measureEpisodes({ ...data, episodes: views }, options)
     const rows = measurements.filter(({ chance }) => !Number.isNaN(chance))

@@ -75,7 +75,13 @@ export function embedWith(
   const embedded = episodes.map((episode) => {
     const embeddings = embedAll(episode.states!)
     const goal = embed(episode.goal!, LENGTH - 1)
-    return { ...episode, embeddings, goals: Float32Array.from([...goal, ...goal]), views: { wrist: embeddings } }
+    return {
+      ...episode,
+      embeddings,
+      goals: Float32Array.from([...goal, ...goal]),
+      views: { wrist: embeddings },
+      looks: { light: embeddings },
+    }
   })
   return {
     episodes: embedded,

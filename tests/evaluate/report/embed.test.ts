@@ -143,14 +143,9 @@ describe('embedEpisodes', () => {
     })
     const named: string[] = []
     const embed = (error: Error) =>
-      embedEpisodes(
-        failing(error),
-        [0, 1],
-        [stateEmbedder('state', 4, TASK)],
-        TASK,
-        () => {},
-        (each) => named.push(each.message),
-      )
+      embedEpisodes(failing(error), [0, 1], [stateEmbedder('state', 4, TASK)], TASK, () => {}, {
+        onProblem: (each) => named.push(each.message),
+      })
     const embedded = await embed(new ArmatureError('corrupt-file', 'episode 1'))
     expect(embedded.get('state')!.episodes.map(({ index }) => index)).toEqual([0])
     expect(named).toEqual(['episode 1'])
