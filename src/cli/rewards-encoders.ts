@@ -33,8 +33,8 @@ export interface TrainedEncoder {
   readonly source: string
   readonly encoder: Encoder
   readonly camera: string
-  /** Whether it learned from frames that were brought to its size. */
-  readonly resizes: boolean
+  /** Shape of the frames that it learned from, where they were averaged to its size. */
+  readonly resizedFrom?: FrameShape
   /** What was cut out of them before. */
   readonly crop?: Crop
   /** Episodes that it learned from, where that was a dataset. */
@@ -56,7 +56,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
       source: `${path}: ${made.encoder}, ${update} updates on ${made.data.training.length} episodes of ${made.data.source}`,
       encoder,
       camera: made.camera,
-      resizes: made.resizedFrom !== undefined,
+      ...(made.resizedFrom && { resizedFrom: made.resizedFrom }),
       ...(made.crop !== 'none' && { crop: made.crop }),
       learnedFrom: { path: made.data.path, sha256: made.data.sha256, episodes: made.data.training },
     }
@@ -71,7 +71,6 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
     source: `${path}: ${parts.encoder.spec.name} of ${preset} after ${step} steps`,
     encoder: parts.encoder,
     camera: representation.camera,
-    resizes: false,
   }
 }
 
@@ -91,12 +90,16 @@ async function openFolder(path: string): ReturnType<typeof openRunFolder> {
 
 /** A trained encoder as it takes part. @throws ArmatureError `bad-config` where its frames are not those of the dataset. */
 export function trainedParticipant(
-  { name, source, encoder, camera, resizes, crop }: TrainedEncoder,
+  { name, source, encoder, camera, resizedFrom, crop }: TrainedEncoder,
   dataset: Dataset,
   sharedGoals: readonly Uint8Array[],
 ): Participant {
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizes, ...(crop && { crop }) }),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, {
+      sharedGoals,
+      ...(resizedFrom && { resizedFrom }),
+      ...(crop && { crop }),
+    }),
     role: 'candidate',
     source,
     hash: weightsHash(encoder),
@@ -135,12 +138,13 @@ export async function controlParticipant(name: string, options: ControlOptions):
       source: 'the recorded coordinates that the task is scored by: no camera, no learning',
     }
   }
-  const shape = autoFrameShape(dataset.spec.cameras[camera]!.shape as unknown as FrameShape)
+  const recorded = dataset.spec.cameras[camera]!.shape as unknown as FrameShape
+  const shape = autoFrameShape(recorded)
   const encoder = makeEncoder(name, shape, new Rng(seed).split(name), {}, sizeOf(dataset.spec.actionSpace.shape))
   const frames = await trainFrames(resizedDataset(dataset, camera, shape), camera, train)
   await encoder.fitStatistics?.(frames)
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizes: true }),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizedFrom: recorded }),
     role,
     source:
       encoder.fitStatistics === undefined

@@ -61,9 +61,12 @@ export interface TaskGeometry {
 export interface FrameOptions {
   /** Pictures of success that stand for the goal of every episode, where the dataset holds none of its own. */
   readonly sharedGoals?: readonly Uint8Array[]
-  /** Whether frames of another size are brought to the encoder's, as they were when it learned. */
-  readonly resizes?: boolean
-  /** What is cut out of frames before, as it was when it learned. */
+  /**
+   * Shape of the frames that it learned from, where those were averaged to its own. Others of the same proportions, and no smaller than its
+   * own, are treated alike.
+   */
+  readonly resizedFrom?: FrameShape
+  /** What is cut out of frames before, as it was when it learned; then they must be of that shape. */
   readonly crop?: Crop
 }
 
@@ -75,11 +78,13 @@ export function encoderEmbedder(
   encoder: Encoder,
   camera: string,
   dataset: Dataset,
-  { sharedGoals = [], resizes = false, crop }: FrameOptions = {},
+  { sharedGoals = [], resizedFrom, crop }: FrameOptions = {},
 ): Embedder {
   const { frameShape, latentSize, window, takesContext } = encoder.spec
-  const recorded = requireFrames(name, frameShape, camera, dataset, resizes)
-  requireInside(name, recorded, crop)
+  const recorded = requireFrames(name, frameShape, camera, dataset, {
+    ...(resizedFrom && { resizedFrom }),
+    ...(crop && { crop }),
+  })
   const recordedSize = sizeOf(recorded)
   const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
     resizeFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded, frameShape, crop)
@@ -161,20 +166,12 @@ export async function readOrSkip(
   }
 }
 
-function requireInside(name: string, [height, width]: FrameShape, crop: Crop | undefined): void {
-  if (crop === undefined || (crop[0] + crop[2] <= height && crop[1] + crop[3] <= width)) return
-  throw new ArmatureError('bad-config', `encoder ${name}`, {
-    expected: `frames that hold the part [${crop.join(', ')}] that it learned from`,
-    got: `frames of ${height}x${width}`,
-  })
-}
-
 function requireFrames(
   name: string,
-  frameShape: readonly [number, number, number],
+  frameShape: FrameShape,
   camera: string,
   { path, spec }: Dataset,
-  resizes: boolean,
+  { resizedFrom, crop }: Pick<FrameOptions, 'resizedFrom' | 'crop'>,
 ): FrameShape {
   const space = spec.cameras[camera]
   if (space === undefined) {
@@ -184,14 +181,28 @@ function requireFrames(
       fix: 'choose one with --camera',
     })
   }
-  if (!resizes && space.shape.join() !== frameShape.join()) {
+  const recorded = space.shape as unknown as FrameShape
+  const whole = resizedFrom?.join('x') ?? frameShape.join('x')
+  const isTaken =
+    crop === undefined
+      ? recorded.join() === frameShape.join() || (resizedFrom && isAveraged(recorded, resizedFrom, frameShape))
+      : recorded.join('x') === whole
+  if (isTaken !== true) {
+    const others =
+      crop === undefined && resizedFrom && `, or larger ones of the proportions of ${whole}, which it averages to that`
     throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
-      expected: `frames of ${frameShape.join('x')}`,
-      got: `${space.shape.join('x')} from camera ${camera}`,
+      expected: `frames of ${crop === undefined ? frameShape.join('x') : whole}${others ?? ''}`,
+      got: `${recorded.join('x')} from camera ${camera}`,
       fix: 'use a dataset recorded at the size that the encoder was trained on',
     })
   }
-  return space.shape as unknown as FrameShape
+  return recorded
+}
+
+/** Whether frames become those of an encoder as they did when it learned: without cropping, stretching or enlarging. */
+function isAveraged([height, width, channels]: FrameShape, from: FrameShape, to: FrameShape): boolean {
+  const isAlike = height * from[1] === width * from[0] && channels === from[2]
+  return isAlike && height >= to[0] && width >= to[1]
 }
 
 /** The coordinates that the task is scored by, as they are: what no camera can beat. */
