@@ -18,8 +18,8 @@ const TOLERANCE = 1e-4
 /** Renders recorded episodes again, in other looks, by playing their actions in the scene that they were recorded from. */
 export interface OtherLooks {
   /** Frames of an episode by look; undefined where the scene does not come to the recorded states. */
-  render(episode: EpisodeData): Promise<LookImages | undefined>
-  close(): Promise<void>
+  readonly render: (episode: EpisodeData) => Promise<LookImages | undefined>
+  readonly close: () => Promise<void>
 }
 
 /**
