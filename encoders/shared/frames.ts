@@ -2,6 +2,7 @@ import type { FrameBatch } from '../../src/core/batches.ts'
 import type { EncoderInput, InputSpec } from '../../src/core/encoder-input.ts'
 import { checkInput, requireBytes, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import { tf } from '../../src/tensor/tf.ts'
@@ -47,6 +48,27 @@ export function frameArray({ name, frameShape }: InputSpec, frames: Uint8Array, 
 /** The same for a batch of single frames. */
 export function batchFrames(spec: InputSpec, { frames, count }: FrameBatch): NdArray<Uint8Array> {
   return frameArray(spec, frames, count)
+}
+
+/** What one input of an encoder is, as an array: height, width, channels, frames of its window, their stride, whether it takes context. */
+export function inputArray({ frameShape, window, takesContext }: InputSpec): NdArray<Float32Array> {
+  return ndarray(Float32Array.of(...frameShape, window.frames, window.stride, takesContext ? 1 : 0), [6])
+}
+
+/** @throws ArmatureError `bad-shape` where weights that looked at inputs `saved`, see {@link inputArray}, are put into another encoder. */
+export function requireSameInput(spec: InputSpec, saved: NdArray): void {
+  const [expected, got] = [[...inputArray(spec).data], [...saved.data]]
+  if (expected.join() === got.join()) return
+  throw new ArmatureError('bad-shape', `weights for ${spec.name}`, {
+    expected: `those that look at ${inputText(expected)}`,
+    got: `those that look at ${inputText(got)}`,
+  })
+}
+
+function inputText([height, width, channels, frames, stride, context]: readonly number[]): string {
+  const size = `${height}x${width}x${channels}`
+  const window = frames === 1 ? `a frame of ${size}` : `${frames} frames of ${size}, ${stride} steps apart`
+  return context === 1 ? `${window}, and the first of the episode` : window
 }
 
 /** Rows of what a program is given, by input. */

@@ -17,7 +17,10 @@ import {
   valueAndFlatGradient,
 } from '../../src/tensor/parameters.ts'
 import type { tf } from '../../src/tensor/tf.ts'
-import { encodeInput } from './frames.ts'
+import { encodeInput, inputArray, requireSameInput } from './frames.ts'
+
+/** What the weights look at, beside them in a file: networks without a dense layer take frames of any size. */
+const INPUT = 'input/shape'
 
 /** Tensors by name, as a compiled function sees its inputs. */
 export type Tensors = Readonly<Record<string, tf.Tensor>>
@@ -66,11 +69,15 @@ export abstract class TensorEncoder<K extends BatchKind = 'frames'> implements E
     }))
   }
 
+  /** Nothing where there is nothing to restore. */
   save(): NamedArrays {
-    return saveParts(this.#parts)
+    const arrays = saveParts(this.#parts)
+    return Object.keys(arrays).length === 0 ? arrays : { ...arrays, [INPUT]: inputArray(this.spec) }
   }
 
-  restore(arrays: NamedArrays): void {
+  /** @throws ArmatureError `bad-shape` for weights that look at other inputs; as `restoreParts` */
+  restore({ [INPUT]: input, ...arrays }: NamedArrays): void {
+    if (input !== undefined) requireSameInput(this.spec, input)
     restoreParts(this.spec.name, this.#parts, arrays)
   }
 
