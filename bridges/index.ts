@@ -18,6 +18,7 @@ export type { MockFaults, MockRecord, MockRobot, MockRobotOptions } from './adap
 export { processRobot } from './adapters/process-robot.ts'
 export { ObserverClient } from './client/observer-client.ts'
 export type { Arrival, ObservedMessage, ObserverClientOptions } from './client/observer-client.ts'
+export { decompressed, Jpeg } from './protocol/jpeg.ts'
 export { EpisodeCutter } from './recording/episode-cutter.ts'
 export { LogReader } from './recording/log-reader.ts'
 export { LogWriter } from './recording/log-writer.ts'
@@ -35,11 +36,15 @@ export type {
 } from '../src/core/robot.ts'
 export { isGoalRobot } from '../src/core/robot.ts'
 export type {
+  AnyObservationMessage,
   BridgeMode,
   BridgeState,
+  CompressedObservationMessage,
   ErrorMessage,
   EventMessage,
   GoalContent,
+  ImageCodec,
+  JpegContent,
   MetricsMessage,
   ObservationContent,
   ObservationMessage,

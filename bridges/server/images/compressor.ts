@@ -7,6 +7,8 @@ import type { Compressed, CompressorSetup, CompressorTask } from './compressor-t
 const THREAD = threadUrl('./compressor-thread', import.meta.url)
 /** Frames that are under way: one that is being compressed, and one that waits. More are left out. */
 const SLOTS = 2
+/** A machine on which threads fail so often cannot compress: starting more of them would only cost time. */
+const MAX_FAILURES = 3
 
 /** An observation whose images are JPEG. */
 export type CompressedContent = Omit<ObservationContent, 'images'> & {
@@ -20,7 +22,7 @@ export interface CompressorOptions {
   readonly quality: number
   /** Given each observation, in order. */
   readonly onDone: (content: CompressedContent) => void
-  /** A thread has failed; the next observation starts new ones. */
+  /** A thread has failed; the next observation starts new ones, three times. */
   readonly onFailed: (error: Error) => void
 }
 
@@ -44,6 +46,7 @@ export class Compressor {
   #workers: readonly Worker[] = []
   #count = 0
   #dropped = 0
+  #failures = 0
 
   constructor(options: CompressorOptions) {
     this.#options = options
@@ -57,7 +60,7 @@ export class Compressor {
   /** Takes an observation, whose arrays are copied, or leaves it out. */
   submit({ images, ...content }: ObservationContent): void {
     const slot = Array.from({ length: SLOTS }, (_, i) => i).find((i) => this.#frames.every((frame) => frame.slot !== i))
-    if (slot === undefined) {
+    if (slot === undefined || this.#failures >= MAX_FAILURES) {
       this.#dropped++
       return
     }
@@ -110,6 +113,7 @@ export class Compressor {
     })
     const fail = (error: Error): void => {
       if (!isMine()) return
+      this.#failures++
       this.close()
       this.#options.onFailed(error)
     }

@@ -126,6 +126,30 @@ describe('a compressor', () => {
   })
 })
 
+describe('a compressor whose threads fail', () => {
+  it('says so, starts others three times, and no more', async () => {
+    const failures: string[] = []
+    const width = 64.5
+    const compressor = new Compressor({
+      // No image has such a size: the thread cannot take it.
+      shapes: { a: [HEIGHT, width, 3] },
+      quality: 85,
+      onDone: () => failures.push('done'),
+      onFailed: ({ message }) => failures.push(message),
+    })
+    const pixels = { data: new Uint8Array(HEIGHT * width * 3), shape: [HEIGHT, width, 3] }
+    const content = { ...observationOf(1, 0), images: { a: { encoding: 'raw', pixels } } } as const
+    for (let k = 1; k <= 5; k++) {
+      compressor.submit(content)
+      if (k <= 3) expect(await until(() => failures.length === k)).toBe(true)
+    }
+    expect(failures).toHaveLength(3)
+    expect(failures).not.toContain('done')
+    expect(compressor.dropped).toBe(2)
+    compressor.close()
+  })
+})
+
 describe('a robot with cameras', () => {
   let bridge: TestBridge | undefined
   afterEach(async () => {
