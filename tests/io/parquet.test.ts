@@ -109,6 +109,10 @@ describe('what is damaged is refused before it is decoded', () => {
     expect(() => walkDeltas(Uint8Array.from(bytes), 0, 4)).toThrow()
   })
 
+  it('a codec that is not known', () => {
+    expect(() => unpack(undefined, Uint8Array.of(1), 1)).toThrow('a codec that is not known, which is not unpacked')
+  })
+
   it.each(['SNAPPY', 'GZIP', 'BROTLI', 'ZSTD', 'LZ4_RAW', 'LZ4'] as const)('%s of another size', async (codec) => {
     const name = `arrow-pages-1-${codec.toLowerCase().replace('_raw', '')}.parquet`
     const bytes = new Uint8Array(await readFile(join(FIXTURES, name)))

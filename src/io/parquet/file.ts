@@ -184,7 +184,7 @@ function requirePlausible(metadata: FileMetaData, bytes: number): void {
   const isCounted = counts.every((count) => count >= 0 && count <= MAX_GROUP_ROWS)
   if (!isCounted || sum !== Number(rows) || sum > MAX_ROWS) throw new Error(`${rows} rows, ${sum} in its row groups`)
   for (const { meta_data: column } of groups.flatMap((group) => group.columns)) {
-    if (column === undefined) continue
+    if (column === undefined) throw new Error('a column that is not described')
     const start = Number(column.dictionary_page_offset || column.data_page_offset)
     const size = Number(column.total_compressed_size)
     if (!(start >= 0 && size >= 0 && start + size <= footer)) {

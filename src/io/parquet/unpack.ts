@@ -8,11 +8,11 @@ import { readVarint } from './runs.ts'
  * The bytes of a page that is packed by `codec`; they must be `size`, and no more memory is taken whatever `packed` says.
  * @throws Error for damaged bytes, another size, or a codec that is not known
  */
-export function unpack(codec: CompressionCodec, packed: Uint8Array, size: number): Uint8Array {
+export function unpack(codec: CompressionCodec | undefined, packed: Uint8Array, size: number): Uint8Array {
   // A column of nulls has pages without a value, which not every codec unpacks.
   if (size === 0) return new Uint8Array()
-  const page = unpackers[codec]?.(packed, size)
-  if (page === undefined) throw new Error(`${codec}, which is not unpacked`)
+  const page = codec === undefined ? undefined : unpackers[codec]?.(packed, size)
+  if (page === undefined) throw new Error(`${codec ?? 'a codec that is not known'}, which is not unpacked`)
   if (page.length !== size) throw new Error(`a page of ${page.length} bytes instead of ${size}`)
   return page
 }
