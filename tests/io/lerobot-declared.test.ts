@@ -219,6 +219,20 @@ it.each(['v4.0', 'v1.6', '3', 'v3'])('version %s is refused', async (version) =>
   await expect(openDataset(path)).rejects.toMatchObject({ code: 'bad-argument' })
 })
 
+it('names that every object has are no names of types, fields or cameras', async () => {
+  const typed = await openDataset(
+    await make({ changeInfo: ({ features }) => (features['action']!['dtype'] = '__proto__') }),
+  )
+  expect((await typed.readEpisode(0)).actions).toHaveLength(4)
+  const path = await make({ changeInfo: (info) => (info['data_path'] = '{__proto__}.parquet') })
+  expect((await openDataset(path)).problems[0]).toMatch(/\{__proto__\}\.parquet/)
+  const named = await make({})
+  const file = join(named, 'meta/info.json')
+  const text = await readFile(file, 'utf8')
+  await writeFile(file, text.replaceAll('observation.images.front', 'observation.images.__proto__'))
+  await expect(openDataset(named)).rejects.toThrow(/expected features of other names than __proto__/)
+})
+
 describe('frames are found by time', () => {
   const stretch = (times: readonly number[], fps: number): ConstructorParameters<typeof FrameSink>[0] => ({
     file: 'x.mp4',

@@ -32,7 +32,7 @@ export function pictureOf({ format, encoding, data, height, width, step, is_bige
   }
   const [rows, columns] = [Number(height), Number(width)]
   const depth = ['16UC1', 'mono16'].includes(encoding)
-  const layout = LAYOUTS[encoding]
+  const layout = Object.hasOwn(LAYOUTS, encoding) ? LAYOUTS[encoding] : undefined
   if (layout === undefined && !depth) throw new Error(`pictures of encoding ${encoding}, which are not read`)
   const pixelBytes = depth ? 2 : layout![0]
   const rowBytes = typeof step === 'number' && step > 0 ? step : columns * pixelBytes

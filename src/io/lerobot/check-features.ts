@@ -37,7 +37,8 @@ export function checkFeatures(
         : []
     }
     const type = file.types[name]
-    const expected = TYPES[dtype]
+    // A folder may say anything, `__proto__`, too.
+    const expected = Object.hasOwn(TYPES, dtype) ? TYPES[dtype] : undefined
     if (expected === undefined || type === undefined || expected.includes(type)) return []
     return [`${file.path}: ${name} is declared ${dtype}, but stored as ${type}`]
   })

@@ -53,6 +53,8 @@ export function parseInfo(file: string, value: unknown): DatasetInfo {
   if (typeof fps !== 'number' || !(fps > 0 && fps < Infinity)) throw fail('fps above 0')
   if (typeof dataPath !== 'string') throw fail('data_path')
   if (!isObject(features) || !Object.values(features).every(isFeature)) throw fail('features with dtype and shape')
+  if (Object.keys(features).some((name) => name.endsWith('__proto__')))
+    throw fail('features of other names than __proto__')
   const odd = Object.entries(features as Record<string, InfoFeature>).find(([, feature]) => !isOfSensibleSize(feature))
   if (odd !== undefined) {
     throw fail(

@@ -59,7 +59,7 @@ export function filePlace(n: number): { readonly chunk_index: number; readonly f
 /** Fills a path that has Python's format fields, e.g. `episode_{episode_index:06d}`. */
 export function formatPath(template: string, values: Readonly<Record<string, string | number>>): string {
   return template.replaceAll(/\{(\w+)(?::0?(\d+)d)?\}/g, (field, name: string, width?: string) => {
-    const value = values[name]
+    const value = Object.hasOwn(values, name) ? values[name] : undefined
     return value === undefined ? field : String(value).padStart(Number(width ?? 0), '0')
   })
 }
