@@ -77,7 +77,12 @@ class ColumnCheck {
   }
 
   run(): void {
-    const { rows } = this.#place
+    const { rows, path, metadata } = this.#place
+    const { type } = path.at(-1)!.element
+    // hyparquet goes by the one for sizes, and by the other for what values mean.
+    if (type === undefined || metadata.type !== type) {
+      throw new Error(`values of type ${metadata.type ?? 'none'} in a column of ${type ?? 'none'}`)
+    }
     if (!(this.#total >= 0 && this.#total <= MAX_VALUES)) throw new Error(`${this.#total} values in a column`)
     // hyparquet reads columns with levels to their last byte, others to their last row.
     const isDone = (): boolean => this.#maxRepetition === 0 && this.#values >= this.#total
