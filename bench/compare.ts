@@ -14,10 +14,31 @@ import { table } from '../src/cli/table.ts'
 import { ArmatureError } from '../src/core/errors.ts'
 import { quantile } from '../src/evaluate/statistics.ts'
 
-const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms']
+const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms'] as const
+/** Encoders that are written in PyTorch as well. */
+const ENCODER_FIELDS = ['tcn', 'dbc', 'grasp2vec'].map((name) => `encoder_${name}_update_ms`)
 
-/** What it is compared with: Python's name of the library, and the script. */
-const PEERS = { torch: 'compare_torch.py', jax: 'compare_jax.py' } as const
+interface Peer {
+  readonly script: string
+  /** What it has. */
+  readonly fields: readonly string[]
+}
+
+/** What it is compared with, by Python's name of the library. */
+const PEERS: Readonly<Record<string, Peer>> = {
+  torch: { script: 'compare_torch.py', fields: [...FIELDS, ...ENCODER_FIELDS] },
+  jax: { script: 'compare_jax.py', fields: FIELDS },
+}
+
+/**
+ * How glibc is told, for the peers, to keep the memory that it has: on virtual machines a fresh page costs so much that PyTorch, which asks
+ * for new memory in every operation, would mostly wait for it.
+ */
+const KEEP_PAGES = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 30),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 32),
+  MALLOC_TOP_PAD_: String(2 ** 28),
+}
 
 interface Report {
   readonly [field: string]: unknown
@@ -34,19 +55,19 @@ const OPTIONS = {
   threads: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '5' },
   repetitions: { type: 'string', default: '30' },
-  only: { type: 'string', default: FIELDS.join(',') },
+  only: { type: 'string', default: [...FIELDS, ...ENCODER_FIELDS].join(',') },
   python: { type: 'string', multiple: true, default: ['python3'] as string[] },
 } as const
 
-function armature(flags: readonly string[]): Side {
+function armature(only: readonly string[], flags: readonly string[]): Side {
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-  const args = ['--import', loader, pathOf('../src/cli/main.ts'), 'bench', '--json', ...flags]
+  const args = ['--import', loader, pathOf('../src/cli/main.ts'), 'bench', '--json', '--only', only.join(), ...flags]
   return { name: 'armature', measure: () => lastLine(process.execPath, args) }
 }
 
-/** One side for each peer that this interpreter has. */
-function peersOf(python: string, flags: readonly string[]): Side[] {
-  const libraries = Object.keys(PEERS) as (keyof typeof PEERS)[]
+/** One side for each peer that this interpreter has, with those of `only` that it knows. */
+function peersOf(python: string, only: readonly string[], flags: readonly string[]): Side[] {
+  const libraries = Object.keys(PEERS)
   const script = `import importlib.util, sys; print(*filter(importlib.util.find_spec, sys.argv[1:]))`
   const { stdout, status, error } = spawnSync(python, ['-c', script, ...libraries], { encoding: 'utf8' })
   if (status !== 0) {
@@ -55,11 +76,12 @@ function peersOf(python: string, flags: readonly string[]): Side[] {
   }
   const found = stdout.trim().split(' ')
   return libraries.flatMap((library) => {
-    if (found.includes(library)) {
-      return { name: `${library} of ${python}`, measure: () => lastLine(python, [pathOf(PEERS[library]), ...flags]) }
-    }
-    process.stderr.write(`absent in ${python}, so not compared: ${library}\n`)
-    return []
+    const { script, fields } = PEERS[library]!
+    const known = only.filter((field) => fields.includes(field))
+    if (!found.includes(library)) process.stderr.write(`absent in ${python}, so not compared: ${library}\n`)
+    if (!found.includes(library) || known.length === 0) return []
+    const args = [pathOf(`./${script}`), '--only', known.join(), ...flags]
+    return { name: `${library} of ${python}`, measure: () => lastLine(python, args, KEEP_PAGES) }
   })
 }
 
@@ -68,8 +90,8 @@ function pathOf(relative: string): string {
 }
 
 /** Runs `command` and parses the last line that it prints. */
-async function lastLine(command: string, args: readonly string[]): Promise<Report> {
-  const env = { ...process.env }
+async function lastLine(command: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Report> {
+  const env = { ...process.env, ...more }
   // Settings that make NumPy's or Debian's OpenBLAS take kernels of another processor.
   for (const name of ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE']) delete env[name]
   const child = spawn(command, args, { env })
@@ -82,13 +104,14 @@ async function lastLine(command: string, args: readonly string[]): Promise<Repor
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({ options: OPTIONS })
-  const { threads, repetitions, only } = options
+  const { threads, repetitions } = options
+  const only = options.only.split(',')
   const rounds = Number(options.rounds)
   if (!(Number.isInteger(rounds) && rounds > 0)) {
     throw new ArmatureError('bad-argument', '--rounds', { expected: 'a whole number above 0', got: options.rounds })
   }
-  const flags = ['--threads', threads, '--repetitions', repetitions, '--only', only]
-  const sides = [armature(flags), ...options.python.flatMap((python) => peersOf(python, flags))]
+  const flags = ['--threads', threads, '--repetitions', repetitions]
+  const sides = [armature(only, flags), ...options.python.flatMap((python) => peersOf(python, only, flags))]
   const reports: Report[][] = sides.map(() => [])
   const loadAtStart = loadavg()[0]!
   for (let round = 1; round <= rounds; round++) {
@@ -99,10 +122,12 @@ async function main(): Promise<void> {
   }
   const described = reports.map(([first]) => first!.library ?? 'armature')
   const valuesOf = (side: number, field: string): number[] => reports[side]!.map((report) => Number(report[field]))
-  const results = only.split(',').map((field) => ({
+  const results = only.map((field) => ({
     field,
+    // null where a peer has no such work.
     sides: sides.map((_, side) => {
       const values = valuesOf(side, field)
+      if (values.some(Number.isNaN)) return null
       const ratios = values.map((value, round) => value / valuesOf(0, field)[round]!)
       return {
         name: described[side]!,
@@ -116,17 +141,16 @@ async function main(): Promise<void> {
   const header = ['', ...described.flatMap((name, i) => (i === 0 ? [name, 'best'] : [name, 'best', 'ratio']))]
   const rows = results.map((result) => [
     result.field,
-    ...result.sides.flatMap((side, i) => [
-      side.median.toFixed(2),
-      side.best.toFixed(2),
-      ...(i === 0 ? [] : [side.ratio.toFixed(2)]),
-    ]),
+    ...result.sides.flatMap((side, i) => {
+      const cells = side === null ? ['-', '-', '-'] : [side.median, side.best, side.ratio].map((x) => x.toFixed(2))
+      return i === 0 ? cells.slice(0, 2) : cells
+    }),
   ])
   const load = [loadAtStart, loadavg()[0]!].map((x) => Number(x.toFixed(1)))
   process.stdout.write(`${table([header, ...rows])}\n`)
   process.stdout.write(
     `ms: medians over ${rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
-      `ratio: theirs to ours, median over rounds; load average ${load.join(' to ')}\n`,
+      `ratio: theirs to ours, median over rounds; peers keep their pages; load average ${load.join(' to ')}\n`,
   )
   process.stdout.write(`${JSON.stringify({ threads: Number(threads), load, results })}\n`)
 }

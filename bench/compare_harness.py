@@ -7,20 +7,20 @@ import time
 
 import numpy as np
 
-FIELDS = ["sac_update_ms", "encoder_update_ms", "vae_update_ms", "act_ms"]
 WARM_UP_RUNS, WARM_UP_S = 5, 2.0
 
 
-def arguments():
+def arguments(fields):
+    """Of the command line; `fields` are those that this peer has."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repetitions", type=int, default=30)
-    parser.add_argument("--only", default=",".join(FIELDS))
+    parser.add_argument("--only", default=",".join(fields))
     args = parser.parse_args()
     args.only = args.only.split(",")
-    unknown = [name for name in args.only if name not in FIELDS]
+    unknown = [name for name in args.only if name not in fields]
     if unknown:
-        parser.error(f"no benchmark {unknown[0]}; there is {', '.join(FIELDS)}")
+        parser.error(f"no benchmark {unknown[0]}; there is {', '.join(fields)}")
     return args
 
 

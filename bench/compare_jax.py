@@ -12,7 +12,7 @@ import os
 
 from compare_harness import arguments, report, sac_batch
 
-ARGS = arguments()
+ARGS = arguments(["sac_update_ms", "encoder_update_ms", "vae_update_ms", "act_ms"])
 # XLA makes as many threads as this process may use processors, once, when it is loaded.
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: ARGS.threads])
 
