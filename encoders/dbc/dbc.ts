@@ -15,6 +15,7 @@ import { meanSquaredError } from '../../src/tensor/losses.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { frameArray, scaledFrames } from '../shared/frames.ts'
+import { latentStd } from '../shared/latent-spread.ts'
 import { pixelTrunk } from '../shared/networks.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
@@ -119,8 +120,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
       inverse = tf.mean(tf.abs(tf.sub(this.#inverse.apply(weights, tf.concat([z, next], 1)), actions!)))
       loss = tf.add(loss, tf.mul(inverse, inverseWeight))
     }
-    const latentStd = tf.mean(tf.sqrt(tf.add(tf.mean(tf.square(tf.sub(z, tf.mean(z, 0, true))), 0), 1e-12)))
-    return { loss, metric, transition: nll, reward: rewardError, inverse, latent_std: stopGradient(latentStd) }
+    return { loss, metric, transition: nll, reward: rewardError, inverse, latent_std: latentStd(z) }
   }
 
   /** J above, mean over pairs, []. */

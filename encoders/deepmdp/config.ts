@@ -5,6 +5,7 @@ import { trunkSettings } from '../shared/trunk-config.ts'
 /** Settings of DeepMDP: the paper's form, and with target network, unrolling and two-hot rewards the form of today's pixel agents. */
 export const deepMdpConfigSchema = z.strictObject({
   ...trunkSettings,
+  learningRate: trunkSettings.learningRate.default(3e-3),
   transition: z
     .enum(['deterministic', 'gaussian', 'energy'])
     .default('deterministic')
@@ -20,15 +21,24 @@ export const deepMdpConfigSchema = z.strictObject({
   rewardWeight: z.number().min(0).default(1).describe('weight of the reward loss'),
   target: z
     .enum(['online', 'detached', 'momentum'])
-    .default('detached')
+    .default('online')
     .describe('what the next latent is: with gradient (as in the paper), without, or of a slow copy of the features'),
   momentum: z.number().gt(0).max(1).default(0.01).describe('share by which the slow copy follows, for target momentum'),
+  relative: z
+    .boolean()
+    .default(true)
+    .describe('measures errors of the next latent in spreads of the latents, so that shrinking them gains nothing'),
   unroll: z.int().min(1).max(8).default(1).describe('steps that the model is rolled out and held against the data'),
   lipschitz: z
     .number()
     .min(0)
-    .default(0)
+    .default(0.1)
     .describe('weight of the penalty on how fast models change with the latent (the paper: 0.01)'),
+  smoothness: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe('weight of how far latents move in a step, in their spreads: Lipschitz control of the encoder'),
   hidden: z.int().min(1).max(1024).default(128).describe('hidden units of the models'),
 })
 

@@ -4,6 +4,7 @@ import type { EncoderSpec } from '../../src/core/encoder.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
+import type { Program } from '../../src/tensor/compile/program.ts'
 import type { FrameTensors } from '../../src/tensor/features.ts'
 import { euclideanNorm, gaussianLogProb, tanhRange } from '../../src/tensor/gaussian.ts'
 import { stopGradient } from '../../src/tensor/gradients.ts'
@@ -15,6 +16,7 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { frameArray, scaledFrames } from '../shared/frames.ts'
+import { latentStd, spreadOf } from '../shared/latent-spread.ts'
 import { pixelTrunk } from '../shared/networks.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
@@ -50,6 +52,7 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
   readonly #slow: Parameters
   readonly #config: DeepMdpConfig
   readonly #actionSize: number
+  readonly #predictions: Program<'latents' | 'actions' | 'noise', 'drawn'>
 
   constructor(frameShape: EncoderSpec['frameShape'], actionSize: number, config: DeepMdpConfig, rng: Rng) {
     const { latentSize: size, filters, layers, learningRate, hidden, transition, reward, unroll } = config
@@ -71,6 +74,9 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
     this.#reward = paid
     this.#config = config
     this.#actionSize = actionSize
+    this.#predictions = this.program('predict', ({ latents, actions, noise }) => ({
+      drawn: this.#draw(this.weights.split(), { latent: latents, action: actions, noise }),
+    }))
     this.#slow = this.own(this.saved('slow', new Parameters(network.parameters, rng.split('weights'))))
   }
 
@@ -81,30 +87,33 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
   /** The losses above, each the mean over steps and batch. */
   protected loss(weights: Weights, given: Tensors): LossTerms {
     const { frames, actions, rewards, noise } = given
-    const { rewardWeight, transitionWeight, lipschitz, unroll } = this.#config
+    const { rewardWeight, transitionWeight, lipschitz, unroll, relative, smoothness, target } = this.#config
     const [first, ...later] = tf.unstack(frames!, 1) // unroll + 1 of [B, H, W, C]
-    const targets = tf.split(this.#targets(weights, tf.concat(later, 0)), unroll) // unroll of [B, D]
+    const ahead = this.#targets(weights, tf.concat(later, 0)) // [unroll B, D]
+    const spread = relative ? spreadOf(ahead) : tf.scalar(1)
+    const targets = tf.split(ahead, unroll) // unroll of [B, D]
     const steps = { actions: tf.unstack(actions!, 1), rewards: tf.unstack(rewards!, 1) }
     const start = this.latents(weights, { frames: first! }) // [B, D]
     let latent = start
     let transition: tf.Tensor = tf.scalar(0)
     let reward: tf.Tensor = tf.scalar(0)
     let change: tf.Tensor = tf.scalar(0)
-    for (const [k, target] of targets.entries()) {
+    for (const [k, next] of targets.entries()) {
       const inputs = { latent, action: steps.actions[k]!, noise: noise! }
-      const predicted = this.#predict(weights, inputs, target)
+      const predicted = this.#predict(weights, inputs, { target: next, spread })
       transition = tf.add(transition, predicted.loss)
       reward = tf.add(reward, this.#rewardLoss(weights, inputs, steps.rewards[k]!))
       if (lipschitz > 0) change = tf.add(change, this.#rateOfChange(weights, inputs, given['probe']!))
       latent = predicted.next
     }
     const total = tf.add(tf.mul(reward, rewardWeight), tf.mul(transition, transitionWeight))
-    const std = tf.mean(tf.sqrt(tf.add(tf.mean(tf.square(tf.sub(start, tf.mean(start, 0, true))), 0), 1e-12)))
+    const perStep = tf.div(tf.add(total, tf.mul(change, lipschitz)), unroll)
+    const second = (): tf.Tensor => (target === 'online' ? targets[0]! : this.latents(weights, { frames: later[0]! }))
     return {
-      loss: tf.div(tf.add(total, tf.mul(change, lipschitz)), unroll),
+      loss: smoothness > 0 ? tf.add(perStep, tf.mul(motion(start, second()), smoothness)) : perStep,
       reward: tf.div(reward, unroll),
       transition: tf.div(transition, unroll),
-      latent_std: stopGradient(std),
+      latent_std: latentStd(start),
     }
   }
 
@@ -119,23 +128,35 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
   #predict(
     weights: Weights,
     inputs: LossInputs,
-    target: tf.Tensor,
+    { target, spread }: { readonly target: tf.Tensor; readonly spread: tf.Tensor },
   ): { readonly loss: tf.Tensor; readonly next: tf.Tensor } {
-    const { transition, samples } = this.#config
-    const { latent, action, noise } = inputs
+    const { transition } = this.#config
     if (transition === 'energy') {
-      const given = tf.concat([latent, action], 1) // [B, D + A]
-      const [batch, width] = given.shape as [number, number]
-      const each = tf.tile(tf.reshape(given, [1, batch, width]), [samples, 1, 1])
-      const flat = tf.reshape(tf.concat([each, noise], 2), [samples * batch, -1]) // [S B, D + A + D]
-      const drawn = tf.reshape(this.#transition.apply(weights, flat), [samples, batch, -1]) // [S, B, D]
-      return { loss: energyDistance(target, drawn), next: tf.mean(drawn, 0) }
+      const drawn = this.#draw(weights, inputs) // [S, B, D]
+      return { loss: tf.div(energyDistance(target, drawn), spread), next: tf.mean(drawn, 0) }
+    }
+    const output = this.#next(weights, inputs.latent, inputs.action)
+    if (transition === 'deterministic') {
+      return { loss: tf.div(tf.mean(euclideanNorm(tf.sub(target, output))), spread), next: output }
+    }
+    const { mean, logStd } = gaussianOf(output)
+    const perDimension = tf.div(tf.mean(gaussianLogProb(target, mean, logStd)), target.shape[1]!)
+    return { loss: tf.sub(tf.log(spread), perDimension), next: mean }
+  }
+
+  /** Samples of P(.|z, a), one for each row of the noise: [S, B, D]. */
+  #draw(weights: Weights, { latent, action, noise }: LossInputs): tf.Tensor {
+    const [samples, batch, size] = noise.shape as [number, number, number]
+    const repeated = (rows: tf.Tensor): tf.Tensor => tf.tile(tf.expandDims(rows, 0), [samples, 1, 1])
+    if (this.#config.transition === 'energy') {
+      const given = repeated(tf.concat([latent, action], 1)) // [S, B, D + A]
+      const flat = tf.reshape(tf.concat([given, noise], 2), [samples * batch, -1]) // [S B, D + A + D]
+      return tf.reshape(this.#transition.apply(weights, flat), [samples, batch, size])
     }
     const output = this.#next(weights, latent, action)
-    if (transition === 'deterministic') return { loss: tf.mean(euclideanNorm(tf.sub(target, output))), next: output }
-    const [mean, raw] = tf.split(output, 2, 1) as [tf.Tensor, tf.Tensor]
-    const logStd = tanhRange(raw, MIN_LOG_STD, MAX_LOG_STD)
-    return { loss: tf.neg(tf.mean(gaussianLogProb(target, mean, logStd))), next: mean }
+    if (this.#config.transition === 'deterministic') return repeated(output)
+    const { mean, logStd } = gaussianOf(output)
+    return tf.add(repeated(mean), tf.mul(noise, repeated(tf.exp(logStd))))
   }
 
   #next(weights: Weights, latent: tf.Tensor, action: tf.Tensor): tf.Tensor {
@@ -181,9 +202,40 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
     }
   }
 
+  /**
+   * Latents that may come next by the model, [samples, count, latentSize], all the same where it is deterministic.
+   * @param latents [count, latentSize]
+   * @param actions [count, actionSize]
+   */
+  async predict(latents: Float32Array, actions: Float32Array, samples: number, rng: Rng): Promise<Float32Array> {
+    const { latentSize: size } = this.#config
+    const count = latents.length / size
+    const { drawn } = await this.#predictions.run({
+      latents: ndarray(latents, [count, size]),
+      actions: ndarray(actions, [count, this.#actionSize]),
+      noise: ndarray(rng.fillNormal(new Float32Array(samples * count * size)), [samples, count, size]),
+    })
+    return drawn.data as Float32Array
+  }
+
   protected override afterStep(): void {
     if (this.#config.target === 'momentum') this.#slow.follow(this.features.parameters, this.#config.momentum)
   }
+}
+
+/**
+ * How far latents [B, D] move in a step, root mean square in their spreads, []. What moves slowly goes evenly along the way; the mean of the
+ * lengths themselves would be least for latents that jump between a few places.
+ */
+function motion(before: tf.Tensor, after: tf.Tensor): tf.Tensor {
+  const squares = tf.mean(tf.sum(tf.square(tf.sub(after, before)), 1))
+  return tf.div(tf.sqrt(tf.add(squares, 1e-12)), spreadOf(before))
+}
+
+/** Mean and logarithm of the standard deviation, [B, D] each, of what a Gaussian model puts out, [B, 2 D]. */
+function gaussianOf(output: tf.Tensor): { readonly mean: tf.Tensor; readonly logStd: tf.Tensor } {
+  const [mean, raw] = tf.split(output, 2, 1) as [tf.Tensor, tf.Tensor]
+  return { mean, logStd: tanhRange(raw, MIN_LOG_STD, MAX_LOG_STD) }
 }
 
 /** Rows [_, size] scaled to length 1, in place. */

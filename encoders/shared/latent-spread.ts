@@ -1,0 +1,20 @@
+import { stopGradient } from '../../src/tensor/gradients.ts'
+import { tf } from '../../src/tensor/tf.ts'
+
+/** Under a root, whose gradient at zero would be infinite. */
+const ROOT_EPSILON = 1e-12
+
+/** Root mean square distance of latents [B, D] from their mean, [], with gradient: the unit of errors that must not gain by shrinking. */
+export function spreadOf(latents: tf.Tensor): tf.Tensor {
+  return tf.sqrt(tf.add(tf.sum(variances(latents)), ROOT_EPSILON))
+}
+
+/** Standard deviation of latents [B, D], mean over dimensions, [], without gradient: it falls to 0 where they collapse. */
+export function latentStd(latents: tf.Tensor): tf.Tensor {
+  return stopGradient(tf.mean(tf.sqrt(tf.add(variances(latents), ROOT_EPSILON))))
+}
+
+/** [B, D] -> [D] */
+function variances(latents: tf.Tensor): tf.Tensor {
+  return tf.mean(tf.square(tf.sub(latents, tf.mean(latents, 0, true))), 0)
+}
