@@ -14,8 +14,10 @@ import { studentQuantile } from '../src/evaluate/student.ts'
 import { ccVaeClaim } from './claims/cc-vae.ts'
 import { grasp2VecClaim } from './claims/grasp2vec.ts'
 import type { Claim, Scores } from './claims/claim.ts'
+import { dbcClaim } from './claims/dbc.ts'
+import { deepMdpClaim } from './claims/deepmdp.ts'
 
-const CLAIMS: readonly Claim[] = [ccVaeClaim, grasp2VecClaim]
+const CLAIMS: readonly Claim[] = [ccVaeClaim, dbcClaim, deepMdpClaim, grasp2VecClaim]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

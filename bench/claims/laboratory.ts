@@ -6,10 +6,11 @@ import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { encoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder } from '../../src/core/encoder.ts'
 import { isLearning } from '../../src/core/encoder.ts'
-import type { Env, Observation } from '../../src/core/env.ts'
+import type { Env, Observation, SimulatedGoalEnv } from '../../src/core/env.ts'
 import { sizeOf } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
+import type { EmbeddedEpisode, EmbeddedEpisodes } from '../../src/evaluate/measures/embedded-episodes.ts'
 import { ridgeProbe } from '../../src/evaluate/probes.ts'
 import type { BatchOptions } from '../../src/replay/batch-sampler.ts'
 import { makeSampler } from '../../src/replay/batch-sampler.ts'
@@ -30,6 +31,8 @@ export interface RecordOptions {
   readonly seed: number
   /** Options of each reset. */
   readonly reset?: Readonly<Record<string, unknown>>
+  /** The goal of every episode; default: each has one of its own, where the scene has goals. */
+  readonly goal?: Float32Array
   /** What acts; default: uniformly random actions. */
   readonly act?: (env: Env, observation: Observation, rng: Rng) => Float32Array
 }
@@ -42,10 +45,12 @@ export async function recordEpisodes(options: RecordOptions): Promise<Recording>
   const act = options.act ?? (() => sampleSpace(env.spec.actionSpace, rng, action))
   const episodes: EpisodeData[] = []
   for (let index = 0; index < options.episodes; index++) {
-    const { observation } = await env.reset({
+    const { observation, info } = await env.reset({
       seed: rng.nextSeed(),
       ...(options.reset && { options: options.reset }),
     })
+    if (options.goal !== undefined) (env as SimulatedGoalEnv).setGoal(options.goal)
+    const distractor = info['distractor_clip']
     const seen = [copyOf(observation)]
     const actions: Float32Array[] = []
     const rewards: number[] = []
@@ -60,7 +65,14 @@ export async function recordEpisodes(options: RecordOptions): Promise<Recording>
     }
     const cameras = Object.keys(env.spec.imageSpaces)
     episodes.push({
-      info: { index, length: seen.length, terminated, policy: 'random', objects: [] },
+      info: {
+        index,
+        length: seen.length,
+        terminated,
+        policy: 'random',
+        objects: [],
+        ...(distractor !== undefined && { distractor: String(distractor) }),
+      },
       images: Object.fromEntries(cameras.map((camera) => [camera, joined(seen.map(({ images }) => images[camera]!))])),
       proprio: joinedFloats(seen.map(({ proprio }) => proprio)),
       state: joinedFloats(seen.map(({ state }) => state)),
@@ -191,4 +203,19 @@ export function probe(
   const train = Array.from({ length: split }, (_, i) => i)
   const test = Array.from({ length: count - split }, (_, i) => split + i)
   return ridgeProbe(rows(inputs, inputSize), rows(targets, targetSize), { train, test })
+}
+
+/** Episodes as the measures of `src/evaluate/measures` take them. */
+export async function embedEpisodes(encoder: Encoder, recording: Recording, camera: string): Promise<EmbeddedEpisodes> {
+  const size = encoder.spec.latentSize
+  const stateNames = recording.spec.stateSpace.names
+  const episodes: EmbeddedEpisode[] = []
+  for (const episode of recording.episodes) {
+    const { index, length, policy, distractor } = episode.info
+    const embeddings = await encodeAll(encoder, { ...recording, episodes: [episode] }, camera)
+    const { state: states, actions, rewards: trueRewards } = episode
+    const nuisances = distractor === undefined ? {} : { nuisances: { distractor } }
+    episodes.push({ index, length, class: policy, embeddings, states, actions, trueRewards, ...nuisances })
+  }
+  return { episodes, embeddingSize: size, ...(stateNames && { stateNames }) }
 }

@@ -11,12 +11,26 @@ export const dbcConfigSchema = z.strictObject({
     .describe(
       "the loss: the paper's, between norms; or the released code's, coordinate by coordinate, with the sampled reward",
     ),
-  gamma: z.number().min(0).max(1).default(0.99).describe('weight of the distance of what comes next'),
+  norm: z
+    .enum(['l1', 'l2'])
+    .default('l2')
+    .describe(
+      "distance of latents in the paper's form: L1 as there, or L2 as in the Wasserstein distance that it is held against",
+    ),
+  rewardDistance: z
+    .enum(['sampled', 'model'])
+    .default('sampled')
+    .describe(
+      "rewards whose distance the paper's form takes: those of the data, as all released code does, or the model's",
+    ),
+  gamma: z.number().min(0).max(1).default(0.9).describe('weight of the distance of what comes next'),
   rewardWeight: z
     .number()
     .gt(0)
-    .default(0.01)
-    .describe('weight of the reward distance; 1 - gamma keeps distances of the order of rewards, the paper has 1'),
+    .default(1)
+    .describe(
+      'weight of the reward distance, as in the paper; distances grow to 1 / (1 - gamma) times those of rewards',
+    ),
   bisimulationWeight: z.number().min(0).default(0.5).describe('weight of the metric loss beside those of the models'),
   ensemble: z
     .int()
@@ -24,7 +38,13 @@ export const dbcConfigSchema = z.strictObject({
     .max(10)
     .default(1)
     .describe('transition models, of which each update takes one (released cluster runs: 5)'),
-  minStd: z.number().gt(0).default(1e-4).describe('smallest standard deviation of the transition model'),
+  minStd: z
+    .number()
+    .gt(0)
+    .default(0.1)
+    .describe(
+      'smallest standard deviation of the transition model; the released code has 1e-4, which pays for latents that shrink',
+    ),
   maxStd: z
     .number()
     .gt(0)
@@ -48,7 +68,18 @@ export type DbcConfig = z.infer<typeof dbcConfigSchema>
 /** `paper`: its loss and weights, with the networks and batches of the released code. */
 export const dbcPresets: EncoderPresets<z.input<typeof dbcConfigSchema>> = {
   paper: {
-    config: { latentSize: 50, filters: 32, hidden: 512, rewardWeight: 1, maxStd: 10 },
+    config: {
+      latentSize: 50,
+      filters: 32,
+      hidden: 512,
+      norm: 'l1',
+      rewardDistance: 'model',
+      gamma: 0.99,
+      minStd: 1e-4,
+      maxStd: 10,
+      normBound: 0,
+      inverseWeight: 0,
+    },
     updates: 500_000,
     batchSize: 128,
   },

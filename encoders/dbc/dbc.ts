@@ -15,7 +15,7 @@ import { meanSquaredError } from '../../src/tensor/losses.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { frameArray, scaledFrames } from '../shared/frames.ts'
-import { latentStd } from '../shared/latent-spread.ts'
+import { latentStd, spreadOf } from '../shared/latent-spread.ts'
 import { pixelTrunk } from '../shared/networks.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
@@ -51,7 +51,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
     const model = { hiddenSizes: [hidden], layerNorm: true }
     const transition = mlp('transition', { ...model, inputSize: size + actionSize, outputSize: 2 * size, ensemble })
     const reward = mlp('reward', { ...model, inputSize: size, outputSize: 1 })
-    const inverse = mlp('inverse', { ...model, inputSize: 2 * size, outputSize: actionSize })
+    const inverse = mlp('inverse', { hiddenSizes: [hidden], inputSize: 2 * size, outputSize: actionSize })
     const batch = { kind: 'transitions', options: {} } as const
     const spec = { name: 'dbc', frameShape, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
     const heads = [transition, reward, ...(inverseWeight > 0 ? [inverse] : [])]
@@ -106,7 +106,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
     const sample = tf.add(one(mean), tf.mul(one(std), noise!)) // [B, D]
     const told = tf.squeeze(this.#reward.apply(weights, sample), [1]) // [B]
     const rewardError = meanSquaredError(told, rewards!)
-    const seen = this.#config.form === 'paper' ? told : rewards!
+    const seen = this.#config.form === 'paper' && this.#config.rewardDistance === 'model' ? told : rewards!
     const metric = this.#metricLoss(
       pairOf(z, partners!),
       pairOf(stopGradient(seen), partners!),
@@ -117,7 +117,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
     let loss = tf.add(tf.mul(metric, bisimulationWeight), models)
     let inverse: tf.Tensor = tf.scalar(0)
     if (inverseWeight > 0) {
-      inverse = tf.mean(tf.abs(tf.sub(this.#inverse.apply(weights, tf.concat([z, next], 1)), actions!)))
+      inverse = tf.mean(tf.abs(tf.sub(this.#inverse.apply(weights, stepInSpreads(z, next)), actions!)))
       loss = tf.add(loss, tf.mul(inverse, inverseWeight))
     }
     return { loss, metric, transition: nll, reward: rewardError, inverse, latent_std: latentStd(z) }
@@ -130,7 +130,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
     predicted: DiagonalGaussian,
     { partners, isPair }: { readonly partners: tf.Tensor; readonly isPair: tf.Tensor },
   ): tf.Tensor {
-    const { form, gamma, rewardWeight } = this.#config
+    const { form, norm, gamma, rewardWeight } = this.#config
     const [, meanJ] = pairOf(predicted.mean, partners)
     const [, stdJ] = pairOf(predicted.std, partners)
     const pairs = tf.maximum(tf.sum(isPair), 1)
@@ -139,7 +139,8 @@ export class Dbc extends TrainedEncoder<'transitions'> {
         tf.mul(tf.abs(tf.sub(ri, rj)), rewardWeight),
         tf.mul(wasserstein2(predicted, { mean: meanJ, std: stdJ }), gamma),
       ) // [B]
-      const error = tf.sub(tf.sum(tf.abs(tf.sub(zi, zj)), 1), target)
+      const apart = tf.sub(zi, zj) // [B, D]
+      const error = tf.sub(norm === 'l1' ? tf.sum(tf.abs(apart), 1) : euclideanNorm(apart), target)
       return tf.div(tf.sum(tf.mul(tf.square(error), isPair)), pairs)
     }
     const squares = tf.add(tf.square(tf.sub(predicted.mean, meanJ)), tf.square(tf.sub(predicted.std, stdJ)))
@@ -189,6 +190,15 @@ export class Dbc extends TrainedEncoder<'transitions'> {
   async surprise(batch: PixelTransitionBatch): Promise<Float32Array> {
     return (await this.#surprise.run(this.#steps(batch))).surprise.data as Float32Array
   }
+}
+
+/**
+ * Where a step begins and where it leads, [B, 2 D], in spreads of the latents: so that what is left of them can be read, and pulled apart
+ * again, however small they have become.
+ */
+function stepInSpreads(z: tf.Tensor, next: tf.Tensor): tf.Tensor {
+  const centre = stopGradient(tf.mean(z, 0, true))
+  return tf.div(tf.concat([tf.sub(z, centre), tf.sub(next, z)], 1), stopGradient(spreadOf(z)))
 }
 
 /** Rows beside those of their partners. */

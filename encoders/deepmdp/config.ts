@@ -47,7 +47,15 @@ export type DeepMdpConfig = z.infer<typeof deepMdpConfigSchema>
 /** `paper`: gradients into the next latent, penalty 0.01; networks of the pixel agents, as its own are Atari's. */
 export const deepMdpPresets: EncoderPresets<z.input<typeof deepMdpConfigSchema>> = {
   paper: {
-    config: { latentSize: 50, filters: 32, hidden: 512, target: 'online', lipschitz: 0.01, learningRate: 1e-4 },
+    config: {
+      latentSize: 50,
+      filters: 32,
+      hidden: 512,
+      relative: false,
+      smoothness: 0,
+      lipschitz: 0.01,
+      learningRate: 1e-4,
+    },
     updates: 100_000,
     batchSize: 32,
   },

@@ -141,7 +141,7 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
     }
     const { mean, logStd } = gaussianOf(output)
     const perDimension = tf.div(tf.mean(gaussianLogProb(target, mean, logStd)), target.shape[1]!)
-    return { loss: tf.sub(tf.log(spread), perDimension), next: mean }
+    return { loss: tf.neg(tf.add(tf.log(spread), perDimension)), next: mean }
   }
 
   /** Samples of P(.|z, a), one for each row of the noise: [S, B, D]. */
