@@ -30,11 +30,12 @@ type Pair = readonly [tf.Tensor, tf.Tensor]
 /**
  * Deep bisimulation for control (Zhang et al. 2021, "Learning Invariant Representations for Reinforcement Learning without Reconstruction").
  *
- * Minimises  J = (|z_i - z_j|_1 - c_R |r_i - r_j| - gamma W2(P(.|z_i, a_i), P(.|z_j, a_j)))^2  (eq. 4) over pairs of a random permutation,
+ * Minimises  J = (|z_i - z_j| - c_R |r_i - r_j| - gamma W2(P(.|z_i, a_i), P(.|z_j, a_j)))^2  (eq. 4) over pairs of a random permutation,
  * beside the likelihood of the next latent and the squared error of the reward. Gradients of J flow into both z and nowhere else; those of
  * the models flow into z, and not into the next latent. Actions are those of the data, as in the released code (the paper: the policy's mean).
  *
- * `form: released` is the released code's J: smooth L1 coordinate by coordinate, the sampled reward's distance beside each of them.
+ * The norm is L2, as W2's is (the paper: L1), and r are the sampled rewards (the paper: the model's), unless `norm` and `rewardDistance` say
+ * otherwise. `form: released` is the released code's J: smooth L1 coordinate by coordinate, the sampled reward's distance beside each of them.
  */
 export class Dbc extends TrainedEncoder<'transitions'> {
   readonly #network: Layer

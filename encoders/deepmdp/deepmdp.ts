@@ -43,7 +43,8 @@ interface LossInputs {
  * Minimises  L = w_R L_R + w_P L_P  over runs of `unroll` steps from z_0 = phi(o_0):
  *   L_R = |r - R(z, a)|  (eq. 1),   L_P = W(phi(o'), P(.|z, a))  (eq. 2),
  * where W1 to a deterministic prediction is |phi(o') - P(z, a)|_2. A Gaussian model is fitted by likelihood, samples by the energy distance,
- * a norm-MMD (section 2.3). A constant phi has L_P = 0: only L_R, or a target without gradient, speaks against it.
+ * a norm-MMD (section 2.3). Beyond the paper, L_P is in spreads of the latents (`relative`), and what latents move in a step has a price
+ * (`smoothness`). A constant phi has L_P = 0: only L_R, or a target without gradient, speaks against it.
  */
 export class DeepMdp extends TrainedEncoder<'episodes'> {
   readonly #network: Layer
