@@ -50,11 +50,11 @@ async function update(name: string, config: object): ReturnType<Benchmark['prepa
   const frames = { frameShape: SHAPE, stack: STACK, augmenter }
   const schedule = { startsAt: 0, every: 1, updates: 1, batchSize: BATCH }
   const learners: Learner[] = [
-    agentLearner(agent, store, { ...schedule, sampling: { gamma: 0.99, nStep: 3, frames } }, rng),
+    agentLearner(agent, [store], { ...schedule, sampling: { gamma: 0.99, nStep: 3, frames } }, rng),
   ]
   if (isLearning(encoder)) {
     learners.push(
-      encoderLearner(encoder, store, { ...schedule, camera: 'front', frameShape: SHAPE, stack: STACK }, rng),
+      encoderLearner(encoder, [store], { ...schedule, camera: 'front', frameShape: SHAPE, stack: STACK }, rng),
     )
   }
   return {

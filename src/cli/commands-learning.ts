@@ -5,7 +5,18 @@ import { withRobotFlags } from './commands-bridge.ts'
 import type { PretrainOptions } from '../compose/encoder-training.ts'
 import type { RobotFlags } from './remote.ts'
 import type { RewardsOptions } from './rewards.ts'
-import { episodes, settings, rows, seed, share, steps, stepsOrNone, withCopiesFlags } from './options.ts'
+import {
+  envCount,
+  episodes,
+  settings,
+  rows,
+  seed,
+  share,
+  steps,
+  stepsOrNone,
+  withCopiesFlags,
+  workerCount,
+} from './options.ts'
 
 interface TrainFlags extends RobotFlags {
   readonly env?: string
@@ -14,6 +25,8 @@ interface TrainFlags extends RobotFlags {
   readonly set?: readonly string[]
   readonly out?: string
   readonly resume?: boolean
+  readonly envs?: number
+  readonly workers: number
 }
 
 /** `start`, `train`, `estimate`, `pretrain`, `eval`, `rewards` and `export`. */
@@ -58,6 +71,13 @@ async function addTrain(line: CommandLine): Promise<void> {
     .option('--env <id|address>', "a scene instead of the preset's, or a robot such as tcp://127.0.0.1:5600 for it")
     .option('--seed <n>', 'master seed (default: 0)', seed)
     .option('--steps <n>', "env steps (default: the preset's)", steps)
+    .option('--envs <n>', 'envs that are stepped at the same time (default: 1)', envCount)
+    .option(
+      '--workers <n>',
+      'threads that share the envs, which changes no byte; 0: none but the main one',
+      workerCount,
+      0,
+    )
     .addOption(settings('change a setting'))
     .option('--out <dir>', 'run folder (default: runs/<preset>-seed<n>)')
     .option('--resume', 'go on from the last checkpoint of the run folder')

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { agentPolicy } from '../run/policies.ts'
 import { evaluationEnvOf } from '../compose/evaluation-env.ts'
 import type { CliContext } from './context.ts'
+import { loadedModules } from './modules.ts'
 import { writeEpisodeVideo, writeImaginedGoals } from './pictures.ts'
 import type { PolicyReport } from './report.ts'
 import { reportRun, reportTable } from './report.ts'
@@ -24,7 +25,7 @@ export async function trainAndReport(
   preset: string | undefined,
   options: TrainOptions,
 ): Promise<TrainReport> {
-  const run = await train(context, preset, options)
+  const run = await train(context, preset, { ...options, registering: loadedModules() })
   const { folder, parts } = run
   const policies = await reportRun(context, run)
   const pictures = await drawPictures(context, run)

@@ -17,6 +17,8 @@ export interface ConfigOptions {
   readonly steps?: number
   /** `--set` assignments, in order. */
   readonly set?: readonly string[]
+  /** Envs that are stepped at the same time. */
+  readonly envs?: number
   /** Instead of the preset's: the id of a scene, or the address of a robot that stands for the preset's. */
   readonly env?: string
 }
@@ -25,7 +27,7 @@ export interface ConfigOptions {
  * The resolved configuration of `preset` with the command line's changes.
  * @throws ArmatureError `not-found` for an unknown preset, `bad-config` for anything that no schema takes.
  */
-export function resolveConfig(preset: string, { seed, steps, set = [], env }: ConfigOptions): TrainConfig {
+export function resolveConfig(preset: string, { seed, steps, envs, set = [], env }: ConfigOptions): TrainConfig {
   const { config } = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
   if (set.some((assignment) => assignment.startsWith('preset='))) {
     throw new ArmatureError('bad-argument', '--set preset', {
@@ -35,6 +37,7 @@ export function resolveConfig(preset: string, { seed, steps, set = [], env }: Co
   const assignments = [...set]
   if (seed !== undefined) assignments.push(`seed=${seed}`)
   if (steps !== undefined) assignments.push(`training.steps=${steps}`)
+  if (envs !== undefined) assignments.push(`training.envs=${envs}`)
   if (env !== undefined) assignments.push(`${isAddress(env) ? 'env.robot' : 'env.id'}=${env}`)
   const input = applyOverrides({ ...config, preset }, assignments)
   return resolveComponents(parseConfig(trainConfigSchema, input, 'config'))

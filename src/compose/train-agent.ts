@@ -88,7 +88,7 @@ export async function trainAgent(options: TrainAgentOptions): Promise<TrainedAge
   const policy = agentPolicy({ env, representation, agent })
   const { batchSize = 256, updateEvery = 1, updates = 1, gamma = 0.99, nStep = 1 } = options
   const turns = { startsAt: learningStarts, every: updateEvery, updates }
-  const learner = agentLearner(agent, store, { ...turns, batchSize, sampling: { gamma, nStep } }, rng.split('replay'))
+  const learner = agentLearner(agent, [store], { ...turns, batchSize, sampling: { gamma, nStep } }, rng.split('replay'))
   const schedule = {
     steps,
     learningStarts,

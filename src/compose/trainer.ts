@@ -15,16 +15,21 @@ import { Trainer } from '../run/trainer.ts'
 import { goalSources } from './goal-sources.ts'
 import type { Parts } from './parts.ts'
 
-/** The loop over `parts`, once the encoder is trained: only now do goals and rewards mean anything. */
-export async function buildTrainer(parts: Parts): Promise<Trainer> {
-  const { config, env, representation, agent } = parts
+/**
+ * The loop over `parts`, once the encoder is trained: only now do goals and rewards mean anything.
+ * @param envs copies of the env of `parts` in which it plays at the same time, that one among them or not; they share its replay evenly
+ */
+export async function buildTrainer(parts: Parts, envs: readonly Env[] = [parts.env]): Promise<Trainer> {
+  const { config, representation, agent } = parts
   const rng = new Rng(config.seed)
-  const store = new EpisodeStore(storeOptions(parts))
-  const keepsFrames = store.options.frameSize > 0
-  const goals = await buildGoals(parts, keepsFrames, rng.split('goals').seed)
-  const learners = buildLearners(parts, store, goals, rng.split('trainer'))
+  const options = storeOptions(parts)
+  const capacity = Math.max(2, Math.floor(options.capacity / envs.length))
+  const [first, ...beside] = envs.map((env) => ({ env, store: new EpisodeStore({ ...options, capacity }) }))
+  const stores = [first!, ...beside].map(({ store }) => store)
+  const goals = await buildGoals(parts, options.frameSize > 0, rng.split('goals').seed)
+  const learners = buildLearners(parts, stores, goals, rng.split('trainer'))
   return new Trainer(
-    { env, representation, agent, store, learners, ...(goals && { goals }) },
+    { ...first!, beside, representation, agent, learners, ...(goals && { goals }) },
     config.training,
     rng.split('trainer'),
   )
@@ -55,7 +60,7 @@ async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Prom
 /** The agent, then the encoder where it goes on learning. */
 function buildLearners(
   { config: { training, replay, representation }, env, encoder, agent }: Parts,
-  store: EpisodeStore,
+  stores: readonly EpisodeStore[],
   goals: GoalSampling | undefined,
   rng: Rng,
 ): Learner[] {
@@ -63,13 +68,13 @@ function buildLearners(
   const frames = representation.kind === 'pixels' ? frameSampling(representation, env) : undefined
   const sampling = { gamma: replay.gamma, nStep: replay.nStep, ...(frames && { frames }) }
   const options = { startsAt, every, updates, batchSize, sampling, ...(goals && { goals }) }
-  const learners = [agentLearner(agent, store, options, rng.split('replay'))]
+  const learners = [agentLearner(agent, stores, options, rng.split('replay'))]
   if (encoder === undefined || !isLearning(encoder)) return learners
   if (representation.kind === 'pixels' && representation.ownUpdates > 0) {
     const { camera, ownUpdates, stack } = representation
     const schedule = { startsAt, every, updates: ownUpdates, batchSize }
     const options = { ...schedule, camera, frameShape: frames!.frameShape, stack }
-    learners.push(encoderLearner(encoder, store, options, rng.split('encoder')))
+    learners.push(encoderLearner(encoder, stores, options, rng.split('encoder')))
   }
   if (representation.kind !== 'encoder') return learners
   const { refresh, pretrain } = representation
@@ -79,7 +84,7 @@ function buildLearners(
   learners.push(
     refreshLearner(
       encoder,
-      store,
+      stores,
       { ...schedule, ...drawn, ...(goals && { goals: goals.source }) },
       rng.split('refresh'),
     ),

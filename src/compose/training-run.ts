@@ -1,3 +1,5 @@
+import type { EnvCopies } from '../../envs/vector/env-copies.ts'
+import { copiesOf } from '../../envs/vector/env-copies.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
@@ -34,6 +36,10 @@ export interface TrainOptions extends ConfigOptions {
   readonly resume?: boolean
   /** Connects the robot of a run that has one. */
   readonly robots?: RobotConnector
+  /** Threads that share the envs; 0, the default: none but this one. Where envs run changes no byte of the run. */
+  readonly workers?: number
+  /** URLs of modules that register envs: threads run them before they make any. */
+  readonly registering?: readonly string[]
 }
 
 /**
@@ -52,10 +58,12 @@ export async function train(
   const unlock = await lockFolder(folder.path)
   const checkpoints = new CheckpointStore(folder.checkpoints, { config })
   const logger = openLogger(context, folder, config, checkpoint)
+  let copies: EnvCopies | undefined
   try {
+    copies = await copiesFor(parts, options)
     if (checkpoint) restoreModel(parts, checkpoint.model)
     else await pretrainInRun(context, parts, folder, logger)
-    const trainer = await buildTrainer(parts)
+    const trainer = await buildTrainer(parts, copies.envs)
     const state = checkpoint && trainerStateOf(checkpoint)
     if (state) await restoreTrainer(trainer, state, folder)
     const save = async (isEvaluationDue = false): Promise<void> =>
@@ -65,9 +73,17 @@ export async function train(
     await runTrainer(context, { parts, folder, logger, trainer, save, isEvaluationDue })
   } finally {
     logger.close()
+    await copies?.close()
     await unlock()
   }
   return { folder, parts }
+}
+
+/** The envs that a run plays in: that of `parts` alone, or as many like it as the settings say. */
+async function copiesFor({ config, env }: Parts, { workers = 0, registering = [] }: TrainOptions): Promise<EnvCopies> {
+  const { envs: count } = config.training
+  if (count === 1 && workers === 0) return { envs: [env], close: async () => {} }
+  return copiesOf(env, { id: config.env.id, count, workers, options: config.env.options, registering })
 }
 
 interface OpenedRun extends TrainedRun {
@@ -79,6 +95,7 @@ async function createRun(context: RunContext, preset: string | undefined, option
     throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
   const config = await withEncoderRun(resolveConfig(preset, options), options.set)
   const path = options.out ?? defaultRunFolder(config)
+  checkCopies(config, options)
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config, options.robots)
   requireMemory(parts)
@@ -96,6 +113,7 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   const folder = await openRunFolder(path)
   const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
   requireSame(path, recorded, preset, options)
+  checkCopies(recorded, options)
   const steps = options.steps ?? recorded.training.steps
   const scene = withRobotOf(folder.path, recorded.env)
   const env = options.env === undefined ? scene : { ...scene, robot: options.env }
@@ -103,6 +121,15 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
   if (checkpoint === undefined) await adoptEncoder(parts)
   return { folder, parts, checkpoint }
+}
+
+/** @throws ArmatureError `bad-argument` for a robot that would have to be there more than once, or in a thread. */
+function checkCopies({ env, training }: TrainConfig, { workers = 0 }: TrainOptions): void {
+  if (env.robot === undefined || (training.envs === 1 && workers === 0)) return
+  throw new ArmatureError('bad-argument', 'training.envs and --workers', {
+    expected: '1 and 0 for a robot, which exists once',
+    got: `${training.envs} and ${workers}`,
+  })
 }
 
 /** A run goes on with its own configuration; only its length may change. */
@@ -117,6 +144,9 @@ function requireSame(path: string, recorded: TrainConfig, preset: string | undef
   if (preset !== undefined && preset !== recorded.preset) throw refuse(`preset ${recorded.preset}`, preset)
   if (options.seed !== undefined && options.seed !== recorded.seed) {
     throw refuse(`seed ${recorded.seed}`, String(options.seed))
+  }
+  if (options.envs !== undefined && options.envs !== recorded.training.envs) {
+    throw refuse(`--envs ${recorded.training.envs}`, String(options.envs))
   }
   const { robot } = recorded.env
   if (options.env !== undefined && (robot === undefined || !isAddress(options.env))) {

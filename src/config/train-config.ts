@@ -172,18 +172,21 @@ export const trainConfigSchema = z.strictObject({
       gamma: z.number().gt(0).lt(1).default(0.99).describe('discount per control step'),
     })
     .prefault({}),
-  training: z.strictObject({
-    steps: count('env steps'),
-    learningStarts: count('env steps of random play before the first update').default(1000),
-    batchSize: count('transitions per update', MAX_BATCH).default(256),
-    updateEvery: count('env steps between update blocks').default(1),
-    updates: count('updates per block').default(1),
-    logEvery: count('env steps between rows of metrics').default(1000),
-    evalEvery: count('env steps between evaluations').default(5000),
-    evalEpisodes: count('episodes per evaluation, the same seeds every time').default(20),
-    finalEpisodes: count('episodes of the final evaluation').default(100),
-    checkpointEvery: count('env steps between checkpoints').default(10_000),
-  }),
+  training: z
+    .strictObject({
+      steps: count('env steps'),
+      envs: count('envs that are stepped at the same time; steps count in all of them', 1024).default(1),
+      learningStarts: count('env steps of random play before the first update').default(1000),
+      batchSize: count('transitions per update', MAX_BATCH).default(256),
+      updateEvery: count('env steps between update blocks').default(1),
+      updates: count('updates per block').default(1),
+      logEvery: count('env steps between rows of metrics').default(1000),
+      evalEvery: count('env steps between evaluations').default(5000),
+      evalEpisodes: count('episodes per evaluation, the same seeds every time').default(20),
+      finalEpisodes: count('episodes of the final evaluation').default(100),
+      checkpointEvery: count('env steps between checkpoints').default(10_000),
+    })
+    .refine(({ steps, envs }) => steps % envs === 0, 'steps that the envs share evenly (steps a multiple of envs)'),
 })
 
 export type TrainConfig = z.infer<typeof trainConfigSchema>

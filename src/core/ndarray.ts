@@ -45,3 +45,16 @@ export function dtypeOf(data: NdData): DType {
   if (data instanceof Int32Array) return 'int32'
   return 'uint8'
 }
+
+/** Arrays of one kind, one after the other; one alone as it is. */
+export function concatenated<T extends Float32Array | Uint8Array>(arrays: readonly T[]): T {
+  if (arrays.length === 1) return arrays[0]!
+  const length = arrays.reduce((sum, array) => sum + array.length, 0)
+  const all = new (arrays[0]!.constructor as new (length: number) => T)(length)
+  let at = 0
+  for (const array of arrays) {
+    all.set(array, at)
+    at += array.length
+  }
+  return all
+}

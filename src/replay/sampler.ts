@@ -1,6 +1,7 @@
 import type { TransitionBatch } from '../core/agent.ts'
 import { requireWhole, requireWithin } from '../core/checks.ts'
-import { sizeOf } from '../core/ndarray.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { concatenated, sizeOf } from '../core/ndarray.ts'
 import type { GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { Augmenter } from './augment.ts'
@@ -95,6 +96,50 @@ export function sampleTransitions(
   const nextPositions = positions.map((position, row) => position + windows[row]!)
   const frames = stacksAt(store, positions, options.frames, rng)
   return { ...batch, frames, nextFrames: stacksAt(store, nextPositions, options.frames, rng) }
+}
+
+/**
+ * The same from several stores, each row from one drawn in proportion to its transitions; rows of one store follow each other, and shares of
+ * goals are those of each store's rows.
+ */
+export function sampleAcross(
+  stores: readonly EpisodeStore[],
+  size: number,
+  options: SamplerOptions,
+  rng: Rng,
+  goals?: GoalSampling,
+): TransitionBatch {
+  if (stores.length === 1) return sampleTransitions(stores[0]!, size, options, rng, goals)
+  checkSampling(size, options, goals?.mix)
+  const counts = drawCounts(stores, size, rng)
+  const parts = stores.flatMap((store, i) =>
+    counts[i] === 0 ? [] : [sampleTransitions(store, counts[i]!, options, rng, goals)],
+  )
+  const batch = {
+    size,
+    observation: concatenated(parts.map(({ observation }) => observation)),
+    action: concatenated(parts.map(({ action }) => action)),
+    reward: concatenated(parts.map(({ reward }) => reward)),
+    nextObservation: concatenated(parts.map(({ nextObservation }) => nextObservation)),
+    discount: concatenated(parts.map(({ discount }) => discount)),
+  }
+  if (options.frames === undefined) return batch
+  const frames = concatenated(parts.map((part) => part.frames!))
+  return { ...batch, frames, nextFrames: concatenated(parts.map((part) => part.nextFrames!)) }
+}
+
+/** How many of `size` rows come from each store. */
+function drawCounts(stores: readonly EpisodeStore[], size: number, rng: Rng): number[] {
+  const total = stores.reduce((sum, { transitions }) => sum + transitions, 0)
+  if (total === 0) throw new ArmatureError('bad-argument', 'replay', { got: 'a sample of empty stores' })
+  const counts = stores.map(() => 0)
+  for (let row = 0; row < size; row++) {
+    let at = rng.int(total)
+    let store = 0
+    while (at >= stores[store]!.transitions) at -= stores[store++]!.transitions
+    counts[store]!++
+  }
+  return counts
 }
 
 /** Stacks of frames that end at `positions`, augmented, [positions, height, width, stack * channels]. */

@@ -1,19 +1,21 @@
 import type { Agent } from '../core/agent.ts'
 import { requireWhole } from '../core/checks.ts'
-import type { BatchKind } from '../core/batches.ts'
+import type { BatchKind, FrameBatch } from '../core/batches.ts'
 import { encoderInput, goalInput } from '../core/encoder-input.ts'
 import type { LearningEncoder } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { GoalSource } from '../core/goals.ts'
 import type { Learner } from '../core/learner.ts'
 import type { Metrics } from '../core/ndarray.ts'
+import { concatenated } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
 import type { BatchOptions } from '../replay/batch-sampler.ts'
 import { makeSampler } from '../replay/batch-sampler.ts'
-import type { FrameShape } from '../replay/episode-source.ts'
+import type { EpisodeSource, FrameShape } from '../replay/episode-source.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
 import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
-import { checkSampling, sampleTransitions } from '../replay/sampler.ts'
+import { checkSampling, sampleAcross } from '../replay/sampler.ts'
+import { JoinedSource } from '../replay/joined-source.ts'
 import { StoreSource } from '../replay/store-source.ts'
 import { inputsOf } from './encoder-data.ts'
 
@@ -29,11 +31,16 @@ export interface AgentLearnerOptions extends LearnerSchedule {
   readonly goals?: GoalSampling
 }
 
-/** An agent that learns from replay. @throws ArmatureError `bad-argument` as {@link checkSampling}. */
-export function agentLearner(agent: Agent, store: EpisodeStore, options: AgentLearnerOptions, rng: Rng): Learner {
+/** An agent that learns from replay: one store, or one of each env. @throws ArmatureError `bad-argument` as {@link checkSampling}. */
+export function agentLearner(
+  agent: Agent,
+  stores: readonly EpisodeStore[],
+  options: AgentLearnerOptions,
+  rng: Rng,
+): Learner {
   const { startsAt, every, updates, batchSize, sampling, goals } = options
   checkSampling(batchSize, sampling, goals?.mix)
-  const step: Learner['step'] = () => agent.update(sampleTransitions(store, batchSize, sampling, rng, goals))
+  const step: Learner['step'] = () => agent.update(sampleAcross(stores, batchSize, sampling, rng, goals))
   return { name: 'agent', startsAt, every, updates, rngs: [rng], step }
 }
 
@@ -52,14 +59,14 @@ export interface EncoderLearnerOptions extends LearnerSchedule {
  */
 export function encoderLearner(
   encoder: LearningEncoder,
-  store: EpisodeStore,
+  stores: readonly EpisodeStore[],
   options: EncoderLearnerOptions,
   rng: Rng,
 ): Learner {
   const { startsAt, every, updates, batchSize, camera, frameShape, stack } = options
   requireWhole('rows of a batch', batchSize, 1)
   const { kind, options: drawn } = encoder.spec.batch
-  const source = new StoreSource(store, camera, frameShape, stack)
+  const source = sourceOf(stores, camera, frameShape, stack)
   const seeds = rng.split('augmentations')
   const batches = makeSampler(kind, source, { camera, ...drawn } as BatchOptions[BatchKind], rng, seeds)
   const step = async (): Promise<Metrics> => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! })
@@ -86,7 +93,7 @@ const PRIOR_INPUTS = 4000
  */
 export function refreshLearner(
   encoder: LearningEncoder,
-  store: EpisodeStore,
+  stores: readonly EpisodeStore[],
   options: RefreshOptions,
   rng: Rng,
 ): Learner {
@@ -94,7 +101,7 @@ export function refreshLearner(
   requireWhole('rows of a batch', batchSize, 1)
   const { spec } = encoder
   const { kind } = spec.batch
-  const source = new StoreSource(store, camera, spec.frameShape)
+  const source = sourceOf(stores, camera, spec.frameShape)
   const seeds = rng.split('augmentations')
   const drawn = { camera, ...spec.batch.options, ...sampler } as BatchOptions[BatchKind]
   const batches = makeSampler(kind, source, drawn, rng, seeds)
@@ -107,13 +114,28 @@ export function refreshLearner(
     rngs: [rng, seeds],
     step: async () => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! }),
     after: async () => {
-      const frames = store.storedFrames()
-      const all = { frames, count: frames.length / store.options.frameSize }
-      await encoder.fitPrior?.(looksAtOne ? all : inputsOf(source, camera, spec, PRIOR_INPUTS))
-      await reencode(encoder, store)
+      await encoder.fitPrior?.(looksAtOne ? storedFrames(stores) : inputsOf(source, camera, spec, PRIOR_INPUTS))
+      for (const store of stores) await reencode(encoder, store)
       await goals?.refresh?.()
     },
   }
+}
+
+/** The episodes of all stores. */
+function sourceOf(
+  stores: readonly EpisodeStore[],
+  camera: string,
+  frameShape: FrameShape,
+  stack?: number,
+): EpisodeSource {
+  const sources = stores.map((store) => new StoreSource(store, camera, frameShape, stack))
+  return sources.length === 1 ? sources[0]! : new JoinedSource(sources)
+}
+
+/** All frames of all stores. */
+function storedFrames(stores: readonly EpisodeStore[]): FrameBatch {
+  const frames = concatenated(stores.map((store) => store.storedFrames()))
+  return { frames, count: frames.length / stores[0]!.options.frameSize }
 }
 
 /** Replaces the features of everything stored by what `encoder` now makes of its frames. */

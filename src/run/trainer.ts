@@ -1,21 +1,19 @@
 import { setImmediate } from 'node:timers/promises'
-import { ActionScale } from '../core/action-scale.ts'
 import type { Agent } from '../core/agent.ts'
 import { requireWhole, requireWholeOrInfinity } from '../core/checks.ts'
-import type { Env, Observation, SimulatedEnv } from '../core/env.ts'
+import type { Env } from '../core/env.ts'
 import { isSimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { Goal, GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
-import { agentInput } from '../core/goals.ts'
 import type { Learner } from '../core/learner.ts'
 import { checkLearner } from '../core/learner.ts'
 import type { Metrics, NamedArrays } from '../core/ndarray.ts'
-import { ndarray } from '../core/ndarray.ts'
-import type { RngState } from '../core/rng.ts'
-import { Rng } from '../core/rng.ts'
+import { concatenated } from '../core/ndarray.ts'
+import type { Rng, RngState } from '../core/rng.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
+import type { LaneGoals, LaneJson, LaneView } from './lane.ts'
+import { Lane } from './lane.ts'
 import { MetricMeans } from './metric-means.ts'
-import type { EpisodeFeatures, Representation } from './representation.ts'
+import type { Representation } from './representation.ts'
 
 /** What the loop is made of; it knows contracts only. */
 export interface TrainerParts {
@@ -27,8 +25,9 @@ export interface TrainerParts {
   readonly representation: Representation
   readonly agent: Agent
   readonly store: EpisodeStore
-  /** Goal-conditioned learning: where goals come from, what reaching them pays, and the form in which the agent is shown them. */
-  readonly goals?: { readonly source: GoalSource; readonly reward: GoalReward; readonly form: GoalForm }
+  /** Envs like `env` whose state can be saved, each with a replay of its own: all are stepped at the same time. */
+  readonly beside?: readonly { readonly env: Env; readonly store: EpisodeStore }[]
+  readonly goals?: LaneGoals
   /** What learns, in order of their turns: the agent first, then e.g. an encoder. */
   readonly learners: readonly Learner[]
 }
@@ -60,51 +59,42 @@ export interface TrainerState {
 
 interface TrainerJson {
   readonly step: number
-  readonly rngs: Readonly<Record<StreamName, RngState>>
   /** Of each learner, by its name. */
   readonly learners: Readonly<Record<string, readonly RngState[]>>
   readonly means: Readonly<Record<string, readonly [number, number]>>
-  readonly episodeReturn: number
-  readonly episodeLength: number
-  readonly goal: readonly number[] | null
-  readonly env: { readonly id: string; readonly json: string } | null
+  readonly lanes: readonly LaneJson[]
 }
 
-const STREAMS = ['env', 'exploration', 'goals'] as const
-type StreamName = (typeof STREAMS)[number]
-
 /**
- * The off-policy loop: act, store, let every learner have its turn (order of operations as in the SAC references). Agents act in [-1, 1];
- * the env gets actions in the bounds of its action space, and replay keeps the agent's.
+ * The off-policy loop: act, store, let every learner have its turns (order of operations as in the SAC references). Agents act in [-1, 1];
+ * the env gets actions in the bounds of its action space, and replay keeps the agent's. With envs beside the first, the agent acts in all of
+ * them at once, and learners have as many turns as those steps would have given them one by one.
  *
  * Stopping after any step and going on from {@link save} gives the same numbers, bit for bit, as never stopping.
  */
 export class Trainer {
   readonly #parts: TrainerParts
   readonly #schedule: TrainerSchedule
-  readonly #actions: ActionScale
   readonly #means = new MetricMeans()
-  #rngs: Record<StreamName, Rng>
+  readonly #lanes: readonly Lane[]
   #step = 0
-  #episode: EpisodeFeatures | undefined
-  #features: Float32Array | undefined
-  #goal: Goal | undefined
-  #episodeReturn = 0
-  #episodeLength = 0
 
   /**
-   * @throws ArmatureError `bad-argument` for a schedule that makes no sense, `bad-config` for an action space without bounds, and for a reward
-   *   that compares frames where replay keeps none.
+   * @throws ArmatureError `bad-argument` for a schedule that makes no sense, and for several envs whose state cannot be saved; `bad-config` for
+   *   an action space without bounds, for a reward that compares frames where replay keeps none, and for steps that several envs cannot share.
    */
   constructor(parts: TrainerParts, schedule: TrainerSchedule, rng: Rng) {
     checkSchedule(schedule)
     checkLearners(parts.learners)
+    checkEnvs(parts, schedule)
     this.#parts = parts
     this.#schedule = schedule
-    this.#actions = new ActionScale(parts.env.spec.actionSpace, parts.env.spec.id)
-    this.#rngs = Object.fromEntries(STREAMS.map((name) => [name, rng.split(name)])) as Record<StreamName, Rng>
-    if (parts.goals?.reward.needsFrames && parts.store.options.frameSize === 0) {
-      throw new ArmatureError('bad-config', `reward ${parts.goals.reward.name}`, {
+    const { env, store, beside = [], representation, goals } = parts
+    this.#lanes = [{ env, store }, ...beside].map(
+      (own, i) => new Lane({ ...own, representation, goals }, i === 0 ? rng : rng.split(`env/${i}`)),
+    )
+    if (goals?.reward.needsFrames && store.options.frameSize === 0) {
+      throw new ArmatureError('bad-config', `reward ${goals.reward.name}`, {
         expected: 'replay with frames',
       })
     }
@@ -124,20 +114,21 @@ export class Trainer {
     const due = { evaluation: false, checkpoint: false }
     while (this.#step < steps) {
       if (signal?.aborted) {
-        if (!canPauseMidEpisode) this.#leaveEpisode()
+        if (!canPauseMidEpisode) this.#lanes[0]!.leaveEpisode()
         return false
       }
       // Envs and agents may answer without ever leaving the microtask queue: Ctrl-C gets its turn here.
       await setImmediate()
+      const before = this.#step
       await this.#act(hooks)
-      this.#step++
-      await this.#learn()
-      if (this.#step % logEvery === 0) hooks.log(this.#step, this.#means.take())
+      this.#step += this.#lanes.length
+      await this.#learn(before)
+      if (this.#passed(before, logEvery)) hooks.log(this.#step, this.#means.take())
       const isLast = this.#step === steps
-      if (isLast && !canPauseMidEpisode) this.#leaveEpisode()
-      due.evaluation ||= this.#step % evalEvery === 0 || isLast
-      due.checkpoint ||= this.#step % checkpointEvery === 0 || isLast
-      if (canPauseMidEpisode || this.#features === undefined) {
+      if (isLast && !canPauseMidEpisode) this.#lanes[0]!.leaveEpisode()
+      due.evaluation ||= this.#passed(before, evalEvery) || isLast
+      due.checkpoint ||= this.#passed(before, checkpointEvery) || isLast
+      if (canPauseMidEpisode || !this.#lanes[0]!.isInEpisode) {
         if (due.evaluation && hooks.evaluate) hooks.log(this.#step, await hooks.evaluate(this.#step))
         if (due.checkpoint) await hooks.checkpoint?.(this.#step)
         due.evaluation = due.checkpoint = false
@@ -147,156 +138,102 @@ export class Trainer {
     return true
   }
 
+  /** Whether a multiple of `every` lies after step `before`, up to the present one. */
+  #passed(before: number, every: number): boolean {
+    return Math.floor(this.#step / every) > Math.floor(before / every)
+  }
+
   /** @throws ArmatureError `unsupported-op` in mid-episode of an env whose state cannot be saved. */
   async save(): Promise<TrainerState> {
-    const { store, learners } = this.#parts
-    const envState = this.#features && (await this.#savableEnv().saveState())
-    const rngs = Object.fromEntries(STREAMS.map((name) => [name, this.#rngs[name].state])) as Record<
-      StreamName,
-      RngState
-    >
-    const goalFrame = this.#goal?.frame ?? new Uint8Array(0)
-    const snapshot = envState?.snapshot ?? new Uint8Array(0)
+    const saved = await Promise.all(this.#lanes.map((lane) => lane.save()))
+    const arrays = saved.flatMap(({ replay, episode }, i) => [
+      [named('replay', i), replay] as const,
+      [named('episode', i), episode] as const,
+    ])
+    const { learners } = this.#parts
     return {
-      arrays: {
-        replay: store.save(),
-        episode: {
-          snapshot: ndarray(snapshot, [snapshot.length]),
-          goalFrame: ndarray(goalFrame, [goalFrame.length]),
-          ...(this.#features && this.#episode?.save()),
-        },
-      },
+      arrays: Object.fromEntries(arrays),
       json: {
         step: this.#step,
-        rngs,
         learners: Object.fromEntries(learners.map(({ name, rngs: own }) => [name, own.map(({ state }) => state)])),
         means: this.#means.state,
-        episodeReturn: this.#episodeReturn,
-        episodeLength: this.#episodeLength,
-        goal: this.#goal ? [...this.#goal.features] : null,
-        env: envState ? { id: envState.id, json: envState.json } : null,
+        lanes: saved.map(({ json }) => json),
       },
     }
   }
 
   async restore({ arrays, json }: TrainerState): Promise<void> {
-    const { store, learners, representation } = this.#parts
-    store.restore(arrays.replay!)
-    const { snapshot, goalFrame, ...seen } = arrays.episode!
     this.#step = json.step
-    this.#rngs = Object.fromEntries(STREAMS.map((name) => [name, Rng.fromState(json.rngs[name])])) as Record<
-      StreamName,
-      Rng
-    >
-    for (const { name, rngs } of learners) rngs.forEach((rng, i) => rng.restore(json.learners[name]![i]!))
+    for (const { name, rngs } of this.#parts.learners) {
+      rngs.forEach((rng, i) => rng.restore(json.learners[name]![i]!))
+    }
     this.#means.state = json.means
-    this.#episodeReturn = json.episodeReturn
-    this.#episodeLength = json.episodeLength
-    const frame = goalFrame!.data as Uint8Array
-    this.#goal = json.goal
-      ? { features: Float32Array.from(json.goal), ...(frame.length > 0 ? { frame } : {}) }
-      : undefined
-    this.#features = json.env ? Float32Array.from(store.featuresAt(store.end - 1)) : undefined
-    this.#episode = representation.begin()
-    this.#episode.restore(seen)
-    if (json.env) await this.#savableEnv().restoreState({ ...json.env, snapshot: snapshot!.data as Uint8Array })
+    for (const [i, lane] of this.#lanes.entries()) {
+      await lane.restore(arrays[named('replay', i)]!, arrays[named('episode', i)]!, json.lanes[i]!)
+    }
   }
 
-  /** One env step with an exploring action, stored. */
+  /** One step in each env, with exploring actions. */
   async #act(hooks: TrainerHooks): Promise<void> {
-    const { env, store, goals, representation } = this.#parts
-    this.#features ??= await this.#beginEpisode()
-    const action = await this.#chooseAction(this.#features)
-    const step = await env.step(this.#actions.toEnv(action))
-    const { observation, reward: envReward, terminated, truncated, appliedAction } = step
-    const features = await this.#episode!.observe(observation)
-    const frame = this.#frameOf(observation)
-    const reached = goals && representation.hasOwnGoals === true ? await this.#episode!.goal(observation) : features
-    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : envReward
-    const executed = appliedAction === undefined ? action : this.#actions.toAgent(appliedAction)
-    store.append({ action: executed, reward, terminated, truncated }, features, frame, reached)
-    this.#features = features
-    this.#episodeReturn += reward
-    this.#episodeLength++
-    if (!terminated && !truncated) return
-    this.#means.add({ 'rollout/ep_rew_mean': this.#episodeReturn, 'rollout/ep_len_mean': this.#episodeLength })
-    hooks.episode?.({ step: this.#step + 1, return: this.#episodeReturn, length: this.#episodeLength })
-    this.#features = undefined
-    this.#goal = undefined
-  }
-
-  /** The agent's action, random before it learns. */
-  async #chooseAction(features: Float32Array): Promise<Float32Array> {
-    const { agent, goals } = this.#parts
-    if (this.#step < this.#schedule.learningStarts) {
-      return this.#rngs.exploration.fillUniform(new Float32Array(agent.spec.actionSize), -1, 1)
-    }
-    const input = goals && this.#goal ? agentInput(features, this.#goal.features, goals.form) : features
-    return agent.act(input, 1, 'sample', this.#episode!.frames?.())
-  }
-
-  /** What was seen of it counts, as when time runs out. */
-  #leaveEpisode(): void {
-    if (this.#features === undefined) return
-    this.#parts.store.cut()
-    this.#features = undefined
-    this.#goal = undefined
-  }
-
-  async #beginEpisode(): Promise<Float32Array> {
-    const { env, representation, store, goals } = this.#parts
-    const { observation } = await env.reset({ seed: this.#rngs.env.nextSeed() })
-    this.#episode = representation.begin()
-    const features = await this.#episode.observe(observation)
-    const frame = this.#frameOf(observation)
-    const start = frame === undefined ? { features } : { features, frame }
-    this.#goal = goals?.source.sample(this.#rngs.goals, start)
-    this.#episodeReturn = 0
-    this.#episodeLength = 0
-    store.begin(features, frame, this.#goal)
-    return features
-  }
-
-  /** What the step that led here pays with respect to the goal of this episode. */
-  #goalReward(reward: GoalReward, goal: Goal, reached: Float32Array, frame: Uint8Array | undefined): number {
-    const rewards = new Float32Array(1)
-    const times = Int32Array.of(this.#episodeLength + 1)
-    const outcome = { size: 1, featureSize: reached.length, reached, goals: goal.features, times }
-    reward.compute({ ...outcome, reachedFrame: () => frame!, goalFrame: () => goal.frame! }, rewards)
-    return rewards[0]!
-  }
-
-  #frameOf(observation: Observation): Uint8Array | undefined {
-    const { camera } = this.#parts.representation
-    return this.#parts.store.options.frameSize > 0 && camera !== undefined ? observation.images[camera] : undefined
-  }
-
-  async #learn(): Promise<void> {
-    for (const learner of this.#parts.learners) {
-      if (this.#step < learner.startsAt || this.#step % learner.every !== 0) continue
-      for (let i = 0; i < learner.updates; i++) this.#means.add(await learner.step())
-      if (learner.after === undefined) continue
-      await learner.after()
-      this.#readFeatures()
+    const views = await Promise.all(this.#lanes.map((lane) => lane.view()))
+    const actions = await this.#chooseActions(views)
+    const ended = await Promise.all(this.#lanes.map((lane, i) => lane.step(actions[i]!)))
+    for (const [i, episode] of ended.entries()) {
+      if (episode === undefined) continue
+      this.#means.add({ 'rollout/ep_rew_mean': episode.return, 'rollout/ep_len_mean': episode.length })
+      hooks.episode?.({ step: this.#step + i + 1, ...episode })
     }
   }
 
-  /** A learner may have written the features of the replay anew: those of the running episode are the newest there. */
-  #readFeatures(): void {
-    const { store } = this.#parts
-    if (this.#features === undefined) return
-    this.#features = Float32Array.from(store.featuresAt(store.end - 1))
-    if (this.#goal) this.#goal = { ...this.#goal, features: Float32Array.from(store.goalAt(store.end - 1)) }
+  /** The agent's actions, random before it learns. */
+  async #chooseActions(views: readonly LaneView[]): Promise<readonly Float32Array[]> {
+    const { agent } = this.#parts
+    const { actionSize } = agent.spec
+    if (this.#step < this.#schedule.learningStarts) return this.#lanes.map((lane) => lane.randomAction(actionSize))
+    const count = views.length
+    const vectors = concatenated(views.map(({ vector }) => vector))
+    const seen = views.flatMap(({ frames }) => (frames === undefined ? [] : [frames]))
+    const actions = await agent.act(vectors, count, 'sample', seen.length === 0 ? undefined : concatenated(seen))
+    return views.map((_, i) => actions.slice(i * actionSize, (i + 1) * actionSize))
   }
 
-  #savableEnv(): SimulatedEnv {
-    const { env } = this.#parts
-    if (isSimulatedEnv(env)) return env
-    throw new ArmatureError('unsupported-op', `an episode of ${env.spec.id} that is not over`, {
-      got: 'an env whose state cannot be saved',
-      fix: 'save, and go on, between two episodes',
+  /** All turns that are due after step `before`, up to the present one. */
+  async #learn(before: number): Promise<void> {
+    for (let step = before + 1; step <= this.#step; step++) {
+      for (const learner of this.#parts.learners) {
+        if (step < learner.startsAt || step % learner.every !== 0) continue
+        for (let i = 0; i < learner.updates; i++) this.#means.add(await learner.step())
+        if (learner.after === undefined) continue
+        await learner.after()
+        for (const lane of this.#lanes) lane.readFeatures()
+      }
+    }
+  }
+}
+
+/** Name of what is saved of env `i`. */
+function named(what: string, i: number): string {
+  return i === 0 ? what : `${what}_${i}`
+}
+
+/** Several envs share the steps evenly, and are paused in mid-episode. */
+function checkEnvs({ env, beside = [] }: TrainerParts, { steps }: TrainerSchedule): void {
+  if (beside.length === 0) return
+  const count = beside.length + 1
+  if (![env, ...beside.map((lane) => lane.env)].every(isSimulatedEnv)) {
+    throw new ArmatureError('bad-argument', `${count} envs at the same time`, {
+      expected: 'envs whose state can be saved',
+      got: env.spec.id,
+      fix: 'train in one',
     })
   }
+  if (steps % count === 0) return
+  const even = Math.ceil(steps / count) * count
+  throw new ArmatureError('bad-config', `training.steps=${steps}`, {
+    expected: `a multiple of training.envs=${count}`,
+    got: String(steps),
+    fix: `--steps ${even}`,
+  })
 }
 
 /** @throws ArmatureError `bad-argument` that names the setting. */

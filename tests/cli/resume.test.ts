@@ -37,6 +37,8 @@ const RUNS = {
     ...sets({ 'representation.refresh': { everySteps: 175, updates: 2 } }),
   ],
   'SAC from state': ['sac-pendulum', ...TINY_SAC],
+  // The resumed part has no threads: where envs run changes nothing.
+  'several envs in threads': ['sac-pendulum', ...TINY_SAC, '--envs', '5', '--workers', '2'],
   'pixels, with an encoder that learns along': ['dbc', ...TINY_SAC, ...sets(SMALL_PIXELS)],
 }
 

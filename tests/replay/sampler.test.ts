@@ -6,7 +6,7 @@ import type { RelabelMix } from '../../src/replay/relabel.ts'
 import { relabelGoals } from '../../src/replay/relabel.ts'
 import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
 import { latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
-import { sampleTransitions } from '../../src/replay/sampler.ts'
+import { sampleAcross, sampleTransitions } from '../../src/replay/sampler.ts'
 import { filledStore } from './helpers.ts'
 
 const gamma = 0.9
@@ -90,6 +90,22 @@ describe('sampling transitions', () => {
     expect(new Set(pairs.map(([now, next]) => `${now![0]! - next![0]!}`))).toEqual(
       new Set(['0', '10', '-10', '20', '-20']),
     )
+  })
+
+  test('several stores are drawn from in proportion to their transitions, none that is empty', () => {
+    const small = filledStore([{ length: 10, terminated: true }])
+    const large = filledStore(Array.from({ length: 3 }, () => ({ length: 10, terminated: true })))
+    const stores = [filledStore([]), small, large]
+    const batch = sampleAcross(stores, 4000, { gamma, nStep: 1 }, new Rng(5))
+    const episodes = Array.from({ length: batch.size }, (_, row) => batch.observation[2 * row]!)
+    // Episode 0 is in both, 1 and 2 in the larger one alone: each of the four is drawn as often.
+    const share = (episode: number): number => episodes.filter((e) => e === episode).length / 4000
+    expect(share(0)).toBeCloseTo(0.5, 1)
+    expect(share(1)).toBeCloseTo(0.25, 1)
+    for (let row = 0; row < batch.size; row++) {
+      expect(batch.reward[row]).toBe(100 * episodes[row]! + batch.observation[2 * row + 1]!)
+    }
+    expect(() => sampleAcross([filledStore([]), filledStore([])], 1, { gamma, nStep: 1 }, new Rng(1))).toThrow('empty')
   })
 
   test('an empty store cannot be sampled', () => {

@@ -37,7 +37,7 @@ test('an encoder of any kind of batch learns on from the replay, which is then e
   } as unknown as LearningEncoder
   const store = filledStore(fake.spec.latentSize)
   const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 5, camera: 'top' }
-  const learner = refreshLearner(encoder, store, turns, new Rng(1))
+  const learner = refreshLearner(encoder, [store], turns, new Rng(1))
 
   expect(await learner.step()).toEqual({ 'embed/loss': 7 })
   const { count, length, frames } = batches[0]!
@@ -62,7 +62,7 @@ test('an encoder of any kind of batch learns on from the replay, which is then e
 test('what a batch cannot be drawn by is refused before training', () => {
   const encoder = { ...markEncoder({}), update: async () => ({ loss: 0 }), evaluate: async () => ({ loss: 0 }) }
   const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 0, camera: 'top' }
-  const make = (): unknown => refreshLearner(encoder as unknown as LearningEncoder, filledStore(1), turns, new Rng(1))
+  const make = (): unknown => refreshLearner(encoder as unknown as LearningEncoder, [filledStore(1)], turns, new Rng(1))
   expect(make).toThrow('rows of a batch: expected a whole number >= 1, got 0')
 })
 
@@ -76,7 +76,7 @@ test('an encoder that learns along is shown stacks of the frames of the replay',
     evaluate: async () => ({ loss: 0 }),
   } as unknown as LearningEncoder
   const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 20, camera: 'top', frameShape: PIXEL, stack: 3 }
-  const learner = encoderLearner(encoder, filledStore(1), turns, new Rng(1))
+  const learner = encoderLearner(encoder, [filledStore(1)], turns, new Rng(1))
   expect(await learner.step()).toEqual({ 'embed/loss': 7 })
   const { frames, count } = batches[0]!
   for (let row = 0; row < count; row++) {

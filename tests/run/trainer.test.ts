@@ -64,16 +64,31 @@ class CountingEnv implements SimulatedEnv {
   async close(): Promise<void> {}
 }
 
+/** A {@link CountingEnv} as a robot is: it cannot be brought back to where it was. */
+function robotLike(env: CountingEnv): Env {
+  return {
+    spec: env.spec,
+    reset: (options) => env.reset(options),
+    step: (action) => env.step(action),
+    render: () => env.render(),
+    close: () => env.close(),
+  }
+}
+
 /** Acts by a counter that is part of its state; remembers the batches that it was given. */
 class CountingAgent implements Agent {
   readonly spec = { name: 'counting', observationSize: 2, actionSize: 1 }
   modes: ActMode[] = []
+  counts: number[] = []
   batches: TransitionBatch[] = []
   #counter = 0
 
-  async act(_observations: Float32Array, _count: number, mode: ActMode): Promise<Float32Array> {
+  async act(observations: Float32Array, count: number, mode: ActMode): Promise<Float32Array> {
     this.modes.push(mode)
-    return Float32Array.of(Math.sin(this.#counter++))
+    this.counts.push(count)
+    const size = observations.length / count
+    const counter = this.#counter++
+    return Float32Array.from({ length: count }, (_, row) => Math.sin(counter + observations[row * size + 1]!))
   }
 
   async update(batch: TransitionBatch): Promise<{ 'train/mean_reward': number }> {
@@ -118,7 +133,7 @@ function createTrainer(
   const sampling = { mix: { kept: 0.25, source: 0.25, future: 0.5 }, source: normalGoals, ...paid }
   const goals = withGoals ? { goals: sampling } : {}
   const turns = { startsAt: schedule.learningStarts, every: 2, updates: 3, batchSize: 8 }
-  const learner = agentLearner(agent, store, { ...turns, sampling: { gamma: 0.9, nStep: 2 }, ...goals }, new Rng(6))
+  const learner = agentLearner(agent, [store], { ...turns, sampling: { gamma: 0.9, nStep: 2 }, ...goals }, new Rng(6))
   const parts = { env, representation: proprioRepresentation(env), agent, store, learners: [learner], ...goals }
   const trainer = new Trainer(parts, { ...schedule, ...overrides }, new Rng(5))
   return { env, agent, store, trainer }
@@ -209,18 +224,90 @@ describe('the trainer', () => {
   })
 })
 
+describe('several envs', () => {
+  const COUNT = 3
+  function createLanes(overrides: Partial<TrainerSchedule> = {}): {
+    readonly envs: readonly CountingEnv[]
+    readonly stores: readonly EpisodeStore[]
+    readonly agent: CountingAgent
+    readonly trainer: Trainer
+  } {
+    const envs = Array.from({ length: COUNT }, () => new CountingEnv())
+    const stores = envs.map(() => new EpisodeStore({ capacity: 20, featureSize: 2, actionSize: 1, frameSize: 0 }))
+    const agent = new CountingAgent()
+    const sampling = { mix: { kept: 0.25, source: 0.25, future: 0.5 }, source: normalGoals, ...paid }
+    const turns = { startsAt: schedule.learningStarts, every: 2, updates: 3, batchSize: 8 }
+    const learner = agentLearner(
+      agent,
+      stores,
+      { ...turns, sampling: { gamma: 0.9, nStep: 2 }, goals: sampling },
+      new Rng(6),
+    )
+    const [first, ...beside] = envs.map((env, i) => ({ env, store: stores[i]! }))
+    const representation = proprioRepresentation(envs[0]!)
+    const parts = { ...first!, beside, representation, agent, learners: [learner], goals: sampling }
+    const trainer = new Trainer(parts, { ...schedule, ...overrides }, new Rng(5))
+    return { envs, stores, agent, trainer }
+  }
+
+  test('share the steps and play episodes of their own; the agent acts in all at once, and learns as often as in one', async () => {
+    const { envs, stores, agent, trainer } = createLanes()
+    const hooks = recordingHooks()
+    const lengths: number[] = []
+    await trainer.run({ ...hooks, episode: ({ length }) => void lengths.push(length) })
+    expect(trainer.step).toBe(60)
+    expect(envs.map(({ actions }) => actions.length)).toEqual([20, 20, 20])
+    // Random play up to step 12, the first that is a multiple of 3 after learningStarts.
+    expect(agent.counts).toEqual(Array.from({ length: 16 }, () => COUNT))
+    expect(agent.batches.length).toBe(3 * 26)
+    expect(new Set(stores.map((store) => store.featuresAt(store.oldest)[0])).size).toBe(COUNT)
+    expect(new Set(envs.map(({ actions }) => actions[0])).size).toBe(COUNT)
+    expect(lengths).toEqual([7, 7, 7, 7, 7, 7])
+    expect(hooks.rows.map(([step]) => step)).toEqual([21, 27, 42, 51, 60, 60])
+    // Every env is learned from.
+    const seeds = new Set(agent.batches.flatMap(({ observation }) => [...observation].filter((_, i) => i % 4 === 0)))
+    expect(seeds.size).toBeGreaterThanOrEqual(6)
+  })
+
+  test.each([3, 12, 30, 45])(
+    'stopping after step %i and going on from the saved state changes nothing',
+    async (stop) => {
+      const straight = createLanes()
+      const straightHooks = recordingHooks()
+      await straight.trainer.run(straightHooks)
+      const first = createLanes({ steps: stop, evalEvery: 1000, checkpointEvery: 1000 })
+      await first.trainer.run({ ...recordingHooks(), evaluate: async () => ({}), checkpoint: async () => {} })
+      const saved = await first.trainer.save()
+      const second = createLanes()
+      const json = JSON.parse(JSON.stringify(saved.json)) as typeof saved.json
+      await second.trainer.restore({ arrays: saved.arrays, json })
+      second.agent.restore(first.agent.save())
+      const secondHooks = recordingHooks()
+      await second.trainer.run(secondHooks)
+      expect([...first.agent.batches, ...second.agent.batches]).toEqual(straight.agent.batches)
+      expect(second.stores.map((store) => store.save())).toEqual(straight.stores.map((store) => store.save()))
+      expect(secondHooks.rows).toEqual(straightHooks.rows.filter(([step]) => step > stop))
+    },
+  )
+
+  test('need steps that they can share evenly, and a state that can be saved', () => {
+    expect(() => createLanes({ steps: 61 })).toThrow(/multiple of training.envs=3.*--steps 63/)
+    const env = new CountingEnv()
+    const robot = robotLike(env)
+    const store = new EpisodeStore({ capacity: 20, featureSize: 2, actionSize: 1, frameSize: 0 })
+    const representation = proprioRepresentation(env)
+    const parts = { env, store, representation, agent: new CountingAgent(), learners: [] }
+    expect(() => new Trainer({ ...parts, beside: [{ env: robot, store }] }, schedule, new Rng(5))).toThrow(
+      'envs whose state can be saved',
+    )
+  })
+})
+
 describe('an env that cannot be saved', () => {
-  /** A {@link CountingEnv} as a robot is: it cannot be brought back to where it was. */
   function createRobotTrainer(overrides: Partial<TrainerSchedule> = {}): ReturnType<typeof createTrainer> {
     const made = createTrainer()
     const { env } = made
-    const robot: Env = {
-      spec: env.spec,
-      reset: (options) => env.reset(options),
-      step: (action) => env.step(action),
-      render: () => env.render(),
-      close: () => env.close(),
-    }
+    const robot = robotLike(env)
     const representation = proprioRepresentation(robot)
     const parts = { env: robot, representation, agent: made.agent, store: made.store, learners: [] }
     return { ...made, trainer: new Trainer(parts, { ...schedule, ...overrides }, new Rng(5)) }
@@ -248,7 +335,7 @@ describe('an env that cannot be saved', () => {
     }
     expect(await trainer.run(hooks, abort.signal)).toBe(false)
     expect(await saved[0]).toMatchObject({ code: 'unsupported-op' })
-    expect((await trainer.save()).json.env).toBeNull()
+    expect((await trainer.save()).json.lanes[0]!.env).toBeNull()
   })
 })
 
@@ -348,7 +435,7 @@ test('a goal is drawn for the start of its episode, and a reward is told the tim
   const store = new EpisodeStore({ capacity: 100, featureSize: 2, actionSize: 1, frameSize: 0 })
   const goals = { mix: { kept: 0, source: 1, future: 0 }, source, reward, form: differenceForm }
   const turns = { startsAt: 20, every: 20, updates: 1, batchSize: 50, sampling: { gamma: 1, nStep: 1 }, goals }
-  const learners = [agentLearner(agent, store, turns, new Rng(6))]
+  const learners = [agentLearner(agent, [store], turns, new Rng(6))]
   const parts = { env, representation: proprioRepresentation(env), agent, store, learners, goals }
   await new Trainer(parts, { ...schedule, steps: 21 }, new Rng(5)).run({ log: () => {} })
   // Collected: 1 to 7 in each episode.
