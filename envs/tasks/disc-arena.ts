@@ -60,7 +60,7 @@ interface SavedState {
   readonly x: number
   readonly y: number
   readonly hue: number
-  /** Where it is drawn, in turns. */
+  /** Of ground that has one, in turns. */
   readonly groundHue?: number
 }
 
@@ -97,7 +97,7 @@ class DiscArena implements GoalTask {
     this.#hue = hue
     this.#color = colorOfHue(hue, DISC_RANGE)
     this.#groundHue = groundHue
-    if (groundHue !== undefined) this.#floor.color.set(colorOfHue(groundHue, GROUND_RANGE))
+    this.#floor.color.set(groundHue === undefined ? GREY_GROUND : colorOfHue(groundHue, GROUND_RANGE))
   }
 
   step(action: Float32Array): void {

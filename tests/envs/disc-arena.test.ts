@@ -90,6 +90,16 @@ describe('armature/DiscArena-v0', () => {
     await other.close()
   })
 
+  it('brings grey ground back to an env whose ground is drawn', async () => {
+    const [grey, drawn] = [await make({ size: 24 }), await make({ size: 24, ground: 'random' })]
+    const { observation } = await grey.reset({ seed: 5 })
+    const there = (await drawn.reset({ seed: 6 })).observation
+    await drawn.restoreState(await grey.saveState())
+    expect(there.images['front']).toEqual(observation.images['front'])
+    await grey.close()
+    await drawn.close()
+  })
+
   it('pays minus the distance to the goal, and succeeds within 3 cm', async () => {
     const env = await make({ ...QUICK, start: 'middle' })
     await env.reset({ seed: 0 })
