@@ -13,11 +13,13 @@ import { startEngine } from '../src/tensor/engine.ts'
 import { studentQuantile } from '../src/evaluate/student.ts'
 import { ccVaeClaim } from './claims/cc-vae.ts'
 import { grasp2VecClaim } from './claims/grasp2vec.ts'
+import { mfTcnClaim } from './claims/mftcn.ts'
+import { tcnClaim } from './claims/tcn.ts'
 import type { Claim, Scores } from './claims/claim.ts'
 import { dbcClaim } from './claims/dbc.ts'
 import { deepMdpClaim } from './claims/deepmdp.ts'
 
-const CLAIMS: readonly Claim[] = [ccVaeClaim, dbcClaim, deepMdpClaim, grasp2VecClaim]
+const CLAIMS: readonly Claim[] = [ccVaeClaim, dbcClaim, deepMdpClaim, grasp2VecClaim, mfTcnClaim, tcnClaim]
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,9 @@
 /** What the experiments on encoders share: episodes in memory, training, probes. */
 import { encoders } from '../../encoders/index.ts'
-import { makeEnv } from '../../envs/index.ts'
+import { envs, makeEnv } from '../../envs/index.ts'
+import { behaviourOf } from '../../src/cli/behaviours.ts'
+import { planOf } from '../../src/cli/collect.ts'
+import { policyShares } from '../../src/cli/options.ts'
 import type { Batches, BatchKind, FrameBatch } from '../../src/core/batches.ts'
 import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { encoderInput } from '../../src/core/encoder-input.ts'
@@ -15,6 +18,7 @@ import { ridgeProbe } from '../../src/evaluate/probes.ts'
 import type { BatchOptions } from '../../src/replay/batch-sampler.ts'
 import { makeSampler } from '../../src/replay/batch-sampler.ts'
 import { EpisodeSet } from '../../src/replay/episode-source.ts'
+import { EpisodeTrack } from '../../src/run/episode-track.ts'
 
 /** Episodes with what describes them. */
 export interface Recording {
@@ -35,59 +39,73 @@ export interface RecordOptions {
   readonly goal?: Float32Array
   /** What acts; default: uniformly random actions. */
   readonly act?: (env: Env, observation: Observation, rng: Rng) => Float32Array
+  /** In place of `act`: behaviours with their shares, as `--policy` of `armature collect` has them, e.g. `scripted:1,noisy:2`. */
+  readonly policies?: string
+  /** Whether an episode ends with its first success; default: it goes on. */
+  readonly endsAtSuccess?: boolean
+  /** Seeds of the resets; default: drawn from `seed`. */
+  readonly resetSeeds?: readonly number[]
 }
 
 /** Plays episodes of a scene. */
 export async function recordEpisodes(options: RecordOptions): Promise<Recording> {
-  const env = await makeEnv(options.env, { maxEpisodeSteps: options.length - 1, ...options.envOptions })
-  const rng = new Rng(options.seed)
-  const action = new Float32Array(sizeOf(env.spec.actionSpace.shape))
-  const act = options.act ?? (() => sampleSpace(env.spec.actionSpace, rng, action))
+  const { env: id, envOptions, episodes: count, length, seed, reset, goal, resetSeeds, endsAtSuccess } = options
+  const env = await makeEnv(id, { maxEpisodeSteps: length - 1, ...envOptions })
+  const rng = new Rng(seed)
+  const players = await playersOf(options, env, rng)
   const episodes: EpisodeData[] = []
-  for (let index = 0; index < options.episodes; index++) {
-    const { observation, info } = await env.reset({
-      seed: rng.nextSeed(),
-      ...(options.reset && { options: options.reset }),
-    })
-    if (options.goal !== undefined) (env as SimulatedGoalEnv).setGoal(options.goal)
-    const distractor = info['distractor_clip']
-    const seen = [copyOf(observation)]
-    const actions: Float32Array[] = []
-    const rewards: number[] = []
+  for (let index = 0; index < count; index++) {
+    const resetSeed = resetSeeds?.[index] ?? rng.nextSeed()
+    const begun = await env.reset({ seed: resetSeed, ...(reset && { options: reset }) })
+    if (goal !== undefined) (env as SimulatedGoalEnv).setGoal(goal)
+    const distractor = begun.info['distractor_clip']
+    let { observation } = begun
+    const { policy, play } = await players(index)
+    const track = new EpisodeTrack()
+    track.observe(observation)
     let terminated = false
-    while (seen.length < options.length && !terminated) {
-      const chosen = act(env, seen.at(-1)!, rng).slice()
-      const step = await env.step(chosen)
-      seen.push(copyOf(step.observation))
-      actions.push(chosen)
-      rewards.push(step.reward)
-      terminated = step.terminated
+    let success: boolean | undefined
+    while (track.length < length && !terminated && !(success && endsAtSuccess)) {
+      const action = (await play(observation)).slice()
+      const step = await env.step(action)
+      ;({ observation, terminated } = step)
+      track.step(action, step.reward)
+      track.observe(observation)
+      success = step.info['success'] === undefined ? undefined : step.info['success'] === 1
     }
-    const cameras = Object.keys(env.spec.imageSpaces)
-    episodes.push({
-      info: {
-        index,
-        length: seen.length,
-        terminated,
-        policy: 'random',
-        objects: [],
-        ...(distractor !== undefined && { distractor: String(distractor) }),
-      },
-      images: Object.fromEntries(cameras.map((camera) => [camera, joined(seen.map(({ images }) => images[camera]!))])),
-      proprio: joinedFloats(seen.map(({ proprio }) => proprio)),
-      state: joinedFloats(seen.map(({ state }) => state)),
-      actions: joinedFloats(actions),
-      rewards: Float32Array.from(rewards),
-    })
+    const outcome = {
+      terminated,
+      ...(success !== undefined && { success }),
+      ...(distractor !== undefined && { distractor: String(distractor) }),
+    }
+    const info = { index, length: track.length, ...outcome, seed: resetSeed, policy, objects: [] }
+    episodes.push({ info, ...track.arrays() })
   }
-  const { id, imageSpaces, actionSpace, proprioSpace, stateSpace, controlHz } = env.spec
+  const { imageSpaces, actionSpace, proprioSpace, stateSpace, controlHz } = env.spec
   await env.close()
   return { spec: { source: id, fps: controlHz, cameras: imageSpaces, actionSpace, proprioSpace, stateSpace }, episodes }
 }
 
-function copyOf({ images, proprio, state }: Observation): Observation {
-  const copies = Object.entries(images).map(([camera, image]) => [camera, image.slice()] as const)
-  return { images: Object.fromEntries(copies), proprio: proprio.slice(), state: state.slice() }
+type Players = (
+  index: number,
+) => Promise<{ readonly policy: string; play(observation: Observation): Promise<Float32Array> }>
+
+/** What plays each episode. */
+async function playersOf({ env: id, policies, act, episodes }: RecordOptions, env: Env, rng: Rng): Promise<Players> {
+  if (policies === undefined) {
+    const random = new Float32Array(sizeOf(env.spec.actionSpace.shape))
+    const play = async (observation: Observation): Promise<Float32Array> =>
+      act?.(env, observation, rng) ?? sampleSpace(env.spec.actionSpace, rng, random)
+    return async () => ({ policy: 'random', play })
+  }
+  const shares = policyShares(policies)
+  const plan = planOf(shares, episodes, rng.split('policies'))
+  const behaviours = await Promise.all(shares.map(({ name }) => behaviourOf(name, env, envs[id]!.expert)))
+  return async (index) => {
+    const behaviour = behaviours[plan[index]!]!
+    const seed = rng.split(`player/${index}`).nextSeed()
+    return { policy: behaviour.name, play: await behaviour.begin(env, seed, undefined) }
+  }
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
@@ -168,15 +186,28 @@ export function frameOf({ images, info }: EpisodeData, camera: string, time: num
   return images[camera]!.subarray(time * size, (time + 1) * size)
 }
 
+/** The same episodes once for each of `cameras`, all as if seen by the first: for encoders that look at single frames. */
+export function mergedCameras({ spec, episodes }: Recording, cameras: readonly string[]): Recording {
+  const [name] = cameras as [string]
+  const merged = cameras.flatMap((camera) =>
+    episodes.map((episode) => ({ ...episode, images: { [name]: episode.images[camera]! } })),
+  )
+  return {
+    spec: { ...spec, cameras: { [name]: spec.cameras[name]! } },
+    episodes: merged.map((episode, index) => ({ ...episode, info: { ...episode.info, index } })),
+  }
+}
+
+/** Latents of all observations of an episode, [length, latentSize]. */
+export function encodeEpisode(encoder: Encoder, episode: EpisodeData, camera: string): Promise<Float32Array> {
+  const times = Array.from({ length: episode.info.length }, (_, t) => t)
+  return encoder.encode(encoderInput(encoder.spec, times, (_row, time) => frameOf(episode, camera, time)))
+}
+
 /** Latents of all observations, row by row. */
 export async function encodeAll(encoder: Encoder, { episodes }: Recording, camera: string): Promise<Float32Array> {
   const latents: Float32Array[] = []
-  for (const episode of episodes) {
-    const times = Array.from({ length: episode.info.length }, (_, t) => t)
-    latents.push(
-      await encoder.encode(encoderInput(encoder.spec, times, (_row, time) => frameOf(episode, camera, time))),
-    )
-  }
+  for (const episode of episodes) latents.push(await encodeEpisode(encoder, episode, camera))
   return joinedFloats(latents)
 }
 

@@ -6,6 +6,9 @@ import { timeContrastSettings } from '../shared/time-contrast.ts'
 export const mfTcnConfigSchema = z
   .strictObject({
     ...timeContrastSettings,
+    // All episodes of a scene that looks the same each time: what is near in place differs in speed.
+    negatives: timeContrastSettings.negatives.default('batch'),
+    rowsPerEpisode: timeContrastSettings.rowsPerEpisode.default(4),
     frames: z
       .int()
       .min(1)
@@ -18,6 +21,12 @@ export const mfTcnConfigSchema = z
       .max(16)
       .default(2)
       .describe('s, observations from one to the next: it looks back (n - 1) s + 1'),
+    reversed: z
+      .boolean()
+      .default(true)
+      .describe(
+        'whether windows shown backwards are negatives too: where places alone tell moments apart, speeds would be left out (n-pairs only)',
+      ),
     latentSize: z.int().min(1).max(256).default(32).describe('dimensions of the embedding'),
     width: z
       .int()
@@ -37,7 +46,11 @@ export type MfTcnConfig = z.infer<typeof mfTcnConfigSchema>
 
 /** `paper`: five frames, and TCN's batches and head; there is no released code. */
 export const mfTcnPresets: EncoderPresets<z.input<typeof mfTcnConfigSchema>> = {
-  paper: { config: { frames: 5, width: 64, hidden: 2048, rowsPerEpisode: 16 }, updates: 200_000, batchSize: 16 },
+  paper: {
+    config: { frames: 5, width: 64, hidden: 2048, rowsPerEpisode: 16, negatives: 'episode', reversed: false },
+    updates: 200_000,
+    batchSize: 16,
+  },
   default: { updates: 3000, batchSize: 32 },
   debug: {
     config: { frames: 2, stride: 1, width: 4, hidden: 16, latentSize: 8, rowsPerEpisode: 4 },

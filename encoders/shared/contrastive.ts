@@ -14,17 +14,17 @@ const FAR = 1e6
 export interface BatchMask {
   /** [B], 1 where a row counts, else 0 */
   readonly rows: tf.Tensor
-  /** [B, B], 1 where the column stands in the row's denominator; the diagonal is 1 */
+  /** [B, C], 1 where the column stands in the row's denominator; the diagonal is 1 */
   readonly columns: tf.Tensor
 }
 
 /**
- * Cross-entropy of a softmax over each row of `logits` [B, B] whose right class is the row's own number, mean over rows that count, []. The
- * positive is part of the denominator. ln B where nothing is told apart.
+ * Cross-entropy of a softmax over each row of `logits` [B, C], C >= B, whose right class is the row's own number, mean over rows that count,
+ * []. The positive is part of the denominator. ln C where nothing is told apart.
  */
 export function diagonalCrossEntropy(logits: tf.Tensor, mask?: BatchMask): tf.Tensor {
-  const size = logits.shape[0]!
-  const own = tf.eye(size) // [B, B]
+  const [size, classes] = logits.shape as [number, number]
+  const own = tf.eye(size, classes) // [B, C]
   if (mask === undefined) return tf.neg(tf.div(tf.sum(tf.mul(tf.logSoftmax(logits), own)), size))
   const masked = tf.sub(logits, tf.mul(tf.sub(1, mask.columns), FAR))
   const perRow = tf.neg(tf.sum(tf.mul(tf.logSoftmax(masked), own), 1)) // [B]
@@ -40,9 +40,11 @@ export function meanWhere(values: tf.Tensor, rows: tf.Tensor): tf.Tensor {
  * n-pairs loss (Sohn 2016) on embeddings that are not normalised: anchor i belongs to positive i, all other positives of the batch are its
  * negatives. [B, D], [B, D] -> []: diagonal cross-entropy of anchor . positive, plus 0.0005 times the mean squared norms of both, which
  * keeps them from growing.
+ * @param others [N, D], further negatives of all anchors; a mask has columns for them, too
  */
-export function nPairs(anchors: tf.Tensor, positives: tf.Tensor, mask?: BatchMask): tf.Tensor {
-  const logits = tf.matMul(anchors as tf.Tensor2D, positives as tf.Tensor2D, false, true) // [B, B]
+export function nPairs(anchors: tf.Tensor, positives: tf.Tensor, mask?: BatchMask, others?: tf.Tensor): tf.Tensor {
+  const candidates = others === undefined ? positives : tf.concat([positives, others])
+  const logits = tf.matMul(anchors as tf.Tensor2D, candidates as tf.Tensor2D, false, true) // [B, B + N]
   const squared = tf.add(tf.sum(tf.square(anchors), 1), tf.sum(tf.square(positives), 1)) // [B]
   const norms = mask === undefined ? tf.mean(squared) : meanWhere(squared, mask.rows)
   return tf.add(diagonalCrossEntropy(logits, mask), tf.mul(norms, NORM_PENALTY))

@@ -32,8 +32,8 @@ export const timeContrastSettings = {
   rowsPerEpisode: z
     .int()
     .min(2)
-    .default(32)
-    .describe('moments of one episode in a batch: negatives come from the same episode'),
+    .default(8)
+    .describe('moments of one episode in a batch: so many that they look different, and few enough to lie apart'),
   negatives: z
     .enum(['episode', 'batch'])
     .default('episode')
@@ -90,11 +90,13 @@ export function contrastInputs(
  *
  * `n-pairs`: the embedding of a moment by one camera belongs to that by another; other moments, of the same episode or of the whole batch, are its negatives.
  * `triplet`: semi-hard negatives on unit vectors; with one camera, positives are neighbours in time.
+ * @param others [V, B, D], what every moment is told apart from, its own included; for n-pairs
  */
 export function timeContrast(
   embeddings: tf.Tensor,
   { positive, negative, columns }: Tensors,
   { loss, margin }: TimeContrastConfig,
+  others?: tf.Tensor,
 ): tf.Tensor {
   const [views, count, size] = embeddings.shape as [number, number, number]
   if (loss === 'triplet') {
@@ -102,9 +104,10 @@ export function timeContrast(
     return semiHardTriplet(squaredDistances(units, units), { positive: positive!, negative: negative! }, margin)
   }
   const byView = tf.unstack(embeddings) // V of [B, D]
-  const mask = { rows: tf.ones([count]), columns: columns! }
+  const othersByView = others === undefined ? [] : tf.unstack(others)
+  const mask = { rows: tf.ones([count]), columns: others === undefined ? columns! : tf.concat([columns!, columns!], 1) }
   const pairs = byView.flatMap((anchors, i) =>
-    byView.flatMap((positives, j) => (i === j ? [] : [nPairs(anchors, positives, mask)])),
+    byView.flatMap((positives, j) => (i === j ? [] : [nPairs(anchors, positives, mask, othersByView[j])])),
   )
   return tf.div(tf.addN(pairs), pairs.length)
 }
@@ -138,6 +141,14 @@ export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
   /** Embeddings [B, D] of frames, or of windows of them. */
   protected abstract embed(weights: Weights, frames: tf.Tensor): tf.Tensor
 
+  /** The same, and embeddings [B, D] of what looks much alike, but should be told apart; default: none. */
+  protected embedBeside(
+    weights: Weights,
+    frames: tf.Tensor,
+  ): { readonly embeddings: tf.Tensor; readonly others?: tf.Tensor } {
+    return { embeddings: this.embed(weights, frames) }
+  }
+
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
     const embeddings = this.embed(weights, frames)
     return this.#contrast.loss === 'triplet' ? unitNorm(embeddings) : embeddings
@@ -146,8 +157,9 @@ export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
   protected loss(weights: Weights, inputs: Tensors): LossTerms {
     const [views, count, ...shape] = inputs['frames']!.shape
     const rows = tf.reshape(inputs['frames']!, [views! * count!, ...shape])
-    const embeddings = tf.reshape(this.latents(weights, { frames: rows }), [views!, count!, -1]) // [V, B, D]
-    return { loss: timeContrast(embeddings, inputs, this.#contrast) }
+    const { embeddings, others } = this.embedBeside(weights, rows)
+    const byView = (all: tf.Tensor): tf.Tensor => tf.reshape(all, [views!, count!, -1]) // [V, B, D]
+    return { loss: timeContrast(byView(embeddings), inputs, this.#contrast, others && byView(others)) }
   }
 
   /** @throws ArmatureError `bad-argument` for one camera where two are needed. */

@@ -176,11 +176,18 @@ function addRewards(line: CommandLine): void {
       {
         'rewards runs/beta-vae-seed0 --data data/push --report rewards.html': 'a page, with rewards.json beside it',
         'rewards pixels state --data data/push --no-baselines': 'two of the controls alone',
+        'rewards runs/tcn --data data/pick --reward tracking --set data=data/pick --set slackSteps=5':
+          'how well it pays for following a demonstration',
       },
     )
     .requiredOption('--data <dir>', 'dataset, as "armature collect" records it')
     .option('--report <file.html>', 'page to write; the same as JSON goes beside it')
     .option('--json-out <file.json>', 'JSON file to write (default: beside the page)')
+    .option(
+      '--reward <name>',
+      'what is paid, see "armature list goal-rewards" (default: minus the distance to the goal)',
+    )
+    .addOption(settings('a setting of that reward, e.g. data=data/demonstrations'))
     .option('--camera <name>', "camera of the controls (default: the first encoder's)")
     .option('--seed <n>', 'of split, controls and probes', seed, 0)
     .option('--all', 'show every measure, not only those that were shown to predict how well a policy learns')

@@ -23,6 +23,8 @@ import { splitByEpisode } from '../io/lerobot/splits.ts'
 import { runVersions } from '../io/run-folder.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
+import type { NamedReward } from './embedded-rewards.ts'
+import { makeReward, rewardedBy } from './embedded-rewards.ts'
 import { requireNewFile, writeOutput } from './output-files.ts'
 import type { TrainedEncoder } from './rewards-encoders.ts'
 import {
@@ -54,6 +56,10 @@ export interface RewardsOptions {
   /** Camera of the controls; default: that of the first encoder, else the first of the dataset. */
   readonly camera?: string
   readonly seed: number
+  /** What is paid, by its registered name; default: minus the distance to the goal. */
+  readonly reward?: string
+  /** `--set` assignments of its settings, in order. */
+  readonly set?: readonly string[]
   /** False: only the encoders that were named. */
   readonly baselines: boolean
   readonly overwrite?: boolean
@@ -84,6 +90,7 @@ export async function rewards(
       got: `${pageFile} for both`,
     })
   }
+  const named = namedReward(options)
   for (const file of [pageFile, jsonOut]) if (file !== undefined) await requireNewFile(file, options.overwrite)
   const dataset = await openDataset(options.data)
   const datasetHash = await hashFolder(options.data)
@@ -92,7 +99,8 @@ export async function rewards(
     if (!CONTROLS.includes(name)) trained.push(uniqueName(await openTrainedEncoder(name), trained))
   const { train, test } = holdOut(dataset, datasetHash, trained, new Rng(options.seed).split('split'))
   const task = await taskGeometry(dataset)
-  const { participants, sharedGoals } = await participantsOf(names, trained, dataset, { ...options, train, task })
+  const { participants: all, sharedGoals } = await participantsOf(names, trained, dataset, { ...options, train, task })
+  const participants = named === undefined ? all : await rewarded(all, named, dataset)
   const phase = context.progress.phase('rewards', test.length + participants.length)
   const cameras = [...new Set(participants.flatMap(({ embedder: { camera } }) => camera ?? []))]
   const looks = await otherLooks(dataset, cameras)
@@ -110,6 +118,7 @@ export async function rewards(
       datasetHash,
       env: dataset.spec.source,
       seed: options.seed,
+      ...(named && { reward: [named.name, ...named.set].join(' ') }),
       trainEpisodes: train,
       counts: countClasses(dataset, train, test),
       versions: await runVersions(),
@@ -142,6 +151,28 @@ function renderSome({ render }: OtherLooks, test: readonly number[]): OtherLooks
   const count = Math.min(LOOK_EPISODES, test.length)
   const chosen = new Set(Array.from({ length: count }, (_, i) => test[Math.floor((i * test.length) / count)]!))
   return async (episode) => (chosen.has(episode.info.index) ? render(episode) : undefined)
+}
+
+/** @throws ArmatureError `bad-argument` for settings without a reward; as {@link makeReward}. */
+function namedReward({ reward, set = [] }: RewardsOptions): NamedReward | undefined {
+  if (reward !== undefined) {
+    makeReward({ name: reward, set })
+    return { name: reward, set }
+  }
+  if (set.length === 0) return undefined
+  throw new ArmatureError('bad-argument', `--set ${set.join(' ')}`, { expected: '--reward, which it is a setting of' })
+}
+
+async function rewarded(
+  participants: readonly Participant[],
+  named: NamedReward,
+  dataset: Dataset,
+): Promise<Participant[]> {
+  const made: Participant[] = []
+  for (const each of participants) {
+    made.push({ ...each, embedder: await rewardedBy(each.embedder, makeReward(named), dataset) })
+  }
+  return made
 }
 
 function jsonBeside(page: string): string {

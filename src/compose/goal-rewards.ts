@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { requirePositive } from '../core/checks.ts'
 import type { GoalReward } from '../core/goals.ts'
 import { PLAIN_NAME, register } from '../core/registry.ts'
+import type { HuberConfig, TrackingConfig } from './tracking-reward.ts'
+import { huberReward, huberSchema, trackingReward, trackingSchema } from './tracking-reward.ts'
 
 /** How the catalogue makes a reward. `config` has gone through `configSchema`. */
 export interface GoalRewardEntry {
@@ -15,17 +17,6 @@ interface ScaleConfig {
 }
 
 const scaleSchema = z.strictObject({ scale: z.number().gt(0).default(1).describe('factor on the reward') })
-
-const huberSchema = z.strictObject({
-  alpha: z.number().min(0).default(1).describe('weight of the squared distance'),
-  beta: z.number().min(0).default(0.1).describe('weight of the root'),
-  gamma: z
-    .number()
-    .gt(0)
-    .default(1e-3)
-    .describe('added to the squared distance under the root, so that it is smooth at the goal'),
-})
-type HuberConfig = z.output<typeof huberSchema>
 
 const catalogue: Record<string, GoalRewardEntry> = {
   'latent-distance': {
@@ -42,6 +33,11 @@ const catalogue: Record<string, GoalRewardEntry> = {
     summary: 'minus a squared distance, and a root that still pulls near the goal: TCN',
     configSchema: huberSchema,
     create: (config) => huberReward(config as HuberConfig),
+  },
+  tracking: {
+    summary: 'the same to a recorded demonstration at the same time, or about it: TCN and mfTCN',
+    configSchema: trackingSchema,
+    create: (config) => trackingReward(config as TrackingConfig),
   },
   'pixel-mse': {
     summary: 'minus the mean squared difference of pixels: the baseline of RIG',
@@ -97,24 +93,6 @@ export function cosineReward(scale: number): GoalReward {
           b += goals[i]! ** 2
         }
         rewards[row] = a * b === 0 ? 0 : (scale * product) / Math.sqrt(a * b)
-      }
-    },
-  }
-}
-
-/**
- * -alpha d^2 - beta sqrt(gamma + d^2) with the Euclidean distance d of features and goal: the reward for following a demonstration of TCN
- * (Sermanet et al. 2018, eq. 2), whose first term pulls from afar and whose second still pulls near the goal.
- */
-export function huberReward({ alpha, beta, gamma }: HuberConfig): GoalReward {
-  return {
-    name: 'huber',
-    needsFrames: false,
-    compute({ size, featureSize, reached, goals }, rewards) {
-      for (let row = 0; row < size; row++) {
-        let squared = 0
-        for (let i = row * featureSize; i < (row + 1) * featureSize; i++) squared += (reached[i]! - goals[i]!) ** 2
-        rewards[row] = -alpha * squared - beta * Math.sqrt(gamma + squared)
       }
     },
   }

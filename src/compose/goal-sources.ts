@@ -6,7 +6,10 @@ import { ArmatureError } from '../core/errors.ts'
 import type { Goal, GoalSource } from '../core/goals.ts'
 import { Rng } from '../core/rng.ts'
 import type { Representation } from '../run/representation.ts'
+import { recordedFeatures } from '../run/representation.ts'
 import { PLAIN_NAME, register } from '../core/registry.ts'
+import type { DemonstrationConfig } from './demonstration.ts'
+import { demonstrationSettings, findDemonstration } from './demonstration.ts'
 
 /** What a source of goals may be made from. */
 export interface GoalSourceParts {
@@ -68,6 +71,12 @@ const catalogue: Record<string, GoalSourceEntry> = {
       encoder === undefined
         ? stateGoals(goalEnv(env), representation)
         : goalBank(goalEnv(env), representation, (config as BankConfig).bankSize, seed),
+  },
+  demonstration: {
+    summary: 'how a recorded episode ended: the same for all (TCN, with the reward "tracking")',
+    configSchema: z.strictObject(demonstrationSettings),
+    check() {},
+    create: ({ representation }, config) => demonstratedGoal(representation, config as DemonstrationConfig),
   },
 }
 
@@ -153,6 +162,17 @@ export async function goalBank(
       goals.push({ features, frame: Uint8Array.from(images[representation.camera!]!) })
     }
     return goals
+  })
+}
+
+/** The end of a recorded episode. @throws ArmatureError as {@link findDemonstration} and {@link recordedFeatures}. */
+async function demonstratedGoal(representation: Representation, config: DemonstrationConfig): Promise<GoalSource> {
+  return bankOf('demonstration', async () => {
+    const { dataset, index } = await findDemonstration(config)
+    const episode = await dataset.readEpisode(index)
+    const features = (await recordedFeatures(representation, episode)).slice(-representation.size)
+    const frames = representation.camera === undefined ? undefined : episode.images[representation.camera]
+    return [{ features, ...(frames && { frame: frames.slice(-frames.length / episode.info.length) }) }]
   })
 }
 

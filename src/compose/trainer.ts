@@ -11,6 +11,7 @@ import type { EpisodeStoreOptions } from '../replay/episode-store.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import type { FrameSampling, GoalSampling } from '../replay/sampler.ts'
 import { agentLearner, encoderLearner, refreshLearner } from '../run/learners.ts'
+import { recordedFeatures } from '../run/representation.ts'
 import { Trainer } from '../run/trainer.ts'
 import { goalSources } from './goal-sources.ts'
 import type { Parts } from './parts.ts'
@@ -54,16 +55,24 @@ async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Prom
   if (config.goals === undefined || reward === undefined || form === undefined) return undefined
   const { source, relabel } = config.goals
   const entry = lookUp('source of goals', goalSources, source.name)
-  return { mix: relabel, source: await entry.create(parts, source.config, withFrames, seed), reward, form }
+  const made = await entry.create(parts, source.config, withFrames, seed)
+  await prepareReward(parts)
+  return { mix: relabel, source: made, reward, form }
+}
+
+async function prepareReward({ reward, representation }: Parts): Promise<void> {
+  await reward?.prepare?.((episode) => recordedFeatures(representation, episode))
 }
 
 /** The agent, then the encoder where it goes on learning. */
 function buildLearners(
-  { config: { training, replay, representation }, env, encoder, agent }: Parts,
+  parts: Parts,
   stores: readonly EpisodeStore[],
   goals: GoalSampling | undefined,
   rng: Rng,
 ): Learner[] {
+  const { config, env, encoder, agent } = parts
+  const { training, replay, representation } = config
   const { learningStarts: startsAt, updateEvery: every, updates, batchSize } = training
   const frames = representation.kind === 'pixels' ? frameSampling(representation, env) : undefined
   const sampling = { gamma: replay.gamma, nStep: replay.nStep, ...(frames && { frames }) }
@@ -81,14 +90,12 @@ function buildLearners(
   if (refresh.everySteps === 0) return learners
   const schedule = { startsAt: 0, every: refresh.everySteps, updates: refresh.updates, batchSize: pretrain.batchSize }
   const drawn = { camera: representation.camera, sampler: pretrain.batch }
-  learners.push(
-    refreshLearner(
-      encoder,
-      stores,
-      { ...schedule, ...drawn, ...(goals && { goals: goals.source }) },
-      rng.split('refresh'),
-    ),
-  )
+  const again = async (): Promise<void> => {
+    await goals?.source.refresh?.()
+    await prepareReward(parts)
+  }
+  const refreshed = { ...schedule, ...drawn, goals: { refresh: again } }
+  learners.push(refreshLearner(encoder, stores, refreshed, rng.split('refresh')))
   return learners
 }
 

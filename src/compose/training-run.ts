@@ -99,6 +99,7 @@ async function createRun(context: RunContext, preset: string | undefined, option
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config, options.robots)
   requireMemory(parts)
+  await parts.reward?.check?.()
   await adoptEncoder(parts)
   const kept = await robotToKeep(config.env)
   const folder = await createRunFolder(path, { config, seed: config.seed, command: context.command })

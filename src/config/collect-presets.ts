@@ -52,7 +52,11 @@ export const collectPresets: Readonly<Record<string, CollectPreset>> = {
     summary:
       'a cube is grasped and carried to its goal, slowly or fast, light and hues another each time, from two cameras: TCN',
     env: 'armature/PickPlace-v0',
-    options: { maxEpisodeSteps: 100, randomize: { hue: 1, light: 1, camera: 1, actionNoise: 0.1 } },
+    options: {
+      maxEpisodeSteps: 100,
+      camera: { side: { eyeM: [-0.36, -0.43, 0.45] } },
+      randomize: { hue: 1, light: 1, camera: 1, actionNoise: 0.1 },
+    },
     cameras: ['front', 'side'],
     policy: { slow: 0.8, scripted: 0.2 },
     episodes: 200,

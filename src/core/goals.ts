@@ -1,3 +1,4 @@
+import type { Dataset, EpisodeData } from './dataset.ts'
 import type { Rng } from './rng.ts'
 
 /** A goal in the agent's own coordinates. */
@@ -34,18 +35,28 @@ export interface GoalOutcomes {
   readonly reached: Float32Array
   /** [size, featureSize] */
   readonly goals: Float32Array
-  /** [size] steps from the start of its episode to each reached point, at least 1: what a demonstration is followed by. */
+  /** [size] steps from the start of its episode to each reached point, 0 for the first observation: what a demonstration is followed by. */
   readonly times: Int32Array
   /** Frame after step `row`, uint8; only where replay keeps frames. */
   reachedFrame(row: number): Uint8Array
   goalFrame(row: number): Uint8Array
 }
 
+/** Features [length, featureSize] of all observations of an episode of `dataset`. */
+export type EmbedEpisode = (episode: EpisodeData, dataset: Dataset) => Promise<Float32Array>
+
 /** The reward of reaching a point, given a goal: a pure function, applied when replay is sampled. */
 export interface GoalReward {
   readonly name: string
   /** True where `reachedFrame` and `goalFrame` are read: replay must then keep frames. */
   readonly needsFrames: boolean
+  /** Whether what {@link prepare} reads is there: asked before anything long starts. */
+  check?(): Promise<void>
+  /**
+   * There where it compares with recorded episodes in the place of goals: reads and embeds them. Called once the encoder has learned, and
+   * after each time that it has learned more; only then can rewards be computed.
+   */
+  prepare?(embed: EmbedEpisode): Promise<void>
   /** Writes the rewards [size] into `rewards`. */
   compute(outcomes: GoalOutcomes, rewards: Float32Array): void
 }

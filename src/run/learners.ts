@@ -80,7 +80,7 @@ export interface RefreshOptions extends LearnerSchedule {
   /** Further options of the sampler, beside those that the encoder states. */
   readonly sampler?: Readonly<Record<string, unknown>>
   /** Makes its goals again after each turn. */
-  readonly goals?: GoalSource
+  readonly goals?: Pick<GoalSource, 'refresh'>
 }
 
 /** Observations that a prior is fitted to, where an encoder looks at more than one frame. */

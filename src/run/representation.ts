@@ -1,3 +1,4 @@
+import type { EpisodeData } from '../core/dataset.ts'
 import { encoderInput, goalInput } from '../core/encoder-input.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
@@ -43,6 +44,26 @@ export interface EpisodeFeatures {
   /** What it remembers of the episode; `restore` takes what `save` gave. */
   save(): NamedArrays
   restore(arrays: NamedArrays): void
+}
+
+/**
+ * Features [length, size] of all observations of a recorded episode, as an agent would have seen them.
+ * @throws ArmatureError `bad-config` where it lacks the camera, `bad-shape` for frames of another size.
+ */
+export async function recordedFeatures(representation: Representation, episode: EpisodeData): Promise<Float32Array> {
+  const { info, images, proprio, state } = episode
+  const part = <T extends Uint8Array | Float32Array>(all: T, t: number): T => {
+    const size = all.length / info.length
+    return all.subarray(t * size, (t + 1) * size) as T
+  }
+  const follower = representation.begin()
+  const features = new Float32Array(info.length * representation.size)
+  for (let t = 0; t < info.length; t++) {
+    const frames = Object.entries(images).map(([camera, all]) => [camera, part(all, t)] as const)
+    const observation = { images: Object.fromEntries(frames), proprio: part(proprio, t), state: part(state, t) }
+    features.set(await follower.observe(observation), t * representation.size)
+  }
+  return features
 }
 
 /** Latents of the frames of one camera; goals are frames of `goalCamera`. */

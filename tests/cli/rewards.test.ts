@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
+import type { RewardsReport } from '../../src/evaluate/report/model.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
 import { syntheticDataset } from '../evaluate/report/fixture.ts'
 import { runCli, SLOW_MS, temporaryFolder } from './helpers.ts'
@@ -64,12 +65,51 @@ test.each([
   [['rewards', 'nonsense', '--data', 'data'], '"nonsense" is neither a run folder nor a control'],
   [['rewards', 'random', '--data', 'data', '--camera', 'back'], 'camera of data: expected top, got back'],
   [['rewards', 'random', '--data', 'nowhere'], 'nowhere is not a dataset'],
+  [['rewards', 'random', '--data', 'data', '--reward', 'track'], 'unknown reward "track"; did you mean tracking?'],
+  [
+    ['rewards', 'random', '--data', 'data', '--reward', 'pixel-mse'],
+    'expected a reward of embeddings, got one of pixels',
+  ],
+  [['rewards', 'random', '--data', 'data', '--reward', 'tracking'], 'reward tracking: data: expected string'],
+  [['rewards', 'random', '--data', 'data', '--set', 'alpha=1'], 'expected --reward, which it is a setting of'],
 ])('%j is refused in one line', { timeout: SLOW_MS }, async (args, text) => {
   const { code, stderr } = await runCli(cwd, args)
   expect(code).toBe(2)
   expect(stderr).toContain(text)
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
 })
+
+test(
+  'measures the reward that is named: one that follows a demonstration depends on time',
+  { timeout: SLOW_MS },
+  async () => {
+    const orderOf = async (...flags: string[]): Promise<Record<string, number | null>> => {
+      const { code, stdout, stderr } = await runCli(cwd, [...REPORT, '--json', ...flags])
+      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
+      const report = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as RewardsReport
+      const cells = report.encoders[0]!.cells
+      return {
+        reward: report.provenance.reward,
+        ...Object.fromEntries(Object.entries(cells).map(([name, { estimate }]) => [name, estimate])),
+      } as never
+    }
+    const distance = await orderOf()
+    const cosine = await orderOf('--reward', 'cosine', '--set', 'scale=2')
+    const tracking = await orderOf('--reward', 'tracking', '--set', 'data=data', '--set', 'episode=0')
+    expect([distance['reward'], cosine['reward'], tracking['reward']]).toEqual([
+      undefined,
+      'cosine scale=2',
+      'tracking data=data episode=0',
+    ])
+    // Cosines of pictures with their goal rise on the way as minus the distance does, and shown backwards they fall as much.
+    expect(distance['value/voc_expert']).toBeGreaterThan(0.6)
+    expect(cosine['value/voc_expert']).toBeGreaterThan(0.6)
+    expect(cosine['value/voc_reversed']).toBeCloseTo(-cosine['value/voc_expert']!, 6)
+    // The demonstration goes elsewhere than most episodes: who follows it by time is not paid by nearness to the own goal.
+    expect(tracking['distance/spearman_episode']).toBeLessThan(0.9 * distance['distance/spearman_episode']!)
+    expect(tracking['value/voc_reversed']).not.toBeCloseTo(-tracking['value/voc_expert']!, 2)
+  },
+)
 
 test('a dataset that has changed since its encoder learned from it is refused', { timeout: SLOW_MS }, async () => {
   const pretrained = await runCli(cwd, ['pretrain', 'pixels', '--data', 'data', '--camera', 'top', '--out', 'run'])

@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { resolveConfig } from '../../src/compose/config.ts'
 import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
-import {
-  cosineReward,
-  goalRewards,
-  huberReward,
-  latentDistanceReward,
-  pixelMseReward,
-} from '../../src/compose/goal-rewards.ts'
+import { cosineReward, goalRewards, latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
+import { huberReward } from '../../src/compose/tracking-reward.ts'
 import { goalSources, priorGoals } from '../../src/compose/goal-sources.ts'
 import type { Parts } from '../../src/compose/parts.ts'
 import { buildParts } from '../../src/compose/parts.ts'

@@ -13,6 +13,23 @@ import { distanceRewards } from '../measures/embedded-episodes.ts'
 /** Frames that an encoder is given at once. */
 const BATCH = 64
 
+/** What is paid for embeddings. */
+export interface EmbeddingReward {
+  /** Whether a frame is paid by when it is shown. */
+  readonly dependsOnTime: boolean
+  /**
+   * Rewards [T] of embeddings [T, size] in the order in which they are shown.
+   * @param goals [K, size]; @returns undefined where there are none, and it needs them
+   */
+  pay(embeddings: Float32Array, goals: Float32Array | undefined, size: number): Float32Array | undefined
+}
+
+/** Minus the distance to the goal, see {@link distanceRewards}. */
+const distanceReward: EmbeddingReward = {
+  dependsOnTime: false,
+  pay: (embeddings, goals, size) => goals && distanceRewards(embeddings, goals, size),
+}
+
 /** Turns whole episodes into rows of numbers: an encoder behind a camera, or the privileged state. */
 export interface Embedder {
   /** Name in the report; different for each. */
@@ -22,6 +39,8 @@ export interface Embedder {
   readonly latentSize: number
   /** Whether the embedding of a frame depends on others: those before it, or the first one. */
   readonly seesOthers: boolean
+  /** Default: minus the distance to the goal. */
+  readonly reward?: EmbeddingReward
   /**
    * Embeddings of all observations of an episode, [length, latentSize].
    * @param order the times of the frames in the order in which they are shown; default: as they came
@@ -262,12 +281,16 @@ export async function embedEpisodes(
     const common = describeEpisode(data, task)
     const looks = await otherLooks?.(data)
     for (const [i, embedder] of embedders.entries()) {
+      const { reward = distanceReward, latentSize, seesOthers } = embedder
       const goals = await embedder.embedGoals(data)
-      const ordered = embedder.seesOthers && goals !== undefined && isShownWell(common)
+      const embeddings = await embedder.embed(data)
+      const rewards = reward.pay(embeddings, goals, latentSize)
+      const ordered = (seesOthers || reward.dependsOnTime) && rewards !== undefined && isShownWell(common)
       episodes[i]!.push({
         ...common,
-        embeddings: await embedder.embed(data),
+        embeddings,
         ...(goals === undefined ? {} : { goals }),
+        ...(rewards === undefined ? {} : { rewards }),
         ...(ordered ? await rewardsInOtherOrders(embedder, data) : {}),
         ...(looks && embedder.camera !== undefined && { looks: await embedLooks(embedder, data, looks) }),
       })
@@ -297,10 +320,11 @@ async function rewardsInOtherOrders(
   embedder: Embedder,
   data: EpisodeData,
 ): Promise<Pick<EmbeddedEpisode, 'reversedRewards' | 'shuffledRewards'>> {
+  const { reward = distanceReward, latentSize } = embedder
   const times = Array.from({ length: data.info.length }, (_, t) => t)
   const rewardsIn = async (order: readonly number[]): Promise<Float32Array> => {
     const goals = await embedder.embedGoals(data, order[0]!)
-    return distanceRewards(await embedder.embed(data, order), goals!, embedder.latentSize)
+    return reward.pay(await embedder.embed(data, order), goals, latentSize)!
   }
   return {
     reversedRewards: await rewardsIn(times.toReversed()),

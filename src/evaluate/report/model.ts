@@ -143,6 +143,8 @@ export interface Provenance {
   readonly testEpisodes: readonly number[]
   /** Held-out episodes by class. */
   readonly counts: readonly ClassCount[]
+  /** Name and settings of the reward that is measured; absent: minus the distance to the goal. */
+  readonly reward?: string
   readonly goals: string
   readonly trueDistance: string
   readonly successRadius?: number

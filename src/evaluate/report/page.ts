@@ -57,10 +57,15 @@ export function reportPage(report: RewardsReport, drawing: Drawing, runtimeS: nu
 </head>
 <body>
 <h1>${escapeHtml(title)}</h1>
-<p class="lead">An encoder turns a camera frame into a short vector, and minus the distance of that vector to the vector of a goal picture is used as a reward. This page says how far ${candidates.length === 0 ? 'the controls' : escapeHtml(candidates.join(', '))} can be trusted as such a reward, from ${provenance.testEpisodes.length} recorded episodes that none of them learned from, before any robot moves.</p>
+<p class="lead">An encoder turns a camera frame into a short vector, and ${rewardText(provenance.reward)} is used as a reward. This page says how far ${candidates.length === 0 ? 'the controls' : escapeHtml(candidates.join(', '))} can be trusted as such a reward, from ${provenance.testEpisodes.length} recorded episodes that none of them learned from, before any robot moves.</p>
 <nav>${links.map(([id, text]) => `<a href="#${id}">${text}</a>`).join('')}</nav>
 ${sections.join('\n')}
 </body>
 </html>
 `
+}
+
+function rewardText(reward: string | undefined): string {
+  if (reward === undefined) return 'minus the distance of that vector to the vector of a goal picture'
+  return `what <code>${escapeHtml(reward)}</code> pays for that vector`
 }

@@ -127,6 +127,7 @@ export function provenanceSection({ provenance, encoders }: RewardsReport, runti
       'split',
       `${provenance.trainEpisodes.length} episodes to fit on, ${provenance.testEpisodes.length} held out; no episode in both`,
     ],
+    ...(provenance.reward === undefined ? [] : [['reward', escapeHtml(provenance.reward)] as const]),
     ['goals', escapeHtml(provenance.goals)],
     ['true distance', escapeHtml(provenance.trueDistance)],
     ['intervals', '95 %, by the jackknife over episodes, stratified by class'],

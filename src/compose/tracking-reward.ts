@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import type { GoalReward } from '../core/goals.ts'
+import { ArmatureError } from '../core/errors.ts'
+import { demonstrationSettings, findDemonstration } from './demonstration.ts'
+
+const huberSettings = {
+  alpha: z.number().min(0).default(1).describe('weight of the squared distance'),
+  beta: z.number().min(0).default(0.1).describe('weight of the root'),
+  gamma: z
+    .number()
+    .gt(0)
+    .default(1e-3)
+    .describe('added to the squared distance under the root, so that it is smooth at the goal'),
+}
+
+export const huberSchema = z.strictObject(huberSettings)
+export type HuberConfig = z.output<typeof huberSchema>
+
+export const trackingSchema = z.strictObject({
+  ...huberSettings,
+  ...demonstrationSettings,
+  slackSteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      'the nearest moment of the demonstration counts that is within so many steps of the same time; 0: that time',
+    ),
+})
+export type TrackingConfig = z.output<typeof trackingSchema>
+
+/** -alpha d^2 - beta sqrt(gamma + d^2) of a squared distance d^2 (Sermanet et al. 2018, eq. 2): it pulls from afar, and still near the goal. */
+function huber(squared: number, { alpha, beta, gamma }: HuberConfig): number {
+  return -alpha * squared - beta * Math.sqrt(gamma + squared)
+}
+
+function squaredDistance(a: Float32Array, row: number, b: Float32Array, other: number, size: number): number {
+  let sum = 0
+  for (let k = 0, i = row * size, j = other * size; k < size; k++) sum += (a[i + k]! - b[j + k]!) ** 2
+  return sum
+}
+
+/** {@link huber} of the Euclidean distance of features and goal. */
+export function huberReward(config: HuberConfig): GoalReward {
+  return {
+    name: 'huber',
+    needsFrames: false,
+    compute({ size, featureSize, reached, goals }, rewards) {
+      for (let row = 0; row < size; row++) {
+        rewards[row] = huber(squaredDistance(reached, row, goals, row, featureSize), config)
+      }
+    },
+  }
+}
+
+/**
+ * The reward for following a demonstration (Sermanet et al. 2018, eq. 2): {@link huber} of the distance of the features at a time to those of
+ * the demonstration at the same time, or at the nearest moment within `slackSteps` of it, where speeds differ. After its end the
+ * demonstration asks to stay where it ended. Goals are not looked at, so that relabelling changes nothing.
+ *
+ * A moment within a band around the same time, not the monotone path of dynamic time warping: the reward of a step is then a function of
+ * that step alone, and can be computed for any row of replay.
+ */
+export function trackingReward(config: TrackingConfig): GoalReward {
+  let demonstration: Float32Array | undefined
+  return {
+    name: 'tracking',
+    needsFrames: false,
+    check: async () => void (await findDemonstration(config)),
+    async prepare(embed) {
+      const { dataset, index } = await findDemonstration(config)
+      demonstration = await embed(await dataset.readEpisode(index), dataset)
+    },
+    compute({ size, featureSize, reached, times }, rewards) {
+      if (demonstration === undefined)
+        throw new ArmatureError('bad-argument', 'reward tracking', { expected: 'to be prepared first' })
+      const last = demonstration.length / featureSize - 1
+      for (let row = 0; row < size; row++) {
+        const time = times[row]!
+        const to = Math.min(last, time + config.slackSteps)
+        let nearest = Infinity
+        for (let t = Math.min(last, Math.max(0, time - config.slackSteps)); t <= to; t++) {
+          nearest = Math.min(nearest, squaredDistance(reached, row, demonstration, t, featureSize))
+        }
+        rewards[row] = huber(nearest, config)
+      }
+    },
+  }
+}
