@@ -86,6 +86,20 @@ export async function recordEpisodes(options: RecordOptions): Promise<Recording>
   return { spec: { source: id, fps: controlHz, cameras: imageSpaces, actionSpace, proprioSpace, stateSpace }, episodes }
 }
 
+/** The last recordings, by what they are for: variants are trained on the same ones. */
+const recordings = new Map<string, Promise<Recording>>()
+/** So many that all of one seed fit. */
+const MOST_KEPT = 8
+
+/** The recording that was made under this name, or a new one. */
+export function kept(name: string, make: () => Promise<Recording>): Promise<Recording> {
+  const known = recordings.get(name) ?? make()
+  recordings.delete(name)
+  recordings.set(name, known)
+  if (recordings.size > MOST_KEPT) recordings.delete(recordings.keys().next().value!)
+  return known
+}
+
 type Players = (
   index: number,
 ) => Promise<{ readonly policy: string; play(observation: Observation): Promise<Float32Array> }>

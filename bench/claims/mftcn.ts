@@ -14,12 +14,12 @@ import { rSquared } from '../../src/evaluate/rows.ts'
 import { mean, pearson } from '../../src/evaluate/statistics.ts'
 import type { Claim, Scores } from './claim.ts'
 import type { Recording } from './laboratory.ts'
-import { columns, frameOf, recordEpisodes, trainEncoder } from './laboratory.ts'
+import { columns, frameOf, kept, recordEpisodes, trainEncoder } from './laboratory.ts'
 
 const CAMERAS = ['left', 'right'] as const
 /** Of two seconds at 25 Hz: the cart comes to the ends of its rail, so that its place does not tell its speed. */
 const [TRAINING, TEST, LENGTH] = [300, 60, 50]
-const UPDATES = 1200
+const UPDATES = 800
 /** First moments, whose windows would reach back beyond the start of the episode. */
 const MASKED = 6
 /** Cart x, cos and sin of the pole; speeds of cart and pole. */
@@ -66,8 +66,8 @@ async function runVariant(variant: string, seed: number): Promise<Scores> {
       length: LENGTH,
       seed: from,
     })
-  const training = await record(TRAINING, 1000 + seed)
-  const { episodes } = await record(TEST, 2000 + seed)
+  const training = await kept(`training ${seed}`, () => record(TRAINING, 1000 + seed))
+  const { episodes } = await kept(`test ${seed}`, () => record(TEST, 2000 + seed))
   const options = { encoder: 'mftcn', config, camera: CAMERAS[0], updates, batchSize: 32, seed }
   const encoder = await trainEncoder(training, options)
   const scores = { ...(await read(encoder, episodes, seed)), ...(await controls(encoder, episodes)) }

@@ -15,12 +15,12 @@ import { measureEpisodes } from '../../src/evaluate/measures/measures.ts'
 import { mean, spearman } from '../../src/evaluate/statistics.ts'
 import type { Claim, Scores } from './claim.ts'
 import type { Recording, RecordOptions } from './laboratory.ts'
-import { encodeEpisode, mergedCameras, recordEpisodes, trainEncoder } from './laboratory.ts'
+import { encodeEpisode, kept, mergedCameras, recordEpisodes, trainEncoder } from './laboratory.ts'
 
 const DATA = collectPresets['pick-two-views']!
 const [FRONT, SIDE] = DATA.cameras as [string, string]
 const [TEST, TASKS] = [40, 10]
-const UPDATES = 1200
+const UPDATES = 700
 
 interface Variant {
   readonly encoder: 'tcn' | 'autoencoder'
@@ -74,8 +74,8 @@ function sharesOf(policy: Readonly<Record<string, number>>): string {
 
 async function runVariant(variant: string, seed: number): Promise<Scores> {
   const { encoder: name, config, updates } = VARIANTS[variant]!
-  const training = await record(1000 + seed, {})
-  const test = await record(2000 + seed, { episodes: TEST })
+  const training = await kept(`training ${seed}`, () => record(1000 + seed, {}))
+  const test = await kept(`test ${seed}`, () => record(2000 + seed, { episodes: TEST }))
   // As many pictures a batch: 32 moments by two cameras.
   const options = { encoder: name, config, camera: FRONT, updates, batchSize: name === 'tcn' ? 32 : 64, seed }
   const encoder = await trainEncoder(name === 'tcn' ? training : mergedCameras(training, [FRONT, SIDE]), options)
@@ -139,8 +139,10 @@ const ROLLOUTS = ['slow', 'scripted', 'partial', 'random']
 async function follow(encoder: Encoder, seed: number): Promise<Scores> {
   const rng = new Rng(3000 + seed)
   const resetSeeds = Array.from({ length: TASKS }, () => rng.nextSeed())
-  const play = async (policies: string, from: number): Promise<readonly EpisodeData[]> =>
-    (await record(from + seed, { episodes: TASKS, policies, resetSeeds })).episodes
+  const play = async (policies: string, from: number): Promise<readonly EpisodeData[]> => {
+    const options = { episodes: TASKS, policies, resetSeeds }
+    return (await kept(`${policies} ${from} ${seed}`, () => record(from + seed, options))).episodes
+  }
   const demonstrations = await play('slow', 3000)
   const rollouts = await Promise.all(ROLLOUTS.map((policy, i) => play(policy, 4000 + 1000 * i)))
   const [progress, tracking, end]: [number[], number[], number[]] = [[], [], []]
