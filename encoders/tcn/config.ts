@@ -30,6 +30,6 @@ export const tcnPresets: EncoderPresets<z.input<typeof tcnConfigSchema>> = {
     updates: 200_000,
     batchSize: 16,
   },
-  default: { updates: 3000, batchSize: 32 },
+  default: { updates: 700, batchSize: 32 },
   debug: { config: { width: 4, hidden: 16, latentSize: 8, rowsPerEpisode: 4 }, updates: 20, batchSize: 8 },
 }
