@@ -60,13 +60,13 @@ export async function recordEpisodes(options: RecordOptions): Promise<Recording>
     if (goal !== undefined) (env as SimulatedGoalEnv).setGoal(goal)
     const distractor = begun.info['distractor_clip']
     let { observation } = begun
-    const { policy, play } = await players(index)
+    const player = await players(index)
     const track = new EpisodeTrack()
     track.observe(observation)
     let terminated = false
     let success: boolean | undefined
-    while (track.length < length && !terminated && !(success && endsAtSuccess)) {
-      const action = (await play(observation)).slice()
+    while (track.length < length && !terminated && !(success === true && endsAtSuccess === true)) {
+      const action = (await player.play(observation)).slice()
       const step = await env.step(action)
       ;({ observation, terminated } = step)
       track.step(action, step.reward)
@@ -78,7 +78,7 @@ export async function recordEpisodes(options: RecordOptions): Promise<Recording>
       ...(success !== undefined && { success }),
       ...(distractor !== undefined && { distractor: String(distractor) }),
     }
-    const info = { index, length: track.length, ...outcome, seed: resetSeed, policy, objects: [] }
+    const info = { index, length: track.length, ...outcome, seed: resetSeed, policy: player.policy, objects: [] }
     episodes.push({ info, ...track.arrays() })
   }
   const { imageSpaces, actionSpace, proprioSpace, stateSpace, controlHz } = env.spec

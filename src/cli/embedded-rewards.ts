@@ -18,8 +18,8 @@ export interface NamedReward {
  * @throws ArmatureError `not-found` for a name that is none; `bad-config` for its settings; `bad-argument` for a reward of pixels.
  */
 export function makeReward({ name, set }: NamedReward): GoalReward {
-  const { configSchema, create } = lookUp('reward', goalRewards, name)
-  const reward = create(parseConfig(configSchema, applyOverrides({}, set), `reward ${name}`))
+  const entry = lookUp('reward', goalRewards, name)
+  const reward = entry.create(parseConfig(entry.configSchema, applyOverrides({}, set), `reward ${name}`))
   if (!reward.needsFrames) return reward
   throw new ArmatureError('bad-argument', `--reward ${name}`, {
     expected: 'a reward of embeddings',
