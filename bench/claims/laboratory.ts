@@ -65,13 +65,14 @@ export async function recordEpisodes(options: RecordOptions): Promise<Recording>
     track.observe(observation)
     let terminated = false
     let success: boolean | undefined
-    while (track.length < length && !terminated && !(success === true && endsAtSuccess === true)) {
+    for (let ended = false; !ended && track.length < length;) {
       const action = (await player.play(observation)).slice()
       const step = await env.step(action)
       ;({ observation, terminated } = step)
       track.step(action, step.reward)
       track.observe(observation)
       success = step.info['success'] === undefined ? undefined : step.info['success'] === 1
+      ended = terminated || (endsAtSuccess === true && success === true)
     }
     const outcome = {
       terminated,
