@@ -54,6 +54,23 @@ describe('a dataset written here', () => {
     )
   })
 
+  it.each([
+    ['no record', { record: undefined }],
+    ['null for the record', { record: null }],
+    ['a list for it', { record: [] }],
+    ['another form', { format: 2 }],
+    ['no spaces', { spec: null }],
+  ])('is refused where meta/armature.json has %s', async (_what, change) => {
+    const path = await write([randomEpisode(1, 3)])
+    const file = join(path, 'meta', 'armature.json')
+    const own = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+    await writeFile(file, JSON.stringify({ ...own, ...change }))
+    await expect(openDataset(path)).rejects.toMatchObject({
+      code: 'corrupt-file',
+      message: expect.stringMatching(/armature\.json: expected format 1/) as string,
+    })
+  })
+
   it('has vectors of one element, and none, as LeRobot has them', async () => {
     const spec: DatasetSpec = {
       source: 'test/Plain-v0',

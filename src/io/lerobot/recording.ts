@@ -28,17 +28,18 @@ export async function readRecording(path: string): Promise<Recording | undefined
     throw error
   }
   if (isRecording(value)) return value
-  throw new ArmatureError('corrupt-file', file, { expected: 'format 1 with the spaces of the dataset' })
+  throw new ArmatureError('corrupt-file', file, { expected: 'format 1 with the spaces of the dataset and a record' })
 }
 
 function isRecording(value: unknown): value is Recording {
-  if (!isObject(value) || value['format'] !== 1 || !isObject(value['spec'])) return false
-  const { fps, source, cameras, actionSpace, proprioSpace, stateSpace, goalSpace } = value['spec']
+  if (!isObject(value) || value['format'] !== 1 || !isObject(value['spec']) || !isObject(value['record'])) return false
+  const { fps, source, cameras, depthCameras = {}, actionSpace, proprioSpace, stateSpace, goalSpace } = value['spec']
   return (
     typeof fps === 'number' &&
     typeof source === 'string' &&
     isObject(cameras) &&
-    Object.values(cameras).every(isBox) &&
+    isObject(depthCameras) &&
+    [...Object.values(cameras), ...Object.values(depthCameras)].every(isBox) &&
     [actionSpace, proprioSpace, stateSpace].every(isBox) &&
     (goalSpace === undefined || isBox(goalSpace))
   )
