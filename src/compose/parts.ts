@@ -111,6 +111,13 @@ function buildGoals(
       `encoder ${encoder.spec.name}, which gives goals a tower of their own; set goals.form.name=goal`,
     )
   }
+  if (encoder?.encodeGoal !== undefined && made.reward.prepare !== undefined) {
+    throw refuse(
+      `goals.reward ${reward.name}`,
+      'a demonstration in the space of what is reached',
+      `encoder ${encoder.spec.name}, which sees what is reached through the tower of its goals`,
+    )
+  }
   if (made.reward.needsFrames && parts.encoder === undefined) {
     throw refuse(`goals.reward ${reward.name}`, 'an encoder', `representation.kind ${kind}`)
   }

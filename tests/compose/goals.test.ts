@@ -117,6 +117,10 @@ describe('goals with a tower of their own', () => {
       ['representation.goalCamera=human', 'representation.refresh.everySteps=10'],
       'representation.refresh: got encoder grasp2vec, which sees goals by camera human',
     ],
+    [
+      ['goals.reward={"name":"tracking","config":{"data":"runs/data"}}'],
+      'goals.reward tracking: expected a demonstration in the space of what is reached, got encoder grasp2vec',
+    ],
     [['goals.form.name=difference'], 'goals.form difference: expected goals in the space of the features'],
   ])('%s is refused', async (more, message) => {
     await expect(built(...more)).rejects.toThrow(message)
