@@ -8,6 +8,7 @@ import { fc } from '../fast-check.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
+import { checkDataset } from '../../src/io/lerobot/check-dataset.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
 import { built } from '../built.ts'
@@ -52,6 +53,18 @@ describe('a dataset written here', () => {
       }),
       { numRuns: 6 },
     )
+  })
+
+  it('says in one line of a page or less what is wrong with its statistics', async () => {
+    const path = await write([randomEpisode(1, 3)])
+    const file = join(path, 'meta', 'stats.json')
+    const own = JSON.parse(await readFile(file, 'utf8')) as Record<string, { max: unknown[] }>
+    own['next.reward']!.max = ['x'.repeat(10_000) + '\n']
+    await writeFile(file, JSON.stringify(own))
+    const { faults } = await checkDataset(await openDataset(path), () => undefined)
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toMatch(/^meta\/stats.json, next.reward: max at 0 is x/)
+    expect([faults[0]!.includes('\n'), faults[0]!.length < 2000]).toEqual([false, true])
   })
 
   it.each([

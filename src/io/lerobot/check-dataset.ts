@@ -1,5 +1,5 @@
 import type { Dataset, EpisodeData } from '../../core/dataset.ts'
-import { ArmatureError } from '../../core/errors.ts'
+import { ArmatureError, oneLine } from '../../core/errors.ts'
 import { containedPath } from '../contained-files.ts'
 import { readJson } from '../json.ts'
 import { checkBlobs } from './check-blobs.ts'
@@ -41,7 +41,8 @@ export async function checkDataset(dataset: Dataset, onEpisode: (done: number) =
   }
   const isAll = whole.length === dataset.episodes.length && dataset.problems.length === 0
   const statistics = await checkStatistics(dataset, ranges, isAll)
-  return { faults: [...dataset.problems, ...faults, ...statistics, ...(await checkBlobs(dataset.path))], whole }
+  const all = [...dataset.problems, ...faults, ...statistics, ...(await checkBlobs(dataset.path))]
+  return { faults: all.map(oneLine), whole }
 }
 
 type Part = 'proprio' | 'state' | 'actions' | 'rewards'
