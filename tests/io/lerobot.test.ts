@@ -55,6 +55,15 @@ describe('a dataset written here', () => {
     )
   })
 
+  it.each([[0], [2]])('is refused where a reward is declared to be %i numbers', async (size) => {
+    const path = await write([randomEpisode(1, 3)])
+    const file = join(path, 'meta', 'info.json')
+    const info = JSON.parse(await readFile(file, 'utf8')) as { features: Record<string, { shape: number[] }> }
+    info.features['next.reward']!.shape = [size]
+    await writeFile(file, JSON.stringify(info))
+    await expect(openDataset(path)).rejects.toThrow(`info.json: expected next.reward of one number, not [${size}]`)
+  })
+
   it('says in one line of a page or less what is wrong with its statistics', async () => {
     const path = await write([randomEpisode(1, 3)])
     const file = join(path, 'meta', 'stats.json')

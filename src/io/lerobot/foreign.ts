@@ -61,6 +61,10 @@ export function parseInfo(file: string, value: unknown): DatasetInfo {
       `${odd[0]} of at most ${MAX_PIXELS} pixels a side or ${MAX_NUMBERS} numbers, not [${odd[1].shape.join(', ')}]`,
     )
   }
+  const reward = (features as Record<string, InfoFeature>)[COLUMNS.reward]
+  if (reward !== undefined && sizeOf(reward.shape) !== 1) {
+    throw fail(`${COLUMNS.reward} of one number, not [${reward.shape.join(', ')}]`)
+  }
   return {
     version: major === '3' ? 'v3' : 'v2',
     warnings: warningsOf(file, `v${major}.${minor}`, fps, features as Readonly<Record<string, InfoFeature>>),
