@@ -103,7 +103,7 @@ const catalogue: Record<string, EncoderEntry> = {
     summary: 'TCN: one moment seen by two cameras is the same, two moments seen by one are not',
     needs: 'moments by two synchronised cameras',
     goodAt: 'where in the task the robot is, from either side; rewards from a demonstration',
-    badAt: 'states that come twice; speeds',
+    badAt: 'states that come twice; speeds; what one camera alone sees',
     configSchema: tcnConfigSchema,
     presets: tcnPresets,
     create: (frameShape, config, rng) => new Tcn(frameShape, config as TcnConfig, rng),

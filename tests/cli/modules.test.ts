@@ -94,7 +94,7 @@ registerEnv('mine/P-v0', { summary: 'p', make: () => makeEnv('armature/Pendulum-
     [
       'broken.js',
       '\nthrow new Error("broken\\nindeed")',
-      /module .*broken\.js: got Error: broken\nindeed at broken\.js:2/,
+      /module .*broken\.js: got Error: broken indeed at broken\.js:2/,
     ],
   ])('is refused where it cannot serve: %s', async (name, text, message) => {
     if (text === null) mkdirSync(join(project, name))

@@ -126,7 +126,7 @@ test('collect names its policies where one is neither of them nor a run', async 
   const args = ['collect', 'armature/Pendulum-v1', '--out', join(folder, 'none'), '--policy']
   await refuse(
     [...args, 'foo'],
-    'foo is not a run folder, nor a policy: expected scripted, random, partial, noisy, adversarial or a run folder',
+    'foo is not a run folder, nor a policy: expected scripted, random, partial, noisy, slow, adversarial or a run folder',
   )
   await refuse([...args, 'randm'], 'did you mean random?')
 })

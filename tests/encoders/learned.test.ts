@@ -163,9 +163,12 @@ function collapsed(name: string, config: Readonly<Record<string, unknown>>, rows
     case 'grasp2vec':
       return { loss: 2 * Math.log(rows.success.reduce((sum, x) => sum + x, 0)) }
     case 'tcn':
+      if (config['loss'] === 'triplet') return { loss: 0.2 }
+      return { loss: mean(Array.from({ length: count }, (_, i) => Math.log(rivals(rows, i, 'episode')))) }
     case 'mftcn':
       if (config['loss'] === 'triplet') return { loss: 0.2 }
-      return { loss: mean(Array.from({ length: count }, (_, i) => Math.log(rivals(rows, i)))) }
+      // Each window is told apart from those backwards as well.
+      return { loss: mean(Array.from({ length: count }, (_, i) => Math.log(2 * rivals(rows, i, 'batch')))) }
     case 'deepmdp':
       return config['reward'] === 'two-hot'
         ? { reward: Math.log(65) }
@@ -183,9 +186,9 @@ function squaresOf({ frames, count }: Rows, valueOf = (x: number): number => x /
 }
 
 /** Moments that one is told apart from by a time contrast, itself among them. */
-function rivals({ count, episodes: of, times }: Rows, i: number): number {
-  return Array.from({ length: count }, (_, j) => j).filter((j) => j === i || (of[j] === of[i] && times[j] !== times[i]))
-    .length
+function rivals({ count, episodes: of, times }: Rows, i: number, among: 'episode' | 'batch'): number {
+  const isRival = (j: number): boolean => (of[j] === of[i] ? times[j] !== times[i] : among === 'batch')
+  return Array.from({ length: count }, (_, j) => j).filter((j) => j === i || isRival(j)).length
 }
 
 /** A size each of 48, 64 and 84 pixels, and one to four frames stacked as channels. */
