@@ -20,8 +20,9 @@ import type { Behaviour } from './behaviours.ts'
 import { behaviourOf } from './behaviours.ts'
 import { isAddress } from '../compose/config.ts'
 import type { CliContext } from './context.ts'
-import type { CopiesFlags } from './copies.ts'
-import { copiesByFlags, requireOneRobot } from './copies.ts'
+import type { CopiesFlags } from '../compose/copies.ts'
+import { loadedModules } from './modules.ts'
+import { copiesByFlags, requireOneRobot } from '../compose/copies.ts'
 import { throwIfInterrupted } from './context.ts'
 import type { RobotConnections } from './remote.ts'
 import type { PolicyShare } from './options.ts'
@@ -90,7 +91,7 @@ export async function collectDataset(context: CliContext, name: string, given: C
     for (const { name } of shares) behaviours.push(await behaviourOf(name, env, entry?.expert))
     const rng = new Rng(options.seed)
     const plan = planOf(shares, options.episodes, rng.split('policies')).map((i) => behaviours[i]!)
-    copies = await copiesByFlags(env, { id, options: settings }, options)
+    copies = await copiesByFlags(env, { id, options: settings }, { ...options, registering: loadedModules() })
     const writer = await LeRobotWriter.create(options.out, datasetSpecOf(env), {
       images: options.format,
       task: entry?.summary ?? env.spec.id,

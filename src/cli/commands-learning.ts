@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CopiesFlags } from './copies.ts'
+import type { CopiesFlags } from '../compose/copies.ts'
 import type { CommandLine } from './command-line.ts'
 import { withRobotFlags } from './commands-bridge.ts'
 import type { PretrainOptions } from '../compose/encoder-training.ts'

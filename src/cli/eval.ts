@@ -1,7 +1,8 @@
 import { agentPolicy } from '../run/policies.ts'
 import type { Env } from '../core/env.ts'
-import type { CopiesFlags } from './copies.ts'
-import { copiesByFlags, requireOneRobot } from './copies.ts'
+import type { CopiesFlags } from '../compose/copies.ts'
+import { loadedModules } from './modules.ts'
+import { copiesByFlags, requireOneRobot } from '../compose/copies.ts'
 import { evaluationEnvOf } from '../compose/evaluation-env.ts'
 import type { LoadOptions } from '../compose/load-run.ts'
 import { loadRun } from '../compose/load-run.ts'
@@ -60,7 +61,7 @@ async function evaluateOnCopies(
   env: Env,
   options: EvalOptions,
 ): Promise<WrittenReport> {
-  const copies = await copiesByFlags(env, parts.config.env, options)
+  const copies = await copiesByFlags(env, parts.config.env, { ...options, registering: loadedModules() })
   try {
     // Each env has a policy of its own, which follows its episodes; they share the weights. Each acts by itself: in a product of several
     // rows, a row is rounded in another way than alone, and results must not depend on the number of envs.

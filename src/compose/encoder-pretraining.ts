@@ -5,6 +5,7 @@ import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
+import { concatenated } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
 import type { EmbeddingData } from '../evaluate/embedding.ts'
 import { embeddingMeasures } from '../evaluate/embedding.ts'
@@ -134,14 +135,8 @@ async function priorInput(pretraining: Pretraining, training: EpisodeSource): Pr
 
 /** The rows of `a`, then those of `b`. */
 function joinInputs(a: EncoderInput, b: EncoderInput): EncoderInput {
-  const join = (first: Uint8Array, second: Uint8Array): Uint8Array => {
-    const all = new Uint8Array(first.length + second.length)
-    all.set(first)
-    all.set(second, first.length)
-    return all
-  }
-  const joined = { count: a.count + b.count, frames: join(a.frames, b.frames) }
-  return a.context && b.context ? { ...joined, context: join(a.context, b.context) } : joined
+  const joined = { count: a.count + b.count, frames: concatenated([a.frames, b.frames]) }
+  return a.context && b.context ? { ...joined, context: concatenated([a.context, b.context]) } : joined
 }
 
 async function measure(

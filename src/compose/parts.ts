@@ -189,7 +189,7 @@ function checkPixelEncoder(
 ): void {
   const { batch, window, takesContext } = encoder.spec
   const setting = 'representation.encoder'
-  if (!hasFeatures(encoder)) throw refuse(setting, 'has no network to share', 'choose trunk')
+  featuresOf(encoder)
   if (window.frames > 1 || takesContext) {
     throw refuse(
       setting,
@@ -202,15 +202,13 @@ function checkPixelEncoder(
   }
 }
 
-/** An encoder whose network an agent can learn through. */
-function hasFeatures(encoder: Encoder): encoder is Encoder & { readonly features: FeatureNetwork } {
-  return 'features' in encoder
-}
-
 /** The network of an encoder that an agent can learn through. @throws ArmatureError `bad-config` for one without. */
 export function featuresOf(encoder: Encoder): FeatureNetwork {
-  if (hasFeatures(encoder)) return encoder.features
-  throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { expected: 'a network to share' })
+  if ('features' in encoder) return encoder.features as FeatureNetwork
+  throw new ArmatureError('bad-config', 'representation.encoder', {
+    got: `encoder ${encoder.spec.name}, which has no network to share`,
+    fix: 'choose trunk',
+  })
 }
 
 function buildEncoder({ representation }: TrainConfig, env: Env, rng: Rng): Encoder | undefined {

@@ -1,5 +1,4 @@
 import type { EnvCopies } from '../../envs/vector/env-copies.ts'
-import { copiesOf } from '../../envs/vector/env-copies.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
 import { parseConfig } from '../config/overrides.ts'
@@ -17,6 +16,8 @@ import { openRunLogger } from '../log/run-logger.ts'
 import { agentPolicy } from '../run/policies.ts'
 import type { Trainer, TrainerHooks, TrainerState } from '../run/trainer.ts'
 import type { ConfigOptions } from './config.ts'
+import type { CopiesFlags } from './copies.ts'
+import { copiesByFlags, requireOneRobot } from './copies.ts'
 import { defaultRunFolder, isAddress, resolveComponents, resolveConfig } from './config.ts'
 import { pretrainInRun } from './encoder-pretraining.ts'
 import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
@@ -31,15 +32,12 @@ import type { RunContext } from './run-context.ts'
 import { resumeCommand, throwIfInterrupted } from './run-context.ts'
 import { buildTrainer } from './trainer.ts'
 
-export interface TrainOptions extends ConfigOptions {
+/** Where the envs run changes no byte of a run. */
+export interface TrainOptions extends ConfigOptions, CopiesFlags {
   readonly out?: string
   readonly resume?: boolean
   /** Connects the robot of a run that has one. */
   readonly robots?: RobotConnector
-  /** Threads that share the envs; 0, the default: none but this one. Where envs run changes no byte of the run. */
-  readonly workers?: number
-  /** URLs of modules that register envs: threads run them before they make any. */
-  readonly registering?: readonly string[]
 }
 
 /**
@@ -60,7 +58,7 @@ export async function train(
   const logger = openLogger(context, folder, config, checkpoint)
   let copies: EnvCopies | undefined
   try {
-    copies = await copiesFor(parts, options)
+    copies = await copiesByFlags(parts.env, config.env, { ...options, envs: config.training.envs })
     if (checkpoint) restoreModel(parts, checkpoint.model)
     else await pretrainInRun(context, parts, folder, logger)
     const trainer = await buildTrainer(parts, copies.envs)
@@ -79,13 +77,6 @@ export async function train(
   return { folder, parts }
 }
 
-/** The envs that a run plays in: that of `parts` alone, or as many like it as the settings say. */
-async function copiesFor({ config, env }: Parts, { workers = 0, registering = [] }: TrainOptions): Promise<EnvCopies> {
-  const { envs: count } = config.training
-  if (count === 1 && workers === 0) return { envs: [env], close: async () => {} }
-  return copiesOf(env, { id: config.env.id, count, workers, options: config.env.options, registering })
-}
-
 interface OpenedRun extends TrainedRun {
   readonly checkpoint?: Checkpoint | undefined
 }
@@ -95,7 +86,7 @@ async function createRun(context: RunContext, preset: string | undefined, option
     throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
   const config = await withEncoderRun(resolveConfig(preset, options), options.set)
   const path = options.out ?? defaultRunFolder(config)
-  checkCopies(config, options)
+  if (config.env.robot !== undefined) requireOneRobot({ ...options, envs: config.training.envs })
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config, options.robots)
   requireMemory(parts)
@@ -114,7 +105,7 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   const folder = await openRunFolder(path)
   const recorded = resolveComponents(parseConfig(trainConfigSchema, folder.record.config, `config of ${path}`))
   requireSame(path, recorded, preset, options)
-  checkCopies(recorded, options)
+  if (recorded.env.robot !== undefined) requireOneRobot({ ...options, envs: recorded.training.envs })
   const steps = options.steps ?? recorded.training.steps
   const scene = withRobotOf(folder.path, recorded.env)
   const env = options.env === undefined ? scene : { ...scene, robot: options.env }
@@ -122,15 +113,6 @@ async function openForResume(preset: string | undefined, options: TrainOptions):
   const checkpoint = await new CheckpointStore(folder.checkpoints).latest()
   if (checkpoint === undefined) await adoptEncoder(parts)
   return { folder, parts, checkpoint }
-}
-
-/** @throws ArmatureError `bad-argument` for a robot that would have to be there more than once, or in a thread. */
-function checkCopies({ env, training }: TrainConfig, { workers = 0 }: TrainOptions): void {
-  if (env.robot === undefined || (training.envs === 1 && workers === 0)) return
-  throw new ArmatureError('bad-argument', 'training.envs and --workers', {
-    expected: '1 and 0 for a robot, which exists once',
-    got: `${training.envs} and ${workers}`,
-  })
 }
 
 /** A run goes on with its own configuration; only its length may change. */

@@ -2,7 +2,7 @@ import { requireWhole } from '../core/checks.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { EpisodeStart, Goal } from '../core/goals.ts'
 import type { NamedArrays } from '../core/ndarray.ts'
-import { ndarray } from '../core/ndarray.ts'
+import { concatenated, ndarray } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
 
 export interface EpisodeStoreOptions {
@@ -289,7 +289,10 @@ export class EpisodeStore {
         Float64Array.from(goalFrames, ([start]) => start),
         [goalFrames.length],
       ),
-      goalFrames: ndarray(concatBytes(goalFrames.map(([, f]) => f)), [goalFrames.length, frameSize]),
+      goalFrames: ndarray(concatenated([new Uint8Array(0), ...goalFrames.map(([, f]) => f)]), [
+        goalFrames.length,
+        frameSize,
+      ]),
       ...this.#savedLostStart(),
       cursor: ndarray(Float64Array.of(this.#count, this.#openStart, this.#transitions), [3]),
     }
@@ -396,14 +399,4 @@ function view(data: Float32Array, row: number, width: number): Float32Array {
 /** A loop: below a hundred elements `subarray` and `set` take longer to call than to copy. */
 function copyRow(data: Float32Array, row: number, width: number, target: Float32Array, offset: number): void {
   for (let i = 0, from = row * width; i < width; i++) target[offset + i] = data[from + i]!
-}
-
-function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let offset = 0
-  for (const part of parts) {
-    all.set(part, offset)
-    offset += part.length
-  }
-  return all
 }

@@ -1,14 +1,28 @@
+/** Of frames [pixels, channels] by their time in an episode, so many are one. */
+export interface FrameStack {
+  readonly count: number
+  readonly channels: number
+  readonly frameAt: (time: number) => Uint8Array
+}
+
 /**
- * Writes frames [pixels, channels], the oldest first, as one frame with their channels behind each other, [pixels, frames * channels], to
- * `target` from `offset` on: how networks without memory see motion.
+ * Writes the frames up to `time`, the oldest first, as one frame with their channels behind each other, [pixels, count * channels], to
+ * `target` from `offset` on: how networks without memory see motion. Before its start an episode stands still.
  */
-export function stackFrames(frames: readonly Uint8Array[], channels: number, target: Uint8Array, offset = 0): void {
-  if (frames.length === 1) {
-    target.set(frames[0]!, offset)
+export function stackFrames(
+  { count, channels, frameAt }: FrameStack,
+  time: number,
+  target: Uint8Array,
+  offset = 0,
+): void {
+  if (count === 1) {
+    target.set(frameAt(time), offset)
     return
   }
-  const width = frames.length * channels
-  for (let k = 0; k < frames.length; k++) interleave(frames[k]!, channels, target, offset + k * channels, width)
+  for (let k = 0; k < count; k++) {
+    const frame = frameAt(Math.max(0, time - (count - 1 - k)))
+    interleave(frame, channels, target, offset + k * channels, count * channels)
+  }
 }
 
 /** Writes pixels of `channels` bytes to every `width`-th byte of `target` from `to` on. */
@@ -25,9 +39,4 @@ function interleave(frame: Uint8Array, channels: number, target: Uint8Array, to:
   for (let from = 0; from < frame.length; from += channels, to += width) {
     for (let c = 0; c < channels; c++) target[to + c] = frame[from + c]!
   }
-}
-
-/** Times of a stack of `count` frames that ends at `time`: before its start an episode stands still. */
-export function stackTimes(time: number, count: number): number[] {
-  return Array.from({ length: count }, (_, k) => Math.max(0, time - (count - 1 - k)))
 }

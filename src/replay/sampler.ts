@@ -7,7 +7,7 @@ import type { Rng } from '../core/rng.ts'
 import type { Augmenter } from './augment.ts'
 import type { FrameShape } from './episode-source.ts'
 import type { EpisodeStore } from './episode-store.ts'
-import { stackFrames, stackTimes } from './frame-stack.ts'
+import { stackFrames } from './frame-stack.ts'
 import type { RelabelledGoals, RelabelMix } from './relabel.ts'
 import { checkMix, relabelGoals } from './relabel.ts'
 
@@ -149,8 +149,8 @@ function stacksAt(store: EpisodeStore, positions: Float64Array, sampling: FrameS
   const stacks = new Uint8Array(positions.length * size)
   positions.forEach((position, row) => {
     const time = position - store.firstOfEpisode(position)
-    const frames = stackTimes(time, stack).map((at) => store.frameWithin(position, at))
-    stackFrames(frames, frameShape[2], stacks, row * size)
+    const frameAt = (at: number): Uint8Array => store.frameWithin(position, at)
+    stackFrames({ count: stack, channels: frameShape[2], frameAt }, time, stacks, row * size)
   })
   return augmenter?.apply(stacks, positions.length, rng) ?? stacks
 }

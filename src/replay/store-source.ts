@@ -3,7 +3,7 @@ import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { EpisodeSource, FrameShape } from './episode-source.ts'
 import type { EpisodeStore } from './episode-store.ts'
-import { stackFrames, stackTimes } from './frame-stack.ts'
+import { stackFrames } from './frame-stack.ts'
 
 const NOTHING = new Float32Array(0)
 
@@ -77,8 +77,8 @@ export class StoreSource implements EpisodeSource {
   frameAt(episode: number, time: number): Uint8Array {
     const position = this.#positionOf(episode, time)
     if (this.#stack === 1) return this.#store.frameAt(position)
-    const frames = stackTimes(time, this.#stack).map((at) => this.#store.frameAt(position - time + at))
-    stackFrames(frames, this.#channels, this.#stacked)
+    const frameAt = (at: number): Uint8Array => this.#store.frameAt(position - time + at)
+    stackFrames({ count: this.#stack, channels: this.#channels, frameAt }, time, this.#stacked)
     return this.#stacked
   }
 

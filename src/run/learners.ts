@@ -51,6 +51,8 @@ export interface EncoderLearnerOptions extends LearnerSchedule {
   readonly frameShape: FrameShape
   /** Frames that are one to the encoder. */
   readonly stack: number
+  /** Further options of the sampler, beside those that the encoder states. */
+  readonly sampler?: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -63,22 +65,17 @@ export function encoderLearner(
   options: EncoderLearnerOptions,
   rng: Rng,
 ): Learner {
-  const { startsAt, every, updates, batchSize, camera, frameShape, stack } = options
+  const { startsAt, every, updates, batchSize, camera, frameShape, stack, sampler } = options
   requireWhole('rows of a batch', batchSize, 1)
-  const { kind, options: drawn } = encoder.spec.batch
+  const { kind, options: stated } = encoder.spec.batch
   const source = sourceOf(stores, camera, frameShape, stack)
   const seeds = rng.split('augmentations')
-  const batches = makeSampler(kind, source, { camera, ...drawn } as BatchOptions[BatchKind], rng, seeds)
+  const batches = makeSampler(kind, source, { camera, ...stated, ...sampler } as BatchOptions[BatchKind], rng, seeds)
   const step = async (): Promise<Metrics> => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! })
   return { name: 'encoder', startsAt, every, updates, rngs: [rng, seeds], step }
 }
 
-export interface RefreshOptions extends LearnerSchedule {
-  readonly batchSize: number
-  /** Whose frames the replay keeps. */
-  readonly camera: string
-  /** Further options of the sampler, beside those that the encoder states. */
-  readonly sampler?: Readonly<Record<string, unknown>>
+export interface RefreshOptions extends Omit<EncoderLearnerOptions, 'frameShape' | 'stack'> {
   /** Makes its goals again after each turn. */
   readonly goals?: Pick<GoalSource, 'refresh'>
 }
@@ -97,22 +94,13 @@ export function refreshLearner(
   options: RefreshOptions,
   rng: Rng,
 ): Learner {
-  const { startsAt, every, updates, batchSize, camera, sampler, goals } = options
-  requireWhole('rows of a batch', batchSize, 1)
+  const { camera, goals } = options
   const { spec } = encoder
-  const { kind } = spec.batch
+  const learner = encoderLearner(encoder, stores, { ...options, frameShape: spec.frameShape, stack: 1 }, rng)
   const source = sourceOf(stores, camera, spec.frameShape)
-  const seeds = rng.split('augmentations')
-  const drawn = { camera, ...spec.batch.options, ...sampler } as BatchOptions[BatchKind]
-  const batches = makeSampler(kind, source, drawn, rng, seeds)
   const looksAtOne = spec.window.frames === 1 && !spec.takesContext
   return {
-    name: 'encoder',
-    startsAt,
-    every,
-    updates,
-    rngs: [rng, seeds],
-    step: async () => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! }),
+    ...learner,
     after: async () => {
       await encoder.fitPrior?.(looksAtOne ? storedFrames(stores) : inputsOf(source, camera, spec, PRIOR_INPUTS))
       for (const store of stores) await reencode(encoder, store)

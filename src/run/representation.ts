@@ -8,7 +8,7 @@ import type { NamedArrays, NdArray } from '../core/ndarray.ts'
 import { ndarray, sizeOf } from '../core/ndarray.ts'
 import type { GoalView } from '../core/policy.ts'
 import { bound } from '../core/spaces.ts'
-import { stackFrames, stackTimes } from '../replay/frame-stack.ts'
+import { stackFrames } from '../replay/frame-stack.ts'
 
 /** How observations and goals become the vectors that an agent sees. */
 export interface Representation {
@@ -199,9 +199,9 @@ export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: P
         goal: () => noGoals('pixels'),
         frames: () => {
           const { frames } = recent
-          const seen = stackTimes(frames.length - 1, stack).map((time) => frames[time]!)
           const stacked = new Uint8Array(stack * sizeOf(space.shape))
-          stackFrames(seen, space.shape[2]!, stacked)
+          const frameAt = (time: number): Uint8Array => frames[time]!
+          stackFrames({ count: stack, channels: space.shape[2]!, frameAt }, frames.length - 1, stacked)
           return stacked
         },
         save: () => ({ recentFrames: recent.save() }),

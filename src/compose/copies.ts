@@ -2,7 +2,6 @@ import type { EnvCopies } from '../../envs/vector/env-copies.ts'
 import { copiesOf } from '../../envs/vector/env-copies.ts'
 import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import { loadedModules } from './modules.ts'
 
 /** How many episodes are played at the same time, and where. */
 export interface CopiesFlags {
@@ -10,6 +9,8 @@ export interface CopiesFlags {
   readonly envs?: number
   /** Threads that share the envs; default 0: none but this one. */
   readonly workers?: number
+  /** URLs of modules that register envs: threads run them before they make any. */
+  readonly registering?: readonly string[]
 }
 
 /** A robot exists once. @throws ArmatureError `bad-argument` for more than one env, or threads. */
@@ -29,7 +30,7 @@ export function requireOneRobot({ envs = 1, workers = 0 }: CopiesFlags): void {
 export function copiesByFlags(
   env: Env,
   { id, options }: { readonly id: string; readonly options: Readonly<Record<string, unknown>> },
-  { envs: count = 1, workers = 0 }: CopiesFlags,
+  { envs: count = 1, workers = 0, registering = [] }: CopiesFlags,
 ): Promise<EnvCopies> {
-  return copiesOf(env, { id, count, workers, options, registering: loadedModules() })
+  return copiesOf(env, { id, count, workers, options, registering })
 }
