@@ -92,16 +92,16 @@ const catalogue: Preset[] = [
   },
   {
     name: 'sac-ae',
-    summary: 'the same with reconstruction besides, and without shifts (SAC-AE)',
+    summary: 'pixels with reconstruction besides, and without shifts (SAC-AE)',
     config: fromPixels(
       'autoencoder',
       { architecture: 'trunk', latentSize: 32, targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 },
       { maxShiftPixels: 0 },
     ),
   },
-  { name: 'curl', summary: 'the same with a contrastive loss besides', config: fromPixels('curl') },
-  { name: 'deepmdp', summary: 'the same with models of reward and next latent besides', config: fromPixels('deepmdp') },
-  { name: 'dbc', summary: 'the same with bisimulation distances besides', config: fromPixels('dbc') },
+  { name: 'curl', summary: 'pixels with a contrastive loss besides', config: fromPixels('curl') },
+  { name: 'deepmdp', summary: 'pixels with models of reward and next latent besides', config: fromPixels('deepmdp') },
+  { name: 'dbc', summary: 'pixels with bisimulation distances besides', config: fromPixels('dbc') },
   {
     name: 'sac',
     summary: 'SAC on any env, from what the robot measures of itself: name the env with --env',
