@@ -7,6 +7,7 @@
 import type { DeepMdp } from '../../encoders/deepmdp/deepmdp.ts'
 import { ringArcM } from '../../envs/tasks/ring-world.ts'
 import type { Encoder } from '../../src/core/encoder.ts'
+import { concatenated } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { measureEpisodes } from '../../src/evaluate/measures/measures.ts'
 import type { Claim, Scores } from './claim.ts'
@@ -90,12 +91,11 @@ interface Steps {
 
 async function stepsOf(encoder: Encoder, recording: Recording): Promise<Steps> {
   const { episodes, embeddingSize: size } = await embedEpisodes(encoder, recording, CAMERA)
-  const joined = (parts: readonly Float32Array[]): Float32Array => Float32Array.from(parts.flatMap((part) => [...part]))
-  const actions = joined(recording.episodes.map((episode) => episode.actions))
+  const actions = concatenated(recording.episodes.map((episode) => episode.actions))
   return {
     count: actions.length,
-    before: joined(episodes.map(({ embeddings }) => embeddings.subarray(0, -size))),
-    after: joined(episodes.map(({ embeddings }) => embeddings.subarray(size))),
+    before: concatenated(episodes.map(({ embeddings }) => embeddings.subarray(0, -size))),
+    after: concatenated(episodes.map(({ embeddings }) => embeddings.subarray(size))),
     actions,
   }
 }

@@ -10,7 +10,7 @@ import { encoderInput } from '../../src/core/encoder-input.ts'
 import type { Encoder } from '../../src/core/encoder.ts'
 import { isLearning } from '../../src/core/encoder.ts'
 import type { Env, Observation, SimulatedGoalEnv } from '../../src/core/env.ts'
-import { sizeOf } from '../../src/core/ndarray.ts'
+import { concatenated, sizeOf } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes } from '../../src/evaluate/measures/embedded-episodes.ts'
@@ -123,22 +123,6 @@ async function playersOf({ env: id, policies, act, episodes }: RecordOptions, en
   }
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.length * parts[0]!.length)
-  parts.forEach((part, i) => all.set(part, i * part.length))
-  return all
-}
-
-function joinedFloats(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
-}
-
 export interface TrainOptions {
   readonly encoder: string
   readonly config?: Readonly<Record<string, unknown>>
@@ -192,7 +176,7 @@ function evenFrames(episodes: readonly EpisodeData[], camera: string, limit: num
     const [e, t] = places[Math.floor((row * places.length) / count)]!
     return frameOf(episodes[e]!, camera, t)
   })
-  return { frames: joined(chosen), count }
+  return { frames: concatenated(chosen), count }
 }
 
 /** Observation `time` of an episode by one camera. */
@@ -223,7 +207,7 @@ export function encodeEpisode(encoder: Encoder, episode: EpisodeData, camera: st
 export async function encodeAll(encoder: Encoder, { episodes }: Recording, camera: string): Promise<Float32Array> {
   const latents: Float32Array[] = []
   for (const episode of episodes) latents.push(await encodeEpisode(encoder, episode, camera))
-  return joinedFloats(latents)
+  return concatenated(latents)
 }
 
 /** Columns of rows [count, size]. */
@@ -258,7 +242,7 @@ export async function embedEpisodes(encoder: Encoder, recording: Recording, came
   const episodes: EmbeddedEpisode[] = []
   for (const episode of recording.episodes) {
     const { index, length, policy, distractor } = episode.info
-    const embeddings = await encodeAll(encoder, { ...recording, episodes: [episode] }, camera)
+    const embeddings = await encodeEpisode(encoder, episode, camera)
     const { state: states, actions, rewards: trueRewards } = episode
     const nuisances = distractor === undefined ? {} : { nuisances: { distractor } }
     episodes.push({ index, length, class: policy, embeddings, states, actions, trueRewards, ...nuisances })
