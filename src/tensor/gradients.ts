@@ -241,7 +241,11 @@ function partsGradient(kernelName: string, input: string, join: (parts: Tensor[]
   }
 }
 
-/** `x` as a constant: nothing flows back through it. For use inside a loss. */
+/**
+ * `x` as a constant: nothing flows back through it. For use inside a loss.
+ *
+ * What is recorded has no input, so that differentiation ends here: a gradient of zeros would be sent all the way back.
+ */
 export function stopGradient(x: Tensor): Tensor {
-  return customGrad((value) => ({ value: clone(value as Tensor), gradFunc: (dy: Tensor) => zerosLike(dy) }))(x)
+  return customGrad(() => ({ value: clone(x), gradFunc: () => [] }))()
 }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { lower } from '../../../src/tensor/compile/lower.ts'
 import type { OnnxGraph } from '../../../src/tensor/compile/onnx-model.ts'
 import { trace } from '../../../src/tensor/compile/trace.ts'
+import { stopGradient } from '../../../src/tensor/gradients.ts'
 import { tf } from '../../../src/tensor/tf.ts'
 
 const owned: tf.Variable[] = []
@@ -64,6 +65,21 @@ describe('the compiler', () => {
     // 3 forward, 3 for the weights, 2 for the hidden layers
     expect(count(graph, 'Gemm')).toBe(8)
     expect(count(graph, 'Transpose')).toBe(0)
+  })
+
+  it('sends nothing back through what a loss takes for a constant', () => {
+    const [first, second] = [variable([4, 4]), variable([4, 4])]
+    const graph = graphOf(
+      ({ x }) =>
+        gradients([first, second], () => {
+          const network = (rows: tf.Tensor): tf.Tensor =>
+            tf.matMul(tf.tanh(tf.matMul(rows, first as tf.Tensor)), second as tf.Tensor)
+          return tf.mean(tf.square(tf.sub(network(x!), stopGradient(network(tf.square(x!))))))
+        }),
+      [16, 4],
+    )
+    // Two for each pass forward, two for the weights, one for the hidden layer.
+    expect(count(graph, 'Gemm')).toBe(7)
   })
 
   it('adds biases within the products', () => {
