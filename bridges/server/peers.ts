@@ -102,8 +102,9 @@ export class Peers {
 
   /** As what camera images are wanted; who looks on without a word is sent pixels. */
   get codecs(): Readonly<Record<ImageCodec, boolean>> {
-    const wanted = new Set([...this].map(({ imageCodec }) => imageCodec))
-    return { jpeg: wanted.has('jpeg'), raw: wanted.has('raw') || wanted.size === 0 }
+    const wanted = { jpeg: false, raw: this.size === 0 }
+    for (const { imageCodec } of this) wanted[imageCodec] = true
+    return wanted
   }
 
   add(routingId: Buffer, who: Pick<Peer, 'name' | 'role' | 'publicKey' | 'imageCodec'>, nowUs: number): Peer {
