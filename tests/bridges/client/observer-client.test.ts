@@ -3,6 +3,7 @@ import type { ConnectionChange } from '../../../bridges/client/session.ts'
 import type { ObservedMessage, ObserverClientOptions } from '../../../bridges/client/observer-client.ts'
 import { ObserverClient } from '../../../bridges/client/observer-client.ts'
 import { decodeMessage } from '../../../bridges/protocol/codec.ts'
+import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
 import type { TestBridge } from '../helpers.ts'
 import { openActive, openBridge, until } from '../helpers.ts'
@@ -13,7 +14,8 @@ afterEach(async () => {
   for (const it of open.splice(0).toReversed()) await it.close()
 })
 
-async function bridgeAt(endpoint?: string, robot?: SimpleRobot): Promise<TestBridge> {
+/** @param endpoint where another one was before, all four of its sockets */
+async function bridgeAt(endpoint?: Endpoints, robot?: SimpleRobot): Promise<TestBridge> {
   const bridge = await openBridge(endpoint === undefined ? {} : { endpoint }, robot)
   open.push(bridge)
   return bridge
@@ -69,18 +71,18 @@ describe('an observer', () => {
 
   it('finds a restarted robot again, and says when it is another one', async () => {
     const first = await bridgeAt()
-    const endpoint = first.server.endpoints.control
-    const { observer, messages, changes } = await observe(endpoint)
+    const { endpoints } = first.server
+    const { observer, messages, changes } = await observe(endpoints.control)
     const { run } = observer.welcome
     await first.close()
     expect(await until(() => changes.includes('bye'))).toBe(true)
-    const second = await bridgeAt(endpoint)
+    const second = await bridgeAt(endpoints)
     expect(await until(() => changes.includes('restarted'))).toBe(true)
     expect(observer.welcome.run).not.toBe(run)
     const before = messages.length
     expect(await until(() => kinds(messages.slice(before), 'observation') > 2)).toBe(true)
     await second.close()
-    await bridgeAt(endpoint, new SimpleRobot({ actionSpace: boxSpace([2], -2, 2, ['a_rad', 'b_rad']) }))
+    await bridgeAt(endpoints, new SimpleRobot({ actionSpace: boxSpace([2], -2, 2, ['a_rad', 'b_rad']) }))
     expect(await until(() => changes.includes('other'))).toBe(true)
   }, 60_000)
 
