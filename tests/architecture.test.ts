@@ -54,7 +54,7 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   agents: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   bridges: {
     zones: ['src/core'],
-    packages: ['node:', '@cornerstonejs/codec-libjpeg-turbo-8bit', 'msgpackr', 'zeromq', 'zod'],
+    packages: ['node:', '@julusian/jpeg-turbo', 'msgpackr', 'zeromq', 'zod'],
   },
   'src/compose': {
     zones: [

@@ -91,7 +91,7 @@ export class PolicyClient {
     const client = new PolicyClient(options)
     try {
       await client.#session.begin()
-      if (client.welcome.imageCodec === 'jpeg') client.#jpeg = await Jpeg.load()
+      if (client.welcome.imageCodec === 'jpeg') client.#jpeg = Jpeg.load()
     } catch (error) {
       await client.close()
       throw error

@@ -1,5 +1,6 @@
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { Robot } from '../../src/core/robot.ts'
+import { Jpeg } from '../protocol/jpeg.ts'
 import type { Blending, BridgeMode, Watchdogs } from '../protocol/messages.ts'
 import type { LimitProfile } from '../safety/limits.ts'
 import type { SupervisorOptions } from '../safety/outcomes.ts'
@@ -75,7 +76,7 @@ export function defaultWatchdogs(periodUs: number): Required<Watchdogs> {
 }
 
 /**
- * Of a robot's JPEG; 0 where there is no camera, and in lock-step, where both sides see the same bit for bit.
+ * Of a robot's JPEG; 0 where there is no camera or no JPEG for this system, and in lock-step, where both sides see the same bit for bit.
  * @throws ArmatureError `bad-argument`
  */
 export function jpegQualityOf({ robot, mode = 'realtime', jpegQuality = 85 }: RobotServerOptions): number {
@@ -83,7 +84,7 @@ export function jpegQualityOf({ robot, mode = 'realtime', jpegQuality = 85 }: Ro
     throw new ArmatureError('bad-argument', 'jpegQuality', { expected: '0 to 100', got: String(jpegQuality) })
   }
   const hasCameras = Object.keys(robot.spec.imageSpaces).length > 0
-  return hasCameras && mode === 'realtime' ? jpegQuality : 0
+  return hasCameras && mode === 'realtime' && jpegQuality > 0 && Jpeg.isThere() ? jpegQuality : 0
 }
 
 /** In lock-step time stands still while a policy thinks or learns. */

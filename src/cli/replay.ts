@@ -133,7 +133,7 @@ async function makeDataset(
     for await (const { bytes } of log) {
       if (topicIs(bytes, 'observation')) await keep(cutter.add(decodeMessage(bytes) as ObservationMessage))
       if (topicIs(bytes, 'compressed_observation')) {
-        jpeg ??= await Jpeg.load()
+        jpeg ??= Jpeg.load()
         const compressed = decodeMessage(bytes) as CompressedObservationMessage
         await keep(cutter.add(decompressed(compressed, welcome.schema.images, jpeg)))
       }

@@ -27,7 +27,7 @@ export interface Compressed {
 
 const { slots, quality } = workerData as CompressorSetup
 const port = parentPort!
-const jpeg = await Jpeg.load()
+const jpeg = Jpeg.load()
 
 port.on('message', ({ frame, slot, camera, offset, size }: CompressorTask) => {
   const pixels = new Uint8Array(slots[slot]!, offset, size[0] * size[1] * 3)

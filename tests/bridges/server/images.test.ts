@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { ObserverClient } from '../../../bridges/client/observer-client.ts'
 import { encodeMessage, LARGE_BYTES } from '../../../bridges/protocol/codec.ts'
@@ -45,10 +45,7 @@ class Seeing extends SimpleRobot {
 }
 
 describe('JPEG', () => {
-  let jpeg: Jpeg
-  beforeAll(async () => {
-    jpeg = await Jpeg.load()
-  })
+  const jpeg = Jpeg.load()
 
   it('is nearly the picture, in its colours', () => {
     const data = jpeg.encode(picture(), [HEIGHT, WIDTH], 90)
@@ -67,8 +64,33 @@ describe('JPEG', () => {
     for (const bad of [new Uint8Array(0), Uint8Array.of(0xff, 0xd8), new Uint8Array(500).fill(7)]) {
       expect(() => jpeg.decode(bad, [HEIGHT, WIDTH])).toThrow('no JPEG')
     }
+    for (const length of [data.length - 20, data.length / 2, 200]) {
+      expect(() => jpeg.decode(data.subarray(0, length), [HEIGHT, WIDTH])).toThrow('no whole JPEG')
+    }
     // Nothing of it takes the decoder away.
     expect(difference(jpeg.decode(data, [HEIGHT, WIDTH]), picture())).toBeLessThan(8)
+  })
+
+  it('is refused where its first frame could be taken for another, or comes twice', () => {
+    const data = jpeg.encode(picture(), [HEIGHT, WIDTH], 90)
+    const bytes = Buffer.from(data)
+    const frame = bytes.indexOf(Uint8Array.of(0xff, 0xc0))
+    const segment = bytes.subarray(frame, frame + 2 + bytes.readUInt16BE(frame + 2))
+    // In 32 bits 21,925 x 65,298 x 3 is 8,654, less than the bytes of the picture.
+    const huge = Buffer.from(segment)
+    huge.writeUInt16BE(21_925, 5)
+    huge.writeUInt16BE(65_298, 7)
+    const [before, after] = [bytes.subarray(0, frame), bytes.subarray(frame)]
+    for (const parts of [
+      [before, Buffer.of(0), huge, after],
+      [before, Buffer.of(0xff), huge, after],
+      [before, Buffer.of(0xff, 0x01), huge, after],
+      [before, huge, after],
+      [before, segment, huge, after],
+      [before, segment, after],
+    ]) {
+      expect(() => jpeg.decode(Buffer.concat(parts), [HEIGHT, WIDTH])).toThrow(/no JPEG|no whole JPEG|instead of/)
+    }
   })
 
   it('of a camera that the robot does not have is refused', () => {
@@ -118,7 +140,7 @@ describe('a compressor', () => {
     expect(await until(() => done.length === 2)).toBe(true)
     expect(done.map(({ observationSeq }) => observationSeq)).toEqual([1, 2])
     expect(done[0]!.proprio[0]).toBe(1)
-    const jpeg = await Jpeg.load()
+    const jpeg = Jpeg.load()
     expect(difference(jpeg.decode(done[0]!.images['a']!.data, [HEIGHT, WIDTH]), picture())).toBeLessThan(8)
     compressor.submit(content(7, ['b']))
     expect(await until(() => done.length === 3)).toBe(true)
@@ -232,7 +254,7 @@ describe('a client that was sent a picture that is none', () => {
     )
     await time.advance(5)
     expect(connection).toContain('bad_message')
-    const good = (await Jpeg.load()).encode(picture(), [HEIGHT, WIDTH], 85)
+    const good = Jpeg.load().encode(picture(), [HEIGHT, WIDTH], 85)
     network.publish(
       encodeMessage({
         ...message,
