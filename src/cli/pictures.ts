@@ -1,5 +1,7 @@
 import type { Encoder } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
+import type { FrameFit } from '../core/frame-fit.ts'
+import { fitFrames } from '../core/frame-fit.ts'
 import type { Policy } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { EVALUATION_SEED, evaluatePolicy } from '../evaluate/policy.ts'
@@ -30,11 +32,12 @@ export async function writeEpisodeVideo(
   file: string,
   env: Env,
   policy: Policy,
-  { config, encoder, representation }: Parts,
+  { config, encoder, fit, representation }: Parts,
 ): Promise<void> {
   const { encode, maxFps } = pictureFormat(file, '--video', ['.gif', '.mp4'])
-  const { camera, width, height, scale, isObserved } = viewOf(env, config)
+  const { camera, width, height, scale, isObserved } = viewOf(env, config, fit)
   const image = (pixels: Uint8Array): RgbImage => rgbImage(Uint8Array.from(pixels), width, height)
+  const fitted = (frame: Uint8Array): Uint8Array => (fit === undefined ? frame : fitFrames(frame, fit))
   // Where a viewer could not follow, every so many steps are shown: time stays true.
   const every = Math.ceil(env.spec.controlHz / maxFps)
   const frames: RgbImage[] = []
@@ -54,9 +57,9 @@ export async function writeEpisodeVideo(
       const decoded = hasLatents ? await encoder?.decode?.(latent, 1) : undefined
       const isFull = frames.length > 0 && (frames.length + 1) * frames[0]!.data.length > MAX_ANIMATION_BYTES
       if (isFull || at.step % every > 0) return
-      const seen = isObserved ? observation.images[camera]! : await env.render(camera, { width, height })
+      const seen = isObserved ? fitted(observation.images[camera]!) : await env.render(camera, { width, height })
       const panels: Panel[] = [{ label: 'camera', image: image(seen) }]
-      if (goal && isObserved) panels.push({ label: 'goal', image: image(goal.images[camera]!) })
+      if (goal && isObserved) panels.push({ label: 'goal', image: image(fitted(goal.images[camera]!)) })
       if (decoded) panels.push({ label: 'decoded', image: image(decoded) })
       frames.push(labelledRow(panels, scale))
     },
@@ -70,11 +73,12 @@ export async function writeEpisodeVideo(
 function viewOf(
   env: Env,
   { representation }: Parts['config'],
+  fit: FrameFit | undefined,
 ): Size & { readonly camera: string; readonly scale: number; readonly isObserved: boolean } {
   const { imageSpaces } = env.spec
   const observed = 'camera' in representation ? representation.camera : Object.keys(imageSpaces)[0]
   if (observed !== undefined) {
-    const [height, width] = imageSpaces[observed]!.shape as [number, number]
+    const [height, width] = fit?.to ?? (imageSpaces[observed]!.shape as [number, number])
     return { camera: observed, width, height, scale: Math.max(1, Math.round(VIDEO_PIXELS / height)), isObserved: true }
   }
   const camera = checkedCameras(env, undefined)[0]!

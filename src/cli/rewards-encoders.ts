@@ -4,6 +4,8 @@ import type { FrameBatch } from '../core/batches.ts'
 import type { Dataset } from '../core/dataset.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameFit, FrameShape } from '../core/frame-fit.ts'
+import { asTheyAre, autoFrameShape } from '../core/frame-fit.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
 import type { TaskGeometry } from '../evaluate/report/embed.ts'
@@ -12,9 +14,8 @@ import type { EncoderRole } from '../evaluate/report/model.ts'
 import type { Participant } from '../evaluate/report/rewards-report.ts'
 import { makeEncoder } from '../index.ts'
 import { openRunFolder } from '../io/run-folder.ts'
-import type { Crop, FrameShape } from '../replay/resized-dataset.ts'
-import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
-import { loadEncoderRun } from '../compose/encoder-run.ts'
+import { fittedDataset } from '../replay/fitted-dataset.ts'
+import { fitOfRun, loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
 
 /** What every encoder is compared with: a network that has learned nothing. */
@@ -33,10 +34,8 @@ export interface TrainedEncoder {
   readonly source: string
   readonly encoder: Encoder
   readonly camera: string
-  /** Shape of the frames that it learned from, where they were averaged to its size. */
-  readonly resizedFrom?: FrameShape
-  /** What was cut out of them before. */
-  readonly crop?: Crop
+  /** How frames were fitted when it learned. */
+  readonly fit: FrameFit
   /** Episodes that it learned from, where that was a dataset. */
   readonly learnedFrom?: { readonly path: string; readonly sha256: string; readonly episodes: readonly number[] }
 }
@@ -56,8 +55,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
       source: `${path}: ${made.encoder}, ${update} updates on ${made.data.training.length} episodes of ${made.data.source}`,
       encoder,
       camera: made.camera,
-      ...(made.resizedFrom && { resizedFrom: made.resizedFrom }),
-      ...(made.crop !== 'none' && { crop: made.crop }),
+      fit: fitOfRun(made),
       learnedFrom: { path: made.data.path, sha256: made.data.sha256, episodes: made.data.training },
     }
   }
@@ -71,6 +69,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
     source: `${path}: ${parts.encoder.spec.name} of ${preset} after ${step} steps`,
     encoder: parts.encoder,
     camera: representation.camera,
+    fit: representation.fit ?? asTheyAre(parts.encoder.spec.frameShape),
   }
 }
 
@@ -90,16 +89,12 @@ async function openFolder(path: string): ReturnType<typeof openRunFolder> {
 
 /** A trained encoder as it takes part. @throws ArmatureError `bad-config` where its frames are not those of the dataset. */
 export function trainedParticipant(
-  { name, source, encoder, camera, resizedFrom, crop }: TrainedEncoder,
+  { name, source, encoder, camera, fit }: TrainedEncoder,
   dataset: Dataset,
   sharedGoals: readonly Uint8Array[],
 ): Participant {
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, {
-      sharedGoals,
-      ...(resizedFrom && { resizedFrom }),
-      ...(crop && { crop }),
-    }),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, fit }),
     role: 'candidate',
     source,
     hash: weightsHash(encoder),
@@ -138,13 +133,13 @@ export async function controlParticipant(name: string, options: ControlOptions):
       source: 'the recorded coordinates that the task is scored by: no camera, no learning',
     }
   }
-  const recorded = dataset.spec.cameras[camera]!.shape as unknown as FrameShape
-  const shape = autoFrameShape(recorded)
-  const encoder = makeEncoder(name, shape, new Rng(seed).split(name), {}, sizeOf(dataset.spec.actionSpace.shape))
-  const frames = await trainFrames(resizedDataset(dataset, camera, shape), camera, train)
+  const from = dataset.spec.cameras[camera]!.shape as unknown as FrameShape
+  const fit = { from, to: autoFrameShape(from) }
+  const encoder = makeEncoder(name, fit.to, new Rng(seed).split(name), {}, sizeOf(dataset.spec.actionSpace.shape))
+  const frames = await trainFrames(fittedDataset(dataset, [camera], fit), camera, train)
   await encoder.fitStatistics?.(frames)
   return {
-    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, resizedFrom: recorded }),
+    embedder: encoderEmbedder(name, encoder, camera, dataset, { sharedGoals, fit }),
     role,
     source:
       encoder.fitStatistics === undefined

@@ -16,6 +16,8 @@ import type { RunLogger } from '../log/run-logger.ts'
 import { camerasOf } from '../replay/batch-sampler.ts'
 import type { EpisodeSource } from '../replay/episode-source.ts'
 import { EpisodeSet } from '../replay/episode-source.ts'
+import type { FrameFits } from '../replay/fitted-dataset.ts'
+import { fitsOf, fittedSpec } from '../replay/fitted-dataset.ts'
 import { collectEpisodes } from '../run/collect.ts'
 import type { Sides } from '../run/encoder-data.ts'
 import { EncoderData, inputsOf } from '../run/encoder-data.ts'
@@ -54,7 +56,7 @@ export async function pretrainInRun(
   const { camera, pretrain: settings } = representation
   const episodes = await collect(pretraining, 'frames', settings.frames, settings.resetEvery)
   const sides = splitInOrder(episodes, settings.frames * (1 - settings.validationFraction))
-  const spec = datasetSpecOf(env)
+  const spec = fittedSpec(datasetSpecOf(env), fitsIn(pretraining))
   const sources = { training: new EpisodeSet(spec, sides.training), validation: new EpisodeSet(spec, sides.validation) }
   await learn(pretraining, sources)
   if (encoder.fitPrior) await encoder.fitPrior(await priorInput(pretraining, sources.training))
@@ -70,12 +72,11 @@ async function collect(
   count: number,
   resetEvery: number,
 ): Promise<EpisodeData[]> {
-  const { context, env, encoder, settings, rng } = pretraining
+  const { context, env, settings, rng } = pretraining
   const phase = context.progress.phase(`collect ${what}`, count, { unit: 'frames' })
-  const { kind, options } = encoder.spec.batch
-  const sampler = { ...options, ...settings.pretrain.batch }
   const episodes = await collectEpisodes(env, rng.split(what), {
-    cameras: camerasOf(kind, settings.camera, sampler, Object.keys(env.spec.imageSpaces)),
+    cameras: camerasIn(pretraining),
+    fits: fitsIn(pretraining),
     count,
     resetEvery,
     start: settings.pretrain.start,
@@ -86,6 +87,19 @@ async function collect(
   })
   phase.finish()
   return episodes
+}
+
+/** Cameras that the encoder learns from. */
+function camerasIn({ env, encoder, settings }: Pretraining): readonly string[] {
+  const { kind, options } = encoder.spec.batch
+  const sampler = { ...options, ...settings.pretrain.batch }
+  return camerasOf(kind, settings.camera, sampler, Object.keys(env.spec.imageSpaces))
+}
+
+function fitsIn(pretraining: Pretraining): FrameFits {
+  const { env, settings } = pretraining
+  if (settings.fit === undefined) return {}
+  return fitsOf({ cameras: env.spec.imageSpaces }, camerasIn(pretraining), settings.fit, env.spec.id)
 }
 
 /** The first episodes, of `count` observations at most but at least one episode, to learn from; the rest is held out, at least one too. */
@@ -129,7 +143,8 @@ async function priorInput(pretraining: Pretraining, training: EpisodeSource): Pr
   const { camera, pretrain } = settings
   const seen = inputsOf(training, camera, encoder.spec, Infinity, pretrain.priorFrames === 'starts')
   if (pretrain.extraStarts === 0) return seen
-  const starts = new EpisodeSet(datasetSpecOf(env), await collect(pretraining, 'starts', pretrain.extraStarts, 1))
+  const spec = fittedSpec(datasetSpecOf(env), fitsIn(pretraining))
+  const starts = new EpisodeSet(spec, await collect(pretraining, 'starts', pretrain.extraStarts, 1))
   return joinInputs(seen, inputsOf(starts, camera, encoder.spec))
 }
 

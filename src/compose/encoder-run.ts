@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { parseConfig } from '../config/overrides.ts'
-import type { TrainConfig } from '../config/train-config.ts'
+import type { EncoderRepresentationConfig, TrainConfig } from '../config/train-config.ts'
 import type { EncoderRunConfig } from '../config/pretrain-config.ts'
 import { encoderRunSchema } from '../config/pretrain-config.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameFit } from '../core/frame-fit.ts'
+import { changesFrames } from '../core/frame-fit.ts'
 import { Rng } from '../core/rng.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
 import type { RunFolder } from '../io/run-folder.ts'
@@ -42,13 +44,12 @@ export async function loadEncoderRun(path: string): Promise<EncoderRun> {
 }
 
 /** Settings that come from the encoder run where there is one. */
-const TAKEN = /^representation\.(encoder|config|camera|pretrain)\b/
+const TAKEN = /^representation\.(encoder|config|camera|fit|pretrain)\b/
 
 /**
- * The configuration of a training run with encoder, settings and camera of `representation.from`, where that is set.
+ * The configuration of a training run with encoder, settings, camera and fit of `representation.from`, where that is set.
  * @param set the command line's assignments
- * @throws ArmatureError as {@link loadEncoderRun}; `bad-argument` for an assignment to what comes from the encoder run; `bad-config` for an
- *   encoder of a part of the frames.
+ * @throws ArmatureError as {@link loadEncoderRun}; `bad-argument` for an assignment to what comes from the encoder run.
  */
 export async function withEncoderRun(config: TrainConfig, set: readonly string[] = []): Promise<TrainConfig> {
   const { representation } = config
@@ -60,15 +61,11 @@ export async function withEncoderRun(config: TrainConfig, set: readonly string[]
       fix: 'leave one of them out',
     })
   }
-  const { encoder, config: settings, camera, crop } = encoderRecordOf(await openRunFolder(representation.from))
-  if (crop !== 'none') {
-    throw new ArmatureError('bad-config', 'representation.from', {
-      expected: 'an encoder of whole frames, since an env does not crop its own',
-      got: `one of the part [${crop.join(', ')}]`,
-    })
-  }
+  const record = encoderRecordOf(await openRunFolder(representation.from))
+  const { encoder, config: settings, camera } = record
   const from = resolve(representation.from)
-  return { ...config, representation: { ...representation, encoder, config: settings, camera, from } }
+  const taken = { encoder, config: settings, camera, from, ...keptFit(fitOfRun(record)) }
+  return { ...config, representation: { ...representation, ...taken } }
 }
 
 /**
@@ -84,6 +81,17 @@ export async function adoptEncoder({ config: { representation }, encoder }: Part
   }
   encoder.restore(run.encoder.save())
   run.encoder.dispose()
+}
+
+/** How the frames of a camera become those that the encoder of a run looks at. */
+export function fitOfRun({ frameShape, resizedFrom = frameShape, crop }: EncoderRunConfig): FrameFit {
+  return { from: resizedFrom, ...(crop !== 'none' && { crop }), to: frameShape }
+}
+
+/** As a configuration keeps it; nothing where frames stay as they are. */
+function keptFit(fit: FrameFit): Pick<EncoderRepresentationConfig, 'fit'> {
+  const { from, crop, to } = fit
+  return changesFrames(fit) ? { fit: { from: [...from], ...(crop && { crop: [...crop] }), to: [...to] } } : {}
 }
 
 /** What the folder of an encoder run records. @throws ArmatureError `bad-argument` for a run of another kind. */

@@ -6,6 +6,8 @@ import type { Dataset } from '../core/dataset.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameFit, FrameShape } from '../core/frame-fit.ts'
+import { autoFrameShape, changesFrames, checkFit, croppedShape } from '../core/frame-fit.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
@@ -25,11 +27,11 @@ import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
 import type { LogPosition, RunLogger } from '../log/run-logger.ts'
 import { openRunLogger } from '../log/run-logger.ts'
 import type { BatchStreams } from '../run/dataset-batches.ts'
-import type { Crop, FrameShape } from '../replay/resized-dataset.ts'
-import { autoFrameShape, resizedDataset } from '../replay/resized-dataset.ts'
+import { camerasOf } from '../replay/batch-sampler.ts'
+import { fittedDataset } from '../replay/fitted-dataset.ts'
 import { DatasetBatches, holdOut } from '../run/dataset-batches.ts'
 import { prefixed, pretrainEncoder } from '../run/pretrain.ts'
-import { encoderOf, encoderRecordOf } from './encoder-run.ts'
+import { encoderOf, encoderRecordOf, fitOfRun } from './encoder-run.ts'
 import { EncoderWatch } from './encoder-watch.ts'
 import type { RunContext } from './run-context.ts'
 import { throwIfInterrupted } from './run-context.ts'
@@ -211,16 +213,13 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
       fix: 'choose one with --camera',
     })
   }
-  const recorded = space.shape as [number, number, number]
-  const crop = cropOf(settings)
-  requireCrop(crop, recorded)
-  const shape = frameShapeOf(settings.resize, crop === undefined ? recorded : [crop[2], crop[3], recorded[2]])
+  const fit = fitOfSettings(settings, space.shape as unknown as FrameShape)
   const split = holdOut(dataset, settings.validationFraction, new Rng(settings.seed).split('split'))
   return {
     kind: 'encoder',
     ...settings,
-    frameShape: shape,
-    ...(shape.join() === recorded.join() && crop === undefined ? {} : { resizedFrom: recorded }),
+    frameShape: [...fit.to],
+    ...(changesFrames(fit) && { resizedFrom: [...fit.from] }),
     actionSize: sizeOf(dataset.spec.actionSpace.shape),
     data: {
       path: resolve(dataset.path),
@@ -232,24 +231,14 @@ async function recordOf(settings: PretrainConfig, dataset: Dataset): Promise<Enc
   }
 }
 
-/** What is cut out of the frames that an encoder learns from and is shown; undefined for all of them. */
-export function cropOf({ crop }: Pick<PretrainConfig, 'crop'>): Crop | undefined {
-  return crop === 'none' ? undefined : crop
-}
-
-function requireCrop(crop: Crop | undefined, [height, width]: FrameShape): void {
-  if (crop === undefined) return
-  const [top, left, rows, columns] = crop
-  if (top + rows <= height && left + columns <= width) return
-  throw new ArmatureError('bad-config', 'crop', {
-    expected: `[top, left, height, width] within frames of ${height}x${width}`,
-    got: `[${crop.join(', ')}]`,
-  })
-}
-
-function frameShapeOf(resize: PretrainConfig['resize'], recorded: FrameShape): [number, number, number] {
-  if (resize === 'none') return [...recorded]
-  return resize === 'auto' ? [...autoFrameShape(recorded)] : [...resize, recorded[2]]
+/** How recorded frames become those that are learned from. @throws ArmatureError `bad-config` for a crop that leads out of them. */
+function fitOfSettings({ resize, crop: part }: PretrainConfig, from: FrameShape): FrameFit {
+  const crop = part === 'none' ? undefined : part
+  const whole = croppedShape({ from, crop })
+  const to = { auto: autoFrameShape(whole), none: whole }
+  const fit = { from, crop, to: typeof resize === 'string' ? to[resize] : ([...resize, from[2]] as const) }
+  checkFit(fit)
+  return fit
 }
 
 async function openForResume(name: string | undefined, options: PretrainOptions): Promise<OpenedRun> {
@@ -286,12 +275,15 @@ async function openBatches(
   streams: BatchStreams | undefined,
 ): Promise<Running['batches']> {
   const { camera, batch, batchSize, memoryMb, data, seed } = config
+  const { kind, options } = spec.batch
+  const sampler = { ...options, ...batch }
+  const cameras = camerasOf(kind, camera, sampler, Object.keys(dataset.spec.cameras))
   return DatasetBatches.open(
-    resizedDataset(dataset, camera, config.frameShape, cropOf(config)),
+    fittedDataset(dataset, cameras, fitOfRun(config)),
     {
-      kind: spec.batch.kind,
+      kind,
       camera,
-      sampler: { ...spec.batch.options, ...batch },
+      sampler,
       batchSize,
       memoryBytes: memoryMb * 1e6,
       split: data,

@@ -6,7 +6,7 @@ import { ArmatureError } from '../core/errors.ts'
 import type { Goal, GoalSource } from '../core/goals.ts'
 import { Rng } from '../core/rng.ts'
 import type { Representation } from '../run/representation.ts'
-import { recordedFeatures } from '../run/representation.ts'
+import { goalFrameOf, recordedFeatures } from '../run/representation.ts'
 import { PLAIN_NAME, register } from '../core/registry.ts'
 import type { DemonstrationConfig } from './demonstration.ts'
 import { demonstrationSettings, findDemonstration } from './demonstration.ts'
@@ -159,7 +159,7 @@ export async function goalBank(
       const state = env.sampleGoal(rng)
       const images = await env.renderGoal(state)
       const features = await representation.begin().goal({ images, state })
-      goals.push({ features, frame: Uint8Array.from(images[representation.camera!]!) })
+      goals.push({ features, frame: Uint8Array.from(goalFrameOf(representation, { images })!) })
     }
     return goals
   })
@@ -170,9 +170,13 @@ async function demonstratedGoal(representation: Representation, config: Demonstr
   return bankOf('demonstration', async () => {
     const { dataset, index } = await findDemonstration(config)
     const episode = await dataset.readEpisode(index)
-    const features = (await recordedFeatures(representation, episode)).slice(-representation.size)
-    const frames = representation.camera === undefined ? undefined : episode.images[representation.camera]
-    return [{ features, ...(frames && { frame: frames.slice(-frames.length / episode.info.length) }) }]
+    const features = (await recordedFeatures(representation, episode, dataset)).slice(-representation.size)
+    const last = Object.entries(episode.images).map(([camera, frames]) => {
+      return [camera, frames.slice(-frames.length / episode.info.length)] as const
+    })
+    const recorded = representation.ofDataset?.(dataset) ?? representation
+    const frame = goalFrameOf(recorded, { images: Object.fromEntries(last) })
+    return [{ features, ...(frame && { frame }) }]
   })
 }
 

@@ -6,6 +6,8 @@ import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameFit, FrameShape } from '../core/frame-fit.ts'
+import { checkFit, fitOfCamera } from '../core/frame-fit.ts'
 import type { GoalReward } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
@@ -46,6 +48,8 @@ export interface Parts {
   /** The env, where it is a robot across the bridge. */
   readonly robot: RemoteEnv | undefined
   readonly encoder: Encoder | undefined
+  /** How frames of the env's camera become those of the encoder; undefined: as they are. */
+  readonly fit: FrameFit | undefined
   readonly representation: Representation
   readonly agent: Agent
   /** What reaching a goal pays, and the form in which the agent is shown it; absent where the env pays. */
@@ -76,15 +80,16 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const robot = await connectRobot(config, robots)
   const env = robot ?? (await makeScene(config))
   const rng = new Rng(config.seed)
-  const encoder = buildEncoder(config, env, rng.split('encoder'))
+  const fit = fitOfEnv(config, env)
+  const encoder = buildEncoder(config, env, fit, rng.split('encoder'))
   if (encoder) checkEncoder(config, env, encoder)
-  const representation = buildRepresentation(config, env, encoder)
+  const representation = buildRepresentation(config, env, encoder, fit)
   const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
   const observationSize = representation.size * (config.goals ? 2 : 1)
   const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
   const features = config.representation.kind === 'pixels' ? featuresOf(encoder!) : undefined
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config, features)
-  return { config, env, robot, encoder, representation, agent, reward: goals?.reward, form: goals?.form }
+  return { config, env, robot, encoder, fit, representation, agent, reward: goals?.reward, form: goals?.form }
 }
 
 /** Reward and form of goals, and whether they go together with the rest: asked before anything long starts. */
@@ -211,14 +216,32 @@ export function featuresOf(encoder: Encoder): FeatureNetwork {
   })
 }
 
-function buildEncoder({ representation }: TrainConfig, env: Env, rng: Rng): Encoder | undefined {
+/** The shape of the frames of a camera. @throws ArmatureError `bad-config` for an env without it. */
+function shapeOfCamera({ spec: { imageSpaces } }: Env, camera: string): FrameShape {
+  const space = imageSpaces[camera]
+  if (space !== undefined) return space.shape as unknown as FrameShape
+  const expected = Object.keys(imageSpaces).join(' or ')
+  throw new ArmatureError('bad-config', 'representation.camera', { expected, got: camera })
+}
+
+/** @throws ArmatureError `bad-config` for an env whose frames the fit of the encoder does not take. */
+function fitOfEnv({ env: { robot }, representation }: TrainConfig, env: Env): FrameFit | undefined {
+  if (representation.kind !== 'encoder' || representation.fit === undefined) return undefined
+  const { camera, fit } = representation
+  checkFit(fit)
+  const what = `frames of ${robot === undefined ? env.spec.id : `the robot at ${robot}`} for encoder ${representation.encoder}`
+  const fix = `use a camera of that size${robot === undefined ? ', by env.options' : ''}`
+  return fitOfCamera(fit, { what, camera, shape: shapeOfCamera(env, camera), fix })
+}
+
+function buildEncoder(
+  { representation }: TrainConfig,
+  env: Env,
+  fit: FrameFit | undefined,
+  rng: Rng,
+): Encoder | undefined {
   if (!('encoder' in representation)) return undefined
-  const space = env.spec.imageSpaces[representation.camera]
-  if (space === undefined) {
-    const cameras = Object.keys(env.spec.imageSpaces).join(' or ')
-    throw new ArmatureError('bad-config', 'representation.camera', { expected: cameras, got: representation.camera })
-  }
-  const [height, width, channels] = space.shape as readonly [number, number, number]
+  const [height, width, channels] = fit?.to ?? shapeOfCamera(env, representation.camera)
   const stack = representation.kind === 'pixels' ? representation.stack : 1
   const frameShape = [height, width, stack * channels] as const
   const actionSize = sizeOf(env.spec.actionSpace.shape)
@@ -239,9 +262,20 @@ function orBadConfig<T>(make: () => T): T {
   }
 }
 
-function buildRepresentation({ representation }: TrainConfig, env: Env, encoder: Encoder | undefined): Representation {
+function buildRepresentation(
+  { representation }: TrainConfig,
+  env: Env,
+  encoder: Encoder | undefined,
+  fit: FrameFit | undefined,
+): Representation {
   if (representation.kind === 'encoder') {
-    return encoderRepresentation(encoder!, representation.camera, representation.goalCamera)
+    return encoderRepresentation(
+      encoder!,
+      representation.camera,
+      representation.goalCamera,
+      representation.fit,
+      fit?.from,
+    )
   }
   if (representation.kind === 'pixels') return pixelRepresentation(env, representation)
   return representation.kind === 'state'

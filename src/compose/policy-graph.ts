@@ -6,6 +6,7 @@ import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { BoxSpace } from '../core/spaces.ts'
+import { fitTensor } from '../tensor/fit-tensor.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Parts } from './parts.ts'
 import { isExportableEncoder } from './scaled-encoder.ts'
@@ -38,7 +39,7 @@ export interface PolicyGraph {
   readonly action: (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor
 }
 
-type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'agent' | 'form'>
+type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'fit' | 'agent' | 'form'>
 
 /** @throws ArmatureError `bad-config` for parts that cannot be exported, e.g. an oracle that sees privileged state. */
 export function policyGraph(parts: PolicyParts): PolicyGraph {
@@ -59,7 +60,8 @@ function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
   }
   if (config.representation.kind === 'pixels') return pixelPorts(env, config.representation)
   if (encoder === undefined) return { proprio: proprioPort(env) }
-  const { frameShape, window, takesContext } = encoder.spec
+  const { window, takesContext } = encoder.spec
+  const frameShape = parts.fit?.from ?? encoder.spec.frameShape
   const camera = config.representation.kind === 'encoder' ? config.representation.camera : ''
   const port = (meaning: string): PortSpec => ({ dtype: 'uint8', shape: [1, ...frameShape], meaning })
   return {
@@ -96,7 +98,7 @@ function actionPort({ env }: PolicyParts): ActionPort {
 }
 
 function actionOf(
-  { config, encoder, agent, form }: PolicyParts,
+  { config, encoder, fit, agent, form }: PolicyParts,
   inputs: Readonly<Record<string, tf.Tensor>>,
 ): tf.Tensor {
   if (!isExportableAgent(agent))
@@ -111,10 +113,11 @@ function actionOf(
     throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
   }
   const { window, takesContext } = encoder.spec
-  const context = takesContext ? { context: inputs.start! } : {}
-  const latent = encoder.latentFunction({ frames: inputs.frame!, ...context })
+  const seen = (frames: tf.Tensor): tf.Tensor => (fit === undefined ? frames : fitTensor(frames, fit))
+  const context = takesContext ? { context: seen(inputs.start!) } : {}
+  const latent = encoder.latentFunction({ frames: seen(inputs.frame!), ...context })
   if (form === undefined) return agent.policyFunction({ observation: latent })
-  const goalInputs = { frames: still(inputs.goal!, window.frames), ...context }
+  const goalInputs = { frames: still(seen(inputs.goal!), window.frames), ...context }
   const goalLatent = encoder.goalFunction?.(goalInputs) ?? encoder.latentFunction(goalInputs)
   return agent.policyFunction({ observation: tf.concat([latent, form.graph(latent, goalLatent)], 1) })
 }

@@ -6,7 +6,7 @@ import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import { Augmenter } from '../replay/augment.ts'
-import type { FrameShape } from '../replay/episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
 import type { EpisodeStoreOptions } from '../replay/episode-store.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import type { FrameSampling, GoalSampling } from '../replay/sampler.ts'
@@ -37,17 +37,22 @@ export async function buildTrainer(parts: Parts, envs: readonly Env[] = [parts.e
 }
 
 /** What the replay of a run holds. */
-export function storeOptions({ config, env, encoder, representation, reward }: Parts): EpisodeStoreOptions {
-  const { kind } = config.representation
-  const isRefreshed = config.representation.kind === 'encoder' && config.representation.refresh.everySteps > 0
-  const keepsFrames = kind === 'pixels' || (encoder !== undefined && (reward?.needsFrames === true || isRefreshed))
+export function storeOptions(parts: Parts): EpisodeStoreOptions {
+  const { config, env, representation } = parts
   return {
     capacity: config.replay.capacity,
     featureSize: representation.size,
     actionSize: sizeOf(env.spec.actionSpace.shape),
-    frameSize: keepsFrames ? sizeOf(env.spec.imageSpaces[representation.camera!]!.shape) : 0,
+    frameSize: frameSizeOf(parts),
     ...(config.goals && representation.hasOwnGoals === true && { keepsReached: true }),
   }
+}
+
+/** Bytes of a frame in replay, as its encoder sees it; 0 where none are kept. */
+function frameSizeOf({ config: { representation }, env, encoder, reward }: Parts): number {
+  if (representation.kind === 'pixels') return sizeOf(env.spec.imageSpaces[representation.camera]!.shape)
+  const isRefreshed = representation.kind === 'encoder' && representation.refresh.everySteps > 0
+  return encoder !== undefined && (reward?.needsFrames === true || isRefreshed) ? sizeOf(encoder.spec.frameShape) : 0
 }
 
 async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Promise<GoalSampling | undefined> {
@@ -61,7 +66,7 @@ async function buildGoals(parts: Parts, withFrames: boolean, seed: number): Prom
 }
 
 async function prepareReward({ reward, representation }: Parts): Promise<void> {
-  await reward?.prepare?.((episode) => recordedFeatures(representation, episode))
+  await reward?.prepare?.((episode, dataset) => recordedFeatures(representation, episode, dataset))
 }
 
 /** The agent, then the encoder where it goes on learning. */

@@ -10,6 +10,11 @@ export const MAX_SEED = 2 ** 32 - 1
 const count = (what: string, max = MAX_COUNT) => z.int().min(1).max(max).describe(what)
 const share = (what: string) => z.number().min(0).max(1).describe(what)
 
+/** Pixels of a side. */
+const MAX_SIDE = 16_384
+const pixel = (min: number) => z.int().min(min).max(MAX_SIDE)
+const frameShape = z.tuple([pixel(1), pixel(1), pixel(1)])
+
 /** A registered part with settings of its own. */
 const named = (what: string, fallback: string, kind: string) =>
   z
@@ -35,8 +40,19 @@ const encoderRepresentation = z.strictObject({
     .string()
     .optional()
     .describe(
-      'encoder run, made by "armature pretrain": its encoder, settings and camera instead of pretraining one here',
+      'encoder run, made by "armature pretrain": its encoder, settings, camera and fit instead of pretraining one here',
     ),
+  fit: z
+    .strictObject({
+      from: frameShape.describe('height, width, channels of the frames of the camera'),
+      crop: z
+        .tuple([pixel(0), pixel(0), pixel(1), pixel(1)])
+        .optional()
+        .describe('[top, left, height, width] in their pixels: what is cut out of them; absent: nothing'),
+      to: frameShape.describe('height, width, channels that they are averaged to: what the encoder sees'),
+    })
+    .optional()
+    .describe('how frames become those of the encoder, taken from the run that `from` names; absent: as they are'),
   latentScale: z
     .number()
     .gt(0)

@@ -13,7 +13,7 @@ import {
 } from './augment-kernels.ts'
 import type { Stage } from './augment-stage.ts'
 import { chance, requireRange } from './augment-stage.ts'
-import type { FrameShape } from './episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
 
 /** Turns hues about the grey axis by an angle up to `maxDeg` either way. */
 export interface HueAugmentation {

@@ -1,6 +1,6 @@
 import { ArmatureError } from '../core/errors.ts'
 import type { Rng } from '../core/rng.ts'
-import type { FrameShape } from './episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
 
 /** One step of an augmenter: draws what it will do, then does it to frame after frame. */
 export interface Stage {

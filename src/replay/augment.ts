@@ -6,7 +6,7 @@ import type { ColorAugmentation } from './augment-color.ts'
 import { colorStage, isColor } from './augment-color.ts'
 import type { Stage } from './augment-stage.ts'
 import { chance, requireRange } from './augment-stage.ts'
-import type { FrameShape } from './episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
 
 /** Moves the picture by up to `maxPixels` in both directions; borders are repeated (DrQ uses 4 of 84). */
 export interface ShiftAugmentation {

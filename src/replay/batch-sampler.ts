@@ -20,7 +20,8 @@ import {
   graspTripletSampler,
   transitionSampler,
 } from './batch-samplers/sequences.ts'
-import type { EpisodeSource, FrameShape } from './episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
+import type { EpisodeSource } from './episode-source.ts'
 
 /** What can be chosen for the batches of each kind. */
 export interface BatchOptions {

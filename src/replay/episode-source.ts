@@ -1,9 +1,7 @@
 import type { DatasetSpec, EpisodeData, EpisodeInfo } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
 import { sizeOf } from '../core/ndarray.ts'
-
-/** [height, width, channels] */
-export type FrameShape = readonly [number, number, number]
 
 /**
  * Episodes from which batches are drawn, whether they are a replay, a dataset or a few in memory. They are numbered from 0 to

@@ -1,5 +1,6 @@
 import type { EpisodeInfo } from '../core/dataset.ts'
-import type { EpisodeSource, FrameShape } from './episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
+import type { EpisodeSource } from './episode-source.ts'
 
 /**
  * The episodes of several sources of one kind as those of one: first those of the first source. The `index` of an episode is its own times

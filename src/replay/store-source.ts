@@ -1,7 +1,8 @@
 import type { EpisodeInfo } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
-import type { EpisodeSource, FrameShape } from './episode-source.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
+import type { EpisodeSource } from './episode-source.ts'
 import type { EpisodeStore } from './episode-store.ts'
 import { stackFrames } from './frame-stack.ts'
 

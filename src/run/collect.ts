@@ -6,6 +6,7 @@ import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
 import { sampleSpace } from '../core/spaces.ts'
+import type { FrameFits } from '../replay/fitted-dataset.ts'
 import { EpisodeTrack } from './episode-track.ts'
 
 export interface CollectOptions {
@@ -20,6 +21,8 @@ export interface CollectOptions {
    * ends it, or `count` is reached.
    */
   readonly resetEvery: number
+  /** How frames are kept, by camera; default: as they are. */
+  readonly fits?: FrameFits
   readonly onProgress?: (done: number) => void
 }
 
@@ -28,7 +31,7 @@ export interface CollectOptions {
  * @throws ArmatureError `bad-config` for a camera that the env lacks, `bad-argument` for numbers that make no sense.
  */
 export async function collectEpisodes(env: Env, rng: Rng, options: CollectOptions): Promise<EpisodeData[]> {
-  const { cameras, count, resetEvery, start, onProgress } = options
+  const { cameras, count, resetEvery, start, fits, onProgress } = options
   requireWhole('frames to collect', count, 1)
   requireWhole('steps between resets', resetEvery, 1)
   const known = Object.keys(env.spec.imageSpaces)
@@ -42,7 +45,7 @@ export async function collectEpisodes(env: Env, rng: Rng, options: CollectOption
     // Timers and Ctrl-C get their turn, see evaluatePolicy.
     await setImmediate()
     const seed = rng.nextSeed()
-    const track = new EpisodeTrack(cameras)
+    const track = new EpisodeTrack(cameras, fits)
     track.observe((await env.reset({ seed, options: { start } })).observation)
     done++
     onProgress?.(done)

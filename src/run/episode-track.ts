@@ -1,6 +1,8 @@
 import type { DatasetSpec, EpisodeData } from '../core/dataset.ts'
 import type { Env, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
+import { fitFrames } from '../core/frame-fit.ts'
+import type { FrameFits } from '../replay/fitted-dataset.ts'
 
 /** What episodes of `env` have in common. */
 export function datasetSpecOf(env: Env): DatasetSpec {
@@ -19,15 +21,17 @@ export function datasetSpecOf(env: Env): DatasetSpec {
 /** What an episode shows and does, step by step. */
 export class EpisodeTrack {
   readonly #cameras: readonly string[] | undefined
+  readonly #fits: FrameFits
   readonly #images: Map<string, Uint8Array[]> = new Map()
   readonly #proprio: Float32Array[] = []
   readonly #state: Float32Array[] = []
   readonly #actions: Float32Array[] = []
   readonly #rewards: number[] = []
 
-  /** @param cameras those whose frames are kept; default all. */
-  constructor(cameras?: readonly string[]) {
+  /** @param cameras those whose frames are kept; default all. `fits` how they are; default: as they are. */
+  constructor(cameras?: readonly string[], fits: FrameFits = {}) {
     this.#cameras = cameras
+    this.#fits = fits
   }
 
   /** Observations so far. */
@@ -38,7 +42,8 @@ export class EpisodeTrack {
   observe({ images, proprio, state }: Observation): void {
     for (const camera of this.#cameras ?? Object.keys(images)) {
       const frames = this.#images.get(camera) ?? []
-      frames.push(images[camera]!.slice())
+      const fit = this.#fits[camera]
+      frames.push(fit === undefined ? images[camera]!.slice() : fitFrames(images[camera]!, fit))
       this.#images.set(camera, frames)
     }
     this.#proprio.push(proprio.slice())

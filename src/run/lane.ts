@@ -188,9 +188,11 @@ export class Lane {
     return rewards[0]!
   }
 
+  /** The frame of the newest observation, for replay: as the representation has looked at it. */
   #frameOf(observation: Observation): Uint8Array | undefined {
-    const { camera } = this.#parts.representation
-    return this.#parts.store.options.frameSize > 0 && camera !== undefined ? observation.images[camera] : undefined
+    const { store, representation } = this.#parts
+    if (store.options.frameSize === 0 || representation.camera === undefined) return undefined
+    return this.#episode!.newestFrame?.() ?? observation.images[representation.camera]
   }
 
   #savableEnv(): SimulatedEnv {

@@ -1,9 +1,11 @@
-import type { EpisodeData } from '../core/dataset.ts'
+import type { Dataset, EpisodeData } from '../core/dataset.ts'
 import { encoderInput, goalInput } from '../core/encoder-input.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { Env, GoalEnv, Observation } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameFit, FrameShape } from '../core/frame-fit.ts'
+import { asTheyAre, fitFrames, fitOfCamera } from '../core/frame-fit.ts'
 import type { NamedArrays, NdArray } from '../core/ndarray.ts'
 import { ndarray, sizeOf } from '../core/ndarray.ts'
 import type { GoalView } from '../core/policy.ts'
@@ -23,6 +25,13 @@ export interface Representation {
   readonly hasOwnGoals?: boolean
   /** What follows one episode, from its first observation on. */
   begin(): EpisodeFeatures
+  /**
+   * The same for recorded frames, where frames decide the features and those may have another size.
+   * @throws ArmatureError `bad-config` for a size that the encoder does not take
+   */
+  ofDataset?(dataset: Pick<Dataset, 'path' | 'spec'>): Representation
+  /** A picture of a goal as replay keeps it; default: the frame of `camera` as it is. */
+  goalFrame?(goal: Pick<GoalView, 'images'>): Uint8Array
   /** Fresh features [size] of a point of the goal space, where they are a function of it alone. */
   fromState?(state: Float32Array): Float32Array
 }
@@ -39,6 +48,8 @@ export interface EpisodeFeatures {
    * @throws ArmatureError `bad-argument` before the first observation, where `takesContext`.
    */
   goal(goal: GoalView): Promise<Float32Array>
+  /** The newest frame as replay keeps it, valid until the next observation; default: that of `camera` as it is. */
+  newestFrame?(): Uint8Array
   /** uint8 [height, width, channels] that the agent looks at beside the features of the newest observation, where it looks at frames: a copy. */
   frames?(): Uint8Array
   /** What it remembers of the episode; `restore` takes what `save` gave. */
@@ -48,15 +59,19 @@ export interface EpisodeFeatures {
 
 /**
  * Features [length, size] of all observations of a recorded episode, as an agent would have seen them.
- * @throws ArmatureError `bad-config` where it lacks the camera, `bad-shape` for frames of another size.
+ * @throws ArmatureError `bad-config` where it lacks the camera, or has frames of a size that the encoder does not take.
  */
-export async function recordedFeatures(representation: Representation, episode: EpisodeData): Promise<Float32Array> {
+export async function recordedFeatures(
+  representation: Representation,
+  episode: EpisodeData,
+  dataset: Pick<Dataset, 'path' | 'spec'>,
+): Promise<Float32Array> {
   const { info, images, proprio, state } = episode
   const part = <T extends Uint8Array | Float32Array>(all: T, t: number): T => {
     const size = all.length / info.length
     return all.subarray(t * size, (t + 1) * size) as T
   }
-  const follower = representation.begin()
+  const follower = (representation.ofDataset?.(dataset) ?? representation).begin()
   const features = new Float32Array(info.length * representation.size)
   for (let t = 0; t < info.length; t++) {
     const frames = Object.entries(images).map(([camera, all]) => [camera, part(all, t)] as const)
@@ -66,36 +81,66 @@ export async function recordedFeatures(representation: Representation, episode: 
   return features
 }
 
-/** Latents of the frames of one camera; goals are frames of `goalCamera`. */
-export function encoderRepresentation(encoder: Encoder, camera: string, goalCamera: string = camera): Representation {
+/** A picture of a goal as replay keeps it; undefined where frames decide nothing. */
+export function goalFrameOf(representation: Representation, goal: Pick<GoalView, 'images'>): Uint8Array | undefined {
+  const { camera } = representation
+  return representation.goalFrame?.(goal) ?? (camera === undefined ? undefined : goal.images[camera])
+}
+
+/**
+ * Latents of the frames of one camera; goals are frames of `goalCamera`.
+ * @param policy how frames of both become those of the encoder; default: they are
+ * @param shape of the frames, where they are not those that the policy was made for
+ * @throws ArmatureError as {@link fitOfCamera}
+ */
+export function encoderRepresentation(
+  encoder: Encoder,
+  camera: string,
+  goalCamera: string = camera,
+  policy: FrameFit = asTheyAre(encoder.spec.frameShape),
+  shape: FrameShape = policy.from,
+): Representation {
+  const { name } = encoder.spec
+  const fix = 'use frames of that size'
+  const fit = fitOfCamera(policy, { what: `encoder ${name}`, camera, shape, fix })
   return {
-    name: encoder.spec.name,
+    name,
     size: encoder.spec.latentSize,
     camera,
     takesContext: encoder.spec.takesContext,
     hasOwnGoals: encoder.encodeGoal !== undefined,
-    begin: () => new EncodedEpisode(encoder, camera, goalCamera),
+    begin: () => new EncodedEpisode(encoder, { camera, goalCamera, fit }),
+    ofDataset: ({ path, spec }) => {
+      const recorded = spec.cameras[camera]?.shape as FrameShape | undefined
+      if (recorded === undefined) return noCamera(camera, spec.cameras)
+      fitOfCamera(policy, { what: `encoder ${name} on ${path}`, camera, shape: recorded, fix })
+      return encoderRepresentation(encoder, camera, goalCamera, policy, recorded)
+    },
+    goalFrame: ({ images }) => fitFrames(frameBy(camera, images), fit),
   }
 }
 
 /** @throws ArmatureError `bad-config` for images without the camera. */
 function frameBy(camera: string, images: Readonly<Record<string, Uint8Array>>): Uint8Array {
   const frame = images[camera]
-  if (frame !== undefined) return frame
-  throw new ArmatureError('bad-config', 'camera', { expected: Object.keys(images).join(' or '), got: camera })
+  return frame ?? noCamera(camera, images)
 }
 
-/** The newest frames of an episode by one camera, copied, the newest last. */
+function noCamera(camera: string, all: Readonly<Record<string, unknown>>): never {
+  throw new ArmatureError('bad-config', 'camera', { expected: Object.keys(all).join(' or '), got: camera })
+}
+
+/** The newest frames of an episode by one camera, fitted and copied, the newest last. */
 class RecentFrames {
   readonly #camera: string
-  readonly #frameShape: readonly number[]
+  readonly #fit: FrameFit
   readonly #limit: number
   #frames: Uint8Array[] = []
 
   /** @param limit how many are kept */
-  constructor(camera: string, frameShape: readonly number[], limit: number) {
+  constructor(camera: string, fit: FrameFit, limit: number) {
     this.#camera = camera
-    this.#frameShape = frameShape
+    this.#fit = fit
     this.#limit = limit
   }
 
@@ -105,21 +150,32 @@ class RecentFrames {
   }
 
   push({ images }: Observation): void {
-    this.#frames.push(frameBy(this.#camera, images).slice())
+    const frame = frameBy(this.#camera, images)
+    const fitted = fitFrames(frame, this.#fit)
+    this.#frames.push(fitted === frame ? frame.slice() : fitted)
     if (this.#frames.length > this.#limit) this.#frames.shift()
   }
 
   save(): NdArray {
-    const all = new Uint8Array(this.#frames.length * sizeOf(this.#frameShape))
+    const { to } = this.#fit
+    const all = new Uint8Array(this.#frames.length * sizeOf(to))
     this.#frames.forEach((frame, i) => all.set(frame, i * frame.length))
-    return ndarray(all, [this.#frames.length, ...this.#frameShape])
+    return ndarray(all, [this.#frames.length, ...to])
   }
 
   restore(saved: NdArray | undefined): void {
-    const size = sizeOf(this.#frameShape)
+    const size = sizeOf(this.#fit.to)
     const all = (saved?.data ?? new Uint8Array(0)) as Uint8Array
     this.#frames = Array.from({ length: all.length / size }, (_, i) => all.slice(i * size, (i + 1) * size))
   }
+}
+
+/** What an encoder is shown of the env. */
+interface EncoderLook {
+  readonly camera: string
+  readonly goalCamera: string
+  /** Of both cameras. */
+  readonly fit: FrameFit
 }
 
 /** Keeps the frames of an episode that the next input of its encoder can need: the last few, and the first. */
@@ -127,14 +183,14 @@ class EncodedEpisode implements EpisodeFeatures {
   readonly #encoder: Encoder
   /** As many as a window spans. */
   readonly #recent: RecentFrames
-  readonly #goalCamera: string
+  readonly #look: EncoderLook
   #first: Uint8Array | undefined
 
-  constructor(encoder: Encoder, camera: string, goalCamera: string) {
-    const { frameShape, window } = encoder.spec
+  constructor(encoder: Encoder, look: EncoderLook) {
+    const { frames, stride } = encoder.spec.window
     this.#encoder = encoder
-    this.#goalCamera = goalCamera
-    this.#recent = new RecentFrames(camera, frameShape, (window.frames - 1) * window.stride + 1)
+    this.#look = look
+    this.#recent = new RecentFrames(look.camera, look.fit, (frames - 1) * stride + 1)
   }
 
   async observe(observation: Observation): Promise<Float32Array> {
@@ -147,7 +203,13 @@ class EncodedEpisode implements EpisodeFeatures {
   }
 
   async goal({ images }: GoalView): Promise<Float32Array> {
-    return encodeGoal(this.#encoder, goalInput(this.#encoder.spec, frameBy(this.#goalCamera, images), this.#first))
+    const { goalCamera, fit } = this.#look
+    const frame = fitFrames(frameBy(goalCamera, images), fit)
+    return encodeGoal(this.#encoder, goalInput(this.#encoder.spec, frame, this.#first))
+  }
+
+  newestFrame(): Uint8Array {
+    return this.#recent.frames.at(-1)!
   }
 
   /** Nothing where one frame is all that the encoder looks at. */
@@ -190,13 +252,14 @@ export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: P
     camera,
     takesContext: false,
     begin: () => {
-      const recent = new RecentFrames(camera, space.shape, stack)
+      const recent = new RecentFrames(camera, asTheyAre(space.shape as unknown as FrameShape), stack)
       return {
         observe: async (observation) => {
           recent.push(observation)
           return Float32Array.from(proprio ? observation.proprio : [])
         },
         goal: () => noGoals('pixels'),
+        newestFrame: () => recent.frames.at(-1)!,
         frames: () => {
           const { frames } = recent
           const stacked = new Uint8Array(stack * sizeOf(space.shape))

@@ -13,7 +13,7 @@ import { boxSpace, imageSpace } from '../../src/core/spaces.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
 import { openTrainedEncoder, trainedParticipant } from '../../src/cli/rewards-encoders.ts'
 import { openDataset } from '../../src/io/lerobot/reader.ts'
-import { resizeFrames } from '../../src/replay/resized-dataset.ts'
+import { fitFrames } from '../../src/core/frame-fit.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import { squareFrames } from '../contracts/encoder-cases.ts'
 import { SLOW_MS, temporaryFolder } from './helpers.ts'
@@ -133,21 +133,22 @@ describe('armature pretrain', { timeout: SLOW_MS }, () => {
     encoder.dispose()
   })
 
-  test('a crop is kept with the run, and rewards shows the encoder the same part', async () => {
+  test('a crop is kept with the run, and rewards and train show the encoder the same part', async () => {
     const out = join(cwd, 'cropped')
     const crop = [8, 4, 24, 32] as const
     await pretrain(quiet, 'pixels', { data, out, set: ['crop=[8,4,24,32]', 'config.block=8'] })
     const trained = await openTrainedEncoder(out)
-    expect([trained.crop, trained.encoder.spec.frameShape]).toEqual([crop, [24, 32, 3]])
+    expect([trained.fit.crop, trained.encoder.spec.frameShape]).toEqual([crop, [24, 32, 3]])
     const dataset = await openDataset(data)
     const shown = await dataset.readEpisode(0)
     const { embedder } = trainedParticipant(trained, dataset, [])
-    const part = resizeFrames(shown.images['front']!, [48, 48, 3], [24, 32, 3], crop)
+    const part = fitFrames(shown.images['front']!, { from: [48, 48, 3], crop, to: [24, 32, 3] })
     expect(await embedder.embed(shown)).toEqual(await trained.encoder.encode({ frames: part, count: LENGTH }))
     const set = [`representation.from=${out}`]
-    await expect(withEncoderRun(resolveConfig('rig-push', { set }), set)).rejects.toThrow(
-      /an encoder of whole frames.*one of the part \[8, 4/,
-    )
+    const { representation } = await withEncoderRun(resolveConfig('rig-push', { set }), set)
+    expect(representation).toMatchObject({ fit: { from: [48, 48, 3], crop, to: [24, 32, 3] } })
+    const other = [...set, 'representation.fit.to=[8,8,3]']
+    await expect(withEncoderRun(resolveConfig('rig-push', { set }), other)).rejects.toThrow('leave one of them out')
   })
 
   test('training takes encoder, settings and camera from the run', async () => {

@@ -7,7 +7,9 @@ import { policyGraph } from '../../src/compose/policy-graph.ts'
 import { scaledEncoder } from '../../src/compose/scaled-encoder.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
 import type { Observation } from '../../src/core/env.ts'
+import type { FrameFit } from '../../src/core/frame-fit.ts'
 import type { GoalForm } from '../../src/core/goals.ts'
+import { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
@@ -53,12 +55,13 @@ const agent = {
   act: async (input: Float32Array) => input.map((x) => x / 1024),
   policyFunction: ({ observation }: { observation: tf.Tensor }) => tf.mul(observation, 1 / 1024),
 } as unknown as Parts['agent']
-const parts = (encoder: Encoder, form: GoalForm, actionSpace: BoxSpace): Parts =>
+const parts = (encoder: Encoder, form: GoalForm, actionSpace: BoxSpace, fit?: FrameFit): Parts =>
   ({
     config: { representation: { kind: 'encoder', camera: 'top' }, goals: {} },
     env: { spec: { id: 'test/Env-v0', actionSpace } },
     encoder,
-    representation: encoderRepresentation(encoder, 'top'),
+    fit,
+    representation: encoderRepresentation(encoder, 'top', 'top', fit),
     agent,
     form,
   }) as unknown as Parts
@@ -94,6 +97,49 @@ describe('the graph of a policy acts as the policy does', () => {
     )
     const result = await session.run(Object.fromEntries(fed))
     expect([...(result.action!.data as Float32Array)]).toEqual([...expected])
+    await session.release()
+    encoder.dispose()
+  })
+})
+
+describe('raw frames of the camera are fitted within the graph', () => {
+  const averaged: FrameFit = { from: [6, 10, 3], to: [2, 3, 3] }
+  const cropped: FrameFit = { from: [9, 12, 3], crop: [2, 1, 6, 8], to: [2, 3, 3] }
+  test.each<[string, Encoder, FrameFit]>([
+    ['averaged', new FirstPixels(SINGLE, false), averaged],
+    ['cropped and averaged, with context', new FirstPixels(SINGLE, true), cropped],
+    ['each of a window, with a tower for goals', new TwoTowers(WINDOW, true), cropped],
+  ])('%s', async (_what, encoder, fit) => {
+    const run = parts(encoder, differenceForm, boxSpace([2], -1, 1), fit)
+    const rng = new Rng(4)
+    const [height, width] = fit.from
+    const pictures = Array.from({ length: 7 }, () =>
+      Uint8Array.from({ length: height * width * 3 }, () => rng.int(256)),
+    )
+    const [wanted, ...seen] = pictures as [Uint8Array, ...Uint8Array[]]
+    const policy = agentPolicy(run)
+    await policy.begin({ images: { top: wanted }, state: new Float32Array(0) })
+    let expected = new Float32Array(0)
+    for (const image of seen) {
+      const observation = { images: { top: image }, proprio: new Float32Array(0), state: new Float32Array(0) }
+      expected = (await policy.act(observation as Observation)) as Float32Array<ArrayBuffer>
+    }
+    const { inputs, action } = policyGraph(run)
+    const frames = encoder.spec.window.frames === 1 ? [seen[5]!] : [seen[1]!, seen[3]!, seen[5]!]
+    expect(inputs['frame']!.shape).toEqual([1, ...(frames.length === 1 ? [] : [3]), ...fit.from])
+    expect(inputs['goal']!.shape).toEqual([1, ...fit.from])
+    const given: Record<string, Uint8Array> = {
+      frame: Uint8Array.from(Buffer.concat(frames)),
+      start: seen[0]!,
+      goal: wanted,
+    }
+    const session = await InferenceSession.create(exportOnnx('policy', (x) => ({ action: action(x) }), inputs))
+    const fed = Object.entries(inputs).map(
+      ([name, { shape }]) => [name, new Tensor('uint8', given[name]!, shape)] as const,
+    )
+    const result = await session.run(Object.fromEntries(fed))
+    expect([...(result.action!.data as Float32Array)]).toEqual([...expected])
+    expect(new Set(expected).size).toBeGreaterThan(1)
     await session.release()
     encoder.dispose()
   })

@@ -18,7 +18,7 @@ import {
 } from '../../src/replay/augment-kernels.ts'
 import type { Augmentation } from '../../src/replay/augment.ts'
 import { Augmenter } from '../../src/replay/augment.ts'
-import type { FrameShape } from '../../src/replay/episode-source.ts'
+import type { FrameShape } from '../../src/core/frame-fit.ts'
 
 const SIZE = { height: 7, width: 9, channels: 3 }
 const BYTES = 7 * 9 * 3

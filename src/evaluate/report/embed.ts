@@ -3,10 +3,10 @@ import { encoderInput, goalInput } from '../../core/encoder-input.ts'
 import type { Encoder } from '../../core/encoder.ts'
 import { encodeGoal } from '../../core/encoder.ts'
 import { ArmatureError } from '../../core/errors.ts'
+import type { FrameFit } from '../../core/frame-fit.ts'
+import { asTheyAre, fitFrames, fitOfCamera } from '../../core/frame-fit.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import { Rng } from '../../core/rng.ts'
-import type { Crop, FrameShape } from '../../replay/resized-dataset.ts'
-import { resizeFrames } from '../../replay/resized-dataset.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
 import { distanceRewards } from '../measures/embedded-episodes.ts'
 
@@ -80,13 +80,8 @@ export interface TaskGeometry {
 export interface FrameOptions {
   /** Pictures of success that stand for the goal of every episode, where the dataset holds none of its own. */
   readonly sharedGoals?: readonly Uint8Array[]
-  /**
-   * Shape of the frames that it learned from, where those were averaged to its own. Others of the same proportions, and no smaller than its
-   * own, are treated alike.
-   */
-  readonly resizedFrom?: FrameShape
-  /** What is cut out of frames before, as it was when it learned; then they must be of that shape. */
-  readonly crop?: Crop
+  /** How frames were fitted when the encoder learned; default: as they are. */
+  readonly fit?: FrameFit
 }
 
 /**
@@ -97,16 +92,13 @@ export function encoderEmbedder(
   encoder: Encoder,
   camera: string,
   dataset: Dataset,
-  { sharedGoals = [], resizedFrom, crop }: FrameOptions = {},
+  { sharedGoals = [], fit = asTheyAre(encoder.spec.frameShape) }: FrameOptions = {},
 ): Embedder {
-  const { frameShape, latentSize, window, takesContext } = encoder.spec
-  const recorded = requireFrames(name, frameShape, camera, dataset, {
-    ...(resizedFrom && { resizedFrom }),
-    ...(crop && { crop }),
-  })
-  const recordedSize = sizeOf(recorded)
+  const { latentSize, window, takesContext } = encoder.spec
+  const recorded = fitOfRecorded(name, fit, camera, dataset)
+  const recordedSize = sizeOf(recorded.from)
   const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
-    resizeFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded, frameShape, crop)
+    fitFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded)
   return {
     name,
     camera,
@@ -129,10 +121,7 @@ export function encoderEmbedder(
       const goals = new Float32Array(frames.length * latentSize)
       for (const [i, frame] of frames.entries()) {
         goals.set(
-          await encodeGoal(
-            encoder,
-            goalInput(encoder.spec, resizeFrames(frame, recorded, frameShape, crop), frameOf(episode, first)),
-          ),
+          await encodeGoal(encoder, goalInput(encoder.spec, fitFrames(frame, recorded), frameOf(episode, first))),
           i * latentSize,
         )
       }
@@ -185,43 +174,18 @@ export async function readOrSkip(
   }
 }
 
-function requireFrames(
-  name: string,
-  frameShape: FrameShape,
-  camera: string,
-  { path, spec }: Dataset,
-  { resizedFrom, crop }: Pick<FrameOptions, 'resizedFrom' | 'crop'>,
-): FrameShape {
+function fitOfRecorded(name: string, fit: FrameFit, camera: string, { path, spec }: Dataset): FrameFit {
+  const what = `encoder ${name} on ${path}`
   const space = spec.cameras[camera]
   if (space === undefined) {
-    throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
+    throw new ArmatureError('bad-config', what, {
       expected: `camera ${camera}`,
       got: `only ${Object.keys(spec.cameras).join(', ') || 'no camera'}`,
       fix: 'choose one with --camera',
     })
   }
-  const recorded = space.shape as unknown as FrameShape
-  const whole = resizedFrom?.join('x') ?? frameShape.join('x')
-  const isTaken =
-    crop === undefined
-      ? recorded.join() === frameShape.join() || (resizedFrom && isAveraged(recorded, resizedFrom, frameShape))
-      : recorded.join('x') === whole
-  if (isTaken !== true) {
-    const others =
-      crop === undefined && resizedFrom && `, or larger ones of the proportions of ${whole}, which it averages to that`
-    throw new ArmatureError('bad-config', `encoder ${name} on ${path}`, {
-      expected: `frames of ${crop === undefined ? frameShape.join('x') : whole}${others ?? ''}`,
-      got: `${recorded.join('x')} from camera ${camera}`,
-      fix: 'use a dataset recorded at the size that the encoder was trained on',
-    })
-  }
-  return recorded
-}
-
-/** Whether frames become those of an encoder as they did when it learned: without cropping, stretching or enlarging. */
-function isAveraged([height, width, channels]: FrameShape, from: FrameShape, to: FrameShape): boolean {
-  const isAlike = height * from[1] === width * from[0] && channels === from[2]
-  return isAlike && height >= to[0] && width >= to[1]
+  const fix = 'use a dataset recorded at the size that the encoder was trained on'
+  return fitOfCamera(fit, { what, camera, shape: space.shape, fix })
 }
 
 /** The coordinates that the task is scored by, as they are: what no camera can beat. */

@@ -3,7 +3,8 @@ import { sizeOf } from '../../core/ndarray.ts'
 import { Rng } from '../../core/rng.ts'
 import type { Augmentation } from '../augment.ts'
 import { Augmenter } from '../augment.ts'
-import type { EpisodeSource, FrameShape } from '../episode-source.ts'
+import type { FrameShape } from '../../core/frame-fit.ts'
+import type { EpisodeSource } from '../episode-source.ts'
 
 /** What samplers of all kinds take. */
 export interface FrameOptions {

@@ -1,4 +1,5 @@
-import type { EpisodeSource, FrameShape } from '../episode-source.ts'
+import type { FrameShape } from '../../core/frame-fit.ts'
+import type { EpisodeSource } from '../episode-source.ts'
 import type { Positions } from './positions.ts'
 
 /** How batches of one kind are drawn. */

@@ -171,7 +171,9 @@ function outcomesAlone() {
 
 test('frames of another size are brought to that of an encoder that learned so', async () => {
   const dataset = syntheticDataset(1)
-  const small = encoderEmbedder('mean', meanColour([], [8, 8, 3]), 'top', dataset, { resizedFrom: [16, 16, 3] })
+  const small = encoderEmbedder('mean', meanColour([], [8, 8, 3]), 'top', dataset, {
+    fit: { from: [16, 16, 3], to: [8, 8, 3] },
+  })
   const whole = encoderEmbedder('mean', meanColour([]), 'top', dataset)
   const data = await dataset.readEpisode(0)
   const [a, b] = [await small.embed(data), await whole.embed(data)]
@@ -185,7 +187,10 @@ test.each([
   ['smaller than its own', [32, 32, 3], [64, 64, 3]],
   ['of other channels', [8, 8, 9], [16, 16, 9]],
 ] as const)('frames %s than those that an encoder learned from are refused', (_what, shape, resizedFrom) => {
-  const make = () => encoderEmbedder('mine', meanColour([], shape), 'top', syntheticDataset(1), { resizedFrom })
+  const make = () =>
+    encoderEmbedder('mine', meanColour([], shape), 'top', syntheticDataset(1), {
+      fit: { from: resizedFrom, to: shape },
+    })
   expect(make).toThrow(
     `expected frames of ${shape.join('x')}, or larger ones of the proportions of ${resizedFrom.join('x')}, which it averages to that, got 16x16x3`,
   )
@@ -194,7 +199,9 @@ test.each([
 test('larger frames of the same proportions are averaged as those that an encoder learned from', async () => {
   const dataset = syntheticDataset(1)
   const make = (from: number) =>
-    encoderEmbedder('mean', meanColour([], [8, 8, 3]), 'top', dataset, { resizedFrom: [from, from, 3] })
+    encoderEmbedder('mean', meanColour([], [8, 8, 3]), 'top', dataset, {
+      fit: { from: [from, from, 3], to: [8, 8, 3] },
+    })
   const data = await dataset.readEpisode(0)
   expect(await make(64).embed(data)).toEqual(await make(16).embed(data))
 })
