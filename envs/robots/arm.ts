@@ -6,6 +6,7 @@ import type { JointDrive } from '../world/raw-joints.ts'
 import { createDrive, moveDrive } from '../world/raw-joints.ts'
 import { hullPoints } from './hull-points.ts'
 import { Kinematics } from './kinematics.ts'
+import { isLocked, withLockedFixed } from './locked-joints.ts'
 import type { RigidGroup } from './rigid-groups.ts'
 import { rigidGroups } from './rigid-groups.ts'
 import type { JointModel, PoseSpec, RobotModel } from './robot-model.ts'
@@ -64,7 +65,7 @@ const USUAL_EFFORT = 100
 const STOP_MARGIN_RAD = 0.05
 
 function stopMargin({ kind, lower, upper }: JointModel): number {
-  return kind === 'prismatic' ? 0 : Math.min(STOP_MARGIN_RAD, (upper - lower) / 20)
+  return kind === 'prismatic' ? 0 : Math.min(STOP_MARGIN_RAD, (upper - lower) / 4)
 }
 
 /** What can be computed of an arm before there is a world: bodies, joints, limits. */
@@ -75,9 +76,9 @@ export class ArmPlan {
   readonly lower: Float64Array
   readonly upper: Float64Array
   readonly groups: readonly RigidGroup[]
-  /** Joints that move, also those that follow another, in the model's order. */
+  /** Joints that move, also those that follow another, in the model's order; locked ones do not. */
   readonly driven: readonly DrivenJoint[]
-  /** Index in `driven` of each coordinate. */
+  /** Index in `driven` of each coordinate; -1 for a locked one. */
   readonly ofCoordinate: readonly number[]
 
   /** @throws ArmatureError `bad-argument` when `home` does not fit the model. */
@@ -98,9 +99,9 @@ export class ArmPlan {
     this.lower = lower.map((low, j) => Math.max(Math.min(low + inside[j]!, spec.home[j]!), zeros[j]! - reach[j]!))
     this.upper = upper.map((high, j) => Math.min(Math.max(high - inside[j]!, spec.home[j]!), zeros[j]! + reach[j]!))
     this.kinematics.forward(spec.home)
-    const { groups, groupOf } = rigidGroups(spec.model)
+    const { groups, groupOf } = rigidGroups(withLockedFixed(this.kinematics, spec.home))
     this.groups = groups
-    const moving = spec.model.joints.filter(({ kind }) => kind !== 'fixed')
+    const moving = spec.model.joints.filter((joint) => joint.kind !== 'fixed' && !isLocked(joint))
     this.driven = moving.map((joint) => this.#plan(joint, groupOf))
     this.ofCoordinate = joints.map((joint) => moving.indexOf(joint))
   }
@@ -272,7 +273,8 @@ export class Arm {
   read(): void {
     const { driven, ofCoordinate } = this.#plan
     for (let j = 0; j < ofCoordinate.length; j++) {
-      const joint = driven[ofCoordinate[j]!]!
+      const joint = driven[ofCoordinate[j]!]
+      if (joint === undefined) continue
       if (joint.drive.isSliding) this.#readSlide(joint, j)
       else this.#readTurn(joint, j)
     }
@@ -286,10 +288,10 @@ export class Arm {
     const { driven, ofCoordinate, kinematics } = this.#plan
     for (let j = 0; j < ofCoordinate.length; j++) {
       const at = ofCoordinate[j]!
+      if (at < 0) continue
       const { drive, zero } = driven[at]!
       moveDrive(this.#world, this.#drives[at]!, drive, q[j]! - zero, qd[j]!)
     }
-    if (driven.length === ofCoordinate.length) return
     for (let at = 0; at < driven.length; at++) {
       const { joint, drive, zero } = driven[at]!
       if (joint.mimic === undefined) continue

@@ -1,6 +1,6 @@
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { JointModel, PoseSpec, RobotModel } from './robot-model.ts'
-import { multiplyRotations, rotationOfQuat } from './rotations.ts'
+import { multiplyRotations, rotationOfQuat, turnAbout } from './rotations.ts'
 
 const ORIGIN: PoseSpec = { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] }
 
@@ -175,19 +175,4 @@ export function chainOf(model: RobotModel, base: string, tip: string): RobotMode
   const names = [base, ...joints.map(({ child }) => child)]
   const links = names.map((name) => model.links.find((link) => link.name === name)!)
   return { name: model.name, links, joints }
-}
-
-/** Rodrigues' formula. */
-function turnAbout([x, y, z]: readonly [number, number, number], angle: number, out: Float64Array): void {
-  const [c, s] = [Math.cos(angle), Math.sin(angle)]
-  const t = 1 - c
-  out[0] = t * x * x + c
-  out[1] = t * x * y - s * z
-  out[2] = t * x * z + s * y
-  out[3] = t * x * y + s * z
-  out[4] = t * y * y + c
-  out[5] = t * y * z - s * x
-  out[6] = t * x * z - s * y
-  out[7] = t * y * z + s * x
-  out[8] = t * z * z + c
 }

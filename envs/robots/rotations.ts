@@ -64,3 +64,18 @@ export function quatOfRpy(roll: number, pitch: number, yaw: number): [number, nu
 export function turned(r: Float64Array, v: ArrayLike<number>): Float64Array {
   return Float64Array.from([0, 3, 6], (row) => r[row]! * v[0]! + r[row + 1]! * v[1]! + r[row + 2]! * v[2]!)
 }
+
+/** Writes the rotation about a unit vector to `out` (row-major [3, 3]), by Rodrigues' formula. */
+export function turnAbout([x, y, z]: readonly [number, number, number], angle: number, out: Float64Array): void {
+  const [c, s] = [Math.cos(angle), Math.sin(angle)]
+  const t = 1 - c
+  out[0] = t * x * x + c
+  out[1] = t * x * y - s * z
+  out[2] = t * x * z + s * y
+  out[3] = t * x * y + s * z
+  out[4] = t * y * y + c
+  out[5] = t * y * z - s * x
+  out[6] = t * x * z - s * y
+  out[7] = t * y * z + s * x
+  out[8] = t * z * z + c
+}

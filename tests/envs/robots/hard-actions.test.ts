@@ -7,8 +7,7 @@ import { PANDA_WITH_TOOL } from '../../../envs/robots/panda.ts'
 import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
 import { makeArmReach } from '../../../envs/tasks/arm-reach.ts'
 import { Rng } from '../../../src/core/rng.ts'
-import type { Draft } from './urdf-drafts.ts'
-import { soundArm, urdfOf } from './urdf-drafts.ts'
+import { generatedArms } from './urdf-drafts.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'armature-hard-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -16,30 +15,13 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** Steps of each run; `HARD_ACTIONS=100000` is what was done by hand. */
 const STEPS = Number(process.env['HARD_ACTIONS'] ?? 250)
 
-function file(name: string, change: (draft: Draft) => void, scale = 1): string {
-  const draft = soundArm(scale)
-  change(draft)
-  const path = join(folder, `${name}.urdf`)
-  writeFileSync(path, urdfOf(draft))
-  return path
-}
-
 const ARMS: readonly (readonly [string, string | undefined])[] = [
   ['the built-in Panda', undefined],
-  ['a sound arm', file('sound', () => {})],
-  ['a small arm', file('small', () => {}, 0.3)],
-  [
-    'an arm that pans by a whole turn, with weak joints',
-    file('pan', ({ joints }) => {
-      Object.assign(joints[0]!, { lower: '-3.14159', upper: '3.14159', effort: '20', velocity: '6' })
-    }),
-  ],
-  [
-    'an arm of links without mass',
-    file('massless', ({ links }) => {
-      for (const link of links.slice(1, 4)) link.mass = '0'
-    }),
-  ],
+  ...Object.entries(generatedArms()).map(([name, urdf]): [string, string] => {
+    const path = join(folder, `${name}.urdf`)
+    writeFileSync(path, urdf)
+    return [name, path]
+  }),
 ]
 
 /** Corners of the action space, held for up to a second, and anything between. */

@@ -39,9 +39,16 @@ export function asciiStl(faces: readonly (readonly Point[])[]): string {
   return `solid box\n${facets.join('\n')}\nendsolid box\n`
 }
 
+/** With every point once, as exporters write it. */
 export function obj(faces: readonly (readonly Point[])[]): string {
-  const points = faces.flat().map((p) => `v ${p.join(' ')}`)
-  const triangles = faces.map((_, t) => `f ${3 * t + 1} ${3 * t + 2} ${3 * t + 3}`)
+  const indices = new Map<string, number>()
+  const indexOf = (point: Point): number => {
+    const key = point.join(' ')
+    if (!indices.has(key)) indices.set(key, indices.size + 1)
+    return indices.get(key)!
+  }
+  const triangles = faces.map((face) => `f ${face.map(indexOf).join(' ')}`)
+  const points = [...indices.keys()].map((key) => `v ${key}`)
   return `mtllib box.mtl\n${points.join('\n')}\nusemtl red\n${triangles.join('\n')}\n`
 }
 
@@ -85,4 +92,13 @@ export function ballFaces(triangles: number): readonly (readonly [Point, Point, 
     }
   }
   return faces
+}
+
+/** The same ball with a surface as rough as that of a scanned part, which does not collapse to a few planes; other seeds give other ones. */
+export function roughBallFaces(triangles: number, seed: number): readonly (readonly [Point, Point, Point])[] {
+  const rough = ([x, y, z]: Point): Point => {
+    const size = 1 + 0.05 * Math.sin(900 * x + 7 * seed) * Math.sin(1100 * y) * Math.sin(1300 * z)
+    return [x * size, y * size, 0.15 + (z - 0.15) * size]
+  }
+  return ballFaces(triangles).map(([a, b, c]) => [rough(a), rough(b), rough(c)])
 }

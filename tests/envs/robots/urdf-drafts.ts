@@ -127,3 +127,38 @@ export function urdfOf(draft: Draft): string | Uint8Array {
     xml,
   )
 }
+
+/** Arms of several sizes and kinds of joints by name, as URDF. */
+export function generatedArms(): Readonly<Record<string, string | Uint8Array>> {
+  const changed = (scale: number, change: (draft: Draft) => void = () => {}): string | Uint8Array => {
+    const draft = soundArm(scale)
+    change(draft)
+    return urdfOf(draft)
+  }
+  return {
+    'desk-arm': changed(0.3),
+    'sound-arm': changed(1),
+    'large-arm': changed(2.5),
+    'pan-of-a-turn': changed(1, ({ joints }) => {
+      Object.assign(joints[0]!, { lower: '-3.14159', upper: '3.14159', effort: '20', velocity: '6' })
+    }),
+    'continuous-wrists': changed(1, ({ joints }) => {
+      joints[3]!.type = 'continuous'
+      joints[5]!.type = 'continuous'
+    }),
+    'links-without-mass': changed(1, ({ links }) => {
+      for (const link of links.slice(1, 4)) link.mass = '0'
+    }),
+    'five-joints': changed(1, ({ joints }) => {
+      joints[3]!.type = 'fixed'
+    }),
+    'narrow-joints': changed(1, ({ joints }) => {
+      Object.assign(joints[3]!, { lower: '-0.06', upper: '0.06' })
+      Object.assign(joints[4]!, { lower: '-0.4', upper: '0.1' })
+    }),
+    'locked-joint': changed(1, ({ joints }) => Object.assign(joints[3]!, { lower: '0.4', upper: '0.4' })),
+    'on-a-slide': changed(1, ({ joints }) => {
+      Object.assign(joints[0]!, { type: 'prismatic', axis: '0 1 0', lower: '-0.3', upper: '0.3', effort: '400' })
+    }),
+  }
+}
