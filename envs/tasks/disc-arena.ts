@@ -77,7 +77,6 @@ class DiscArena implements GoalTask {
   #x = 0
   #y = 0
   #hue = 0
-  #color: Rgb = [255, 255, 255]
   #groundHue: number | undefined
 
   constructor(hues: readonly [number, number], isGroundRandom: boolean) {
@@ -95,7 +94,7 @@ class DiscArena implements GoalTask {
 
   #paint(hue: number, groundHue: number | undefined): void {
     this.#hue = hue
-    this.#color = colorOfHue(hue, DISC_RANGE)
+    this.#disc.color.set(colorOfHue(hue, DISC_RANGE))
     this.#groundHue = groundHue
     this.#floor.color.set(groundHue === undefined ? GREY_GROUND : colorOfHue(groundHue, GROUND_RANGE))
   }
@@ -127,7 +126,6 @@ class DiscArena implements GoalTask {
     state[2] = Math.cos(2 * Math.PI * this.#hue)
     state[3] = Math.sin(2 * Math.PI * this.#hue)
     setPosition(this.#disc, this.#x, this.#y, DISC.heightM / 2)
-    this.#disc.color.set(this.#color)
   }
 
   showAt(goal: Float32Array): void {

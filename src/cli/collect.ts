@@ -6,7 +6,7 @@ import type { EnvEntry } from '../../envs/index.ts'
 import type { CollectPreset } from '../config/collect-presets.ts'
 import { collectPresets } from '../config/collect-presets.ts'
 import { applyOverrides } from '../config/overrides.ts'
-import type { EpisodeData } from '../core/dataset.ts'
+import type { EpisodeData, EpisodeInfo } from '../core/dataset.ts'
 import type { CameraEnv, Env, Info } from '../core/env.ts'
 import { isCameraEnv, isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
@@ -270,7 +270,7 @@ async function playEpisode(
 ): Promise<EpisodeData | undefined> {
   let { observation, info } = await env.reset({ seed })
   const goal = isGoalEnv(env) ? { images: await env.renderGoal(env.goal), state: env.goal.slice() } : undefined
-  const about = { objects: await visibleObjects(env), ...distractorOf(info), ...(goal && { goal: goal.state }) }
+  const about = { objects: await visibleObjects(env), ...shownBy(info), ...(goal && { goal: goal.state }) }
   const player = await behaviour.begin(env, seed, goal)
   const first = observation.state.slice()
   const track = new EpisodeTrack()
@@ -326,6 +326,17 @@ function objectNumbers({ idNames }: CameraEnv): Map<number, number> {
   return objects
 }
 
-function distractorOf({ distractor_clip: clip }: Info): { readonly distractor?: string } {
-  return clip === undefined ? {} : { distractor: `clip-${clip}` }
+/** What a scene draws of its looks at a reset; masses, frictions and delays cannot be seen. */
+const LOOK = /^random_(?=(?:hue|texture|light|camera)_)/
+
+/** What the info of a reset says of what is to be seen. */
+function shownBy(info: Info): Pick<EpisodeInfo, 'distractor' | 'looks'> {
+  const clip = info['distractor_clip']
+  const looks = Object.entries(info)
+    .filter(([name, value]) => LOOK.test(name) && Number.isFinite(value))
+    .map(([name, value]) => [name.replace(LOOK, ''), value] as const)
+  return {
+    ...(clip !== undefined && { distractor: `clip-${clip}` }),
+    ...(looks.length > 0 && { looks: Object.fromEntries(looks) }),
+  }
 }

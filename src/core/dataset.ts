@@ -44,6 +44,8 @@ export interface EpisodeInfo {
   readonly objects: readonly number[]
   /** Which distractor is shown behind the scene, if any. */
   readonly distractor?: string
+  /** How the scene looked, by what was drawn for the episode, with its unit: `hue_cube_rad`, `light_x`, `camera_front_fov_deg`, ... */
+  readonly looks?: Readonly<Record<string, number>>
   /** What the robot was to do, in words, where it is more than the name of what it was recorded from. */
   readonly task?: string
   /** The episode's goal, a point of the goal space. */

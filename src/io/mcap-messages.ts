@@ -62,6 +62,7 @@ export function episodeType(): MessageType {
     { name: 'distractor', number: 7, type: 'string' },
     { name: 'objects', number: 8, type: 'int32', isRepeated: true },
     { name: 'goal', number: 9, type: 'double', isRepeated: true },
+    { name: 'looks', number: 10, type: 'string' },
   ])
 }
 

@@ -231,5 +231,6 @@ function episodeMessage(info: EpisodeInfo): Readonly<Record<string, unknown>> {
     distractor: info.distractor ?? '',
     objects: info.objects,
     goal: info.goal ?? [],
+    looks: info.looks === undefined ? '' : JSON.stringify(info.looks),
   }
 }

@@ -26,6 +26,8 @@ describe('datasets that collect makes in one line', { timeout: SLOW_MS }, () => 
     expect(Object.values(dataset.spec.cameras).map(({ shape }) => shape)).toContainEqual([16, 16, 3])
     const hasDistractor = options?.['distractor'] !== undefined
     for (const { distractor } of dataset.episodes) expect(distractor !== undefined).toBe(hasDistractor)
+    const turnsHues = options?.['randomize'] !== undefined
+    for (const { looks } of dataset.episodes) expect(looks?.['hue_cube_rad'] !== undefined).toBe(turnsHues)
   })
 
   test('what is asked for beside the name wins over what the name says, and nothing else changes', async () => {

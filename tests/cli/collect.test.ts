@@ -102,6 +102,25 @@ describe('collect', { timeout: SLOW_MS }, () => {
     expect(Object.keys(goalImages!)).toEqual(['top', 'side'])
   })
 
+  test('how each episode looked, as its reset says, and none of what cannot be seen', async () => {
+    const randomize = { hue: 1, texture: 1, light: 1, camera: 1, mass: 1, actionDelay: 2 }
+    const scene = { maxEpisodeSteps: 1, size: 8, randomize }
+    const settings = Object.entries({ maxEpisodeSteps: 1, size: 8 }).map(([key, value]) => `${key}=${value}`)
+    for (const [key, value] of Object.entries(randomize)) settings.push(`randomize.${key}=${value}`)
+    const flags = ['--episodes', '2', '--policy', 'random', ...settings.flatMap((set) => ['--set', set])]
+    await collect(PUSH, ...flags, '--out', 'looks')
+    const { episodes } = await openDataset(join(cwd, 'looks'))
+    const env = await makeEnv(PUSH, scene)
+    for (const { seed, looks } of episodes) {
+      const { info } = await env.reset({ seed: seed! })
+      const seen = Object.entries(info).filter(([name]) => /^random_(hue|texture|light|camera)/.test(name))
+      expect(seen.length).toBeGreaterThan(10)
+      expect(looks).toEqual(Object.fromEntries(seen.map(([name, value]) => [name.replace('random_', ''), value])))
+    }
+    await env.close()
+    expect(episodes[0]!.looks!['light_x']).not.toBe(episodes[1]!.looks!['light_x'])
+  })
+
   test('however many envs and threads play them, the episodes are the same, byte for byte', async () => {
     const play = ['--episodes', '7', '--policy', 'scripted,random,noisy,adversarial', '--set', 'maxEpisodeSteps=12']
     const copies = { one: [], three: ['--envs', '3'], threads: ['--envs', '4', '--workers', '2'] }

@@ -177,6 +177,20 @@ describe('armature data', () => {
     expect([code, stdout]).toEqual([1, expect.stringContaining(`its SHA-256 is ${name}, its blob is called ${other}`)])
   })
 
+  test.each([
+    ['delete', 'push', '--episodes', '0'],
+    ['trim', 'push', '--from', '1'],
+    ['relabel', 'push', '--task', 'lift'],
+    ['split', 'push', '--episodes', '1,2'],
+    ['merge', 'push', 'push'],
+  ])('%s keeps how each episode looked', async (action, first, ...rest) => {
+    const others = rest.map((word) => (word === 'push' ? at(word) : word))
+    expect((await run(action, at(first), ...others, '--out', at(`looks-${action}`))).code).toBe(0)
+    const { episodes } = await openDataset(at(`looks-${action}`))
+    expect(episodes.length).toBeGreaterThan(1)
+    for (const { seed, looks } of episodes) expect(looks).toEqual(episodeOf(seed! - 10).info.looks)
+  })
+
   test('merge puts datasets of one form into one, and refuses others', async () => {
     await run('split', at('push'), '--episodes', '0', '--out', at('one'))
     expect((await run('merge', at('push'), at('one'), '--out', at('all'))).code).toBe(0)

@@ -45,6 +45,22 @@ describe('armature/DiscArena-v0', () => {
     await env.close()
   })
 
+  it('turns the hue of the disc where hues are varied, for as long as the episode', async () => {
+    const picture = async (randomize: object, steps: number): Promise<Uint8Array> => {
+      const env = await make({ size: 32, start: 'middle', randomize })
+      let { observation } = await env.reset({ seed: 3 })
+      for (let step = 0; step < steps; step++) ({ observation } = await env.step(new Float32Array(2)))
+      const image = observation.images['front']!.slice()
+      await env.close()
+      return image
+    }
+    const plain = vividHue(await picture({}, 0))
+    for (const steps of [0, 2]) {
+      const away = Math.abs(vividHue(await picture({ hue: 3 }, steps)) - plain)
+      expect(Math.min(away, 1 - away)).toBeGreaterThan(0.03)
+    }
+  })
+
   it('keeps seen and unseen colours apart', async () => {
     for (const [hues, low, high] of [
       ['seen', 0, 0.75],

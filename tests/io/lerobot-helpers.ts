@@ -31,6 +31,7 @@ export function randomEpisode(seed: number, length: number, spec: DatasetSpec = 
       policy: seed % 2 === 0 ? 'scripted' : 'random',
       objects: [seed, seed + 1],
       distractor: `discs-${seed}`,
+      looks: { hue_cube_rad: seed / 3, light_x: -0.1 },
       goal: numbers([2], 1),
     },
     images: Object.fromEntries(sizes.map(([name, size]) => [name, pixels(length * size)])),

@@ -103,7 +103,7 @@ describe('a dataset written here', () => {
       stateSpace: boxSpace([0], -1, 1),
     }
     const { info, ...rest } = randomEpisode(5, 3, spec)
-    const { goal: _goal, success: _success, seed: _seed, distractor: _distractor, ...plain } = info
+    const { goal: _goal, success: _success, seed: _seed, distractor: _distractor, looks: _looks, ...plain } = info
     const episode = { ...rest, info: { ...plain, index: 0, objects: [] } }
     const path = await write([episode], spec)
     const dataset = await openDataset(path)
@@ -114,6 +114,20 @@ describe('a dataset written here', () => {
     expect(fps).toBe(1)
     expect(features).not.toHaveProperty('observation.environment_state')
     expect(features).toHaveProperty('action', { dtype: 'float32', shape: [1], names: null })
+  })
+
+  it.each([
+    ['numbers in words', '0.5'],
+    ['a list', [0.5]],
+    ['what is not finite', { light_x: NaN }],
+  ])('is read without looks that are %s, which it says', async (_what, looks) => {
+    const { info, ...rest } = randomEpisode(1, 3)
+    const { problems, episodes } = await openDataset(
+      await write([{ ...rest, info: { ...info, looks: looks as never } }]),
+    )
+    expect(problems).toEqual([expect.stringMatching(/row 0, armature\/looks: not numbers by name/)])
+    expect(episodes).toMatchObject([{ length: 3, policy: 'random' }])
+    expect(episodes[0]).not.toHaveProperty('looks')
   })
 
   it('decodes only the cameras that are asked for, and refuses those that it has not', async () => {

@@ -106,6 +106,17 @@ describe('MCAP files', () => {
     expect(pictures.map((pixels) => pixels[0])).toEqual([7, 8])
   })
 
+  test('say how an episode looked, where it was recorded', async () => {
+    const dataset = new FakeDataset(lengths)
+    dataset.readEpisode = async (index) => {
+      const data = fakeEpisode(index, lengths[index]!)
+      return index === 1 ? { ...data, info: { ...data.info, looks: { hue_cube_rad: -0.5 } } } : data
+    }
+    const { messages } = await written('looks.mcap', dataset)
+    const looks = on(messages, '/episode').map(({ data }) => String(protobufFields(data).get(10)?.[0] ?? ''))
+    expect(looks).toEqual(lengths.map((_, i) => (i === 1 ? '{"hue_cube_rad":-0.5}' : '')))
+  })
+
   test('are read by the indexed reader of the MCAP project, in order of time', async () => {
     const path = folder.path('vendor.mcap')
     await writeMcap(path, new FakeDataset(lengths))

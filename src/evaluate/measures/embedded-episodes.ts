@@ -36,7 +36,7 @@ export interface EmbeddedEpisode {
   readonly success?: boolean
   /** Ids of the objects in view. */
   readonly objects?: readonly number[]
-  /** Labels of what should not matter, by kind, e.g. `{ background: 'wood', light: '2', distractor: 'tv' }`. */
+  /** Labels of what should not matter, by kind, e.g. `{ hue_cube: '0', light_x: '2', distractor: 'clip-7' }`. */
   readonly nuisances?: Readonly<Record<string, string>>
   /** Embeddings of the same moments from further cameras, by name, [T, D] each. */
   readonly views?: Readonly<Record<string, Float32Array>>

@@ -303,7 +303,7 @@ function cameraProbe(name: string, data: EmbeddedEpisodes, rng: Rng): EpisodeSta
 }
 
 /**
- * Accuracy, mean over labels, of a linear classifier of what should not matter (background, light, distractor, camera; each a row),
+ * Accuracy, mean over labels, of a linear classifier of what should not matter (distractor, hue, light, camera; each a row),
  * five-fold across episodes. 0 to 1, chance 1 / labels, best chance: an embedding that ignores it. Labels of fewer than three
  * episodes are left out; NaN for fewer than two labels. Below chance is chance too.
  */

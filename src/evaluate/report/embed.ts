@@ -9,6 +9,7 @@ import { sizeOf } from '../../core/ndarray.ts'
 import { Rng } from '../../core/rng.ts'
 import type { EmbeddedEpisode, EmbeddedEpisodes, TrueDistance } from '../measures/embedded-episodes.ts'
 import { distanceRewards } from '../measures/embedded-episodes.ts'
+import { nuisancesOf } from './nuisances.ts'
 
 /** Frames that an encoder is given at once. */
 const BATCH = 64
@@ -239,6 +240,7 @@ export async function embedEpisodes(
 ): Promise<ReadonlyMap<string, EmbeddedEpisodes>> {
   const cameras = camerasOf(embedders)
   const episodes = embedders.map((): EmbeddedEpisode[] => [])
+  const infos: EpisodeInfo[] = []
   for (const index of indices) {
     const data = await readOrSkip(dataset, index, cameras, onProblem)
     if (data === undefined) continue
@@ -259,12 +261,18 @@ export async function embedEpisodes(
         ...(looks && embedder.camera !== undefined && { looks: await embedLooks(embedder, data, looks) }),
       })
     }
+    infos.push(data.info)
     onEpisode(data)
   }
+  const nuisances = nuisancesOf(infos)
+  const labelled = (episode: EmbeddedEpisode, at: number): EmbeddedEpisode => ({
+    ...episode,
+    ...(nuisances[at] && { nuisances: nuisances[at] }),
+  })
   return new Map(
     embedders.map(({ name, latentSize }, i) => [
       name,
-      { episodes: episodes[i]!, embeddingSize: latentSize, ...describeTask(dataset, task) },
+      { episodes: episodes[i]!.map(labelled), embeddingSize: latentSize, ...describeTask(dataset, task) },
     ]),
   )
 }
@@ -316,7 +324,6 @@ function describeEpisode(data: EpisodeData, task: TaskGeometry | undefined): Omi
     objects: info.objects,
     ...(states.length > 0 ? { states } : {}),
     ...(info.success === undefined ? {} : { success: info.success }),
-    ...(info.distractor === undefined ? {} : { nuisances: { distractor: info.distractor } }),
     ...(task === undefined || goal === undefined || size === 0
       ? {}
       : {

@@ -168,15 +168,30 @@ function entryV3(
   }
   const firstRow = row['dataset_from_index'] ?? undefined
   const sha256 = row[EXTRAS.sha256]
+  const looks = looksOf(row)
+  if (looks === null) lacks.push(`${where}, ${EXTRAS.looks}: not numbers by name as JSON; read without them`)
   return {
     entry: {
-      info: episodeInfo(row, info.robotType),
+      info: { ...episodeInfo(row, info.robotType), ...(looks && { looks }) },
       dataFile: join(path, formatPath(info.dataPath, place('data'))),
       ...(typeof sha256 === 'string' && { sha256 }),
       videos,
       ...(firstRow !== undefined && { firstRow: wholeNumber(row, 'dataset_from_index', where) }),
     },
     lacks,
+  }
+}
+
+/** Null where what is there is no such thing, undefined where nothing is. */
+function looksOf(row: Row): EpisodeInfo['looks'] | null {
+  const text = row[EXTRAS.looks] ?? undefined
+  if (text === undefined) return undefined
+  try {
+    const looks: unknown = JSON.parse(text as string)
+    const isKnown = isObject(looks) && Object.values(looks).every(Number.isFinite)
+    return isKnown ? (looks as Record<string, number>) : null
+  } catch {
+    return null
   }
 }
 

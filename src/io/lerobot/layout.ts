@@ -25,6 +25,7 @@ export const EXTRAS = {
   policy: 'armature/policy',
   objects: 'armature/objects',
   distractor: 'armature/distractor',
+  looks: 'armature/looks',
   goal: 'armature/goal',
   success: 'armature/success',
   terminated: 'armature/terminated',
