@@ -15,8 +15,11 @@ import { ArmatureError } from '../src/core/errors.ts'
 import { quantile } from '../src/evaluate/statistics.ts'
 
 const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms'] as const
-/** Encoders that are written in PyTorch as well. */
-const ENCODER_FIELDS = ['tcn', 'dbc', 'grasp2vec'].map((name) => `encoder_${name}_update_ms`)
+/** Encoders, and an agent that learns through one, that are written in PyTorch as well. */
+const ENCODER_FIELDS = [
+  ...['tcn', 'dbc', 'grasp2vec', 'curl'].map((name) => `encoder_${name}_update_ms`),
+  'sac_pixels_update_ms',
+]
 
 interface Peer {
   readonly script: string

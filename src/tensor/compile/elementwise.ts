@@ -1,6 +1,7 @@
 import type { Graph, Value } from './graph.ts'
 import { broadcastShape, inputsOf, sameShape, splatOf } from './graph.ts'
-import { expand, reshape, unexpanded } from './movement.ts'
+import { biasedConvolution, channelBlocks, fromBlocks, FROM_BLOCKS, isFromBlocks, toBlocks } from './blocks.ts'
+import { expand, reshape, transpose, unexpanded } from './movement.ts'
 import type { Attribute, ValueType } from './onnx-model.ts'
 import { DATA_TYPE } from './onnx-model.ts'
 import { belowMovement } from './sink.ts'
@@ -43,6 +44,7 @@ export function unary(
   // Below a reshape the operator stands next to the matrix product that it may be fused with.
   const flat = inputsOf(x, 'Reshape')?.[0]
   if (flat !== undefined) return reshape(g, unary(g, op, flat, attributes, type), x.shape)
+  if (isFromBlocks(x)) return transpose(g, unary(g, op, x.node!.inputs[0]!, attributes, type), FROM_BLOCKS)
   const fusable = belowMovement(g, x, undefined, (source) => unary(g, op, source, attributes, type))
   if (fusable !== undefined) return fusable
   const narrow = unexpanded(g, x)
@@ -65,6 +67,8 @@ export function binary(g: Graph, op: string, a: Value, b: Value): Value {
   }
   const biased = op === 'Add' ? (addBelow(g, a, b) ?? addBelow(g, b, a)) : undefined
   if (biased !== undefined) return biased
+  const inBlocks = belowBlocks(g, op, a, b)
+  if (inBlocks !== undefined) return inBlocks
   const flat = belowReshape(g, op, a, b)
   if (flat !== undefined) return expand(g, flat, shape)
   const [left, right] = [unexpanded(g, a), unexpanded(g, b)]
@@ -80,9 +84,32 @@ function isPowerOfTwo(y: number): boolean {
 
 /** x + bias, with the bias added before the elements of `x` were moved to their places. */
 function addBelow(g: Graph, x: Value, bias: Value): Value | undefined {
+  const convolution = biasedConvolution(g, x, bias)
+  if (convolution !== undefined) return convolution
   const isVector = bias.shape.length === 1 && bias.shape[0] === x.shape.at(-1) && splatOf(bias) === undefined
   if (!isVector || x.shape.length < 2) return undefined
   return belowMovement(g, x, bias, (source, vector) => binary(g, 'Add', source, vector!))
+}
+
+/** The images of what is computed in blocks, where one operand comes from there and the other can go there. */
+function belowBlocks(g: Graph, op: string, a: Value, b: Value): Value | undefined {
+  for (const [x, y] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const narrow = unexpanded(g, y)
+    const compute = (source: Value, other: Value): Value =>
+      x === a ? binary(g, op, source, other) : binary(g, op, other, source)
+    if (isFromBlocks(x) && narrow.shape.length === 0) {
+      return transpose(g, compute(x.node!.inputs[0]!, narrow), FROM_BLOCKS)
+    }
+    const blocks = channelBlocks(x)
+    const fits = narrow.shape.length === 4 && narrow.shape[3] === x.shape[3]
+    if (blocks !== undefined && fits && sameShape(broadcastShape(x.shape, y.shape), x.shape)) {
+      return fromBlocks(g, compute(blocks, toBlocks(g, narrow)))
+    }
+  }
+  return undefined
 }
 
 /** The result in the shape of the reshaped operand (`a` or `b`, or both), computed before the reshape. */
@@ -141,6 +168,7 @@ export function cast(g: Graph, x: Value, type: ValueType): Value {
   if (source !== undefined && isLossless(source.type, x.type)) return cast(g, source, type)
   const flat = inputsOf(x, 'Reshape')?.[0]
   if (flat !== undefined) return reshape(g, cast(g, flat, type), x.shape)
+  if (isFromBlocks(x)) return transpose(g, cast(g, x.node!.inputs[0]!, type), FROM_BLOCKS)
   if (isFloat(x.type) && type === 'int32') return wrapped(g, x)
   const narrow = unexpanded(g, x)
   return expand(g, g.op('Cast', [narrow], { type, shape: narrow.shape }, { to: DATA_TYPE[type] }), x.shape)

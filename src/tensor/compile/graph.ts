@@ -44,9 +44,15 @@ export interface ValueSpec {
  * those that no output needs are never written.
  */
 export class Graph {
+  /** Width of the blocks of channels in which it may have images, see `blocked.ts`; 0 for ONNX's own operators alone. */
+  readonly lanes: number
   #nextId = 0
   readonly #nodes = new Map<string, GraphNode>()
   readonly #constants = new Map<string, Value>()
+
+  constructor(lanes = 0) {
+    this.lanes = lanes
+  }
 
   input(type: ValueType, shape: Shape): Value {
     return { id: this.#nextId++, type, shape }

@@ -1,5 +1,6 @@
 import type { Block, Graph, GraphNode, Shape, Value } from './graph.ts'
 import { constantData, sameShape } from './graph.ts'
+import { rectifyConvolutions } from './blocks.ts'
 import { mergeProductSums } from './sums.ts'
 import { sharpenSigmoids } from './tails.ts'
 import type { Attribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValue } from './onnx-model.ts'
@@ -87,7 +88,7 @@ function reachable(values: readonly Value[]): GraphNode[] {
 }
 
 function fuse(nodes: readonly GraphNode[], outputs: ReadonlySet<Value>): GraphNode[] {
-  return splitSlices(addBiases(nodes, outputs))
+  return splitSlices(rectifyConvolutions(addBiases(nodes, outputs), outputs))
 }
 
 /** Gemm(a, b) + bias becomes Gemm(a, b, bias) where nothing else uses the product. */

@@ -58,7 +58,8 @@ export function compile<I extends string, O extends string>(name: string, fn: Te
     if (graph === undefined) {
       // Loaded late, so that the other engines work where onnxruntime-node does not.
       const { createSession } = await import('./session.ts')
-      graph = await createSession(name, trace(name, fn as TensorFunction, specs))
+      const { convolutionLanes } = await import('./lanes.ts')
+      graph = await createSession(name, trace(name, fn as TensorFunction, specs, await convolutionLanes()))
       graphs.set(signature, graph)
     }
     return graph

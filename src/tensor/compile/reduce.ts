@@ -1,4 +1,5 @@
 import { sizeOf } from '../../core/ndarray.ts'
+import { channelBlocks } from './blocks.ts'
 import { gemm } from './matmul.ts'
 import { binary } from './elementwise.ts'
 import type { Graph, Value } from './graph.ts'
@@ -22,8 +23,20 @@ export function reduce(g: Graph, kind: Reduction, x: Value, axes: readonly numbe
   if (sizeOf(x.shape) === 0) return g.splat(OF_NOTHING[kind], shape, x.type)
   const inner = axes.filter((axis) => x.shape[axis] !== 1)
   if (inner.length === 0) return reshape(g, x, shape)
+  const blocks = channelBlocks(x)
+  if (blocks !== undefined && axes.includes(1) && axes.includes(2) && !axes.includes(3)) {
+    return reshape(g, reducePlaces(g, kind, blocks, axes.includes(0)), shape)
+  }
   const ofBroadcast = reduceBroadcast(g, kind, x, inner)
   return reshape(g, ofBroadcast ?? reduceBlocks(g, kind, x, inner), shape)
+}
+
+/** Blocks [B, C / lanes, H, W, lanes] reduced over H and W, and over B then: [B, C] or [C]. */
+function reducePlaces(g: Graph, kind: Reduction, blocks: Value, overBatch: boolean): Value {
+  const [batch, count, height, width, lanes] = blocks.shape as readonly [number, number, number, number, number]
+  const places = reduce(g, kind, reshape(g, blocks, [batch * count, height * width, lanes]), [1])
+  const rows = reshape(g, places, [batch, count * lanes])
+  return overBatch ? reduce(g, kind, rows, [0]) : rows
 }
 
 /** A sum over broadcast axes is a multiplication; the result keeps the reduced axes (as size 1). */

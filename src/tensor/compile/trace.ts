@@ -38,15 +38,21 @@ const BACKEND = 'armature-trace'
  * Runs `fn` once on a TF.js backend that records instead of computing: every kernel appends nodes to a graph, those of the
  * backward pass included. Variables are untouched afterwards.
  *
+ * @param lanes of the graph, see `Graph`; 0 where any ONNX runtime is to run it
  * @throws ArmatureError `unsupported-op` where `fn` reads a value, draws random numbers, makes a variable, or uses an op without a
  * lowering; `bad-argument` for an input that is missing; `bad-shape` where TF.js rejects the shapes.
  */
-export function trace(program: string, fn: TensorFunction, inputs: Readonly<Record<string, InputSpec>>): Trace {
+export function trace(
+  program: string,
+  fn: TensorFunction,
+  inputs: Readonly<Record<string, InputSpec>>,
+  lanes = 0,
+): Trace {
   registerBackend()
   const variables = Object.values(tf.engine().state.registeredVariables)
   const kept = variables.map((variable) => tf.clone<tf.Tensor>(variable))
   const previous = tf.getBackend()
-  const tracer = new Tracer(program)
+  const tracer = new Tracer(program, lanes)
   tracing = tracer
   switchBackend(BACKEND)
   try {
@@ -129,12 +135,13 @@ interface Traced {
 
 /** The state of one trace: which TF.js data id stands for which value of the graph. */
 class Tracer {
-  readonly graph: Graph = new Graph()
+  readonly graph: Graph
   readonly program: string
   readonly #values = new Map<object, Traced>()
   readonly #captured = new Map<object, Value>()
 
-  constructor(program: string) {
+  constructor(program: string, lanes: number) {
+    this.graph = new Graph(lanes)
     this.program = program
   }
 

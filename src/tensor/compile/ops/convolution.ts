@@ -1,6 +1,7 @@
 import { tf } from '../../tf.ts'
 import { matMul } from '../matmul.ts'
 import type { Graph, Value } from '../graph.ts'
+import { blockedConvolution, blockedFilterGradient, blockedInputGradient } from '../blocked.ts'
 import { reshape } from '../movement.ts'
 import type { Window } from '../windows.ts'
 import { patches, scatterPatches } from '../windows.ts'
@@ -60,12 +61,16 @@ function patchMatrix(g: Graph, x: Value, info: ConvInfo): Value {
 
 const conv2d: Lowering<ConvAttributes> = (g, { x, filter }, attributes) => {
   const info = convInfo('Conv2D', x!.shape, filter!.shape, attributes)
+  const blocked = blockedConvolution(g, x!, filter!, windowOf(info))
+  if (blocked !== undefined) return blocked
   const matrix = reshape(g, filter!, [info.filterHeight * info.filterWidth * info.inChannels, info.outChannels])
   return reshape(g, matMul(g, patchMatrix(g, x!, info), matrix, false, false), info.outShape)
 }
 
 const conv2dBackpropFilter: Lowering<tf.Conv2DBackpropFilterAttrs> = (g, { x, dy }, attributes) => {
   const info = convInfo('Conv2DBackpropFilter', x!.shape, attributes.filterShape, attributes)
+  const blocked = blockedFilterGradient(g, x!, dy!, windowOf(info))
+  if (blocked !== undefined) return blocked
   const flat = reshape(g, dy!, [info.batchSize * info.outHeight * info.outWidth, info.outChannels])
   return reshape(g, matMul(g, patchMatrix(g, x!, info), flat, true, false), info.filterShape)
 }
@@ -73,7 +78,8 @@ const conv2dBackpropFilter: Lowering<tf.Conv2DBackpropFilterAttrs> = (g, { x, dy
 /** The gradient of a convolution's input, and the transposed convolution itself. */
 const conv2dBackpropInput: Lowering<tf.Conv2DBackpropInputAttrs> = (g, { dy, filter }, attributes) => {
   const info = convInfo('Conv2DBackpropInput', attributes.inputShape, filter!.shape, attributes)
-  return scatterPatches(g, dy!, filter!, windowOf(info))
+  const window = windowOf(info)
+  return blockedInputGradient(g, dy!, filter!, window) ?? scatterPatches(g, dy!, filter!, window)
 }
 
 export const CONVOLUTION: Lowerings = {
