@@ -110,7 +110,7 @@ function requireSize([height, width, channels]: readonly number[], architecture:
   throw new ArmatureError('bad-shape', `frames of a convolutional encoder (${architecture})`, {
     expected: `${min} to ${MAX_SIDE} pixels a side, 1 to ${MAX_CHANNELS} channels`,
     got: `${height}x${width}x${channels}`,
-    fix: 'let the camera render another size (env.options), or choose another encoder',
+    fix: 'choose another size (env.options of a scene, resize of recorded frames), or choose another encoder',
   })
 }
 
@@ -248,7 +248,7 @@ export function pixelTrunk(
     throw new ArmatureError('bad-shape', 'frames of a convolutional encoder', {
       expected: `${4 * layers} to ${MAX_SIDE} pixels a side for ${layers} convolutions`,
       got: `${height}x${width}`,
-      fix: 'let the camera render another size (env.options), or set fewer layers',
+      fix: 'choose another size (env.options of a scene, resize of recorded frames), or set fewer layers',
     })
   }
   const convolutions = Array.from({ length: layers }, (_, i) =>

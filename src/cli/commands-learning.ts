@@ -48,10 +48,15 @@ export async function addLearningCommands(line: CommandLine): Promise<void> {
   addEval(line)
   addRewards(line)
   line
-    .command('export <run>', 'write the policy as a self-contained .onnx file with a policy.json beside it', {
-      'export runs/rig-push-seed0': 'into runs/rig-push-seed0/export',
-      'export runs/rig-push-seed0 --out robot/policy': 'into this folder',
-    })
+    .command(
+      'export <run>',
+      'write the policy, or the encoder of pretrain, as a self-contained .onnx file with a .json beside it',
+      {
+        'export runs/rig-push-seed0': 'into runs/rig-push-seed0/export',
+        'export runs/rig-push-seed0 --out robot/policy': 'into this folder',
+        'export runs/beta-vae-seed0': 'an encoder of "armature pretrain" alone',
+      },
+    )
     .option('--out <dir>', 'folder to write to (default: <run>/export)')
     .option('--overwrite', 'replace files that are there')
     .action(async (run: string, options: { out?: string; overwrite?: boolean }) => {

@@ -15,7 +15,7 @@ import type { Participant } from '../evaluate/report/rewards-report.ts'
 import { makeEncoder } from '../index.ts'
 import { openRunFolder } from '../io/run-folder.ts'
 import { fittedDataset } from '../replay/fitted-dataset.ts'
-import { fitOfRun, loadEncoderRun } from '../compose/encoder-run.ts'
+import { fitOfRun, isEncoderRun, loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
 
 /** What every encoder is compared with: a network that has learned nothing. */
@@ -45,10 +45,9 @@ export interface TrainedEncoder {
  * @throws ArmatureError `not-found` where there is none; `bad-argument` for a training run without an encoder.
  */
 export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> {
-  const { record } = await openFolder(path)
-  const isEncoderRun = (record.config as { readonly kind?: unknown } | null)?.kind === 'encoder'
+  const folder = await openFolder(path)
   const name = basename(resolve(path))
-  if (isEncoderRun) {
+  if (isEncoderRun(folder)) {
     const { encoder, record: made, update } = await loadEncoderRun(path)
     return {
       name,

@@ -83,6 +83,11 @@ export async function adoptEncoder({ config: { representation }, encoder }: Part
   run.encoder.dispose()
 }
 
+/** Whether a run folder is one of `armature pretrain`. */
+export function isEncoderRun({ record: { config } }: RunFolder): boolean {
+  return typeof config === 'object' && config !== null && 'kind' in config && config.kind === 'encoder'
+}
+
 /** How the frames of a camera become those that the encoder of a run looks at. */
 export function fitOfRun({ frameShape, resizedFrom = frameShape, crop }: EncoderRunConfig): FrameFit {
   return { from: resizedFrom, ...(crop !== 'none' && { crop }), to: frameShape }
@@ -95,14 +100,14 @@ function keptFit(fit: FrameFit): Pick<EncoderRepresentationConfig, 'fit'> {
 }
 
 /** What the folder of an encoder run records. @throws ArmatureError `bad-argument` for a run of another kind. */
-export function encoderRecordOf({ path, record }: RunFolder): EncoderRunConfig {
-  const { config } = record
-  if (typeof config !== 'object' || config === null || !('kind' in config) || config.kind !== 'encoder') {
+export function encoderRecordOf(folder: RunFolder): EncoderRunConfig {
+  const { path, record } = folder
+  if (!isEncoderRun(folder)) {
     throw new ArmatureError('bad-argument', `${path} is no encoder run`, {
       fix: 'make one with "armature pretrain <encoder> --data DATASET"',
     })
   }
-  return parseConfig(encoderRunSchema, config, `config of ${path}`)
+  return parseConfig(encoderRunSchema, record.config, `config of ${path}`)
 }
 
 /** The encoder that a run is about, before it has learned anything. */

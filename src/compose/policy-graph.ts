@@ -1,15 +1,17 @@
 import type { PixelRepresentationConfig } from '../config/train-config.ts'
 import { ActionScale } from '../core/action-scale.ts'
 import type { Agent } from '../core/agent.ts'
-import type { EncoderSpec } from '../core/encoder.ts'
+import type { Encoder } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
+import { asTheyAre } from '../core/frame-fit.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { BoxSpace } from '../core/spaces.ts'
-import { fitTensor } from '../tensor/fit-tensor.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Parts } from './parts.ts'
-import { isExportableEncoder } from './scaled-encoder.ts'
+import type { EncoderGraph, GraphInputs, PortSpec } from './encoder-graph.ts'
+import { encoderGraph, framePort } from './encoder-graph.ts'
 
 /**
  * An agent that can say its deterministic policy as a pure function, from vectors [B, observationSize], and uint8 frames
@@ -17,14 +19,6 @@ import { isExportableEncoder } from './scaled-encoder.ts'
  */
 interface ExportableAgent extends Agent {
   policyFunction(view: { readonly observation?: tf.Tensor; readonly frames?: tf.Tensor }): tf.Tensor
-}
-
-/** An input or output of the graph, row-major. */
-export interface PortSpec {
-  readonly dtype: 'float32' | 'uint8'
-  readonly shape: readonly number[]
-  readonly names?: readonly string[]
-  readonly meaning: string
 }
 
 /** The action, in the bounds of the env's action space. */
@@ -36,7 +30,7 @@ export interface PolicyGraph {
   readonly inputs: Readonly<Record<string, PortSpec>>
   readonly output: ActionPort
   /** [1, actionSize]; for use inside a compiled or an exported function. */
-  readonly action: (inputs: Readonly<Record<string, tf.Tensor>>) => tf.Tensor
+  readonly action: (inputs: GraphInputs) => tf.Tensor
 }
 
 type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'fit' | 'agent' | 'form'>
@@ -60,20 +54,18 @@ function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
   }
   if (config.representation.kind === 'pixels') return pixelPorts(env, config.representation)
   if (encoder === undefined) return { proprio: proprioPort(env) }
-  const { window, takesContext } = encoder.spec
-  const frameShape = parts.fit?.from ?? encoder.spec.frameShape
-  const camera = config.representation.kind === 'encoder' ? config.representation.camera : ''
-  const port = (meaning: string): PortSpec => ({ dtype: 'uint8', shape: [1, ...frameShape], meaning })
-  return {
-    frame: framePort(camera, frameShape, window),
-    ...(takesContext && { start: port(`RGB frame of camera ${camera} that the episode began with`) }),
-    ...(config.goals && { goal: port('RGB frame of the goal') }),
-  }
+  const { inputs, goal } = graphOf(parts, encoder)
+  return { ...inputs, ...(config.goals && { goal }) }
+}
+
+function graphOf({ config: { representation }, fit }: PolicyParts, encoder: Encoder): EncoderGraph {
+  const camera = representation.kind === 'encoder' ? representation.camera : ''
+  return encoderGraph(encoder, camera, fit ?? asTheyAre(encoder.spec.frameShape))
 }
 
 function pixelPorts(env: Env, { camera, stack, proprio }: PixelRepresentationConfig): Record<string, PortSpec> {
   const { shape } = env.spec.imageSpaces[camera]!
-  const frame = framePort(camera, shape, { frames: stack, stride: 1 })
+  const frame = framePort(camera, asTheyAre(shape as unknown as FrameShape), { frames: stack, stride: 1 })
   return proprio ? { frame, proprio: proprioPort(env) } : { frame }
 }
 
@@ -83,13 +75,6 @@ function proprioPort(env: Env): PortSpec {
   return names === undefined ? port : { ...port, names }
 }
 
-/** What the camera sees, [1, height, width, channels], or a window of it, [1, frames, height, width, channels]. */
-function framePort(camera: string, frameShape: readonly number[], { frames, stride }: EncoderSpec['window']): PortSpec {
-  const steps = `frames of camera ${camera}, ${stride} control steps apart, the newest last; the first of the episode stands for those before it`
-  const meaning = frames === 1 ? `RGB frame of camera ${camera}, row-major` : `RGB ${steps}`
-  return { dtype: 'uint8', shape: [1, ...(frames === 1 ? [] : [frames]), ...frameShape], meaning }
-}
-
 function actionPort({ env }: PolicyParts): ActionPort {
   const { shape, names } = env.spec.actionSpace
   const { low, high } = env.spec.actionSpace
@@ -97,10 +82,8 @@ function actionPort({ env }: PolicyParts): ActionPort {
   return names === undefined ? port : { ...port, names }
 }
 
-function actionOf(
-  { config, encoder, fit, agent, form }: PolicyParts,
-  inputs: Readonly<Record<string, tf.Tensor>>,
-): tf.Tensor {
+function actionOf(parts: PolicyParts, inputs: GraphInputs): tf.Tensor {
+  const { config, encoder, agent, form } = parts
   if (!isExportableAgent(agent))
     throw new ArmatureError('bad-config', `agent ${agent.spec.name}`, { got: 'nothing to export' })
   const { representation } = config
@@ -109,17 +92,10 @@ function actionOf(
     return agent.policyFunction({ frames: stacked(inputs.frame!), ...vector })
   }
   if (encoder === undefined) return agent.policyFunction({ observation: inputs.proprio! })
-  if (!isExportableEncoder(encoder)) {
-    throw new ArmatureError('bad-config', `encoder ${encoder.spec.name}`, { got: 'nothing to export' })
-  }
-  const { window, takesContext } = encoder.spec
-  const seen = (frames: tf.Tensor): tf.Tensor => (fit === undefined ? frames : fitTensor(frames, fit))
-  const context = takesContext ? { context: seen(inputs.start!) } : {}
-  const latent = encoder.latentFunction({ frames: seen(inputs.frame!), ...context })
+  const graph = graphOf(parts, encoder)
+  const latent = graph.latent(inputs)
   if (form === undefined) return agent.policyFunction({ observation: latent })
-  const goalInputs = { frames: still(seen(inputs.goal!), window.frames), ...context }
-  const goalLatent = encoder.goalFunction?.(goalInputs) ?? encoder.latentFunction(goalInputs)
-  return agent.policyFunction({ observation: tf.concat([latent, form.graph(latent, goalLatent)], 1) })
+  return agent.policyFunction({ observation: tf.concat([latent, form.graph(latent, graph.goalLatent(inputs))], 1) })
 }
 
 /** Frames of a window as one, with their channels behind each other: [1, frames, H, W, C] -> [1, H, W, frames * C]; a single frame as it is. */
@@ -128,11 +104,6 @@ function stacked(frames: tf.Tensor): tf.Tensor {
   const [rows, count, height, width, channels] = frames.shape as [number, number, number, number, number]
   const behind = tf.transpose(tf.cast(frames, 'float32'), [0, 2, 3, 1, 4])
   return tf.reshape(behind, [rows, height, width, count * channels])
-}
-
-/** A window in which nothing moves: [1, H, W, C] -> [1, frames, H, W, C]; a single frame as it is. */
-function still(frame: tf.Tensor, frames: number): tf.Tensor {
-  return frames === 1 ? frame : tf.tile(tf.expandDims(frame, 1), [1, frames, 1, 1, 1])
 }
 
 /** An agent's action, [1, A] in [-1, 1], in the bounds of the env. */
