@@ -26,7 +26,10 @@ export function withLockedFixed(kinematics: Kinematics, q: ArrayLike<number>): R
 }
 
 /** Of the child's frame in the parent's at a position of their joint. */
-export function originAt({ kind, axis, origin }: JointModel, position: number): PoseSpec {
+export function originAt(
+  { kind, axis, origin }: Pick<JointModel, 'kind' | 'axis' | 'origin'>,
+  position: number,
+): PoseSpec {
   const rotation = rotationOfQuat(origin.quatXyzw, new Float64Array(9))
   if (kind === 'prismatic') {
     const [x, y, z] = turned(rotation, axis)

@@ -106,7 +106,10 @@ export const PANDA_WITH_GRIPPER: RobotModel = {
   ],
 }
 
-/** The Panda's rod, `scale` times its size, as links of their own; the first begins where it is mounted, `tip` is its end. */
+/**
+ * The Panda's rod, `scale` times its size, as links of their own; the first begins where it is mounted, `tip` is its end. It collides as a capsule whose
+ * round end lies beyond the tip: of the contact of two cylinders of a few millimetres Rapier finds directions that are wrong by a quarter of a turn.
+ */
 export function rodLinks(scale: number, tip: string): Pick<RobotModel, 'links' | 'joints'> {
   const [lengthM, radiusM] = [TOOL_LENGTH_M * scale, TOOL_RADIUS_M * scale]
   const shape: GeometryModel = {
@@ -115,7 +118,13 @@ export function rodLinks(scale: number, tip: string): Pick<RobotModel, 'links' |
     color: ORANGE,
   }
   return {
-    links: [link('armature_rod', 0.2 * scale ** 3, [0, 0, 0], [0, 0, lengthM], radiusM, [shape]), frame(tip)],
+    links: [
+      {
+        ...link('armature_rod', 0.2 * scale ** 3, [0, 0, 0], [0, 0, lengthM], radiusM, [shape]),
+        collisions: [rodBetween([0, 0, radiusM], [0, 0, lengthM], radiusM)],
+      },
+      frame(tip),
+    ],
     joints: [fixed('armature_rod_tip', 'armature_rod', tip, { positionM: [0, 0, lengthM], quatXyzw: [0, 0, 0, 1] })],
   }
 }

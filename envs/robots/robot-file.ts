@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { RobotModel } from './robot-model.ts'
+import { isMjcf, loadMjcf } from './mjcf-files.ts'
 import type { UrdfFileOptions } from './urdf-files.ts'
 import { loadUrdf } from './urdf-files.ts'
 
@@ -19,12 +20,12 @@ export function robotToJson({ notices: _told, ...model }: RobotModel): string {
 }
 
 /**
- * Reads a robot from a URDF or xacro file, as {@link loadUrdf}, or from what {@link robotToJson} wrote.
- * @throws ArmatureError as `loadUrdf`; `corrupt-file` for another JSON file.
+ * Reads a robot from a URDF or xacro file, as {@link loadUrdf}, from an MJCF file, as {@link loadMjcf}, or from what {@link robotToJson} wrote.
+ * @throws ArmatureError as those; `corrupt-file` for another JSON file.
  */
 export async function loadRobot(path: string, options: UrdfFileOptions = {}): Promise<RobotModel> {
   const isKept = /\.json$/i.test(path) && statSync(path, { throwIfNoEntry: false })?.isFile() === true
-  if (!isKept) return loadUrdf(path, options)
+  if (!isKept) return isMjcfFile(path) ? loadMjcf(path, options.visuals) : loadUrdf(path, options)
   const infinite = (_key: string, value: unknown): unknown =>
     value === 'Infinity' ? Infinity : value === '-Infinity' ? -Infinity : value
   let kept: { readonly format?: unknown; readonly model?: RobotModel } | null
@@ -36,6 +37,12 @@ export async function loadRobot(path: string, options: UrdfFileOptions = {}): Pr
   if (kept?.format === FORMAT && kept.model !== undefined) return kept.model
   throw new ArmatureError('corrupt-file', `robot ${path}`, {
     expected: `a robot that a run keeps ("format": "${FORMAT}")`,
-    fix: 'give a URDF or xacro file',
+    fix: 'give a URDF, xacro or MJCF file',
   })
+}
+
+/** By what it says, since URDF files end with .xml too. */
+function isMjcfFile(path: string): boolean {
+  if (/\.xacro$/i.test(path) || statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false
+  return isMjcf(readFileSync(path, { encoding: 'latin1' }))
 }

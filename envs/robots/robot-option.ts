@@ -16,7 +16,7 @@ const folders: OptionReader<readonly string[] | Readonly<Record<string, string>>
 
 /** Options of every scene in which a robot from a file may take the Panda's place. */
 export const ROBOT_OPTIONS = {
-  /** Path of a URDF file, or of a xacro file, which the user's own `xacro` expands. */
+  /** Path of a URDF or MJCF file, or of a xacro file, which the user's own `xacro` expands. */
   robot: text,
   /** The link that actions move; default: the deepest one that moves, before the fingers of a gripper. */
   tip: text,
@@ -64,7 +64,7 @@ export async function robotOf(
     if (alone === undefined) return undefined
     throw new ArmatureError('bad-argument', `${owner} option ${alone}`, {
       got: 'no robot that it is for',
-      fix: 'set robot to a URDF file too',
+      fix: 'set robot to a URDF or MJCF file too',
     })
   }
   const loaded = await readRobotFile(robot, options)

@@ -42,7 +42,7 @@ function addRobot(line: CommandLine): void {
     .option('--bind <address>', 'of its control socket; the other three take the next ports', 'tcp://127.0.0.1:5600')
     .option(
       '--limits <file>',
-      'limits on its actions: .json, or the .urdf of the robot (default: the range of the actions alone)',
+      'limits on its actions: .json, or the .urdf or MJCF .xml of the robot (default: the range of the actions alone)',
     )
     .option('--lockstep', 'let time stand still until each action comes; else it passes')
     .option('--operator-arms', 'only an operator may arm it')

@@ -109,7 +109,7 @@ async function makeRobot(id: string, { set = [], seed }: RobotOptions): Promise<
 
 /** From a limits file, or from the description of the robot itself. */
 async function readLimits(path: string, robot: Robot): Promise<LimitProfile> {
-  if (/\.(urdf|xacro)$/i.test(path))
+  if (/\.(urdf|xacro|xml|mjcf)$/i.test(path))
     return loadLimits(limitsOfRobot(await loadRobot(path), robot.spec), path, robot.spec)
   let text: string
   try {

@@ -449,6 +449,8 @@ describe.each([ARM_PUSH_ID, ARM_LIFT_ID])('%s with an arm from a file', (id) => 
   it.each([
     ['a sound one', [], 1],
     ['a smaller one', [], 0.5],
+    ['a desk arm', [], 0.3],
+    ['a large one', [], 2.5],
     ['one with a gripper of its own', [gripper], 1],
   ] as const)('is solved by its expert in 18 of 20 episodes: %s', async (_name, traits, scale) => {
     const env = (await envs[id]!.make({ ...SMALL, robot: write(traits, scale) })) as GoalEnv
@@ -468,7 +470,7 @@ describe.each([ARM_PUSH_ID, ARM_LIFT_ID])('%s with an arm from a file', (id) => 
 
   it('refuses one that is too small for contacts', async () => {
     await expect(envs[id]!.make({ ...SMALL, robot: write([], 0.1) })).rejects.toThrow(
-      /pointing down, at 0.25 or more of a Panda's size/,
+      /pointing down, at 0.1 or more of a Panda's size/,
     )
   })
 })
