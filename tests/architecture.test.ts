@@ -48,7 +48,17 @@ const TABLE: Readonly<Record<string, Zone | 'everything'>> = {
   'src/evaluate': { zones: TOOLS, packages: ['node:', '@observablehq/plot', 'linkedom'] },
   envs: {
     zones: ['src/core'],
-    packages: ['node:', '@dimforge/', '@mujoco/mujoco', '@xmldom/xmldom', 'fast-png', 'meshoptimizer', 'omggif', 'three', 'zod'],
+    packages: [
+      'node:',
+      '@dimforge/',
+      '@mujoco/mujoco',
+      '@xmldom/xmldom',
+      'fast-png',
+      'meshoptimizer',
+      'omggif',
+      'three',
+      'zod',
+    ],
   },
   encoders: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
   agents: { zones: ['src/core', 'src/tensor'], packages: ['node:', '@tensorflow/', 'zod'] },
