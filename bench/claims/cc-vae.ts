@@ -46,15 +46,24 @@ const betaVae = (contextSize: number, config: Variant['config'] = {}): Variant =
   encoder: 'beta-vae',
   config: { architecture: 'palette', latentSize: Z_SIZE + contextSize, beta: 0.5, betaAnneal: 1000, ...config },
 })
-/** The colour of the ground is learned first: until it is, there is no disc to see, and a z that is priced before that stays empty. */
-const onGround = { envOptions: { ground: 'random' }, updates: 5000 }
-const LATE = { betaAnneal: 3000 }
+/**
+ * The colour of the ground is learned first: until it is, there is no disc to see, and a z that is priced before that stays empty. Two
+ * colours also take a wider c.
+ */
+const onGround = { envOptions: { ground: 'random' }, updates: 12_000 }
+const LATE = { betaAnneal: 7000 }
+const GROUND_CONTEXT_SIZE = 16
 
 const VARIANTS: Readonly<Record<string, Variant>> = {
   'cc-vae': ccVae(),
   'beta-vae': betaVae(4),
-  'cc-vae, ground': { ...ccVae({ contextSize: 8, ...LATE }), ...onGround },
-  'beta-vae, ground': { ...betaVae(8, LATE), ...onGround },
+  'cc-vae, ground': { ...ccVae({ contextSize: GROUND_CONTEXT_SIZE, ...LATE }), ...onGround },
+  'beta-vae, ground': { ...betaVae(GROUND_CONTEXT_SIZE, LATE), ...onGround },
+  'cc-vae, ground, w = 0': { ...ccVae({ contextSize: GROUND_CONTEXT_SIZE, contextWeight: 0, ...LATE }), ...onGround },
+  'cc-vae, ground, shared encoders': {
+    ...ccVae({ contextSize: GROUND_CONTEXT_SIZE, sharedEncoders: true, ...LATE }),
+    ...onGround,
+  },
   'cc-vae, w = 0': ccVae({ contextWeight: 0 }),
   'cc-vae, shared encoders': ccVae({ sharedEncoders: true }),
   'cc-vae, z of 4': ccVae({ latentSize: 4 }),
