@@ -97,9 +97,7 @@ export function encoderEmbedder(
 ): Embedder {
   const { latentSize, window, takesContext } = encoder.spec
   const recorded = fitOfRecorded(name, fit, camera, dataset)
-  const recordedSize = sizeOf(recorded.from)
-  const frameOf = ({ images }: EpisodeData, time: number): Uint8Array =>
-    fitFrames(images[camera]!.subarray(time * recordedSize, (time + 1) * recordedSize), recorded)
+  const [recordedSize, fittedSize] = [sizeOf(recorded.from), sizeOf(recorded.to)]
   return {
     name,
     camera,
@@ -108,9 +106,12 @@ export function encoderEmbedder(
     embed: async (episode, order) => {
       const { length } = episode.info
       const latents = new Float32Array(length * latentSize)
+      // All at once: windows and contexts show a frame many times.
+      const fitted = fitFrames(episode.images[camera]!, recorded)
+      const frameAt = (time: number): Uint8Array => fitted.subarray(time * fittedSize, (time + 1) * fittedSize)
       for (let start = 0; start < length; start += BATCH) {
         const times = Array.from({ length: Math.min(BATCH, length - start) }, (_, i) => start + i)
-        const input = encoderInput(encoder.spec, times, (_row, time) => frameOf(episode, order?.[time] ?? time))
+        const input = encoderInput(encoder.spec, times, (_row, time) => frameAt(order?.[time] ?? time))
         latents.set(await encoder.encode(input), start * latentSize)
       }
       return latents
@@ -120,11 +121,11 @@ export function encoderEmbedder(
       const frames = own === undefined ? sharedGoals : [own]
       if (frames.length === 0) return undefined
       const goals = new Float32Array(frames.length * latentSize)
+      const from = first * recordedSize
+      const start = fitFrames(episode.images[camera]!.subarray(from, from + recordedSize), recorded)
       for (const [i, frame] of frames.entries()) {
-        goals.set(
-          await encodeGoal(encoder, goalInput(encoder.spec, fitFrames(frame, recorded), frameOf(episode, first))),
-          i * latentSize,
-        )
+        const goal = goalInput(encoder.spec, fitFrames(frame, recorded), start)
+        goals.set(await encodeGoal(encoder, goal), i * latentSize)
       }
       return goals
     },
