@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { armReachExpert } from '../../../envs/experts/arm-reach.ts'
 import { chainOf, Kinematics } from '../../../envs/robots/kinematics.ts'
 import { compileMjcf } from '../../../envs/robots/mujoco-model.ts'
 import { loadRobot } from '../../../envs/robots/robot-file.ts'
@@ -15,6 +14,7 @@ import { Rng } from '../../../src/core/rng.ts'
 import { symmetricSpace } from '../../../src/core/spaces.ts'
 import { ballFaces, binaryStl, boxFaces, obj } from './mesh-drafts.ts'
 import { mjcfOf } from './mjcf-drafts.ts'
+import { expectReaching } from './reaching.ts'
 import { soundArm, urdfOf } from './urdf-drafts.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'armature-mjcf-'))
@@ -75,15 +75,7 @@ describe('a robot from MJCF', () => {
 
   it.each([1, 0.3])('reaches, at %s of its size', async (scale) => {
     const env = await makeArmReach({ size: 1, supersample: 'off', robot: write(mjcfOf(soundArm(scale))) })
-    for (let seed = 0; seed < 5; seed++) {
-      const expert = armReachExpert()
-      let { observation, info } = await env.reset({ seed })
-      expect(info['success']).toBe(0)
-      for (let step = 0; step < 50 && info['success'] === 0; step++) {
-        ;({ observation, info } = await env.step(expert(observation, env.goal)))
-      }
-      expect(info['success']).toBe(1)
-    }
+    await expectReaching(env, 5)
     await env.close()
   })
 

@@ -2,7 +2,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { armReachExpert } from '../../../envs/experts/arm-reach.ts'
 import { loadUrdf } from '../../../envs/robots/urdf-files.ts'
 import { envs } from '../../../envs/index.ts'
 import { ARM_LIFT_ID } from '../../../envs/tasks/arm-lift.ts'
@@ -12,6 +11,7 @@ import { ArmatureError } from '../../../src/core/errors.ts'
 import type { GoalEnv } from '../../../src/core/env.ts'
 import { Rng } from '../../../src/core/rng.ts'
 import { asciiStl, ballFaces, binaryStl, boxFaces, collada, obj, RED_MTL } from './mesh-drafts.ts'
+import { expectReaching } from './reaching.ts'
 import type { Draft, DraftJoint, DraftLink } from './urdf-drafts.ts'
 import { bareJoint, bareLink, soundArm, urdfOf } from './urdf-drafts.ts'
 
@@ -369,19 +369,6 @@ function write(traits: readonly Trait[], scale = 1): string {
     writeFileSync(join(root, path), content)
   }
   return join(root, draft.path)
-}
-
-/** Whether the tip of an arm gets to all of some goals, and is at none of them from the start. */
-async function expectReaching(env: GoalEnv, goals: number): Promise<void> {
-  for (let seed = 0; seed < goals; seed++) {
-    const expert = armReachExpert()
-    let { observation, info } = await env.reset({ seed })
-    expect(info['success']).toBe(0)
-    for (let step = 0; step < 50 && info['success'] === 0; step++) {
-      ;({ observation, info } = await env.step(expert(observation, env.goal)))
-    }
-    expect(info['success']).toBe(1)
-  }
 }
 
 /** One for how it looks and one for how it collides, or two of two joints. */

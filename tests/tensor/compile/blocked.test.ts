@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { NdArray } from '../../../src/core/ndarray.ts'
 import { convolutionLanes } from '../../../src/tensor/compile/lanes.ts'
 import { lower } from '../../../src/tensor/compile/lower.ts'
@@ -9,6 +9,7 @@ import { trace } from '../../../src/tensor/compile/trace.ts'
 import { startEngine } from '../../../src/tensor/engine.ts'
 import { tf } from '../../../src/tensor/tf.ts'
 import { wiggle, worstError } from '../numerics.ts'
+import { zeros } from './owned-variables.ts'
 
 type Fn = (...inputs: tf.Tensor[]) => tf.Tensor
 type Images = tf.Tensor4D
@@ -125,18 +126,6 @@ describe('convolutions in blocks of channels agree with TF.js', () => {
   })
 })
 
-const owned: tf.Variable[] = []
-
-function variable(shape: readonly number[]): tf.Variable {
-  const made = tf.tidy(() => tf.variable(tf.zeros([...shape])))
-  owned.push(made)
-  return made
-}
-
-afterEach(() => {
-  for (const made of owned.splice(0)) made.dispose()
-})
-
 function nodesOf(fn: TensorFunction, shape: readonly number[], lanes: number): readonly OnnxNode[] {
   const { graph, inputs, outputs } = trace('probe', fn, { x: { dtype: 'float32', shape } }, lanes)
   return lower(graph, 'probe', inputs, outputs).onnx.nodes
@@ -149,8 +138,8 @@ describe('the compiler', () => {
     }, x)
 
   it('leaves images in blocks from one convolution to the next, in both directions, bias and ReLU within', () => {
-    const filters = [variable([3, 3, 3, 32]), variable([3, 3, 32, 32]), variable([3, 3, 32, 32])]
-    const biases = filters.map(() => variable([32]))
+    const filters = [zeros([3, 3, 3, 32]), zeros([3, 3, 32, 32]), zeros([3, 3, 32, 32])]
+    const biases = filters.map(() => zeros([32]))
     const all = [...filters, ...biases]
     const nodes = nodesOf(
       ({ x }) => tf.variableGrads(() => tf.mean(tf.square(stack(x!, filters, biases))) as tf.Scalar, all).grads,
@@ -168,7 +157,7 @@ describe('the compiler', () => {
   })
 
   it('writes nothing but operators of ONNX where any runtime is to run the graph', () => {
-    const [filter, bias] = [variable([3, 3, 32, 32]), variable([32])]
+    const [filter, bias] = [zeros([3, 3, 32, 32]), zeros([32])]
     const fn: TensorFunction = ({ x }) => ({ y: stack(x!, [filter], [bias]) })
     expect(nodesOf(fn, [16, 8, 8, 32], 0).map(({ domain }) => domain)).not.toContain('com.microsoft.nchwc')
     expect(nodesOf(fn, [16, 8, 8, 32], 16).map(({ domain }) => domain)).toContain('com.microsoft.nchwc')

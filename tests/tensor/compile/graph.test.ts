@@ -1,21 +1,10 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lower } from '../../../src/tensor/compile/lower.ts'
 import type { OnnxGraph } from '../../../src/tensor/compile/onnx-model.ts'
 import { trace } from '../../../src/tensor/compile/trace.ts'
 import { stopGradient } from '../../../src/tensor/gradients.ts'
 import { tf } from '../../../src/tensor/tf.ts'
-
-const owned: tf.Variable[] = []
-
-function variable(shape: readonly number[]): tf.Variable {
-  const made = tf.tidy(() => tf.variable(tf.zeros([...shape])))
-  owned.push(made)
-  return made
-}
-
-afterEach(() => {
-  for (const made of owned.splice(0)) made.dispose()
-})
+import { zeros } from './owned-variables.ts'
 
 type Inputs = Record<string, tf.Tensor>
 
@@ -53,7 +42,7 @@ describe('the compiler', () => {
   })
 
   it('takes eight products for a step of a three-layer network: no gradient of its input', () => {
-    const weights = [variable([4, 8]), variable([8, 8]), variable([8, 2])]
+    const weights = [zeros([4, 8]), zeros([8, 8]), zeros([8, 2])]
     const graph = graphOf(
       ({ x }) =>
         gradients(weights, () => {
@@ -68,7 +57,7 @@ describe('the compiler', () => {
   })
 
   it('sends nothing back through what a loss takes for a constant', () => {
-    const [first, second] = [variable([4, 4]), variable([4, 4])]
+    const [first, second] = [zeros([4, 4]), zeros([4, 4])]
     const graph = graphOf(
       ({ x }) =>
         gradients([first, second], () => {
@@ -83,7 +72,7 @@ describe('the compiler', () => {
   })
 
   it('adds biases within the products', () => {
-    const [w, b] = [variable([4, 8]), variable([8])]
+    const [w, b] = [zeros([4, 8]), zeros([8])]
     const graph = graphOf(({ x }) => ({ y: tf.relu(tf.add(tf.matMul(x!, w as tf.Tensor), b)) }), [16, 4])
     expect(graph.nodes.map((node) => [node.op, node.inputs.length])).toEqual([
       ['Gemm', 3],
@@ -92,7 +81,7 @@ describe('the compiler', () => {
   })
 
   it('makes one product of the many that the gradient of a recurrent weight adds up', () => {
-    const [w, bias] = [variable([4, 4]), variable([4])]
+    const [w, bias] = [zeros([4, 4]), zeros([4])]
     const steps = 12
     const graph = graphOf(
       ({ x }) =>
@@ -110,7 +99,7 @@ describe('the compiler', () => {
   })
 
   it('gathers the patches of a convolution once for both passes, without a transpose', () => {
-    const [first, second] = [variable([3, 3, 2, 4]), variable([3, 3, 4, 4])]
+    const [first, second] = [zeros([3, 3, 2, 4]), zeros([3, 3, 4, 4])]
     const graph = graphOf(
       ({ x }) =>
         gradients([first, second], () => {
@@ -125,7 +114,7 @@ describe('the compiler', () => {
   })
 
   it('puts bias and activation of a transposed convolution before its pixels are put in order', () => {
-    const [filter, bias] = [variable([6, 6, 3, 8]), variable([3])]
+    const [filter, bias] = [zeros([6, 6, 3, 8]), zeros([3])]
     const graph = graphOf(
       ({ x }) => {
         const images = tf.conv2dTranspose(
@@ -146,7 +135,7 @@ describe('the compiler', () => {
   })
 
   it('reads pieces of a variable in place, and splits a computed vector once', () => {
-    const flat = variable([14])
+    const flat = zeros([14])
     const graph = graphOf(
       ({ x }) => {
         const [a, b] = tf.split(flat, [8, 6]) as [tf.Tensor, tf.Tensor]

@@ -1,21 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { compile, exportOnnx } from '../../../src/tensor/compile/program.ts'
 import { startEngine } from '../../../src/tensor/engine.ts'
 import { tf } from '../../../src/tensor/tf.ts'
 import { array, ENGINES, wiggle, worstError } from '../numerics.ts'
-
-const owned: tf.Variable[] = []
-
-function variable(values: readonly number[], shape: readonly number[] = [values.length]): tf.Variable {
-  const made = tf.tidy(() => tf.variable(tf.tensor([...values], [...shape])))
-  owned.push(made)
-  return made
-}
-
-afterEach(() => {
-  for (const made of owned.splice(0)) made.dispose()
-})
+import { owned, variable } from './owned-variables.ts'
 
 /** w <- w - 0.1 d/dw mean((x w)^2). */
 function descent(w: tf.Variable): ReturnType<typeof compile<'x', 'loss'>> {
