@@ -1,8 +1,7 @@
 /** What the experiments on encoders share: episodes in memory, training, probes. */
 import { encoders } from '../../encoders/index.ts'
 import { envs, makeEnv } from '../../envs/index.ts'
-import { behaviourOf } from '../../src/cli/behaviours.ts'
-import { planOf } from '../../src/cli/collect.ts'
+import { behaviourOf, planOf } from '../../src/compose/behaviours.ts'
 import { policyShares } from '../../src/cli/options.ts'
 import type { Batches, BatchKind, FrameBatch } from '../../src/core/batches.ts'
 import type { DatasetSpec, EpisodeData } from '../../src/core/dataset.ts'

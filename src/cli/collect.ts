@@ -16,8 +16,8 @@ import { Rng } from '../core/rng.ts'
 import { datasetSpecOf, EpisodeTrack } from '../run/episode-track.ts'
 import { LeRobotWriter } from '../io/lerobot/writer.ts'
 import { runVersions } from '../io/run-folder.ts'
-import type { Behaviour } from './behaviours.ts'
-import { behaviourOf } from './behaviours.ts'
+import type { Behaviour } from '../compose/behaviours.ts'
+import { behaviourOf, planOf } from '../compose/behaviours.ts'
 import { isAddress } from '../compose/config.ts'
 import type { CliContext } from './context.ts'
 import type { CopiesFlags } from '../compose/copies.ts'
@@ -25,8 +25,9 @@ import { loadedModules } from './modules.ts'
 import { copiesByFlags, requireOneRobot } from '../compose/copies.ts'
 import { throwIfInterrupted } from './context.ts'
 import type { RobotConnections } from './remote.ts'
-import type { PolicyShare } from './options.ts'
-import { checkedCameras, defaultPolicy } from './render-scene.ts'
+import type { PolicyShare } from '../config/behaviours.ts'
+import { checkedCameras } from './render-scene.ts'
+import { defaultPolicy } from '../compose/scene-player.ts'
 
 /** Objects are looked for in a picture of this size, in which small ones still take a pixel. */
 const SEARCH_SIZE = { width: 240, height: 240 }
@@ -179,18 +180,6 @@ async function connectRobot(
   }
   const env = await robots!.connect({ id: await robots!.nameOf(robot), robot, options })
   return { env, settings: options, entry: envs[env.spec.id] }
-}
-
-/** Which policy plays each episode: numbers as near to the shares as can be, in random order, so that each stretch has some of each. */
-export function planOf(shares: readonly PolicyShare[], episodes: number, rng: Rng): number[] {
-  const total = shares.reduce((sum, { share }) => sum + share, 0)
-  const exact = shares.map(({ share }) => (share / total) * episodes)
-  const counts = exact.map(Math.floor)
-  // The largest remainders take what is left.
-  const order = shares.map((_, i) => i).toSorted((a, b) => exact[b]! - counts[b]! - (exact[a]! - counts[a]!))
-  const missing = episodes - counts.reduce((sum, n) => sum + n, 0)
-  for (const i of order.slice(0, missing)) counts[i]!++
-  return rng.shuffle(counts.flatMap((n, i) => Array.from({ length: n }, () => i)))
 }
 
 /** What acts in each episode, the stream that its seed is drawn from, and when it ends. */

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { BEHAVIOURS } from '../config/behaviours.ts'
 import type { CheckFlags } from './check.ts'
 import type { CollectOptions } from './collect.ts'
 import type { CommandLine } from './command-line.ts'
@@ -6,7 +7,6 @@ import { withRobotFlags } from './commands-bridge.ts'
 import type { ContactSheetOptions } from './contact-sheet.ts'
 import type { McapFlags } from './mcap.ts'
 import {
-  BEHAVIOURS,
   checkSteps,
   commaCounts,
   commaNames,

@@ -5,8 +5,10 @@ import { collage, sideBySide, textImage, withCaption } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
 import type { CliContext } from './context.ts'
 import { pictureFormat, requireNewFile, writeOutput } from './output-files.ts'
-import type { ScenePolicy, Size } from './render-scene.ts'
-import { allCameras, defaultPolicy, playScene, scenePlayer, views, viewSize } from './render-scene.ts'
+import type { ScenePolicy } from '../compose/scene-player.ts'
+import { defaultPolicy, scenePlayer } from '../compose/scene-player.ts'
+import type { Size } from './render-scene.ts'
+import { allCameras, playScene, views, viewSize } from './render-scene.ts'
 
 const GAP = 4
 const HEADING_SCALE = 2

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
+import type { PolicyShare } from '../config/behaviours.ts'
 import type { Size } from './render-scene.ts'
 
 /** What reads the text of one option or argument. */
@@ -7,14 +8,6 @@ export type Parser<T> = (text: string) => T
 
 /** As in the config, whose schemas take a while to load. */
 const MAX_SEED = 2 ** 32 - 1
-/** What `collect` can do without a trained run. */
-export const BEHAVIOURS = ['scripted', 'random', 'partial', 'noisy', 'slow', 'adversarial'] as const
-
-/** A class of behaviour or a run folder, and its share relative to the others'. */
-export interface PolicyShare {
-  readonly name: string
-  readonly share: number
-}
 
 /** More env steps than any run takes. */
 const MAX_STEPS = 1e9

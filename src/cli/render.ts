@@ -9,8 +9,10 @@ import { labelledRow } from '../io/image.ts'
 import type { CliContext } from './context.ts'
 import type { PictureFormat } from './output-files.ts'
 import { MAX_ANIMATION_BYTES, pictureFormat, requireNewFile, writeOutput } from './output-files.ts'
-import type { ScenePolicy, Size } from './render-scene.ts'
-import { checkedCameras, defaultPolicy, playScene, scenePlayer, views, viewSize } from './render-scene.ts'
+import type { ScenePolicy } from '../compose/scene-player.ts'
+import { defaultPolicy, scenePlayer } from '../compose/scene-player.ts'
+import type { Size } from './render-scene.ts'
+import { checkedCameras, playScene, views, viewSize } from './render-scene.ts'
 
 /** Of every camera, unless the user says otherwise. */
 const DEFAULT_HEIGHT = 240

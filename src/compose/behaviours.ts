@@ -9,10 +9,11 @@ import type { GoalView } from '../core/policy.ts'
 import { Rng } from '../core/rng.ts'
 import { bound } from '../core/spaces.ts'
 import { agentPolicy } from '../run/policies.ts'
-import { BEHAVIOURS } from './options.ts'
-import { loadRun } from '../compose/load-run.ts'
-import type { Player } from './render-scene.ts'
-import { scenePlayer } from './render-scene.ts'
+import type { PolicyShare } from '../config/behaviours.ts'
+import { BEHAVIOURS } from '../config/behaviours.ts'
+import { loadRun } from './load-run.ts'
+import type { Player } from './scene-player.ts'
+import { scenePlayer } from './scene-player.ts'
 
 /** The classes of behaviour that an evaluation of rewards needs beside each other. */
 type BehaviourName = (typeof BEHAVIOURS)[number]
@@ -87,6 +88,18 @@ export async function behaviourOf(name: string, env: Env, expert: ExpertFactory 
     begin: async (at) => adversarial(at as GoalEnv, expert, robot),
     isSpoilt: (first, now, isSolved) => isSolved || objectsMovedM(env as GoalEnv, robot, first, now) > UNMOVED_M,
   }
+}
+
+/** Which policy plays each episode: numbers as near to the shares as can be, in random order, so that each stretch has some of each. */
+export function planOf(shares: readonly PolicyShare[], episodes: number, rng: Rng): number[] {
+  const total = shares.reduce((sum, { share }) => sum + share, 0)
+  const exact = shares.map(({ share }) => (share / total) * episodes)
+  const counts = exact.map(Math.floor)
+  // The largest remainders take what is left.
+  const order = shares.map((_, i) => i).toSorted((a, b) => exact[b]! - counts[b]! - (exact[a]! - counts[a]!))
+  const missing = episodes - counts.reduce((sum, n) => sum + n, 0)
+  for (const i of order.slice(0, missing)) counts[i]!++
+  return rng.shuffle(counts.flatMap((n, i) => Array.from({ length: n }, () => i)))
 }
 
 async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
