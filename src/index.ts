@@ -151,7 +151,12 @@ export type { PretrainData, PretrainOptions } from './run/pretrain.ts'
 export { EncoderData } from './run/encoder-data.ts'
 export { pretrainEncoder } from './run/pretrain.ts'
 export type { EpisodeFeatures, Representation } from './run/representation.ts'
-export { encoderRepresentation, proprioRepresentation, stateRepresentation } from './run/representation.ts'
+export {
+  encoderRepresentation,
+  proprioRepresentation,
+  stateRepresentation,
+  wholeStateRepresentation,
+} from './run/representation.ts'
 export type { TrainerHooks, TrainerParts, TrainerSchedule, TrainerState } from './run/trainer.ts'
 export { Trainer } from './run/trainer.ts'
 export type { EngineInfo, EngineName, EngineOptions } from './tensor/engine.ts'

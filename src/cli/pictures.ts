@@ -11,6 +11,7 @@ import { labelledRow, rgbImage, tile, upscale } from '../io/image.ts'
 import { encodePng } from '../io/png.ts'
 import { imaginedLatents } from '../compose/goal-sources.ts'
 import type { Parts } from '../compose/parts.ts'
+import type { EpisodeFeatures } from '../run/representation.ts'
 import type { CliContext } from './context.ts'
 import { throwIfInterrupted } from './context.ts'
 import { MAX_ANIMATION_BYTES, pictureFormat, writeOutput } from './output-files.ts'
@@ -43,14 +44,14 @@ export async function writeEpisodeVideo(
   const frames: RgbImage[] = []
   const phase = context.progress.phase('film', VIDEO_EPISODES, { unit: 'episodes' })
   let at = { episode: -1, step: 0 }
-  let features = representation.begin()
+  let features: EpisodeFeatures | undefined
   const hasLatents = config.representation.kind === 'encoder'
   await evaluatePolicy(env, policy, {
     episodes: VIDEO_EPISODES,
     firstSeed: EVALUATION_SEED,
     onObservation: async (episode, observation, goal) => {
       throwIfInterrupted(context)
-      if (episode !== at.episode) features = representation.begin()
+      if (features === undefined || episode !== at.episode) features = representation.begin(goal?.state)
       at = { episode, step: episode === at.episode ? at.step + 1 : 0 }
       phase.update(episode)
       const latent = await features.observe(observation)

@@ -117,7 +117,7 @@ async function runBehaviour(path: string, env: Env): Promise<Behaviour> {
     name: path,
     begin: async (_env, _seed, goal) => {
       const policy = agentPolicy(parts)
-      await policy.begin(config.goals === undefined ? undefined : goal)
+      await policy.begin(goal)
       return (observation) => policy.act(observation)
     },
   }

@@ -19,6 +19,7 @@ import {
   pixelRepresentation,
   proprioRepresentation,
   stateRepresentation,
+  wholeStateRepresentation,
 } from '../run/representation.ts'
 import type { FeatureNetwork } from '../tensor/features.ts'
 import type { ExportableGoalForm } from './goal-forms.ts'
@@ -263,7 +264,7 @@ function orBadConfig<T>(make: () => T): T {
 }
 
 function buildRepresentation(
-  { representation }: TrainConfig,
+  { representation, goals }: TrainConfig,
   env: Env,
   encoder: Encoder | undefined,
   fit: FrameFit | undefined,
@@ -278,7 +279,6 @@ function buildRepresentation(
     )
   }
   if (representation.kind === 'pixels') return pixelRepresentation(env, representation)
-  return representation.kind === 'state'
-    ? stateRepresentation(goalEnv(env), representation.scalePerM)
-    : proprioRepresentation(env)
+  if (representation.kind === 'proprio') return proprioRepresentation(env)
+  return goals ? stateRepresentation(goalEnv(env), representation.scalePerM) : wholeStateRepresentation(env)
 }

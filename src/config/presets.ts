@@ -103,6 +103,19 @@ const catalogue: Preset[] = [
   { name: 'deepmdp', summary: 'pixels with models of reward and next latent besides', config: fromPixels('deepmdp') },
   { name: 'dbc', summary: 'pixels with bisimulation distances besides', config: fromPixels('dbc') },
   {
+    name: 'sac-state',
+    summary: 'SAC on any env from privileged state: the oracle of what is learned from pixels; name the env with --env',
+    config: {
+      env: { id: 'armature/CartPole-v0' },
+      representation: { kind: 'state' },
+      agent: {
+        name: 'sac',
+        config: { learningRate: 1e-3, criticLayerNorm: true, normalizeObservations: true, initialAlpha: 0.1 },
+      },
+      training: { steps: 30_000 },
+    },
+  },
+  {
     name: 'sac',
     summary: 'SAC on any env, from what the robot measures of itself: name the env with --env',
     config: {

@@ -104,8 +104,10 @@ const encoderRepresentation = z.strictObject({
 })
 
 const stateRepresentation = z.strictObject({
-  kind: z.literal('state').describe('privileged goal coordinates: the oracle'),
-  scalePerM: z.number().gt(0).default(10).describe('features per metre, so that they are of order one'),
+  kind: z
+    .literal('state')
+    .describe('the oracle: privileged goal coordinates, or without settings of goals the whole privileged state'),
+  scalePerM: z.number().gt(0).default(10).describe('with goals: features per metre, so that they are of order one'),
 })
 
 const pixelRepresentation = z.strictObject({

@@ -1,6 +1,6 @@
 import { ActionScale } from '../core/action-scale.ts'
 import type { Env, Observation, SimulatedEnv } from '../core/env.ts'
-import { isSimulatedEnv } from '../core/env.ts'
+import { isGoalEnv, isSimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Goal, GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import { agentInput } from '../core/goals.ts'
@@ -146,7 +146,7 @@ export class Lane {
   }
 
   async restore(replay: NamedArrays, episode: NamedArrays, json: LaneJson): Promise<void> {
-    const { store, representation } = this.#parts
+    const { store } = this.#parts
     store.restore(replay)
     const { snapshot, goalFrame, ...seen } = episode
     this.#rngs = Object.fromEntries(STREAMS.map((name) => [name, Rng.fromState(json.rngs[name])])) as Record<
@@ -160,15 +160,15 @@ export class Lane {
       ? { features: Float32Array.from(json.goal), ...(frame.length > 0 ? { frame } : {}) }
       : undefined
     this.#features = json.env ? Float32Array.from(store.featuresAt(store.end - 1)) : undefined
-    this.#episode = representation.begin()
-    this.#episode.restore(seen)
     if (json.env) await this.#savableEnv().restoreState({ ...json.env, snapshot: snapshot!.data as Uint8Array })
+    this.#episode = json.env ? this.#follow() : undefined
+    this.#episode?.restore(seen)
   }
 
   async #beginEpisode(): Promise<Float32Array> {
-    const { env, representation, store, goals } = this.#parts
+    const { env, store, goals } = this.#parts
     const { observation } = await env.reset({ seed: this.#rngs.env.nextSeed() })
-    this.#episode = representation.begin()
+    this.#episode = this.#follow()
     const features = await this.#episode.observe(observation)
     const frame = this.#frameOf(observation)
     const start = frame === undefined ? { features } : { features, frame }
@@ -177,6 +177,12 @@ export class Lane {
     this.#episodeLength = 0
     store.begin(features, frame, this.#goal)
     return features
+  }
+
+  /** What follows the episode that is open in the env. */
+  #follow(): EpisodeFeatures {
+    const { env, representation } = this.#parts
+    return representation.begin(isGoalEnv(env) ? env.goal : undefined)
   }
 
   /** What the step that led here pays with respect to the goal of this episode. */

@@ -8,7 +8,7 @@ import type { GoalView, Policy } from '../core/policy.ts'
 import type { Rng } from '../core/rng.ts'
 import type { BoxSpace } from '../core/spaces.ts'
 import { bound, sampleSpace } from '../core/spaces.ts'
-import type { Representation } from './representation.ts'
+import type { EpisodeFeatures, Representation } from './representation.ts'
 
 /** What an agent needs around it to act in an env. */
 export interface AgentPolicyParts {
@@ -26,17 +26,18 @@ export interface AgentPolicyParts {
  */
 export function agentPolicy({ env, representation, agent, form }: AgentPolicyParts, mode: ActMode = 'mean'): Policy {
   const actions = new ActionScale(env.spec.actionSpace, env.spec.id)
-  let episode = representation.begin()
+  let episode: EpisodeFeatures | undefined
   let view: GoalView | undefined
   let goal: Float32Array | undefined
   return {
     name: `${representation.name}+${agent.spec.name}`,
     begin: async (given) => {
-      episode = representation.begin()
+      episode = representation.begin(given?.state)
       view = form && given
       goal = view && !representation.takesContext ? await episode.goal(view) : undefined
     },
     act: async (observation) => {
+      episode ??= representation.begin()
       const features = await episode.observe(observation)
       if (view !== undefined) goal ??= await episode.goal(view)
       const input = goal && form ? agentInput(features, goal, form) : features

@@ -3,6 +3,7 @@ import { encoderInput, goalInput } from '../core/encoder-input.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { Env, GoalEnv, Observation } from '../core/env.ts'
+import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { FrameFit, FrameShape } from '../core/frame-fit.ts'
 import { asTheyAre, fitFrames, fitOfCamera } from '../core/frame-fit.ts'
@@ -23,8 +24,11 @@ export interface Representation {
   readonly takesContext: boolean
   /** Whether goals live in a space of their own, so that what was reached has to be encoded as a goal as well; default false. */
   readonly hasOwnGoals?: boolean
-  /** What follows one episode, from its first observation on. */
-  begin(): EpisodeFeatures
+  /**
+   * What follows one episode, from its first observation on.
+   * @param goal what the env asks for in it, a point of its goal space, where it has goals: for privileged representations alone
+   */
+  begin(goal?: Float32Array): EpisodeFeatures
   /**
    * The same for recorded frames, where frames decide the features and those may have another size.
    * @throws ArmatureError `bad-config` for a size that the encoder does not take
@@ -275,7 +279,10 @@ export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: P
 }
 
 async function noGoals(name: string): Promise<never> {
-  throw new ArmatureError('bad-config', `representation ${name}`, { got: 'a goal', fix: 'use encoder or state' })
+  throw new ArmatureError('bad-config', `representation ${name}`, {
+    got: 'a goal',
+    fix: 'use encoder, or state with settings of goals',
+  })
 }
 
 /** Features that are a function of the present observation alone. */
@@ -283,7 +290,7 @@ function memoryless(parts: Pick<EpisodeFeatures, 'observe' | 'goal'>): () => Epi
   return () => ({ ...parts, save: () => ({}), restore: () => {} })
 }
 
-/** Privileged goal coordinates, centred in the goal space and multiplied by `scalePerM`: what the oracle sees. */
+/** Privileged goal coordinates, centred in the goal space and multiplied by `scalePerM`: what the oracle sees that is given goals. */
 export function stateRepresentation(env: GoalEnv, scalePerM: number): Representation {
   const { shape, low, high } = env.goalSpace
   const size = sizeOf(shape)
@@ -299,6 +306,35 @@ export function stateRepresentation(env: GoalEnv, scalePerM: number): Representa
       goal: async ({ state }) => scaled(state),
     }),
     fromState: scaled,
+  }
+}
+
+/**
+ * The whole privileged state, as it is, and behind it what the env asks for where it has goals: what the oracle sees where the env pays.
+ * Units differ from number to number: an agent had better normalise them.
+ */
+export function wholeStateRepresentation(env: Env): Representation {
+  const goalSize = isGoalEnv(env) ? sizeOf(env.goalSpace.shape) : 0
+  return {
+    name: 'whole-state',
+    size: sizeOf(env.spec.stateSpace.shape) + goalSize,
+    camera: undefined,
+    takesContext: false,
+    begin: (goal) => {
+      if (goalSize > 0 && goal?.length !== goalSize) {
+        throw new ArmatureError('bad-argument', 'representation state', {
+          expected: `what the env asks for, ${goalSize} numbers`,
+          got: goal === undefined ? 'none' : `${goal.length}`,
+        })
+      }
+      const asked = Float32Array.from(goal ?? [])
+      return {
+        observe: async ({ state }) => Float32Array.of(...state, ...asked),
+        goal: () => noGoals('state'),
+        save: () => ({}),
+        restore: () => {},
+      }
+    },
   }
 }
 

@@ -11,7 +11,9 @@ import { embedEpisodes, encoderEmbedder } from '../../src/evaluate/report/embed.
 import { DatasetBatches } from '../../src/run/dataset-batches.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
-import { encoderRepresentation } from '../../src/run/representation.ts'
+import { encoderRepresentation, wholeStateRepresentation } from '../../src/run/representation.ts'
+import { makeEnv } from '../../envs/index.ts'
+import { Lane } from '../../src/run/lane.ts'
 import { Trainer } from '../../src/run/trainer.ts'
 import { marked, markEncoder } from '../contracts/fake-encoders.ts'
 import { FAKE_SPEC, fakeEpisode, FakeDataset } from '../replay/fake-dataset.ts'
@@ -235,4 +237,47 @@ test('a training loop that is stopped within an episode shows its encoder what i
   expect(second.store.save()).toEqual(features)
   const [oldest, , newest, start] = straight.store.featuresAt(straight.store.end - 1)
   expect([newest! - oldest!, newest! - start!]).toEqual([3, 3])
+})
+
+describe('the whole privileged state', () => {
+  const storeOf = (featureSize: number): EpisodeStore =>
+    new EpisodeStore({ capacity: 50, featureSize, actionSize: 2, frameSize: 0 })
+
+  test('shows what the env asks for in each of its episodes, also after a restore within one', async () => {
+    const lane = async (): Promise<{ lane: Lane; env: GoalEnv }> => {
+      const env = (await makeEnv('armature/Reacher-v0')) as GoalEnv
+      const representation = wholeStateRepresentation(env)
+      return { lane: new Lane({ env, store: storeOf(representation.size), representation }, new Rng(1)), env }
+    }
+    const first = await lane()
+    const { vector } = await first.lane.view()
+    expect(vector).toHaveLength(9)
+    expect(vector.slice(7)).toEqual(first.env.goal)
+    await first.lane.step(Float32Array.of(0.3, -1))
+    const { replay, episode, json } = await first.lane.save()
+    const second = await lane()
+    await second.lane.restore(replay, episode, json)
+    await first.lane.step(Float32Array.of(1, 0))
+    await second.lane.step(Float32Array.of(1, 0))
+    expect((await second.lane.view()).vector).toEqual((await first.lane.view()).vector)
+    expect((await second.lane.view()).vector.slice(7)).toEqual(first.env.goal)
+    await Promise.all([first.env.close(), second.env.close()])
+  })
+
+  test('is what a policy is shown, with the goal of the episode', async () => {
+    const env = (await makeEnv('armature/Reacher-v0', { maxEpisodeSteps: 2 })) as GoalEnv
+    const seen: Float32Array[] = []
+    const act = async (input: Float32Array): Promise<Float32Array> => {
+      seen.push(Float32Array.from(input.slice(7)), Float32Array.from(env.goal))
+      return new Float32Array(2)
+    }
+    const agent = { spec: { name: 'recording' }, act } as unknown as Agent
+    const policy = agentPolicy({ env, representation: wholeStateRepresentation(env), agent })
+    await evaluatePolicy(env, policy, { episodes: 2, firstSeed: 1 })
+    expect(seen[0]).toEqual(seen[1])
+    expect(seen.at(-2)).toEqual(seen.at(-1))
+    expect(seen[0]).not.toEqual(seen.at(-1))
+    expect(() => wholeStateRepresentation(env).begin()).toThrow('what the env asks for, 2 numbers')
+    await env.close()
+  })
 })
