@@ -67,7 +67,7 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
     fails: (reward) => reward < -250,
     variants: [
       { name: 'SAC', preset: 'sac-pendulum' },
-      { name: 'without layer normalisation', preset: 'sac-pendulum', set: ['agent.config.criticLayerNorm=false'] },
+      { name: 'without layer normalisation', preset: 'sac-pendulum', set: ['agent.config.criticNorm=none'] },
     ],
     comparisons: [],
   },

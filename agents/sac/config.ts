@@ -1,17 +1,24 @@
 import { z } from 'zod'
 
-/** Settings of soft actor-critic; the defaults are the paper's and those of its common implementations (README.md). */
-export const sacConfigSchema = z.strictObject({
+const sacSettings = z.strictObject({
   hidden: z
     .array(z.int().min(1).max(4096))
     .min(1)
     .max(8)
     .default([256, 256])
     .describe('units of each hidden ReLU layer, of the actor and of both critics'),
-  criticLayerNorm: z
-    .boolean()
-    .default(false)
-    .describe('layer normalisation in the critics: steadier with several updates per env step'),
+  criticNorm: z
+    .enum(['none', 'layer', 'batch'])
+    .default('none')
+    .describe(
+      'normalisation in the critics: layer is steadier with several updates per env step; batch takes the place of target networks (CrossQ)',
+    ),
+  statisticsTau: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.01)
+    .describe('with criticNorm batch: share of the statistics of a batch that the running ones take over per update'),
   learningRate: z.number().gt(0).max(0.1).default(3e-4).describe('Adam step size of actor, critics and entropy weight'),
   weightDecay: z
     .number()
@@ -32,7 +39,9 @@ export const sacConfigSchema = z.strictObject({
     .gt(0)
     .max(1)
     .default(0.05)
-    .describe('with frames: share of the feature network that its target copy takes over per update'),
+    .describe(
+      'with frames: share of the feature network that its target copy takes over per update; no matter with criticNorm batch',
+    ),
   clipNorm: z
     .number()
     .gt(0)
@@ -44,7 +53,7 @@ export const sacConfigSchema = z.strictObject({
     .gt(0)
     .max(1)
     .default(0.005)
-    .describe('share of the critics that the target critics take over per update'),
+    .describe('share of the critics that the target critics take over per update; no matter with criticNorm batch'),
   policyDelay: z.int().min(1).max(100).default(1).describe('critic updates per update of actor and entropy weight'),
   initialAlpha: z
     .number()
@@ -65,4 +74,15 @@ export const sacConfigSchema = z.strictObject({
     .describe('count entropy as part of the value; false: critics estimate the return alone'),
 })
 
-export type SacConfig = z.infer<typeof sacConfigSchema>
+export type SacConfig = z.infer<typeof sacSettings>
+
+/** Settings of soft actor-critic; the defaults are the paper's and those of its common implementations (README.md). */
+export const sacConfigSchema = z.preprocess(withCriticNorm, sacSettings)
+
+/** Runs of before have `criticLayerNorm`, true or false. */
+function withCriticNorm(settings: unknown): unknown {
+  if (typeof settings !== 'object' || settings === null || !('criticLayerNorm' in settings)) return settings
+  const { criticLayerNorm, ...others } = settings
+  if (typeof criticLayerNorm !== 'boolean' || 'criticNorm' in others) return settings
+  return { ...others, criticNorm: criticLayerNorm ? 'layer' : 'none' }
+}

@@ -3,13 +3,14 @@ import { checkObservations, checkTransitions } from '../../src/core/agent.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
-import type { Rng } from '../../src/core/rng.ts'
+import { Rng } from '../../src/core/rng.ts'
 import { Adam } from '../../src/tensor/adam.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import type { FeatureNetwork } from '../../src/tensor/features.ts'
 import { squashedSample, tanhRange } from '../../src/tensor/gaussian.ts'
 import type { SquashedSample } from '../../src/tensor/gaussian.ts'
+import { stopGradient } from '../../src/tensor/gradients.ts'
 import { constant, orthogonal } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { mlp } from '../../src/tensor/layers.ts'
@@ -21,14 +22,16 @@ import {
   saveParts,
   valueAndFlatGradient,
 } from '../../src/tensor/parameters.ts'
-import { RunningMoments } from '../../src/tensor/running-moments.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
+import type { View } from './state.ts'
+import { StateMap } from './state.ts'
 
 /*
  * Soft actor-critic with a learned entropy weight: Haarnoja et al., "Soft Actor-Critic Algorithms and Applications",
- * arXiv 1812.05905. Equation numbers are that paper's.
+ * arXiv 1812.05905. Equation numbers are that paper's. With `criticNorm: batch`, the critics of CrossQ: Bhatt, Palenicek et al., "Batch
+ * Normalization in Deep Reinforcement Learning for Greater Sample Efficiency and Simplicity", ICLR 2024, arXiv 1902.05605.
  *
  * s, a, r, s'  observation, action in [-1, 1], reward, next observation       alpha  weight of the entropy
  * Q_i          two critics, i = 1, 2; Q'_i their slowly following targets      pi     policy: tanh of a diagonal Gaussian
@@ -75,10 +78,10 @@ const ACTOR_OUTPUT_GAIN = 0.01
 type Tensors = Readonly<Record<string, tf.Tensor>>
 type Scalars = Record<string, tf.Tensor>
 
-/** What is seen of one moment: [B, observationSize] where there are any, uint8 [B, ...frameShape] where frames are looked at. */
-interface View {
-  readonly observation?: tf.Tensor | undefined
-  readonly frames?: tf.Tensor | undefined
+/** Q_i(s, a) [2, B] with gradient, and y [B] without. */
+interface CriticPass {
+  readonly q: tf.Tensor
+  readonly target: tf.Tensor
 }
 
 /**
@@ -87,7 +90,8 @@ interface View {
  *
  * With frames, s is [features | vector]. The critics' loss trains the feature network (unless `trainFeatures` is off), the actor sees its
  * features without gradient, and the target critics have a slow copy of it (Yarats et al. 2019, Kostrikov et al. 2020). Frames are
- * encoded three times an update: s with gradient, whose values the actor learns from too, and s' by the network and by its copy.
+ * encoded three times an update: s with gradient, whose values the actor learns from too, and s' by the network and by its copy. With
+ * `criticNorm: batch` there are neither target critics nor the copy, and frames are encoded twice.
  */
 export class Sac implements Agent {
   readonly spec: AgentSpec
@@ -97,12 +101,13 @@ export class Sac implements Agent {
 
   readonly #policyNet: Layer
   readonly #criticNet: Layer
-  readonly #features: FeatureNetwork | undefined
-  readonly #targetFeatures: Parameters | undefined
-  readonly #moments: RunningMoments | undefined
+  readonly #state: StateMap
   readonly #actor: Parameters
   readonly #critics: Parameters
-  readonly #targetCritics: Parameters
+  /** Copies that make y; absent with batch normalisation, which has running statistics instead. */
+  readonly #targetCritics: Parameters | undefined
+  readonly #targetFeatures: Parameters | undefined
+  readonly #statistics: Parameters | undefined
   readonly #logAlpha: Parameters
   readonly #actorAdam: Adam
   /** What J_Q moves. */
@@ -119,14 +124,12 @@ export class Sac implements Agent {
   /** @param features what it looks at frames through; it stays with whoever made it. */
   constructor(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: SacConfig, rng: Rng, features?: FeatureNetwork) {
     const { observationSize, actionSize } = spec
-    const { hidden: hiddenSizes, learningRate, weightDecay } = config
+    const { hidden: hiddenSizes, learningRate, weightDecay, criticNorm, normalizeObservations } = config
     const frameShape = features?.inputShape
     this.spec = { name: 'sac', observationSize, actionSize, ...(frameShape && { frameShape }) }
     this.#config = config
-    this.#features = features
-    this.#moments =
-      config.normalizeObservations && observationSize > 0 ? new RunningMoments(observationSize) : undefined
-    const stateSize = (features?.size ?? 0) + observationSize
+    this.#state = new StateMap(observationSize, normalizeObservations, features)
+    const stateSize = this.#state.size
     this.#targetEntropy = config.targetEntropy ?? -actionSize
     this.#rng = new StatefulRng(rng.split('noise'))
 
@@ -136,15 +139,16 @@ export class Sac implements Agent {
       inputSize: stateSize + actionSize,
       hiddenSizes,
       outputSize: 1,
-      layerNorm: config.criticLayerNorm,
+      norm: criticNorm,
       ensemble: 2,
     })
     this.#actor = new Parameters(this.#policyNet.parameters, rng.split('actor'))
     this.#critics = new Parameters(this.#criticNet.parameters, rng.split('critics'))
-    this.#targetCritics = new Parameters(this.#criticNet.parameters, rng)
-    this.#targetCritics.copyFrom(this.#critics)
-    this.#targetFeatures = features && new Parameters(features.parameters.specs, rng)
-    if (features) this.#targetFeatures?.copyFrom(features.parameters)
+    if (criticNorm === 'batch') this.#statistics = new Parameters(this.#criticNet.statistics!, rng)
+    else {
+      this.#targetCritics = copyOf(this.#critics)
+      this.#targetFeatures = features && copyOf(features.parameters)
+    }
     this.#criticsAndFeatures =
       features && config.trainFeatures ? new ParameterGroup([this.#critics, features.parameters]) : this.#critics
     const logAlphaInit = constant(Math.log(config.initialAlpha))
@@ -167,69 +171,70 @@ export class Sac implements Agent {
       return scalars
     })
     this.#sampleAction = compile('sac sample', ({ noise, ...view }: Tensors) => {
-      const { mean, logStd } = this.#policy(this.#actor.split(), this.#now(view))
+      const { mean, logStd } = this.#policy(this.#actor.split(), this.#state.now(view))
       return { action: tf.tanh(tf.add(mean, tf.mul(tf.exp(logStd), noise!))) }
     })
     this.#meanAction = compile('sac mean', (view: Tensors) => ({ action: this.policyFunction(view) }))
   }
 
-  /** s [B, features + vector] by the weights of a feature network, which stand in `weights`; gradients flow into them. */
-  #state(weights: Weights, view: View): tf.Tensor {
-    if (this.#features === undefined) return this.#vector(view)
-    const seen = this.#features.apply(weights, view.frames!)
-    return this.spec.observationSize === 0 ? seen : tf.concat([seen, this.#vector(view)], 1)
-  }
-
-  #vector({ observation }: View): tf.Tensor {
-    return this.#moments?.normalize(observation!) ?? observation!
-  }
-
-  /** s by the feature network as it is. */
-  #now(view: View): tf.Tensor {
-    return this.#state(this.#features?.parameters.split() ?? {}, view)
-  }
-
-  /** s' as the actor sees it, and as the target critics do. */
-  #nextStates(inputs: Tensors): { readonly nextState: tf.Tensor; readonly targetState: tf.Tensor } {
-    const view = {
-      ...(this.spec.observationSize > 0 && { observation: inputs.nextObservation }),
-      ...(this.#features && { frames: inputs.nextFrames }),
-    }
-    const nextState = this.#now(view)
-    const targetState = this.#targetFeatures ? this.#state(this.#targetFeatures.split(), view) : nextState
-    return { nextState, targetState }
-  }
-
   /** One gradient step on J_Q. The actor only proposes a' here. Also gives s before the step, without gradient. */
   #criticStep(inputs: Tensors): { readonly state: tf.Tensor; readonly scalars: Scalars } {
-    const { action, reward, discount, nextNoise } = inputs
-    if (this.#moments) this.#moments.follow(inputs.observation!, inputs.momentsWeight!)
-    const { nextState, targetState } = this.#nextStates(inputs)
-    const next = this.#sample(this.#actor.split(), nextState, nextNoise!)
-    const nextQ = this.#q(this.#targetCritics.split(), targetState, next.action) // [2, B]
-    const entropyWeight = this.#config.entropyInBackup ? this.#alpha() : 0
-    const target = softTarget(reward!, discount!, nextQ, next.logProb, entropyWeight) // [B]
+    this.#state.moments?.follow(inputs.observation!, inputs.momentsWeight!)
+    const nextView = this.#state.next(inputs)
+    const nextState = this.#state.now(nextView)
+    const next = this.#sample(this.#actor.split(), nextState, inputs.nextNoise!)
+    const alpha = this.#config.entropyInBackup ? this.#alpha() : 0
+    const targetOf = (nextQ: tf.Tensor): tf.Tensor =>
+      softTarget(inputs.reward!, inputs.discount!, nextQ, next.logProb, alpha) // [B]
+    const target = this.#targetCritics && targetOf(this.#targetQ(nextView, next.action))
 
-    const { trainFeatures } = this.#config
-    const untrained = trainFeatures ? undefined : this.#now(inputs)
+    const untrained = this.#config.trainFeatures ? undefined : this.#state.now(inputs)
+    const statistics: Record<string, tf.Tensor> = {}
     const { values, flatGradient } = valueAndFlatGradient(this.#criticsAndFeatures, (weights) => {
-      const state = untrained ?? this.#state(weights, inputs)
-      const q = this.#q(weights, state, action!) // [2, B]
-      return { loss: criticLoss(q, target), q, state: tf.clone(state) }
+      const state = untrained ?? this.#state.of(weights, inputs)
+      const pass: CriticPass = target
+        ? { q: this.#q(weights, state, inputs.action!), target }
+        : this.#jointPass(weights, [state, nextState], [inputs.action!, next.action], targetOf, statistics)
+      return { loss: criticLoss(pass.q, pass.target), ...pass, state: tf.clone(state), ...statistics }
     })
     this.#criticAdam.apply(flatGradient, inputs.criticAdam!)
+    this.#statistics?.follow(values, this.#config.statisticsTau)
     const scalars = {
       'train/critic_loss': values.loss,
       'train/q_mean': tf.mean(values.q),
-      'train/target_q_mean': tf.mean(target),
+      'train/target_q_mean': tf.mean(values.target),
     }
     return { state: values.state, scalars }
+  }
+
+  /** Q'(s', a') by the copies, [2, B]. */
+  #targetQ(nextView: View, nextAction: tf.Tensor): tf.Tensor {
+    const state = this.#state.of(this.#targetFeatures?.split() ?? {}, nextView)
+    return this.#q(this.#targetCritics!.split(), state, nextAction)
+  }
+
+  /**
+   * Q of (s, a) and of (s', a') in one pass of the critics themselves, whose batch normalisation so sees the actions of replay and those of
+   * the policy alike (CrossQ, section 3.2 and figure 3). No gradient goes to y, nor to s'; one goes through the statistics of the batch.
+   * @param statistics gets those of the batch
+   */
+  #jointPass(
+    weights: Weights,
+    states: tf.Tensor[],
+    actions: tf.Tensor[],
+    targetOf: (nextQ: tf.Tensor) => tf.Tensor,
+    statistics: Record<string, tf.Tensor>,
+  ): CriticPass {
+    const both = this.#q(weights, tf.concat(states), tf.concat(actions), statistics) // [2, 2 B]
+    const [q, nextQ] = tf.split(both, 2, 1) as [tf.Tensor, tf.Tensor] // [2, B] each
+    return { q, target: stopGradient(targetOf(nextQ)) }
   }
 
   /** One gradient step on J_pi against the critics as they now are, then one on J(alpha) with the same log-probabilities. */
   #actorStep(state: tf.Tensor, { noise, actorAdam, alphaAdam }: Tensors): Scalars {
     const alpha = this.#alpha()
-    const criticWeights = this.#critics.split() // outside of the gradient: J_pi does not move the critics
+    // Outside of the gradient: J_pi does not move the critics. Batch normalisation goes by the running statistics.
+    const criticWeights = { ...this.#critics.split(), ...this.#statistics?.split() }
     const actor = valueAndFlatGradient(this.#actor, (weights) => {
       const { action, logProb } = this.#sample(weights, state, noise!)
       const q = this.#q(criticWeights, state, action) // [2, B]
@@ -253,8 +258,8 @@ export class Sac implements Agent {
 
   /** Q' <- Q' + tau (Q - Q')  (algorithm 1, last line), and the same of the feature network. */
   #targetStep(): void {
-    this.#targetCritics.follow(this.#critics, this.#config.tau)
-    if (this.#features) this.#targetFeatures!.follow(this.#features.parameters, this.#config.featureTau)
+    this.#targetCritics?.follow(this.#critics, this.#config.tau)
+    this.#targetFeatures?.follow(this.#state.features!.parameters, this.#config.featureTau)
   }
 
   /** Mean and log std [B, A] of the Gaussian before the tanh. */
@@ -269,9 +274,9 @@ export class Sac implements Agent {
     return squashedSample(mean, logStd, noise)
   }
 
-  /** Both critics, [2, B]. */
-  #q(weights: Weights, state: tf.Tensor, action: tf.Tensor): tf.Tensor {
-    return tf.squeeze(this.#criticNet.apply(weights, tf.concat([state, action], 1)), [2])
+  /** Both critics, [2, B]; `batch` as for a `Layer`. */
+  #q(weights: Weights, state: tf.Tensor, action: tf.Tensor, batch?: Record<string, tf.Tensor>): tf.Tensor {
+    return tf.squeeze(this.#criticNet.apply(weights, tf.concat([state, action], 1), batch), [2])
   }
 
   /** [1] */
@@ -284,26 +289,17 @@ export class Sac implements Agent {
    * [B, actionSize]. It is what is exported. For use inside a compiled function.
    */
   policyFunction(view: View): tf.Tensor {
-    return tf.tanh(this.#policy(this.#actor.split(), this.#now(view)).mean)
+    return tf.tanh(this.#policy(this.#actor.split(), this.#state.now(view)).mean)
   }
 
   async act(observations: Float32Array, count: number, mode: ActMode, frames?: Uint8Array): Promise<Float32Array> {
     checkObservations(this.spec, observations, count, frames)
-    const view = this.#view(count, observations, frames)
+    const view = this.#state.inputs(count, observations, frames)
     const { action } =
       mode === 'mean'
         ? await this.#meanAction.run(view)
         : await this.#sampleAction.run({ ...view, noise: this.#noise(this.#rng.current, count) })
     return action.data as Float32Array
-  }
-
-  /** Inputs of a program: none without elements. */
-  #view(count: number, observation: Float32Array, frames: Uint8Array | undefined): Record<string, NdArray> {
-    const { observationSize, frameShape } = this.spec
-    return {
-      ...(observationSize > 0 && { observation: ndarray(observation, [count, observationSize]) }),
-      ...(frameShape && { frames: ndarray(frames!, [count, ...frameShape]) }),
-    }
   }
 
   /** @throws ArmatureError `bad-shape`, `bad-value`, or `bad-argument` when called before the last update has ended. */
@@ -329,15 +325,14 @@ export class Sac implements Agent {
 
   #criticInputs(batch: TransitionBatch, step: number): Record<string, NdArray> {
     const { size, action, reward, discount } = batch
-    const next = Object.entries(this.#view(size, batch.nextObservation, batch.nextFrames))
     return {
-      ...this.#view(size, batch.observation, batch.frames),
-      ...Object.fromEntries(next.map(([name, array]) => [name === 'frames' ? 'nextFrames' : 'nextObservation', array])),
+      ...this.#state.inputs(size, batch.observation, batch.frames),
+      ...this.#state.inputs(size, batch.nextObservation, batch.nextFrames, 'next'),
       action: ndarray(action, [size, this.spec.actionSize]),
       reward: ndarray(reward, [size]),
       discount: ndarray(discount, [size]),
       // The n-th batch weighs 1 / n: a mean over all that was drawn.
-      ...(this.#moments && { momentsWeight: ndarray(Float32Array.of(1 / (step + 1)), [1]) }),
+      ...(this.#state.moments && { momentsWeight: ndarray(Float32Array.of(1 / (step + 1)), [1]) }),
       nextNoise: this.#noise(this.#rng.current.split(`next/${step}`), size),
       criticAdam: this.#criticAdam.stepScalars(),
     }
@@ -371,19 +366,19 @@ export class Sac implements Agent {
     for (const program of [this.#updateAll, this.#updateCriticsOnly, this.#sampleAction, this.#meanAction]) {
       program.dispose()
     }
-    for (const owner of [this.#actor, this.#critics, this.#targetCritics, this.#logAlpha]) owner.dispose()
-    this.#targetFeatures?.dispose()
-    this.#moments?.dispose()
-    for (const adam of [this.#actorAdam, this.#criticAdam, this.#alphaAdam]) adam.dispose()
+    const networks = [this.#actor, this.#critics, this.#targetCritics, this.#targetFeatures, this.#statistics]
+    const optimizers = [this.#actorAdam, this.#criticAdam, this.#alphaAdam]
+    for (const owner of [...networks, this.#state.moments, this.#logAlpha, ...optimizers]) owner?.dispose()
   }
 
   #parts(): Record<string, Stateful> {
     return {
       actor: this.#actor,
       critics: this.#critics,
-      targetCritics: this.#targetCritics,
+      ...(this.#targetCritics && { targetCritics: this.#targetCritics }),
       ...(this.#targetFeatures && { targetFeatures: this.#targetFeatures }),
-      ...(this.#moments && { moments: this.#moments }),
+      ...(this.#statistics && { criticStatistics: this.#statistics }),
+      ...(this.#state.moments && { moments: this.#state.moments }),
       alpha: this.#logAlpha,
       actorAdam: this.#actorAdam,
       criticAdam: this.#criticAdam,
@@ -399,4 +394,11 @@ export class Sac implements Agent {
       fix: 'await update() first',
     })
   }
+}
+
+/** Weights of their own that start at those of `source`. */
+function copyOf(source: Parameters): Parameters {
+  const copy = new Parameters(source.specs, new Rng(0))
+  copy.copyFrom(source)
+  return copy
 }

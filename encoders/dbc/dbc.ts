@@ -49,7 +49,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
   constructor(frameShape: EncoderSpec['frameShape'], actionSize: number, config: DbcConfig, rng: Rng) {
     const { latentSize: size, filters, layers, learningRate, hidden, ensemble, inverseWeight } = config
     const network = pixelTrunk(frameShape, { filters, layers, size })
-    const model = { hiddenSizes: [hidden], layerNorm: true }
+    const model = { hiddenSizes: [hidden], norm: 'layer' } as const
     const transition = mlp('transition', { ...model, inputSize: size + actionSize, outputSize: 2 * size, ensemble })
     const reward = mlp('reward', { ...model, inputSize: size, outputSize: 1 })
     const inverse = mlp('inverse', { hiddenSizes: [hidden], inputSize: 2 * size, outputSize: actionSize })

@@ -58,7 +58,7 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
   constructor(frameShape: EncoderSpec['frameShape'], actionSize: number, config: DeepMdpConfig, rng: Rng) {
     const { latentSize: size, filters, layers, learningRate, hidden, transition, reward, unroll } = config
     const network = pixelTrunk(frameShape, { filters, layers, size })
-    const model = { hiddenSizes: [hidden], layerNorm: true }
+    const model = { hiddenSizes: [hidden], norm: 'layer' } as const
     const noiseSize = transition === 'energy' ? size : 0
     const outputSize = transition === 'gaussian' ? 2 * size : size
     const next = mlp('transition', { ...model, inputSize: size + actionSize + noiseSize, outputSize })

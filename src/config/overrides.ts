@@ -98,17 +98,24 @@ function joined(prefix: string, path: readonly PropertyKey[]): string {
 
 interface SchemaNode {
   readonly _zod: {
-    readonly def: { readonly type: string; readonly innerType?: SchemaNode; readonly options?: SchemaNode[] }
+    readonly def: {
+      readonly type: string
+      readonly innerType?: SchemaNode
+      readonly options?: SchemaNode[]
+      readonly in?: SchemaNode
+      readonly out?: SchemaNode
+    }
   }
   readonly shape?: Record<string, SchemaNode>
 }
 
-/** Keys of the object at `path` of a schema that has no `unknown`, looking through defaults, optionals and unions. */
+/** Keys of the object at `path` of a schema that has no `unknown`, looking through defaults, optionals, unions and pipes. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[], unknown: string): string[] {
   let nodes = [schema as unknown as SchemaNode]
   const unwrapped = (node: SchemaNode): SchemaNode[] => {
-    const { innerType, options } = node._zod.def
+    const { innerType, options, in: from, out } = node._zod.def
     if (innerType) return unwrapped(innerType)
+    if (from && out) return [from, out].flatMap(unwrapped)
     return options ? options.flatMap(unwrapped) : [node]
   }
   for (const key of path) {

@@ -38,7 +38,7 @@ const fromPixels = (
 ): Preset['config'] => ({
   env: { id: 'armature/Reacher-v0' },
   representation: { kind: 'pixels', encoder, config, ...view },
-  agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticLayerNorm: true, initialAlpha: 0.1 } },
+  agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticNorm: 'layer', initialAlpha: 0.1 } },
   replay: { capacity: 60_000, nStep: 3 },
   training: { steps: 30_000, batchSize: 64, updateEvery: 2, evalEvery: 5000 },
 })
@@ -81,7 +81,7 @@ const catalogue: Preset[] = [
     config: {
       env: { id: 'armature/Pendulum-v1' },
       representation: { kind: 'proprio' },
-      agent: { name: 'sac', config: { hidden: [64, 64], learningRate: 1e-3, criticLayerNorm: true } },
+      agent: { name: 'sac', config: { hidden: [64, 64], learningRate: 1e-3, criticNorm: 'layer' } },
       training: { steps: 10_000, learningStarts: 500 },
     },
   },

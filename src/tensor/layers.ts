@@ -9,7 +9,10 @@ import { tf } from './tf.ts'
 
 export interface Layer {
   readonly parameters: readonly ParameterSpec[]
-  apply(weights: Weights, x: tf.Tensor): tf.Tensor
+  /** Running statistics of batch normalisation: no gradient moves them. {@link apply} finds them among the weights, unless it is given `batch`. */
+  readonly statistics?: readonly ParameterSpec[]
+  /** @param batch given: batch normalisation goes by the rows of `x`, and puts their statistics here, under the names of the running ones */
+  apply(weights: Weights, x: tf.Tensor, batch?: Record<string, tf.Tensor>): tf.Tensor
 }
 
 export interface DenseOptions {
@@ -68,22 +71,51 @@ export function layerNorm(name: string, size: number, ensemble?: number): Layer 
       { name: scale, shape, init: constant(1) },
       { name: offset, shape, init: zeros },
     ],
-    apply: (weights, x) => tf.add(tf.mul(standardize(x), weights[scale]!), weights[offset]!),
+    apply: (weights, x) => tf.add(tf.mul(standardize(x, -1, LAYER_NORM_EPSILON), weights[scale]!), weights[offset]!),
   }
 }
 
-/** (x - mean) / std over the last axis, with the closed-form gradient (seven ops instead of the sixteen of autodiff). */
-function standardize(x: tf.Tensor): tf.Tensor {
+/** Added to the variance, as in Flax and in the released code of CrossQ. */
+const BATCH_NORM_EPSILON = 1e-3
+
+/**
+ * Batch normalisation over the rows (Ioffe & Szegedy 2015): [..., B, D] -> [..., B, D], with the mean and the variance [..., 1, D] of the batch,
+ * or with the running ones, `name/mean` and `name/variance`. Without learned scale and offset: it stands in front of a dense layer,
+ * which has both.
+ */
+export function batchNorm(name: string, size: number, ensemble?: number): Layer {
+  const shape = ensemble === undefined ? [1, size] : [ensemble, 1, size]
+  const mean = `${name}/mean`
+  const variance = `${name}/variance`
+  return {
+    parameters: [],
+    statistics: [
+      { name: mean, shape, init: zeros },
+      { name: variance, shape, init: constant(1) },
+    ],
+    apply: (weights, x, batch) => {
+      if (batch === undefined) {
+        return tf.div(tf.sub(x, weights[mean]!), tf.sqrt(tf.add(weights[variance]!, BATCH_NORM_EPSILON)))
+      }
+      batch[mean] = tf.mean(x, -2, true)
+      batch[variance] = tf.mean(tf.square(tf.sub(x, batch[mean])), -2, true)
+      return standardize(x, -2, BATCH_NORM_EPSILON)
+    },
+  }
+}
+
+/** (x - mean) / std over `axis`, with the closed-form gradient (seven ops instead of the sixteen of autodiff). */
+function standardize(x: tf.Tensor, axis: number, epsilon: number): tf.Tensor {
   return tf.customGrad((input, save) => {
-    const centred = tf.sub(input as tf.Tensor, tf.mean(input as tf.Tensor, -1, true))
-    const variance = tf.mean(tf.square(centred), -1, true)
-    const inverseStd = tf.div(1, tf.sqrt(tf.add(variance, LAYER_NORM_EPSILON))) // [..., 1]
+    const centred = tf.sub(input as tf.Tensor, tf.mean(input as tf.Tensor, axis, true))
+    const variance = tf.mean(tf.square(centred), axis, true)
+    const inverseStd = tf.div(1, tf.sqrt(tf.add(variance, epsilon)))
     const value = tf.mul(centred, inverseStd)
     ;(save as tf.GradSaveFunc)([value, inverseStd])
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
       const [y, scale] = saved as [tf.Tensor, tf.Tensor]
-      const alongY = tf.mul(y, tf.mean(tf.mul(dy, y), -1, true))
-      return tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, -1, true)), alongY), scale)
+      const alongY = tf.mul(y, tf.mean(tf.mul(dy, y), axis, true))
+      return tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, axis, true)), alongY), scale)
     }
     return { value, gradFunc }
   })(x)
@@ -98,17 +130,26 @@ export function activation(fn: (x: tf.Tensor) => tf.Tensor): Layer {
 export function sequential(layers: readonly Layer[]): Layer {
   return {
     parameters: layers.flatMap(({ parameters }) => parameters),
-    apply: (weights, x) => layers.reduce((value, layer) => layer.apply(weights, value), x),
+    statistics: layers.flatMap(({ statistics = [] }) => statistics),
+    apply: (weights, x, batch) => layers.reduce((value, layer) => layer.apply(weights, value, batch), x),
   }
 }
 
 /** The same layer with weights of its own, `scope/name` for each `name`: for a second network of one kind. */
 export function scoped(scope: string, layer: Layer): Layer {
-  const names = layer.parameters.map(({ name }) => name)
+  const { parameters, statistics = [] } = layer
+  const inScope = (specs: readonly ParameterSpec[]): ParameterSpec[] =>
+    specs.map((spec) => ({ ...spec, name: `${scope}/${spec.name}` }))
+  const names = [...parameters, ...statistics].map(({ name }) => name)
   return {
-    parameters: layer.parameters.map((spec) => ({ ...spec, name: `${scope}/${spec.name}` })),
-    apply: (weights, x) => {
-      return layer.apply(Object.fromEntries(names.map((name) => [name, weights[`${scope}/${name}`]!])), x)
+    parameters: inScope(parameters),
+    statistics: inScope(statistics),
+    apply: (weights, x, batch) => {
+      const own: Record<string, tf.Tensor> = {}
+      const ownWeights = Object.fromEntries(names.map((name) => [name, weights[`${scope}/${name}`]!]))
+      const y = layer.apply(ownWeights, x, batch && own)
+      for (const [name, tensor] of Object.entries(own)) batch![`${scope}/${name}`] = tensor
+      return y
     },
   }
 }
@@ -119,8 +160,8 @@ export interface MlpOptions {
   readonly outputSize: number
   /** After each hidden layer, default `tf.relu`. */
   readonly nonlinearity?: (x: tf.Tensor) => tf.Tensor
-  /** LayerNorm between each hidden layer and its nonlinearity. */
-  readonly layerNorm?: boolean
+  /** `layer`: {@link layerNorm} between each hidden layer and its nonlinearity; `batch`: {@link batchNorm} of what each dense layer is given. */
+  readonly norm?: 'none' | 'layer' | 'batch'
   /** Of the output layer, default orthogonal with gain 1. */
   readonly outputInit?: Initializer
   /** Number of independent copies in one batched net, see {@link dense}. */
@@ -129,14 +170,15 @@ export interface MlpOptions {
 
 /** Dense layers `name/hidden0`, `name/hidden1`, ... and a linear `name/output`: [B, in] -> [B, out], or [E, B, out]. */
 export function mlp(name: string, options: MlpOptions): Layer {
-  const { hiddenSizes, outputSize, ensemble } = options
+  const { hiddenSizes, outputSize, ensemble, norm = 'none' } = options
   const members = ensemble === undefined ? {} : { ensemble }
-  const layers: Layer[] = []
   let inputSize = options.inputSize
+  const layers: Layer[] = norm === 'batch' ? [batchNorm(`${name}/input`, inputSize)] : []
   hiddenSizes.forEach((size, index) => {
     layers.push(dense(`${name}/hidden${index}`, { inputSize, outputSize: size, ...members }))
-    if (options.layerNorm) layers.push(layerNorm(`${name}/norm${index}`, size, ensemble))
+    if (norm === 'layer') layers.push(layerNorm(`${name}/norm${index}`, size, ensemble))
     layers.push(activation(options.nonlinearity ?? tf.relu))
+    if (norm === 'batch') layers.push(batchNorm(`${name}/norm${index}`, size, ensemble))
     inputSize = size
   })
   const kernelInit = options.outputInit ?? orthogonal()

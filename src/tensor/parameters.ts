@@ -129,9 +129,18 @@ export class Parameters implements Trainable, Stateful {
     assignFlat(this.variable, other.variable.dataSync<'float32'>().slice())
   }
 
-  /** w <- w + share (source - w), for use inside a compiled function: how a target network or a momentum copy follows `source`. */
-  follow(source: Parameters, share: number): void {
-    this.variable.assign(tf.add(this.variable, tf.mul(tf.sub(source.variable, this.variable), share)))
+  /**
+   * w <- w + share (source - w), for use inside a compiled function: how a target network or a momentum copy follows `source`, and how
+   * running statistics follow those of a batch, which go by the same names.
+   */
+  follow(source: Parameters | Weights, share: number): void {
+    const flat = source instanceof Parameters ? source.variable : this.#joined(source)
+    this.variable.assign(tf.add(this.variable, tf.mul(tf.sub(flat, this.variable), share)))
+  }
+
+  /** `weights` of these names, as one flat vector. */
+  #joined(weights: Weights): tf.Tensor {
+    return tf.concat(this.specs.map(({ name }) => tf.reshape(weights[name]!, [-1])))
   }
 
   dispose(): void {

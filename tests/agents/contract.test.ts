@@ -5,7 +5,7 @@ import { agentCases } from '../contracts/agent-cases.ts'
 
 /** Settings that keep each registered agent small enough for the pure JavaScript engine. */
 const SMALL: Record<string, Record<string, unknown>> = {
-  sac: { hidden: [8], criticLayerNorm: true },
+  sac: { hidden: [8], criticNorm: 'batch' },
   random: {},
 }
 

@@ -114,9 +114,21 @@ describe('SAC through a feature network', () => {
     agent.dispose()
   })
 
-  it('goes on from a saved state bit for bit, beside the weights of the network', async () => {
+  it('with batch-normalised critics there is no copy of the network, and the next observation is encoded once', async () => {
     const features = linearFeatures()
-    const agent = makeSac(features, { normalizeObservations: true }, 2)
+    const agent = makeSac(features, { criticNorm: 'batch' })
+    const before = kernelOf(features.parameters.toArrays())
+    await agent.update(batchOf(8))
+    expect(features.calls).toBe(2)
+    expect(Object.keys(agent.save()).filter((name) => name.startsWith('target'))).toEqual([])
+    expect(kernelOf(features.parameters.toArrays())).not.toEqual(before)
+    agent.dispose()
+  })
+
+  it.each(['none', 'batch'] as const)('goes on from a saved state bit for bit (criticNorm %s)', async (criticNorm) => {
+    const features = linearFeatures()
+    const config = { normalizeObservations: true, criticNorm }
+    const agent = makeSac(features, config, 2)
     for (const seed of [1, 2]) await agent.update(batchOf(8, 2, seed))
     const [saved, network] = [agent.save(), features.parameters.toArrays()]
     await agent.update(batchOf(8, 2, 3))
@@ -124,7 +136,7 @@ describe('SAC through a feature network', () => {
 
     const others = linearFeatures(7)
     others.parameters.fromArrays(network)
-    const other = makeSac(others, { normalizeObservations: true }, 2)
+    const other = makeSac(others, config, 2)
     other.restore(saved)
     await other.update(batchOf(8, 2, 3))
     expect(other.save()).toEqual(expected)

@@ -4,6 +4,7 @@ import type { SacConfig } from '../../agents/sac/config.ts'
 import { sacConfigSchema } from '../../agents/sac/config.ts'
 import { actorLoss, alphaLoss, criticLoss, Sac, softTarget } from '../../agents/sac/sac.ts'
 import type { Metrics, NamedArrays } from '../../src/core/ndarray.ts'
+import { parseConfig } from '../../src/config/overrides.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { compile, exportOnnx } from '../../src/tensor/compile/program.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
@@ -96,6 +97,15 @@ describe('SAC update', () => {
     expect(worstError(valuesOf(agent.save(), 'targetCritics'), expected)).toBeLessThan(1e-6)
     expect(worstError(expected, critics[5]!)).toBeGreaterThan(0.05)
     agent.dispose()
+  })
+
+  it('runs of before, with criticLayerNorm, are read', () => {
+    expect(sacConfigSchema.parse({ criticLayerNorm: true }).criticNorm).toBe('layer')
+    expect(sacConfigSchema.parse({ criticLayerNorm: false }).criticNorm).toBe('none')
+    expect(() => sacConfigSchema.parse({ criticLayerNorm: true, criticNorm: 'batch' })).toThrow('criticLayerNorm')
+    expect(() => parseConfig(sacConfigSchema, { criticNrm: 'layer' }, 'config', 'agent.config')).toThrow(
+      'did you mean agent.config.criticNorm?',
+    )
   })
 
   it('policyDelay leaves actor and alpha alone in between, and the actor never moves the critics', async () => {
@@ -202,25 +212,132 @@ describe('SAC update', () => {
   })
 })
 
-describe('SAC on every engine', () => {
-  it.each([{}, { criticLayerNorm: true, clipNorm: 0.1 }])('one update is the same with %j', async (config) => {
-    const results = []
-    for (const name of ENGINES) {
-      await startEngine({ name })
-      const agent = makeSac({ hidden: [16, 16], ...config })
-      const metrics = await agent.update(randomBatch(32, new Rng(1)))
-      results.push({ metrics, actor: valuesOf(agent.save(), 'actor'), critics: valuesOf(agent.save(), 'critics') })
-      agent.dispose()
-    }
-    const [truth, ...others] = results as [(typeof results)[0], ...typeof results]
-    for (const other of others) {
-      for (const [metric, value] of Object.entries(truth.metrics)) {
-        expect(Math.abs(other.metrics[metric]! - value), metric).toBeLessThan(1e-5 * Math.max(1, Math.abs(value)))
-      }
-      expect(worstError(other.actor, truth.actor)).toBeLessThan(1e-5)
-      expect(worstError(other.critics, truth.critics)).toBeLessThan(1e-5)
-    }
+/** Q of both critics with batch normalisation for rows [s, a], in float64; `moments` of column `c` of what stands before a dense layer. */
+function normalisedCritics(
+  arrays: NamedArrays,
+  rows: readonly (readonly number[])[],
+  moments: (layer: 'input' | 'norm0', member: number, column: number, values: number[]) => [number, number],
+): number[][] {
+  const weight = (name: string): ArrayLike<number> => arrays[`critics/q/${name}`]!.data
+  const units = arrays['critics/q/hidden0/kernel']!.shape[2]!
+  const normalised = (layer: 'input' | 'norm0', member: number, x: readonly (readonly number[])[]): number[][] => {
+    const columns = x[0]!.map((_, c) => {
+      const values = x.map((row) => row[c]!)
+      const [mean, variance] = moments(layer, member, c, values)
+      return values.map((value) => (value - mean) / Math.sqrt(variance + 1e-3))
+    })
+    return x.map((_, r) => columns.map((column) => column[r]!))
+  }
+  return [0, 1].map((member) => {
+    const hidden = normalised('input', member, rows).map((row) =>
+      Array.from({ length: units }, (_, unit) => {
+        const at = (i: number): number => weight('hidden0/kernel')[(member * row.length + i) * units + unit]!
+        return Math.max(
+          0,
+          row.reduce((sum, x, i) => sum + x * at(i), weight('hidden0/bias')[member * units + unit]!),
+        )
+      }),
+    )
+    return normalised('norm0', member, hidden).map((row) =>
+      row.reduce((sum, h, i) => sum + h * weight('output/kernel')[member * units + i]!, weight('output/bias')[member]!),
+    )
   })
+}
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length
+
+function momentsOf(values: readonly number[]): [number, number] {
+  const mean = meanOf(values)
+  return [mean, meanOf(values.map((x) => (x - mean) ** 2))]
+}
+
+describe('SAC with batch-normalised critics (CrossQ)', () => {
+  it('both halves go through the critics in one pass; the actor learns from the running statistics', async () => {
+    const agent = makeSac({ criticNorm: 'batch', learnAlpha: false, initialAlpha: 1e-30, statisticsTau: 0.3 })
+    const saved = agent.save()
+    expect(Object.keys(saved).filter((name) => name.startsWith('target'))).toEqual([])
+    // A policy whose actions are all 1, whatever it sees.
+    const bias = saved['actor/policy/output/bias']!
+    agent.restore({ ...saved, 'actor/policy/output/bias': { ...bias, data: Float32Array.of(20, 20, 0, 0) } })
+    const size = 16
+    const batch = randomBatch(size, new Rng(1))
+    const rowsOf = (observation: Float32Array, action: Float32Array): number[][] =>
+      Array.from({ length: size }, (_, row) => [
+        ...observation.slice(3 * row, 3 * row + 3),
+        ...action.slice(2 * row, 2 * row + 2),
+      ])
+    const ones = new Float32Array(2 * size).fill(1)
+    const rows = [...rowsOf(batch.observation, batch.action), ...rowsOf(batch.nextObservation, ones)]
+    const critics = normalisedCritics(saved, rows, (_layer, _member, _column, values) => momentsOf(values))
+    const q = critics.map((values) => values.slice(0, size))
+    const target = Array.from(
+      { length: size },
+      (_, row) =>
+        batch.reward[row]! + batch.discount[row]! * Math.min(critics[0]![size + row]!, critics[1]![size + row]!),
+    )
+    const errors = q.map((values) => meanOf(values.map((value, row) => (value - target[row]!) ** 2)))
+
+    const metrics = await agent.update(batch)
+    expect(metrics['train/q_mean']).toBeCloseTo(meanOf(q.flat()), 4)
+    expect(metrics['train/target_q_mean']).toBeCloseTo(meanOf(target), 4)
+    expect(metrics['train/critic_loss']).toBeCloseTo((errors[0]! + errors[1]!) / 2, 3)
+
+    const after = agent.save()
+    const statistic = (layer: string, name: string, at: number): number =>
+      after[`criticStatistics/q/${layer}/${name}`]!.data[at]!
+    const acted = normalisedCritics(after, rowsOf(batch.observation, ones), (layer, member, column) => {
+      const at = layer === 'input' ? column : member * 8 + column
+      return [statistic(layer, 'mean', at), statistic(layer, 'variance', at)]
+    })
+    const values = Array.from({ length: size }, (_, row) => Math.min(acted[0]![row]!, acted[1]![row]!))
+    expect(metrics['train/actor_loss']).toBeCloseTo(-meanOf(values), 4)
+    agent.dispose()
+  })
+
+  it('the running statistics are moving averages of those of both halves', async () => {
+    const [share, updates] = [0.3, 4]
+    const agent = makeSac({ criticNorm: 'batch', statisticsTau: share })
+    const expected = Array.from({ length: 3 }, () => [0, 1] as [number, number])
+    for (let step = 0; step < updates; step++) {
+      const batch = randomBatch(8, new Rng(step))
+      await agent.update(batch)
+      for (const [column, running] of expected.entries()) {
+        const values = [...batch.observation, ...batch.nextObservation].filter((_, i) => i % 3 === column)
+        momentsOf(values).forEach((moment, i) => (running[i]! += share * (moment - running[i]!)))
+      }
+    }
+    const saved = agent.save()
+    for (const [column, [mean, variance]] of expected.entries()) {
+      expect(saved['criticStatistics/q/input/mean']!.data[column]).toBeCloseTo(mean, 5)
+      expect(saved['criticStatistics/q/input/variance']!.data[column]).toBeCloseTo(variance, 5)
+    }
+    expect(saved['criticStatistics/q/norm0/mean']!.shape).toEqual([2, 1, 8])
+    agent.dispose()
+  })
+})
+
+describe('SAC on every engine', () => {
+  it.each([{}, { criticNorm: 'layer', clipNorm: 0.1 }, { criticNorm: 'batch' }] as const)(
+    'one update is the same with %j',
+    async (config) => {
+      const results = []
+      for (const name of ENGINES) {
+        await startEngine({ name })
+        const agent = makeSac({ hidden: [16, 16], ...config })
+        const metrics = await agent.update(randomBatch(32, new Rng(1)))
+        results.push({ metrics, actor: valuesOf(agent.save(), 'actor'), critics: valuesOf(agent.save(), 'critics') })
+        agent.dispose()
+      }
+      const [truth, ...others] = results as [(typeof results)[0], ...typeof results]
+      for (const other of others) {
+        for (const [metric, value] of Object.entries(truth.metrics)) {
+          expect(Math.abs(other.metrics[metric]! - value), metric).toBeLessThan(1e-5 * Math.max(1, Math.abs(value)))
+        }
+        expect(worstError(other.actor, truth.actor)).toBeLessThan(1e-5)
+        expect(worstError(other.critics, truth.critics)).toBeLessThan(1e-5)
+      }
+    },
+  )
 })
 
 describe('SAC learns what can be worked out', () => {

@@ -7,11 +7,13 @@ import { startEngine } from '../../src/tensor/engine.ts'
 import { uniform } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import {
+  batchNorm,
   conv2d,
   conv2dTranspose,
   dense,
   layerNorm,
   mlp,
+  scoped,
   spatialBroadcast,
   spatialSoftArgmax,
 } from '../../src/tensor/layers.ts'
@@ -137,8 +139,43 @@ describe.each(ENGINES)('layers on %s', (engine) => {
     await checkGradients(layerNorm('n', 5, 2), wiggle([2, 3, 5]), 1e-2, 3e-3)
   })
 
-  it.each([false, true])('an mlp (layer norm: %s) composes its layers, also as an ensemble', async (withNorm) => {
-    const options = { inputSize: 3, hiddenSizes: [4, 5], outputSize: 2, layerNorm: withNorm, nonlinearity: tf.tanh }
+  it('batch norm standardises columns and says by what, or goes by the running statistics', async () => {
+    const program = compile<'x', 'y' | 'mean' | 'variance'>('batch norm', ({ x }) => {
+      const batch: Record<string, tf.Tensor> = {}
+      const y = scoped('s', batchNorm('n', 2)).apply({}, x, batch)
+      return { y, mean: batch['s/n/mean']!, variance: batch['s/n/variance']! }
+    })
+    const x = array([1, 5, 2, 5, 3, 5, 4, 9], [4, 2])
+    const { y, mean, variance } = await program.run({ x })
+    program.dispose()
+    expect(mean.shape).toEqual([1, 2])
+    expect(worstError(mean.data as Float32Array, [2.5, 6])).toBeLessThan(1e-6)
+    expect(worstError(variance.data as Float32Array, [1.25, 3])).toBeLessThan(1e-6)
+    const [a, b] = [1 / Math.sqrt(1.25 + 1e-3), 1 / Math.sqrt(3 + 1e-3)]
+    expect(worstError(y.data as Float32Array, [-1.5 * a, -b, -0.5 * a, -b, 0.5 * a, -b, 1.5 * a, 3 * b])).toBeLessThan(
+      1e-6,
+    )
+    const running = { 'n/mean': array([1, 5], [1, 2]), 'n/variance': array([4, 1], [1, 2]) }
+    const { value } = await forward(batchNorm('n', 2), running, x)
+    const [c, d] = [1 / Math.sqrt(4 + 1e-3), 1 / Math.sqrt(1 + 1e-3)]
+    expect(worstError(value, [0, 0, c, 0, 2 * c, 0, 3 * c, 4 * d])).toBeLessThan(1e-6)
+  })
+
+  it('gradients of batch norm go through the statistics of the batch, of each member apart', async () => {
+    const ofBatch = (layer: Layer): Layer => ({ ...layer, apply: (weights, x) => layer.apply(weights, x, {}) })
+    await checkGradients(ofBatch(batchNorm('n', 3)), wiggle([5, 3]), 1e-2, 3e-3)
+    await checkGradients(ofBatch(batchNorm('n', 3, 2)), wiggle([2, 5, 3]), 1e-2, 3e-3)
+    await checkGradients(
+      ofBatch(mlp('q', { inputSize: 2, hiddenSizes: [3], outputSize: 1, norm: 'batch', nonlinearity: tf.tanh })),
+      wiggle([4, 2]),
+      1e-2,
+      3e-3,
+    )
+  })
+
+  it.each(['none', 'layer'] as const)('an mlp (norm: %s) composes its layers, also as an ensemble', async (norm) => {
+    const withNorm = norm === 'layer'
+    const options = { inputSize: 3, hiddenSizes: [4, 5], outputSize: 2, norm, nonlinearity: tf.tanh }
     const net = mlp('q', { ...options, ensemble: 2 })
     expect(net.parameters.map(({ name }) => name)).toEqual(
       ['hidden0', ...(withNorm ? ['norm0'] : []), 'hidden1', ...(withNorm ? ['norm1'] : []), 'output'].flatMap(
