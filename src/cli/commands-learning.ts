@@ -161,10 +161,12 @@ function addEval(line: CommandLine): void {
     .option('--episodes <n>', 'episodes', episodes, 100)
     .option('--video <file>', 'also write the first episodes as .gif or .mp4')
     .option('--overwrite', 'replace a video that is there')
+    .addOption(settings('an option of the scene that differs, e.g. distractor.split=test'))
     .action(
       async (
         run: string,
-        options: RobotFlags & CopiesFlags & { episodes: number; video?: string; env?: string; overwrite?: boolean },
+        options: RobotFlags &
+          CopiesFlags & { episodes: number; video?: string; env?: string; overwrite?: boolean; set?: string[] },
       ) => {
         const at = await line.withEngine()
         const { evaluateRun } = await import('./eval.ts')

@@ -3,7 +3,10 @@ import type { Env } from '../core/env.ts'
 import type { CopiesFlags } from '../compose/copies.ts'
 import { loadedModules } from './modules.ts'
 import { copiesByFlags, requireOneRobot } from '../compose/copies.ts'
-import { evaluationEnvOf } from '../compose/evaluation-env.ts'
+import { evaluationEnvOf, evaluationOptions } from '../compose/evaluation-env.ts'
+import type { Parts } from '../compose/parts.ts'
+import { applyOverrides } from '../config/overrides.ts'
+import { ArmatureError } from '../core/errors.ts'
 import type { LoadOptions } from '../compose/load-run.ts'
 import { loadRun } from '../compose/load-run.ts'
 import type { CliContext } from './context.ts'
@@ -19,6 +22,8 @@ export interface EvalOptions extends LoadOptions, CopiesFlags {
   readonly video?: string
   /** Whether a video may be replaced. */
   readonly overwrite?: boolean
+  /** Options of the scene that differ from those of the run, as `key=value`. */
+  readonly set?: readonly string[]
 }
 
 /**
@@ -36,7 +41,8 @@ export async function evaluateRun(
     pictureFormat(video, '--video', ['.gif', '.mp4'])
     await requireNewFile(video, overwrite)
   }
-  const { folder, parts, step } = await loadRun(path, options)
+  const { folder, step, parts: loaded } = await loadRun(path, options)
+  const parts = withEvalOptions(loaded, options.set)
   if (parts.robot !== undefined) requireOneRobot(options)
   const evaluation = await evaluationEnvOf(parts)
   const { env } = evaluation
@@ -55,13 +61,24 @@ export async function evaluateRun(
   }
 }
 
+/** @throws ArmatureError `bad-argument` for options of a robot, which takes none. */
+function withEvalOptions(parts: Parts, set: readonly string[] = []): Parts {
+  if (set.length === 0) return parts
+  if (parts.robot !== undefined)
+    throw new ArmatureError('bad-argument', 'a robot', { got: '--set, which is for scenes' })
+  const { config } = parts
+  const evalOptions = applyOverrides(config.env.evalOptions, set)
+  return { ...parts, config: { ...config, env: { ...config.env, evalOptions } } }
+}
+
 async function evaluateOnCopies(
   context: CliContext,
   { folder, parts, step }: Awaited<ReturnType<typeof loadRun>>,
   env: Env,
   options: EvalOptions,
 ): Promise<WrittenReport> {
-  const copies = await copiesByFlags(env, parts.config.env, { ...options, registering: loadedModules() })
+  const place = { id: parts.config.env.id, options: evaluationOptions(parts.config.env) }
+  const copies = await copiesByFlags(env, place, { ...options, registering: loadedModules() })
   try {
     // Each env has a policy of its own, which follows its episodes; they share the weights. Each acts by itself: in a product of several
     // rows, a row is rounded in another way than alone, and results must not depend on the number of envs.

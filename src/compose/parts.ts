@@ -31,7 +31,7 @@ import { makeAgent, makeEncoder } from './make.ts'
 import { scaledEncoder } from './scaled-encoder.ts'
 
 /** A robot's place in a configuration. */
-export type RobotPlace = TrainConfig['env'] & { readonly robot: string }
+export type RobotPlace = Omit<TrainConfig['env'], 'evalOptions'> & { readonly robot: string }
 
 /** Connects the robots of runs; it keeps and closes them. */
 export interface RobotConnector {

@@ -166,6 +166,10 @@ export const trainConfigSchema = z.strictObject({
   env: z.strictObject({
     id: z.string().describe('registered env, see "armature list"'),
     options: z.record(z.string(), z.unknown()).default({}),
+    evalOptions: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe('options that differ where the run is evaluated, e.g. backgrounds that it has not seen'),
     robot: z
       .string()
       .regex(/^(tcp|ipc):\/\//, 'an address such as tcp://127.0.0.1:5600')

@@ -136,6 +136,17 @@ describe('eval', { timeout: SLOW_MS }, () => {
     expect(written).toMatchObject({ means: policies[2]!.means, results: [{ seed: 1_000_000 }, { seed: 1_000_001 }] })
   })
 
+  test('in a scene with other options, beside the evaluation without', async () => {
+    const copy = copyOf(PENDULUM, 'elsewhere')
+    const evaluate = async (...set: string[]): Promise<{ file?: unknown; meanLength?: unknown }> =>
+      lastJson(await runCli(cwd, ['eval', copy, '--episodes', '1', '--json', ...set]))
+    const [usual, short] = [await evaluate(), await evaluate('--set', 'maxEpisodeSteps=5')]
+    const lengthIn = (file: unknown): number =>
+      (JSON.parse(readFileSync(file as string, 'utf8')) as { results: { length: number }[] }).results[0]!.length
+    expect([lengthIn(usual.file), lengthIn(short.file)]).toEqual([200, 5])
+    expectRefusal(await runCli(cwd, ['eval', copy, '--set', 'spedd=1']), 'spedd')
+  })
+
   test('--video writes an animation', async () => {
     const file = join(cwd, 'clip.gif')
     const { code, stderr } = await runCli(cwd, ['eval', copyOf(ORACLE, 'filmed'), '--episodes', '1', '--video', file])
