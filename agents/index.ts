@@ -3,6 +3,9 @@ import type { Agent, AgentSpec } from '../src/core/agent.ts'
 import { PLAIN_NAME, register } from '../src/core/registry.ts'
 import type { Rng } from '../src/core/rng.ts'
 import type { FeatureNetwork } from '../src/tensor/features.ts'
+import type { CrlConfig } from './crl/config.ts'
+import { crlConfigSchema } from './crl/config.ts'
+import { Crl } from './crl/crl.ts'
 import { RandomAgent } from './random/random.ts'
 import type { SacConfig } from './sac/config.ts'
 import { sacConfigSchema } from './sac/config.ts'
@@ -12,6 +15,8 @@ import { Sac } from './sac/sac.ts'
 export interface AgentEntry {
   readonly summary: string
   readonly configSchema: z.ZodType
+  /** True where the goal of each row of its batches must have been reached from there, after a geometric number of steps. */
+  readonly needsReachedGoals?: boolean
   /** `features`: what it looks at frames through, where it is to look at any. */
   create(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: unknown, rng: Rng, features?: FeatureNetwork): Agent
 }
@@ -21,6 +26,12 @@ const catalogue: Record<string, AgentEntry> = {
     summary: 'soft actor-critic with a learned entropy weight',
     configSchema: sacConfigSchema,
     create: (spec, config, rng, features) => new Sac(spec, config as SacConfig, rng, features),
+  },
+  crl: {
+    summary: 'contrastive RL: no reward, the critic tells which goals were reached from where',
+    configSchema: crlConfigSchema,
+    needsReachedGoals: true,
+    create: (spec, config, rng) => new Crl(spec, config as CrlConfig, rng),
   },
   random: {
     summary: 'uniform actions: the lower line of a plot',

@@ -8,10 +8,8 @@ import { Adam } from '../../src/tensor/adam.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import type { FeatureNetwork } from '../../src/tensor/features.ts'
-import { squashedSample, tanhRange } from '../../src/tensor/gaussian.ts'
-import type { SquashedSample } from '../../src/tensor/gaussian.ts'
 import { stopGradient } from '../../src/tensor/gradients.ts'
-import { constant, orthogonal } from '../../src/tensor/init.ts'
+import { constant } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { mlp } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
@@ -23,6 +21,7 @@ import {
   valueAndFlatGradient,
 } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
+import { SquashedPolicy } from '../squashed-policy.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
 import type { View } from './state.ts'
@@ -70,11 +69,6 @@ export function alphaLoss(logAlpha: tf.Tensor, logProb: tf.Tensor, targetEntropy
   return tf.neg(tf.mul(tf.sum(logAlpha), tf.add(tf.mean(logProb), targetEntropy)))
 }
 
-/** Range of log std; a tanh takes the network's output there, so that the gradient survives at both ends. */
-const [MIN_LOG_STD, MAX_LOG_STD] = [-5, 2]
-/** Small, so that the first policy is centred and as wide as its log std alone says. */
-const ACTOR_OUTPUT_GAIN = 0.01
-
 type Tensors = Readonly<Record<string, tf.Tensor>>
 type Scalars = Record<string, tf.Tensor>
 
@@ -99,7 +93,7 @@ export class Sac implements Agent {
   readonly #targetEntropy: number
   readonly #rng: StatefulRng
 
-  readonly #policyNet: Layer
+  readonly #policy: SquashedPolicy
   readonly #criticNet: Layer
   readonly #state: StateMap
   readonly #actor: Parameters
@@ -133,8 +127,7 @@ export class Sac implements Agent {
     this.#targetEntropy = config.targetEntropy ?? -actionSize
     this.#rng = new StatefulRng(rng.split('noise'))
 
-    const outputInit = orthogonal(ACTOR_OUTPUT_GAIN)
-    this.#policyNet = mlp('policy', { inputSize: stateSize, hiddenSizes, outputSize: 2 * actionSize, outputInit })
+    this.#policy = new SquashedPolicy({ inputSize: stateSize, hiddenSizes, actionSize })
     this.#criticNet = mlp('q', {
       inputSize: stateSize + actionSize,
       hiddenSizes,
@@ -142,7 +135,7 @@ export class Sac implements Agent {
       norm: criticNorm,
       ensemble: 2,
     })
-    this.#actor = new Parameters(this.#policyNet.parameters, rng.split('actor'))
+    this.#actor = new Parameters(this.#policy.parameters, rng.split('actor'))
     this.#critics = new Parameters(this.#criticNet.parameters, rng.split('critics'))
     if (criticNorm === 'batch') this.#statistics = new Parameters(this.#criticNet.statistics!, rng)
     else {
@@ -171,8 +164,7 @@ export class Sac implements Agent {
       return scalars
     })
     this.#sampleAction = compile('sac sample', ({ noise, ...view }: Tensors) => {
-      const { mean, logStd } = this.#policy(this.#actor.split(), this.#state.now(view))
-      return { action: tf.tanh(tf.add(mean, tf.mul(tf.exp(logStd), noise!))) }
+      return { action: this.#policy.sample(this.#actor.split(), this.#state.now(view), noise!).action }
     })
     this.#meanAction = compile('sac mean', (view: Tensors) => ({ action: this.policyFunction(view) }))
   }
@@ -182,7 +174,7 @@ export class Sac implements Agent {
     this.#state.moments?.follow(inputs.observation!, inputs.momentsWeight!)
     const nextView = this.#state.next(inputs)
     const nextState = this.#state.now(nextView)
-    const next = this.#sample(this.#actor.split(), nextState, inputs.nextNoise!)
+    const next = this.#policy.sample(this.#actor.split(), nextState, inputs.nextNoise!)
     const alpha = this.#config.entropyInBackup ? this.#alpha() : 0
     const targetOf = (nextQ: tf.Tensor): tf.Tensor =>
       softTarget(inputs.reward!, inputs.discount!, nextQ, next.logProb, alpha) // [B]
@@ -236,7 +228,7 @@ export class Sac implements Agent {
     // Outside of the gradient: J_pi does not move the critics. Batch normalisation goes by the running statistics.
     const criticWeights = { ...this.#critics.split(), ...this.#statistics?.split() }
     const actor = valueAndFlatGradient(this.#actor, (weights) => {
-      const { action, logProb } = this.#sample(weights, state, noise!)
+      const { action, logProb } = this.#policy.sample(weights, state, noise!)
       const q = this.#q(criticWeights, state, action) // [2, B]
       return { loss: actorLoss(q, logProb, alpha), logProb, action }
     })
@@ -262,18 +254,6 @@ export class Sac implements Agent {
     this.#targetFeatures?.follow(this.#state.features!.parameters, this.#config.featureTau)
   }
 
-  /** Mean and log std [B, A] of the Gaussian before the tanh. */
-  #policy(weights: Weights, state: tf.Tensor): { readonly mean: tf.Tensor; readonly logStd: tf.Tensor } {
-    const [mean, raw] = tf.split(this.#policyNet.apply(weights, state), 2, 1) as [tf.Tensor, tf.Tensor]
-    return { mean, logStd: tanhRange(raw, MIN_LOG_STD, MAX_LOG_STD) }
-  }
-
-  /** a = f(noise; s)  (eq. 8) with its log-probability (appendix C). */
-  #sample(weights: Weights, state: tf.Tensor, noise: tf.Tensor): SquashedSample {
-    const { mean, logStd } = this.#policy(weights, state)
-    return squashedSample(mean, logStd, noise)
-  }
-
   /** Both critics, [2, B]; `batch` as for a `Layer`. */
   #q(weights: Weights, state: tf.Tensor, action: tf.Tensor, batch?: Record<string, tf.Tensor>): tf.Tensor {
     return tf.squeeze(this.#criticNet.apply(weights, tf.concat([state, action], 1), batch), [2])
@@ -289,7 +269,7 @@ export class Sac implements Agent {
    * [B, actionSize]. It is what is exported. For use inside a compiled function.
    */
   policyFunction(view: View): tf.Tensor {
-    return tf.tanh(this.#policy(this.#actor.split(), this.#state.now(view)).mean)
+    return this.#policy.mean(this.#actor.split(), this.#state.now(view))
   }
 
   async act(observations: Float32Array, count: number, mode: ActMode, frames?: Uint8Array): Promise<Float32Array> {

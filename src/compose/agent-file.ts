@@ -13,14 +13,14 @@ const FORMAT = 'armature-agent-1'
  * @throws ArmatureError `unwritable`; `bad-argument` for an agent that {@link makeAgent} did not make, and for one that looks at frames.
  */
 export async function saveAgent(agent: Agent, path: string): Promise<void> {
-  const { name, observationSize, actionSize, frameShape } = agent.spec
+  const { name, observationSize, actionSize, goalSize, frameShape } = agent.spec
   if (frameShape !== undefined) {
     throw new ArmatureError('bad-argument', `agent ${name}`, {
       got: 'one that looks at frames through a network of an encoder',
       fix: 'keep the run folder, which holds both',
     })
   }
-  const description = { name, observationSize, actionSize, config: settingsOf(agent) }
+  const description = { name, observationSize, actionSize, goalSize, config: settingsOf(agent) }
   const chunks = safetensorsChunks(agent.save(), { format: FORMAT, agent: JSON.stringify(description) })
   await writeFileAtomic(path, chunks)
 }
@@ -43,13 +43,14 @@ export async function loadAgent(path: string): Promise<Agent> {
       got: metadata['format'] === undefined ? 'other arrays' : `format ${metadata['format']}`,
     })
   }
-  const { name, observationSize, actionSize, config } = JSON.parse(metadata['agent']) as {
+  const { name, config, ...spec } = JSON.parse(metadata['agent']) as {
     readonly name: string
     readonly observationSize: number
     readonly actionSize: number
+    readonly goalSize?: number
     readonly config: object
   }
-  const agent = makeAgent(name, { observationSize, actionSize }, new Rng(0), config)
+  const agent = makeAgent(name, spec, new Rng(0), config)
   agent.restore(arrays)
   return agent
 }

@@ -9,6 +9,8 @@ export interface ExportableGoalForm extends GoalForm {
   graph(features: tf.Tensor, goal: tf.Tensor): tf.Tensor
   /** True where features and goals must be points of one space. */
   readonly needsOneSpace: boolean
+  /** True where what stands for the goal is the goal as it is: an agent may then be told which part of its input is one. Default false. */
+  readonly keepsGoal?: boolean
 }
 
 /** How the catalogue makes a form. `config` has gone through `configSchema`. */
@@ -55,6 +57,7 @@ export const differenceForm: ExportableGoalForm = {
 export const goalForm: ExportableGoalForm = {
   name: 'goal',
   needsOneSpace: false,
+  keepsGoal: true,
   complete(inputs, goals, featureSize) {
     for (let from = 0, row = 0; from < goals.length; row += 2 * featureSize) {
       for (let i = row; i < row + featureSize; i++) inputs[i + featureSize] = goals[from++]!

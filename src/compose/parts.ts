@@ -1,4 +1,5 @@
 import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
+import { agents } from '../../agents/index.ts'
 import { makeEnv } from '../../envs/index.ts'
 import type { EncoderRepresentationConfig, PixelRepresentationConfig, TrainConfig } from '../config/train-config.ts'
 import type { Agent } from '../core/agent.ts'
@@ -87,7 +88,9 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const representation = buildRepresentation(config, env, encoder, fit)
   const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
   const observationSize = representation.size * (config.goals ? 2 : 1)
-  const spec = { observationSize, actionSize: sizeOf(env.spec.actionSpace.shape) }
+  const actionSize = sizeOf(env.spec.actionSpace.shape)
+  const spec = { observationSize, actionSize, ...(goals?.form.keepsGoal && { goalSize: representation.size }) }
+  checkReachedGoals(config)
   const features = config.representation.kind === 'pixels' ? featuresOf(encoder!) : undefined
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config, features)
   return { config, env, robot, encoder, fit, representation, agent, reward: goals?.reward, form: goals?.form }
@@ -128,6 +131,19 @@ function buildGoals(
     throw refuse(`goals.reward ${reward.name}`, 'an encoder', `representation.kind ${kind}`)
   }
   return made
+}
+
+/** @throws ArmatureError `bad-config` for goals that were not reached, where the agent learns from those alone. */
+function checkReachedGoals({ agent, goals }: TrainConfig): void {
+  if (goals === undefined || lookUp('agent', agents, agent.name).needsReachedGoals !== true) return
+  const { future, futureSteps } = goals.relabel
+  if (future === 1 && futureSteps === 'geometric') return
+  const reached = '{"kept":0,"source":0,"future":1,"futureSteps":"geometric"}'
+  throw new ArmatureError('bad-config', 'goals.relabel', {
+    expected: `goals that were reached, after a geometric number of steps, for agent ${agent.name}`,
+    got: JSON.stringify(goals.relabel),
+    fix: `set goals.relabel=${reached}`,
+  })
 }
 
 /** What the encoder cannot do, said before anything long starts. */

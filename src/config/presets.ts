@@ -43,6 +43,13 @@ const fromPixels = (
   training: { steps: 30_000, batchSize: 64, updateEvery: 2, evalEvery: 5000 },
 })
 
+/** Contrastive RL learns from what was reached, and from nothing else; what a goal pays is only logged. */
+const reachedGoals = {
+  form: { name: 'goal' },
+  relabel: { kept: 0, source: 0, future: 1, futureSteps: 'geometric' },
+} as const
+const crlAgent = { name: 'crl', config: { hidden: [256, 256], learningRate: 1e-3 } }
+
 const catalogue: Preset[] = [
   { name: 'rig-push', summary: 'RIG: push a puck to imagined goals, from 48x48 pixels', config: rigPush },
   {
@@ -74,6 +81,23 @@ const catalogue: Preset[] = [
     name: 'pixel-mse-push',
     summary: 'RIG with a reward from pixel differences instead of latents: the lower line',
     config: { ...rigPush, goals: { reward: { name: 'pixel-mse', config: { scale: 100 } } } },
+  },
+  {
+    name: 'crl-push',
+    summary: 'the same task from privileged state by contrastive RL, without any reward',
+    config: {
+      env: pushPuck,
+      representation: { kind: 'state' },
+      goals: { source: { name: 'env' }, ...reachedGoals },
+      agent: crlAgent,
+      replay: pushReplay,
+      training: pushTraining,
+    },
+  },
+  {
+    name: 'crl-rig-push',
+    summary: "RIG's latents and imagined goals, by contrastive RL in the place of SAC and its reward",
+    config: { ...rigPush, goals: reachedGoals, agent: crlAgent },
   },
   {
     name: 'sac-pendulum',

@@ -146,6 +146,12 @@ const goals = z
         kept: share('goals as collected').default(0.2),
         source: share('goals fresh from the source').default(0.5),
         future: share('goals achieved later in the episode').default(0.3),
+        futureSteps: z
+          .enum(['uniform', 'geometric'])
+          .optional()
+          .describe(
+            'how much later: any time as likely, or k steps with a chance that falls like replay.gamma^k; absent: uniform',
+          ),
         posthoc: share('what the step itself achieved; absent: 0').optional(),
         auxiliary: share('what any step in replay achieved; absent: 0').optional(),
       })

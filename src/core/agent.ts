@@ -28,6 +28,8 @@ export interface AgentSpec {
   /** Numbers of a vector observation; 0 only for an agent that looks at frames. */
   readonly observationSize: number
   readonly actionSize: number
+  /** Numbers at the end of a vector observation that are a goal as it is; absent: none that the agent needs to know of. */
+  readonly goalSize?: number
   /** Of the uint8 frames that it looks at besides, through a feature network that it was given; absent: it sees vectors alone. */
   readonly frameShape?: readonly number[]
 }

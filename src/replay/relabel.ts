@@ -4,6 +4,9 @@ import type { Goal, GoalSource } from '../core/goals.ts'
 import type { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from './episode-store.ts'
 
+/** How many steps later a future goal was reached. */
+export type FutureSteps = 'uniform' | 'geometric'
+
 /** Shares of a batch by where the goals come from. */
 export interface RelabelMix {
   /** As collected. */
@@ -12,6 +15,8 @@ export interface RelabelMix {
   readonly source: number
   /** Reached later in the same episode. */
   readonly future: number
+  /** How much later: `uniform` (default), each observation after the row as likely; `geometric`, k steps with P(k) ~ gamma^(k - 1). */
+  readonly futureSteps?: FutureSteps | undefined
   /** Reached by the very step, as if it had been wanted: the posthoc labels of Grasp2Vec. Default 0. */
   readonly posthoc?: number | undefined
   /** Reached by any step in replay: the auxiliary goals of Grasp2Vec. Default 0. */
@@ -44,6 +49,7 @@ export interface RelabelledGoals {
  * The reward of an auxiliary goal is the likeness of what the step reached and what another one did, so that two of the same object are
  * not called different.
  *
+ * @param gamma discount per step, which geometric futures go by
  * @param positions where the transitions start; a future goal lies in position + 1 .. last of its episode, a posthoc one at position + 1.
  */
 export function relabelGoals(
@@ -52,6 +58,7 @@ export function relabelGoals(
   mix: RelabelMix,
   source: GoalSource,
   rng: Rng,
+  gamma: number,
 ): RelabelledGoals {
   const { featureSize } = store.options
   const size = positions.length
@@ -67,7 +74,7 @@ export function relabelGoals(
     fresh.push(goal)
   }
 
-  const reachedBy = reachedPositions(store, positions, sourceEnd, mix, rng)
+  const reachedBy = reachedPositions(store, positions, sourceEnd, mix, rng, gamma)
   for (let row = sourceEnd; row < size; row++) {
     store.readReached(reachedBy[row - sourceEnd]!, features, row * featureSize)
   }
@@ -84,8 +91,9 @@ function reachedPositions(
   store: EpisodeStore,
   positions: ArrayLike<number>,
   from: number,
-  { future, posthoc = 0, auxiliary = 0 }: RelabelMix,
+  { future, futureSteps, posthoc = 0, auxiliary = 0 }: RelabelMix,
   rng: Rng,
+  gamma: number,
 ): Float64Array {
   const size = positions.length - from
   const perShare = posthoc + auxiliary === 0 ? 0 : size / (future + posthoc + auxiliary)
@@ -95,6 +103,17 @@ function reachedPositions(
     const position = positions[from + i]!
     if (i >= auxiliaryFrom) return store.drawTransition(rng) + 1
     if (i >= posthocFrom) return position + 1
-    return position + 1 + rng.int(store.lastOfEpisode(position) - position)
+    const left = store.lastOfEpisode(position) - position
+    return position + (futureSteps === 'geometric' ? geometricSteps(left, gamma, rng) : 1 + rng.int(left))
   })
+}
+
+/**
+ * k in 1 .. `left` with P(k) ~ gamma^(k - 1): when a discounted future is looked at (Eysenbach et al. 2022, section 3), cut off at the end of
+ * the episode. By the inverse of P(K <= k) = (1 - gamma^k) / (1 - gamma^left).
+ */
+function geometricSteps(left: number, gamma: number, rng: Rng): number {
+  if (gamma === 0 || gamma === 1) return gamma === 0 ? 1 : 1 + rng.int(left)
+  const steps = Math.log1p(-rng.uniform() * (1 - gamma ** left)) / Math.log(gamma)
+  return Math.min(left, 1 + Math.floor(steps))
 }

@@ -61,7 +61,7 @@ export function sampleTransitions(
 ): TransitionBatch {
   checkSampling(size, options, goals?.mix)
   const positions = drawPositions(store, size, rng)
-  const relabelled = goals && relabelGoals(store, positions, goals.mix, goals.source, rng)
+  const relabelled = goals && relabelGoals(store, positions, goals.mix, goals.source, rng, options.gamma)
   const windows = windowsOf(store, positions, options.nStep)
   const stepRewards = goals && relabelled ? goalRewards(store, positions, windows, goals.reward, relabelled) : undefined
 

@@ -127,6 +127,30 @@ describe('goals with a tower of their own', () => {
   })
 })
 
+describe('an agent that learns from what was reached alone', () => {
+  const built = (...set: string[]): Promise<Parts> => buildParts(resolveConfig('crl-push', { set }))
+
+  test('is told which part of its observation is the goal, and draws goals from the future by the discount', async () => {
+    await startEngine({ threads: 1 })
+    const set = ['agent.config.hidden=[8]', 'training.learningStarts=60', 'training.batchSize=16']
+    const parts = await buildParts(resolveConfig('crl-push', { steps: 70, set }))
+    expect(parts.agent.spec).toEqual({ name: 'crl', observationSize: 8, actionSize: 2, goalSize: 4 })
+    const before = structuredClone(parts.agent.save())
+    await (await buildTrainer(parts)).run({ log: () => {} })
+    expect(parts.agent.save()).not.toEqual(before)
+    await parts.env.close()
+    parts.agent.dispose()
+  })
+
+  test.each([
+    ['goals.relabel={"kept":0.2,"source":0.5,"future":0.3}', 'goals.relabel: expected goals that were reached'],
+    ['goals.relabel.futureSteps=uniform', 'goals.relabel: expected goals that were reached, after a geometric number'],
+    ['goals.form.name=difference', 'set goals.form.name=goal'],
+  ])('%s is refused', async (set, message) => {
+    await expect(built(set)).rejects.toThrow(message)
+  })
+})
+
 test.each([0, -1, NaN, Infinity])('a reward is not scaled by %d', (scale) => {
   for (const make of [latentDistanceReward, pixelMseReward, cosineReward]) {
     expect(() => make(scale)).toThrow(`scale of a reward: expected a finite number > 0, got ${scale}`)

@@ -87,7 +87,10 @@ describe('parseConfig', () => {
       'representation.pretrain.frams=9',
       'config: unknown key representation.pretrain.frams; did you mean representation.pretrain.frames?',
     ],
-    ['goals.relabel.futur=1', 'config: unknown key goals.relabel.futur; did you mean goals.relabel.future?'],
+    [
+      'goals.relabel.futur=1',
+      'config: unknown key goals.relabel.futur; did you mean goals.relabel.future or goals.relabel.futureSteps?',
+    ],
     [
       'goals.relabel.posthoc=0.2',
       'config: goals.relabel: expected shares that add up to 1, got {"kept":0.2,"source":0.5,"future":0.3,"posthoc":0.2}',

@@ -25,15 +25,16 @@ function plain(arrays: NamedArrays): Record<string, number[]> {
   return Object.fromEntries(Object.entries(arrays).map(([name, { data }]) => [name, [...data]]))
 }
 
-/** What every registered agent must do. `config` keeps it small. */
-export function agentCases(name: string, entry: AgentEntry, config: Record<string, unknown>): void {
-  const make = (seed = 1): Agent => entry.create(SPEC, entry.configSchema.parse(config), new Rng(seed))
+/** What every registered agent must do. `config` keeps it small; `goalSize` is of one that must be told of goals. */
+export function agentCases(name: string, entry: AgentEntry, config: Record<string, unknown>, goalSize?: number): void {
+  const spec = { ...SPEC, ...(goalSize && { goalSize }) }
+  const make = (seed = 1): Agent => entry.create(spec, entry.configSchema.parse(config), new Rng(seed))
   const observations = new Rng(5).fillUniform(new Float32Array(4 * 3), -1, 1)
 
   describe(`agent contract: ${name}`, () => {
     it('knows its name and sizes', () => {
       const agent = make()
-      expect(agent.spec).toEqual({ name, ...SPEC })
+      expect(agent.spec).toEqual({ name, ...spec })
       agent.dispose()
     })
 

@@ -133,7 +133,7 @@ describe('hindsight relabelling', () => {
 
   test('rows are [kept | source | future] in the asked shares; future goals were achieved later in the same episode', () => {
     const positions = Array.from({ length: 200 }, (_, i) => [0, 1, 2, 3, 4, 6, 7][i % 7]!)
-    const goals = relabelGoals(store, positions, { kept: 0.25, source: 0.25, future: 0.5 }, source, new Rng(3))
+    const goals = relabelGoals(store, positions, { kept: 0.25, source: 0.25, future: 0.5 }, source, new Rng(3), gamma)
     positions.forEach((position, row) => {
       const [a, b] = goals.features.subarray(2 * row, 2 * row + 2)
       const [episode, step] = store.featuresAt(position)
@@ -167,10 +167,36 @@ describe('hindsight relabelling', () => {
     }
   })
 
+  test.each([0, 0.5, 0.9, 1])(
+    'geometric futures fall off by gamma = %s, cut off at the end of the episode',
+    (discount) => {
+      const mix = { kept: 0, source: 0, future: 1, futureSteps: 'geometric' } as const
+      for (const [position, left] of [
+        [0, 5],
+        [3, 2],
+        [4, 1],
+        [7, 1],
+      ] as const) {
+        const size = 20_000
+        const positions = Array.from({ length: size }, () => position)
+        const { features } = relabelGoals(store, positions, mix, source, new Rng(3), discount)
+        const [episode, step] = store.featuresAt(position)
+        const counts = Array.from({ length: left }, () => 0)
+        for (let row = 0; row < size; row++) {
+          expect(features[2 * row]).toBe(episode)
+          counts[features[2 * row + 1]! - step! - 1]!++
+        }
+        const weights = counts.map((_, k) => discount ** k)
+        const total = weights.reduce((sum, weight) => sum + weight, 0)
+        counts.forEach((count, k) => expect(Math.abs(count / size - weights[k]! / total)).toBeLessThan(0.015))
+      }
+    },
+  )
+
   test('posthoc goals were reached by the very step, auxiliary ones by any step in replay', () => {
     const positions = Array.from({ length: 200 }, (_, i) => [0, 1, 2, 3, 4, 6, 7][i % 7]!)
     const mix = { kept: 0.1, source: 0.1, future: 0, posthoc: 0.4, auxiliary: 0.4 }
-    const goals = relabelGoals(store, positions, mix, source, new Rng(3))
+    const goals = relabelGoals(store, positions, mix, source, new Rng(3), gamma)
     const seen = new Set<string>()
     positions.forEach((position, row) => {
       const [a, b] = goals.features.subarray(2 * row, 2 * row + 2)
@@ -191,10 +217,11 @@ describe('hindsight relabelling', () => {
       mix,
       source,
       new Rng(1),
+      gamma,
     )
     expect(new Set(features)).toEqual(new Set([0, 1]))
     const half = Math.round(size / 2)
-    const long = relabelGoals(store, positions, mix, source, new Rng(1)).features
+    const long = relabelGoals(store, positions, mix, source, new Rng(1), gamma).features
     for (let row = 0; row < size - half; row++) expect([...long.subarray(2 * row, 2 * row + 2)]).toEqual([0, 1])
   })
 

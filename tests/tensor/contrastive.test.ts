@@ -6,10 +6,10 @@ import {
   semiHardTriplet,
   squaredDistances,
   unitNorm,
-} from '../../../encoders/shared/contrastive.ts'
-import { startEngine } from '../../../src/tensor/engine.ts'
-import { tf } from '../../../src/tensor/tf.ts'
-import { array, ENGINES, evaluate, finiteDifference, wiggle, worstError } from '../../tensor/numerics.ts'
+} from '../../src/tensor/contrastive.ts'
+import { startEngine } from '../../src/tensor/engine.ts'
+import { tf } from '../../src/tensor/tf.ts'
+import { array, ENGINES, evaluate, finiteDifference, wiggle, worstError } from './numerics.ts'
 
 /** [rows, size] as nested lists. */
 function rowsOf(flat: readonly number[], size: number): number[][] {

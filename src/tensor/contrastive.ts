@@ -2,7 +2,7 @@
  * Contrastive losses that several methods share, as pure functions of tensors. Unless a mask or a constant stands there, gradients flow
  * into all arguments.
  */
-import { tf } from '../../src/tensor/tf.ts'
+import { tf } from './tf.ts'
 
 /** Weight of the norm penalty of {@link nPairs}: 0.25 lambda with lambda 0.002, as in the losses that TCN and Grasp2Vec were trained with. */
 const NORM_PENALTY = 0.25 * 0.002
