@@ -48,7 +48,10 @@ const reachedGoals = {
   form: { name: 'goal' },
   relabel: { kept: 0, source: 0, future: 1, futureSteps: 'geometric' },
 } as const
-const crlAgent = { name: 'crl', config: { hidden: [256, 256], learningRate: 1e-3 } }
+const crlAgent = {
+  name: 'crl',
+  config: { hidden: [256, 256], learningRate: 1e-3, loss: 'infonce', similarity: 'distance', logSumExpPenalty: 0.1 },
+}
 
 const catalogue: Preset[] = [
   { name: 'rig-push', summary: 'RIG: push a puck to imagined goals, from 48x48 pixels', config: rigPush },
