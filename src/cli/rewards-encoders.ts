@@ -17,6 +17,7 @@ import { openRunFolder } from '../io/run-folder.ts'
 import { fittedDataset } from '../replay/fitted-dataset.ts'
 import { fitOfRun, isEncoderRun, loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
+import { unstackedEncoder } from '../compose/stacked-encoder.ts'
 
 /** What every encoder is compared with: a network that has learned nothing. */
 export const BASELINE = 'random'
@@ -60,15 +61,18 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
   }
   const { parts, step } = await loadRun(path)
   const { representation, preset } = parts.config
-  if (parts.encoder === undefined || representation.kind !== 'encoder') {
+  const made = parts.encoder
+  if (made === undefined || !('encoder' in representation)) {
     throw new ArmatureError('bad-argument', `${path} has no encoder`, { fix: 'name a run that learns from pixels' })
   }
+  const encoder = representation.kind === 'pixels' ? unstackedEncoder(made, representation.stack) : made
+  const fit = representation.kind === 'encoder' ? representation.fit : undefined
   return {
     name,
-    source: `${path}: ${parts.encoder.spec.name} of ${preset} after ${step} steps`,
-    encoder: parts.encoder,
+    source: `${path}: ${encoder.spec.name} of ${preset} after ${step} steps`,
+    encoder,
     camera: representation.camera,
-    fit: representation.fit ?? asTheyAre(parts.encoder.spec.frameShape),
+    fit: fit ?? asTheyAre(encoder.spec.frameShape),
   }
 }
 
