@@ -20,6 +20,8 @@ import { bootstrapInterval, interquartileMean, pairedDifference } from '../src/e
 
 interface Variant {
   readonly name: string
+  /** What random play and standing still are tabled for, once each; absent: one scene is all there is. */
+  readonly scene?: string
   readonly preset: string
   readonly set?: readonly string[]
 }
@@ -42,7 +44,45 @@ const SHORT = [`training.steps=${ABLATION_STEPS}`]
 
 /** As in dm_control's benchmarks of learning from pixels: actions are repeated. */
 const PIXEL_SCENES = {
-  CartPole: ['env.id=armature/CartPole-v0', 'env.options={"task":"swingup","actionRepeat":4}'],
+  CartPole: { id: 'armature/CartPole-v0', options: { task: 'swingup', actionRepeat: 4 } },
+  Reacher: { id: 'armature/Reacher-v0', options: { actionRepeat: 4 } },
+}
+
+/** Evaluation takes a tenth of the time of these runs. */
+const PIXEL_TRAINING = ['training.evalEpisodes=10', 'training.finalEpisodes=50']
+
+function pixelVariants(scene: keyof typeof PIXEL_SCENES): Variant[] {
+  const { id, options } = PIXEL_SCENES[scene]
+  const set = [`env.id=${id}`, `env.options=${JSON.stringify(options)}`, ...PIXEL_TRAINING]
+  return [
+    ...['sac-state', 'pixels', 'curl', 'sac-ae'].map((preset) => ({
+      name: `${scene} ${preset}`,
+      scene,
+      preset,
+      set,
+    })),
+    { name: `${scene} without shifts`, scene, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
+  ]
+}
+
+/** Half of the median where rewards are gains, twice it where they are costs. */
+function farBelow(reward: number, median: number): boolean {
+  return reward < (median > 0 ? median / 2 : 2 * median)
+}
+
+/** A moving background behind the scene; evaluation shows clips that were never learned from. */
+function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
+  const { id, options } = PIXEL_SCENES.CartPole
+  const set = [
+    `env.id=${id}`,
+    `env.options=${JSON.stringify({ ...options, distractor: { kind } })}`,
+    ...(kind === 'none' ? [] : ['env.evalOptions={"distractor":{"split":"test"}}']),
+    ...PIXEL_TRAINING,
+  ]
+  return [
+    ...['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc'].map((preset) => ({ name: `${kind} ${preset}`, preset, set })),
+    { name: `${kind} without shifts`, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
+  ]
 }
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
@@ -74,11 +114,23 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   pixels: {
     measures: ['eval/mean_reward'],
     score: 'eval/mean_reward',
-    fails: (reward, median) => reward < median / 2,
-    variants: Object.entries(PIXEL_SCENES).flatMap(([scene, set]) =>
-      ['pixels', 'curl', 'deepmdp', 'dbc'].map((preset) => ({ name: `${scene} ${preset}`, preset, set })),
+    fails: farBelow,
+    variants: [...pixelVariants('CartPole'), ...pixelVariants('Reacher')],
+    comparisons: ['CartPole', 'Reacher'].flatMap((scene) =>
+      ['curl', 'sac-ae', 'without shifts'].map((other) => [`${scene} ${other}`, `${scene} pixels`] as const),
     ),
-    comparisons: [],
+  },
+  distractors: {
+    measures: ['eval/mean_reward'],
+    score: 'eval/mean_reward',
+    fails: farBelow,
+    variants: [...distractorVariants('none'), ...distractorVariants('discs'), ...distractorVariants('noise')],
+    comparisons: [
+      ['discs sac-ae', 'discs dbc'],
+      ['discs dbc', 'discs deepmdp'],
+      ['discs dbc', 'discs pixels'],
+      ['none dbc', 'none sac-ae'],
+    ],
   },
 }
 
@@ -195,15 +247,13 @@ function markdown({ measures, variants, comparisons, score, fails }: Experiment,
     const failed = steps === 0 ? '' : scores.filter((x) => fails(x, medianOf(scores))).length
     return `| ${name} | ${steps} | ${means.length} | ${failed} | ${cells.join(' | ')} |`
   }
-  for (const baseline of ['random', 'still'] as const) {
-    const runs = of(variants[0]!.name)
-    rows.push(
-      row(
-        baseline,
-        0,
-        runs.map((r) => r[baseline]),
-      ),
-    )
+  for (const scene of new Set(variants.map((variant) => variant.scene ?? ''))) {
+    const inScene = variants.filter((variant) => (variant.scene ?? '') === scene)
+    const runs = inScene.map(({ name }) => of(name)).find(({ length }) => length > 0) ?? []
+    for (const baseline of runs.length === 0 ? [] : (['random', 'still'] as const)) {
+      const means = runs.map((run) => run[baseline])
+      rows.push(row(`${scene} ${baseline}`.trim(), 0, means))
+    }
   }
   for (const { name } of variants) {
     const runs = of(name)
