@@ -77,6 +77,12 @@ export const vector: OptionReader<readonly [number, number, number]> = (value, n
   throw badOption(name, 'three numbers', value)
 }
 
+/** Finite numbers, as many as its caller needs. */
+export const numbers: OptionReader<readonly number[]> = (value, name) => {
+  if (Array.isArray(value) && value.length > 0 && value.every((x) => Number.isFinite(x))) return value as number[]
+  throw badOption(name, 'a list of numbers', value)
+}
+
 /** Options within an option. */
 export function section<R extends Readers>(readers: R): OptionReader<Values<R>> {
   return (value, name) => readOptions(name, readers, requireObject(value, name))

@@ -26,7 +26,19 @@ import type { Look, LookState } from './look/look.ts'
 import { createLook, otherLook } from './look/look.ts'
 import { randomizeOption } from './look/randomize.ts'
 import type { OptionReader, Values } from './options.ts'
-import { byName, imageSize, integer, names, oneOf, quantity, readOptions, section, text, vector } from './options.ts'
+import {
+  byName,
+  imageSize,
+  integer,
+  names,
+  numbers,
+  oneOf,
+  quantity,
+  readOptions,
+  section,
+  text,
+  vector,
+} from './options.ts'
 import type { GoalTask, Task } from './task.ts'
 import { isGoalTask } from './task.ts'
 
@@ -49,6 +61,8 @@ const SCENE_OPTIONS = {
   start: text,
   /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
   reward: oneOf('dense', 'sparse'),
+  /** The goal of every episode, a point of the goal space; default: each reset draws one. For tasks with goals. */
+  goal: numbers,
 }
 
 export type SceneOptions = Values<typeof SCENE_OPTIONS>
@@ -81,7 +95,9 @@ interface SavedState {
 export function sceneEnv(task: GoalTask, options: SceneOptions): SimulatedGoalEnv
 export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv
 export function sceneEnv(task: Task, options: SceneOptions): SimulatedEnv {
-  return isGoalTask(task) ? new GoalSceneEnv(task, options) : new SceneEnv(task, options)
+  if (isGoalTask(task)) return new GoalSceneEnv(task, options)
+  if (options.goal === undefined) return new SceneEnv(task, options)
+  throw new ArmatureError('bad-argument', `${task.spec.id} option goal`, { got: 'one, in a scene without goals' })
 }
 
 class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
@@ -304,12 +320,16 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
   readonly goalSpace: BoxSpace
   readonly goal: Float32Array
   readonly #isSparse: boolean
+  /** Of every episode; undefined: each draws its own. */
+  readonly #fixedGoal: Float32Array | undefined
 
   constructor(task: GoalTask, options: SceneOptions) {
     super(task, options)
     this.goalSpace = task.goalSpace
     this.goal = new Float32Array(sizeOf(task.goalSpace.shape))
     this.#isSparse = options.reward === 'sparse'
+    this.#fixedGoal = options.goal && Float32Array.from(options.goal)
+    if (this.#fixedGoal !== undefined) this.#checkGoal(this.#fixedGoal)
   }
 
   setGoal(goal: Float32Array): void {
@@ -350,7 +370,7 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
 
   protected override begin(start: string, rng: Rng): void {
     super.begin(start, rng)
-    this.#set(this.task.sampleGoal(rng))
+    this.#set(this.#fixedGoal ?? this.task.sampleGoal(rng))
   }
 
   protected override info(): Info {

@@ -54,9 +54,13 @@ export const RIM_BARS: readonly Bar[] = rimBars(
   RIM_HEIGHT_M,
 )
 
-/** The observation camera, steeply down, so that the hand hardly hides the puck; and a view for people, with the goal shown. */
-export const CAMERAS: { readonly front: CameraSpec; readonly human: CameraSpec } = {
+/**
+ * The observation camera, steeply down, so that the hand hardly hides the puck; a second one from the right, for what is to be known from
+ * either; and a view for people, with the goal shown.
+ */
+export const CAMERAS: { readonly front: CameraSpec; readonly side: CameraSpec; readonly human: CameraSpec } = {
   front: { name: 'front', eyeM: [0, -0.2, 0.82], targetM: [0, 0.0, 0.01], up: [0, 1, 0], fovYDeg: 35 },
+  side: { name: 'side', eyeM: [0.4, -0.3, 0.7], targetM: [0, 0.0, 0.01], up: [0, 0, 1], fovYDeg: 38 },
   human: { name: 'human', eyeM: [0.25, -0.75, 0.6], targetM: [0, -0.01, 0], fovYDeg: 35, showsHidden: true },
 }
 

@@ -7,6 +7,7 @@ import type { RobotFlags } from './remote.ts'
 import type { RewardsOptions } from './rewards.ts'
 import {
   envCount,
+  episodeNumber,
   episodes,
   settings,
   rows,
@@ -27,6 +28,8 @@ interface TrainFlags extends RobotFlags {
   readonly resume?: boolean
   readonly envs?: number
   readonly workers: number
+  readonly demo?: string
+  readonly episode?: number
 }
 
 /** `start`, `train`, `estimate`, `pretrain`, `eval`, `rewards` and `export`. */
@@ -71,6 +74,7 @@ async function addTrain(line: CommandLine): Promise<void> {
     'train rig-push': 'into runs/rig-push-seed0',
     'train rig-push --steps 60000 --set agent.config.learningRate=3e-4 --out runs/longer': 'with changes',
     'train --resume --out runs/longer': 'go on with a run that was stopped',
+    'train tcn-imitate --demo data/mine --episode 3': 'do what a recorded episode shows',
   })
   withRobotFlags(command)
     .option('--env <id|address>', "a scene instead of the preset's, or a robot such as tcp://127.0.0.1:5600 for it")
@@ -84,6 +88,8 @@ async function addTrain(line: CommandLine): Promise<void> {
       0,
     )
     .addOption(settings('change a setting'))
+    .option('--demo <dataset>', 'dataset with the demonstration, for a preset that follows one')
+    .option('--episode <n>', 'its number there (default: the first that succeeded)', episodeNumber)
     .option('--out <dir>', 'run folder (default: runs/<preset>-seed<n>)')
     .option('--resume', 'go on from the last checkpoint of the run folder')
     .action(async (preset: string | undefined, options: TrainFlags) => {

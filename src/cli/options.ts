@@ -48,6 +48,8 @@ export const stepsOrNone = wholeNumber(0, MAX_STEPS)
 /** `check` keeps what it has seen. */
 export const checkSteps = wholeNumber(1, 10_000)
 export const episodes = wholeNumber(1, MAX_EPISODES)
+/** Which one of a dataset. */
+export const episodeNumber = wholeNumber(0, MAX_EPISODES)
 export const envCount = wholeNumber(1, MAX_ENVS)
 export const workerCount = wholeNumber(0, MAX_ENVS)
 export const repetitions = wholeNumber(1, 1e6)

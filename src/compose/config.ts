@@ -3,6 +3,7 @@ import { encoders } from '../../encoders/index.ts'
 import { parse as parsePath } from 'node:path'
 import type { z } from 'zod'
 import { applyOverrides, parseConfig } from '../config/overrides.ts'
+import type { Preset } from '../config/presets.ts'
 import { presets } from '../config/presets.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
@@ -19,6 +20,9 @@ export interface ConfigOptions {
   readonly set?: readonly string[]
   /** Envs that are stepped at the same time. */
   readonly envs?: number
+  /** Folder of the dataset that holds the demonstration, and its number there: for a preset that follows one. */
+  readonly demo?: string
+  readonly episode?: number
   /** Instead of the preset's: the id of a scene, or the address of a robot that stands for the preset's. */
   readonly env?: string
 }
@@ -27,20 +31,45 @@ export interface ConfigOptions {
  * The resolved configuration of `preset` with the command line's changes.
  * @throws ArmatureError `not-found` for an unknown preset, `bad-config` for anything that no schema takes.
  */
-export function resolveConfig(preset: string, { seed, steps, envs, set = [], env }: ConfigOptions): TrainConfig {
+export function resolveConfig(preset: string, options: ConfigOptions): TrainConfig {
+  const { seed, steps, envs, set = [], env } = options
   const { config } = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
   if (set.some((assignment) => assignment.startsWith('preset='))) {
     throw new ArmatureError('bad-argument', '--set preset', {
       fix: 'name the preset instead: "armature train <preset>"',
     })
   }
-  const assignments = [...set]
+  const assignments = [...set, ...demonstrationOf(config, preset, options)]
   if (seed !== undefined) assignments.push(`seed=${seed}`)
   if (steps !== undefined) assignments.push(`training.steps=${steps}`)
   if (envs !== undefined) assignments.push(`training.envs=${envs}`)
   if (env !== undefined) assignments.push(`${isAddress(env) ? 'env.robot' : 'env.id'}=${env}`)
   const input = applyOverrides({ ...config, preset }, assignments)
   return resolveComponents(parseConfig(trainConfigSchema, input, 'config'))
+}
+
+/** What `--demo` and `--episode` set. */
+function demonstrationOf(
+  { imitation }: Preset['config'],
+  preset: string,
+  { demo, episode }: Pick<ConfigOptions, 'demo' | 'episode'>,
+): string[] {
+  if (demo === undefined && episode === undefined) return []
+  const flag = demo === undefined ? '--episode' : '--demo'
+  if (imitation === undefined) {
+    throw new ArmatureError('bad-argument', flag, {
+      expected: 'a preset that follows a demonstration, e.g. tcn-imitate',
+      got: preset,
+    })
+  }
+  if (demo === undefined) {
+    throw new ArmatureError('bad-argument', flag, {
+      got: 'no dataset to look for it in',
+      fix: 'name one with --demo DATASET',
+    })
+  }
+  const number = episode === undefined ? [] : [`imitation.demonstration.episode=${episode}`]
+  return [`imitation.demonstration.data=${JSON.stringify(demo)}`, ...number]
 }
 
 /** Whether `text` is the address of a robot rather than the id of a scene. */

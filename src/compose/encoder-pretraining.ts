@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { envs, makeEnv } from '../../envs/index.ts'
 import type { EpisodeData } from '../core/dataset.ts'
 import type { EncoderInput } from '../core/encoder-input.ts'
 import type { Encoder } from '../core/encoder.ts'
@@ -18,12 +19,15 @@ import type { EpisodeSource } from '../replay/episode-source.ts'
 import { EpisodeSet } from '../replay/episode-source.ts'
 import type { FrameFits } from '../replay/fitted-dataset.ts'
 import { fitsOf, fittedSpec } from '../replay/fitted-dataset.ts'
+import type { CollectOptions } from '../run/collect.ts'
 import { collectEpisodes } from '../run/collect.ts'
 import type { Sides } from '../run/encoder-data.ts'
 import { EncoderData, inputsOf } from '../run/encoder-data.ts'
 import { datasetSpecOf } from '../run/episode-track.ts'
 import { prefixed, pretrainEncoder } from '../run/pretrain.ts'
 import type { EncoderRepresentationConfig } from '../config/train-config.ts'
+import type { Behaviour } from './behaviours.ts'
+import { behaviourOf } from './behaviours.ts'
 import type { Parts } from './parts.ts'
 import type { RunContext } from './run-context.ts'
 import { resumeCommand, throwIfInterrupted } from './run-context.ts'
@@ -33,6 +37,7 @@ interface Pretraining {
   readonly context: RunContext
   readonly folder: RunFolder
   readonly logger: RunLogger
+  /** In which episodes are collected. */
   readonly env: Env
   readonly encoder: Encoder
   readonly settings: EncoderRepresentationConfig
@@ -52,10 +57,20 @@ export async function pretrainInRun(
   const { representation } = config
   if (encoder === undefined || representation.kind !== 'encoder' || representation.from !== undefined) return
   const rng = new Rng(config.seed).split('pretrain')
-  const pretraining = { context, folder, logger, env, encoder, settings: representation, rng }
-  const { camera, pretrain: settings } = representation
-  const episodes = await collect(pretraining, 'frames', settings.frames, settings.resetEvery)
-  const sides = splitInOrder(episodes, settings.frames * (1 - settings.validationFraction))
+  const { envOptions } = representation.pretrain
+  const scene = envOptions === undefined ? env : await makeEnv(config.env.id, envOptions)
+  try {
+    await pretrain({ context, folder, logger, env: scene, encoder, settings: representation, rng })
+  } finally {
+    if (scene !== env) await scene.close()
+  }
+}
+
+async function pretrain(pretraining: Pretraining): Promise<void> {
+  const { encoder, env, settings } = pretraining
+  const { camera, pretrain: how } = settings
+  const episodes = await collect(pretraining, 'frames', how.frames, how.resetEvery)
+  const sides = splitInOrder(episodes, how.frames * (1 - how.validationFraction))
   const spec = fittedSpec(datasetSpecOf(env), fitsIn(pretraining))
   const sources = { training: new EpisodeSet(spec, sides.training), validation: new EpisodeSet(spec, sides.validation) }
   await learn(pretraining, sources)
@@ -74,12 +89,14 @@ async function collect(
 ): Promise<EpisodeData[]> {
   const { context, env, settings, rng } = pretraining
   const phase = context.progress.phase(`collect ${what}`, count, { unit: 'frames' })
+  const player = await playerOf(pretraining)
   const episodes = await collectEpisodes(env, rng.split(what), {
     cameras: camerasIn(pretraining),
     fits: fitsIn(pretraining),
     count,
     resetEvery,
     start: settings.pretrain.start,
+    ...(player && { player }),
     onProgress: (done) => {
       throwIfInterrupted(context, startAgain(pretraining))
       phase.update(done)
@@ -87,6 +104,21 @@ async function collect(
   })
   phase.finish()
   return episodes
+}
+
+/** Draws what acts in each episode; undefined where that is random play alone. */
+async function playerOf({ env, settings, rng }: Pretraining): Promise<CollectOptions['player']> {
+  const shares = Object.entries(settings.pretrain.policy).filter(([, share]) => share > 0)
+  if (shares.length === 1 && shares[0]![0] === 'random') return undefined
+  const behaviours: Behaviour[] = []
+  for (const [name] of shares) behaviours.push(await behaviourOf(name, env, envs[env.spec.id]?.expert))
+  const total = shares.reduce((sum, [, share]) => sum + share, 0)
+  return (index) => {
+    let at = rng.split(`policy/${index}`).uniform(0, total)
+    const chosen = shares.findIndex(([, share]) => (at -= share) < 0)
+    const behaviour = behaviours.at(chosen)!
+    return { name: behaviour.name, begin: (scene, seed) => behaviour.begin(scene, seed, undefined) }
+  }
 }
 
 /** Cameras that the encoder learns from. */

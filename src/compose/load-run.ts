@@ -65,16 +65,21 @@ function placeOf(recorded: TrainConfig['env'], env: string | undefined): TrainCo
 
 const ENCODER_PREFIX = 'encoder.'
 const AGENT_PREFIX = 'agent.'
+const DEMONSTRATION_PREFIX = 'demonstration.'
 
-/** The weights of encoder and agent, as a checkpoint holds them. */
-export function modelOf({ encoder, agent }: Parts): NamedArrays {
+/** The weights of encoder and agent, and the demonstration that is followed, as a checkpoint holds them. */
+export function modelOf({ encoder, agent, demonstration }: Parts): NamedArrays {
   const named = (prefix: string, saved: NamedArrays): NamedArrays =>
     Object.fromEntries(Object.entries(saved).map(([name, array]) => [prefix + name, array]))
-  return { ...named(AGENT_PREFIX, agent.save()), ...named(ENCODER_PREFIX, encoder?.save() ?? {}) }
+  return {
+    ...named(AGENT_PREFIX, agent.save()),
+    ...named(ENCODER_PREFIX, encoder?.save() ?? {}),
+    ...named(DEMONSTRATION_PREFIX, demonstration?.save() ?? {}),
+  }
 }
 
-/** Puts the weights of a checkpoint into encoder and agent. */
-export function restoreModel({ encoder, agent }: Parts, model: NamedArrays): void {
+/** Puts the weights of a checkpoint into encoder and agent, and shows the demonstration. */
+export function restoreModel({ encoder, agent, demonstration }: Parts, model: NamedArrays): void {
   const under = (prefix: string): NamedArrays =>
     Object.fromEntries(
       Object.entries(model)
@@ -83,4 +88,5 @@ export function restoreModel({ encoder, agent }: Parts, model: NamedArrays): voi
     )
   encoder?.restore(under(ENCODER_PREFIX))
   agent.restore(under(AGENT_PREFIX))
+  demonstration?.restore(under(DEMONSTRATION_PREFIX))
 }

@@ -14,8 +14,11 @@ import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
 import { camerasOf } from '../replay/batch-sampler.ts'
+import { Demonstration } from '../run/follower.ts'
+import { followingRepresentation } from '../run/following.ts'
 import type { Representation } from '../run/representation.ts'
 import {
+  bareStateRepresentation,
   encoderRepresentation,
   pixelRepresentation,
   proprioRepresentation,
@@ -57,6 +60,8 @@ export interface Parts {
   /** What reaching a goal pays, and the form in which the agent is shown it; absent where the env pays. */
   readonly reward: GoalReward | undefined
   readonly form: ExportableGoalForm | undefined
+  /** What is followed, empty until it was shown; absent where goals or the env pay. */
+  readonly demonstration: Demonstration | undefined
 }
 
 /** The scene of a run in this process. */
@@ -85,7 +90,10 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const fit = fitOfEnv(config, env)
   const encoder = buildEncoder(config, env, fit, rng.split('encoder'))
   if (encoder) checkEncoder(config, env, encoder)
-  const representation = buildRepresentation(config, env, encoder, fit)
+  const demonstration = config.imitation && encoder && new Demonstration(encoder.spec.latentSize)
+  checkImitation(config)
+  const own = buildRepresentation(config, env, encoder, fit)
+  const representation = demonstration ? following(config, env, own, demonstration) : own
   const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
   const observationSize = representation.size * (config.goals ? 2 : 1)
   const actionSize = sizeOf(env.spec.actionSpace.shape)
@@ -93,7 +101,46 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   checkReachedGoals(config)
   const features = config.representation.kind === 'pixels' ? featuresOf(encoder!) : undefined
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config, features)
-  return { config, env, robot, encoder, fit, representation, agent, reward: goals?.reward, form: goals?.form }
+  const asked = { reward: goals?.reward, form: goals?.form, demonstration }
+  return { config, env, robot, encoder, fit, representation, agent, ...asked }
+}
+
+/** @throws ArmatureError `bad-config` for a demonstration that nothing looks at, or that is not all that pays. */
+function checkImitation({ imitation, goals, representation }: TrainConfig): void {
+  const refuse = (setting: string, expected: string, got: string): ArmatureError =>
+    new ArmatureError('bad-config', setting, { expected, got })
+  if (imitation === undefined) {
+    if (representation.kind !== 'encoder' || representation.sees === 'latents') return
+    throw refuse('representation.sees', 'latents, where no demonstration pays', representation.sees)
+  }
+  if (goals !== undefined) throw refuse('imitation', 'no settings of goals beside it', 'both')
+  if (representation.kind !== 'encoder') {
+    throw refuse(
+      'imitation',
+      'representation.kind encoder, which looks at it',
+      `representation.kind ${representation.kind}`,
+    )
+  }
+  if (representation.refresh.everySteps > 0) {
+    throw refuse(
+      'representation.refresh.everySteps',
+      '0: what was paid is stored',
+      String(representation.refresh.everySteps),
+    )
+  }
+}
+
+/** What an agent sees that follows a demonstration. */
+function following(
+  { imitation, representation }: TrainConfig,
+  env: Env,
+  eye: Representation,
+  demonstration: Demonstration,
+): Representation {
+  const sees = representation.kind === 'encoder' ? representation.sees : 'latents'
+  const seen =
+    sees === 'latents' ? undefined : sees === 'state' ? bareStateRepresentation(env) : proprioRepresentation(env)
+  return followingRepresentation({ eye, seen, demonstration, options: imitation! })
 }
 
 /** Reward and form of goals, and whether they go together with the rest: asked before anything long starts. */
@@ -165,7 +212,8 @@ function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encode
     throw refuse('representation.refresh', 'learns nothing', 'set representation.refresh.everySteps=0')
   }
   const { kind, options } = encoder.spec.batch
-  const known = Object.keys(env.spec.imageSpaces)
+  const collecting = pretrain.envOptions?.['cameras']
+  const known = Array.isArray(collecting) ? (collecting as string[]) : Object.keys(env.spec.imageSpaces)
   const cameras = camerasOf(kind, camera, { ...options, ...pretrain.batch }, known)
   const missing = from === undefined ? cameras.find((name) => !known.includes(name)) : undefined
   if (missing !== undefined) {

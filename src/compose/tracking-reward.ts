@@ -1,17 +1,9 @@
 import { z } from 'zod'
+import { huberSettings } from '../config/imitation-config.ts'
 import type { GoalReward } from '../core/goals.ts'
 import { ArmatureError } from '../core/errors.ts'
+import { huber, squaredDistance } from '../run/follower.ts'
 import { demonstrationSettings, findDemonstration } from './demonstration.ts'
-
-const huberSettings = {
-  alpha: z.number().min(0).default(1).describe('weight of the squared distance'),
-  beta: z.number().min(0).default(0.1).describe('weight of the root'),
-  gamma: z
-    .number()
-    .gt(0)
-    .default(1e-3)
-    .describe('added to the squared distance under the root, so that it is smooth at the goal'),
-}
 
 export const huberSchema = z.strictObject(huberSettings)
 export type HuberConfig = z.output<typeof huberSchema>
@@ -28,17 +20,6 @@ export const trackingSchema = z.strictObject({
     ),
 })
 export type TrackingConfig = z.output<typeof trackingSchema>
-
-/** -alpha d^2 - beta sqrt(gamma + d^2) of a squared distance d^2 (Sermanet et al. 2018, eq. 2): it pulls from afar, and still near the goal. */
-function huber(squared: number, { alpha, beta, gamma }: HuberConfig): number {
-  return -alpha * squared - beta * Math.sqrt(gamma + squared)
-}
-
-function squaredDistance(a: Float32Array, row: number, b: Float32Array, other: number, size: number): number {
-  let sum = 0
-  for (let k = 0, i = row * size, j = other * size; k < size; k++) sum += (a[i + k]! - b[j + k]!) ** 2
-  return sum
-}
 
 /** {@link huber} of the Euclidean distance of features and goal. */
 export function huberReward(config: HuberConfig): GoalReward {

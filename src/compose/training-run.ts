@@ -23,6 +23,7 @@ import { pretrainInRun } from './encoder-pretraining.ts'
 import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
 import { evaluationEnvOf } from './evaluation-env.ts'
 import { keptRobotOf, robotToKeep, withRobotOf } from './kept-robot.ts'
+import { checkDemonstration, showDemonstration, withDemonstratedGoal } from './imitation.ts'
 import type { TrainedRun } from './load-run.ts'
 import { modelOf, restoreModel } from './load-run.ts'
 import { memoryOf, memoryText, requireMemory } from './memory.ts'
@@ -60,7 +61,10 @@ export async function train(
   try {
     copies = await copiesByFlags(parts.env, config.env, { ...options, envs: config.training.envs })
     if (checkpoint) restoreModel(parts, checkpoint.model)
-    else await pretrainInRun(context, parts, folder, logger)
+    else {
+      await pretrainInRun(context, parts, folder, logger)
+      await showDemonstration(parts)
+    }
     const trainer = await buildTrainer(parts, copies.envs)
     const state = checkpoint && trainerStateOf(checkpoint)
     if (state) await restoreTrainer(trainer, state, folder)
@@ -84,13 +88,17 @@ interface OpenedRun extends TrainedRun {
 async function createRun(context: RunContext, preset: string | undefined, options: TrainOptions): Promise<OpenedRun> {
   if (preset === undefined)
     throw new ArmatureError('bad-argument', 'train', { expected: 'a preset', fix: 'see "armature list"' })
-  const config = await withEncoderRun(resolveConfig(preset, options), options.set)
+  const config = await withDemonstratedGoal(
+    await withEncoderRun(resolveConfig(preset, options), options.set),
+    options.set,
+  )
   const path = options.out ?? defaultRunFolder(config)
   if (config.env.robot !== undefined) requireOneRobot({ ...options, envs: config.training.envs })
   // Parts that do not go together are found before there is a folder in the way of the next try.
   const parts = await buildParts(config, options.robots)
   requireMemory(parts)
   await parts.reward?.check?.()
+  await checkDemonstration(parts)
   await adoptEncoder(parts)
   const kept = await robotToKeep(config.env)
   const folder = await createRunFolder(path, { config, seed: config.seed, command: context.command })
@@ -131,6 +139,8 @@ function requireSame(path: string, recorded: TrainConfig, preset: string | undef
   if (options.envs !== undefined && options.envs !== recorded.training.envs) {
     throw refuse(`--envs ${recorded.training.envs}`, String(options.envs))
   }
+  if (options.demo !== undefined || options.episode !== undefined)
+    throw refuse('no --demo', options.demo ?? '--episode')
   const { robot } = recorded.env
   if (options.env !== undefined && (robot === undefined || !isAddress(options.env))) {
     throw refuse(robot === undefined ? `env ${recorded.env.id}` : 'the address of its robot', options.env)

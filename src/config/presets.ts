@@ -30,6 +30,52 @@ const rigPush = {
   training: pushTraining,
 } satisfies Preset['config']
 
+/** Where hand and puck are to be taken: [hand xy, puck xy], metres. */
+const pushedTo = { goal: [-0.06, 0.02, 0.08, 0.06] }
+/** Both tasks of one goal: what pays differs. */
+const imitatingAgent = {
+  name: 'sac',
+  config: {
+    hidden: [256, 256],
+    learningRate: 1e-3,
+    criticLayerNorm: true,
+    normalizeObservations: true,
+    initialAlpha: 0.1,
+  },
+}
+const imitationTraining = { steps: 12_000, evalEvery: 3000, evalEpisodes: 5, finalEpisodes: 20 }
+
+const tcnImitate = {
+  env: { ...pushPuck, options: pushedTo },
+  representation: {
+    kind: 'encoder',
+    encoder: 'tcn',
+    // Hand and puck begin anywhere: moments of all episodes are to be told apart, by places alone, as each view has colours of its own.
+    config: { negatives: 'batch', rowsPerEpisode: 4 },
+    sees: 'state',
+    pretrain: {
+      batch: {
+        augment: [
+          { kind: 'hue', maxDeg: 60 },
+          { kind: 'brightness', range: 0.3 },
+        ],
+        augmentTogether: false,
+      },
+      frames: 10_000,
+      resetEvery: 50,
+      start: 'random',
+      policy: { scripted: 0.4, noisy: 0.3, random: 0.3 },
+      envOptions: { cameras: ['front', 'side'], randomize: { light: 1, camera: 1 } },
+      updates: 700,
+      batchSize: 32,
+    },
+  },
+  imitation: { demonstration: { camera: 'side', envOptions: { randomize: { hue: 2, light: 1 } } } },
+  agent: imitatingAgent,
+  replay: pushReplay,
+  training: imitationTraining,
+} satisfies Preset['config']
+
 /** Learning from pixels: an encoder's network between the camera and SAC, moved by the critics and by its own loss. */
 const fromPixels = (
   encoder: string,
@@ -101,6 +147,22 @@ const catalogue: Preset[] = [
     name: 'crl-rig-push',
     summary: "RIG's latents and imagined goals, by contrastive RL in the place of SAC and its reward",
     config: { ...rigPush, goals: reachedGoals, agent: crlAgent },
+  },
+  {
+    name: 'tcn-imitate',
+    summary: 'TCN: push a puck as one demonstration shows it, which another camera saw, without a reward of the task',
+    config: tcnImitate,
+  },
+  {
+    name: 'imitation-oracle',
+    summary: 'the same task from privileged state, paid by the env: the upper line',
+    config: {
+      env: tcnImitate.env,
+      representation: { kind: 'state' },
+      agent: imitatingAgent,
+      replay: pushReplay,
+      training: imitationTraining,
+    },
   },
   {
     name: 'sac-pendulum',

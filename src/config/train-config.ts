@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { imitationSchema } from './imitation-config.ts'
 
 /** More than any run takes: what is larger is a slip of the hand. */
 const MAX_COUNT = 1e9
@@ -14,6 +15,9 @@ const share = (what: string) => z.number().min(0).max(1).describe(what)
 const MAX_SIDE = 16_384
 const pixel = (min: number) => z.int().min(min).max(MAX_SIDE)
 const frameShape = z.tuple([pixel(1), pixel(1), pixel(1)])
+
+/** Behaviours whose episodes are of their class whatever comes of them. */
+const COLLECTING = ['random', 'scripted', 'noisy', 'slow'] as const
 
 /** A registered part with settings of its own. */
 const named = (what: string, fallback: string, kind: string) =>
@@ -53,6 +57,12 @@ const encoderRepresentation = z.strictObject({
     })
     .optional()
     .describe('how frames become those of the encoder, taken from the run that `from` names; absent: as they are'),
+  sees: z
+    .enum(['latents', 'state', 'proprio'])
+    .default('latents')
+    .describe(
+      'what the agent sees: the latents, or where a demonstration pays the privileged state, or what the robot measures of itself; latents then serve the reward alone',
+    ),
   latentScale: z
     .number()
     .gt(0)
@@ -60,7 +70,16 @@ const encoderRepresentation = z.strictObject({
     .describe('factor on the latents, so that distances of encoders with other units are of order one too'),
   pretrain: z
     .strictObject({
-      frames: count('frames collected by random play').default(8000),
+      frames: count('frames collected').default(8000),
+      policy: z
+        .partialRecord(z.enum(COLLECTING), z.number().min(0))
+        .refine((shares) => Object.values(shares).some((part) => part > 0), 'a share above 0')
+        .default({ random: 1 })
+        .describe("what acts in the episodes, with its share of them; all but random need the scene's expert"),
+      envOptions: z
+        .record(z.string(), z.unknown())
+        .optional()
+        .describe('options of the scene that they are collected in; absent: those of env.options'),
       resetEvery: count('observations of an episode, each from a random state').default(20),
       start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
       priorFrames: z
@@ -189,6 +208,7 @@ export const trainConfigSchema = z.strictObject({
     proprioRepresentation,
   ]),
   goals: goals.optional(),
+  imitation: imitationSchema.optional(),
   agent: z.strictObject({
     name: z.string().describe('registered agent, see "armature list"'),
     config: z.record(z.string(), z.unknown()).default({}).describe("the agent's own settings"),

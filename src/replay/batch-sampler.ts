@@ -67,7 +67,7 @@ const OPTION_NAMES: { readonly [K in BatchKind]: readonly (keyof BatchOptions[K]
   frames: FRAME,
   'augmented-pairs': FRAME,
   'frame-tuples': [...SEQUENCE, 'length', 'stride'],
-  'multi-view': ['cameras', 'augment', 'window', 'rowsPerEpisode'],
+  'multi-view': ['cameras', 'augment', 'augmentTogether', 'window', 'rowsPerEpisode'],
   transitions: SEQUENCE,
   episodes: [...SEQUENCE, 'length'],
   context: FRAME,

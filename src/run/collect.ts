@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { requireWhole } from '../core/checks.ts'
 import type { EpisodeData } from '../core/dataset.ts'
-import type { Env } from '../core/env.ts'
+import type { Env, Observation } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
@@ -23,15 +23,25 @@ export interface CollectOptions {
   readonly resetEvery: number
   /** How frames are kept, by camera; default: as they are. */
   readonly fits?: FrameFits
+  /** What acts in episode `index`; default: uniformly random actions. */
+  readonly player?: (index: number) => CollectPlayer
   readonly onProgress?: (done: number) => void
 }
 
+/** What acts in an episode that is collected. */
+export interface CollectPlayer {
+  /** e.g. `scripted` */
+  readonly name: string
+  /** After the reset of `env`: an action for each observation. */
+  begin(env: Env, seed: number): Promise<(observation: Observation) => Promise<Float32Array>>
+}
+
 /**
- * Episodes of random play from many states: what an encoder is pretrained on.
+ * Episodes from many states, of random play or of what `player` says: what an encoder is pretrained on.
  * @throws ArmatureError `bad-config` for a camera that the env lacks, `bad-argument` for numbers that make no sense.
  */
 export async function collectEpisodes(env: Env, rng: Rng, options: CollectOptions): Promise<EpisodeData[]> {
-  const { cameras, count, resetEvery, start, fits, onProgress } = options
+  const { cameras, count, resetEvery, start, fits, player, onProgress } = options
   requireWhole('frames to collect', count, 1)
   requireWhole('steps between resets', resetEvery, 1)
   const known = Object.keys(env.spec.imageSpaces)
@@ -46,13 +56,17 @@ export async function collectEpisodes(env: Env, rng: Rng, options: CollectOption
     await setImmediate()
     const seed = rng.nextSeed()
     const track = new EpisodeTrack(cameras, fits)
-    track.observe((await env.reset({ seed, options: { start } })).observation)
+    let { observation } = await env.reset({ seed, options: { start } })
+    track.observe(observation)
+    const acting = player?.(episodes.length)
+    const act = (await acting?.begin(env, seed)) ?? (async () => randomAction(env, rng))
     done++
     onProgress?.(done)
     let terminated = false
     for (let ended = false; !ended && track.length < resetEvery && done < count;) {
-      const action = sampleSpace(env.spec.actionSpace, rng, new Float32Array(sizeOf(env.spec.actionSpace.shape)))
+      const action = Float32Array.from(await act(observation))
       const step = await env.step(action)
+      observation = step.observation
       track.step(step.appliedAction ?? action, step.reward)
       track.observe(step.observation)
       done++
@@ -61,8 +75,12 @@ export async function collectEpisodes(env: Env, rng: Rng, options: CollectOption
       ended = terminated || step.truncated
     }
     const { length } = track
-    const info = { index: episodes.length, length, terminated, seed, policy: 'random', objects: [] }
+    const info = { index: episodes.length, length, terminated, seed, policy: acting?.name ?? 'random', objects: [] }
     episodes.push({ info, ...track.arrays() })
   }
   return episodes
+}
+
+function randomAction({ spec }: Env, rng: Rng): Float32Array {
+  return sampleSpace(spec.actionSpace, rng, new Float32Array(sizeOf(spec.actionSpace.shape)))
 }

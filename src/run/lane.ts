@@ -94,7 +94,8 @@ export class Lane {
     const features = await this.#episode!.observe(observation)
     const frame = this.#frameOf(observation)
     const reached = goals && representation.hasOwnGoals === true ? await this.#episode!.goal(observation) : features
-    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : envReward
+    const paid = this.#episode!.reward?.() ?? envReward
+    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : paid
     const executed = appliedAction === undefined ? action : this.#actions.toAgent(appliedAction)
     store.append({ action: executed, reward, terminated, truncated }, features, frame, reached)
     this.#features = features

@@ -56,6 +56,8 @@ export interface EpisodeFeatures {
   newestFrame?(): Uint8Array
   /** uint8 [height, width, channels] that the agent looks at beside the features of the newest observation, where it looks at frames: a copy. */
   frames?(): Uint8Array
+  /** What the step to the newest observation pays, where something else than the env does. */
+  reward?(): number
   /** What it remembers of the episode; `restore` takes what `save` gave. */
   save(): NamedArrays
   restore(arrays: NamedArrays): void
@@ -335,6 +337,20 @@ export function wholeStateRepresentation(env: Env): Representation {
         restore: () => {},
       }
     },
+  }
+}
+
+/** The whole privileged state, as it is, without what the env asks for: for an agent that is shown what to do. */
+export function bareStateRepresentation(env: Env): Representation {
+  return {
+    name: 'bare-state',
+    size: sizeOf(env.spec.stateSpace.shape),
+    camera: undefined,
+    takesContext: false,
+    begin: memoryless({
+      observe: async ({ state }) => Float32Array.from(state),
+      goal: () => noGoals('state'),
+    }),
   }
 }
 

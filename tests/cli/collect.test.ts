@@ -168,7 +168,7 @@ describe('collect', { timeout: SLOW_MS }, () => {
         /^armature: --policy adversarial in armature\/Reach-v0: expected a goal for the robot and one for an object, got a goal of hand_x_m, .*\n$/,
       ),
       expect.stringMatching(/^armature: armature\/Pendulum-v1 has no scripted policy, which "partial" varies; .*\n$/),
-      expect.stringMatching(/^armature: camera "back" of armature\/PushPuck-v0; there is front, human\n$/),
+      expect.stringMatching(/^armature: camera "back" of armature\/PushPuck-v0; there is front, side, human\n$/),
       expect.stringMatching(/^armature: .*Expected different policies, .*\n$/),
       expect.stringMatching(/^armature: no-such-run is not a run folder.*\n$/),
       expect.stringMatching(/^armature: \. exists; name another folder\n$/),

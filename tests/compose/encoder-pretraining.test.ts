@@ -57,13 +57,7 @@ test('any encoder is pretrained within a run, and nothing of what is held out is
   const encoder = new Spy()
   const path = await mkdtemp(join(tmpdir(), 'armature-pretraining-'))
   const folder = await createRunFolder(join(path, 'run'), { config, seed: 0, command: [] })
-  const context = {
-    command: [],
-    progress: new Progress({ stream: { write: () => true }, clock: () => 0, isSilent: true }),
-    clock: () => 0,
-    signal: new AbortController().signal,
-    invocation: (words: string) => words,
-  }
+  const context = contextOf()
   const rows: object[] = []
   const logger = { log: (_step: number, row: object) => rows.push(row) } as unknown as RunLogger
   await pretrainInRun(context, { config, env, encoder } as unknown as Parts, folder, logger)
@@ -87,6 +81,35 @@ test('any encoder is pretrained within a run, and nothing of what is held out is
   expect(JSON.parse(await readFile(join(folder.evaluations, 'embedding.json'), 'utf8'))).not.toEqual({})
   await rm(path, { recursive: true })
 })
+
+test('it learns from the scene and the behaviours that its settings name, not from the env of the agent', async () => {
+  const set = [
+    'representation.pretrain={"frames":60,"resetEvery":6,"updates":1,"batchSize":4,"validationFraction":0.4,"start":"random","policy":{"scripted":1,"noisy":1},"envOptions":{"cameras":["side"]}}',
+    'representation.camera=side',
+  ]
+  const config = resolveConfig('rig-push', { set })
+  const env = await makeEnv(config.env.id)
+  const path = await mkdtemp(join(tmpdir(), 'armature-pretraining-'))
+  const folder = await createRunFolder(join(path, 'run'), { config, seed: 0, command: [] })
+  const encoder = new Spy()
+  const logger = { log: () => {} } as unknown as RunLogger
+  await pretrainInRun(contextOf(), { config, env, encoder } as unknown as Parts, folder, logger)
+  // The agent's env was neither reset nor closed.
+  expect((await env.reset({ seed: 1 })).observation.images).not.toHaveProperty('side')
+  await env.close()
+  expect(encoder.statistics!.frames.length / FRAME).toBe(36)
+  await rm(path, { recursive: true })
+})
+
+function contextOf() {
+  return {
+    command: [],
+    progress: new Progress({ stream: { write: () => true }, clock: () => 0, isSilent: true }),
+    clock: () => 0,
+    signal: new AbortController().signal,
+    invocation: (words: string) => words,
+  }
+}
 
 function hashes(frames: Uint8Array, count: number): string[] {
   const size = frames.length / count

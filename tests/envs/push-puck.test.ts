@@ -330,7 +330,7 @@ describe('the front camera', () => {
     const moved = await env.render('human')
     expect(moved.length).toBe(480 * 360 * 3)
     expect(Buffer.compare(moved, human)).not.toBe(0)
-    await expect(env.render('side')).rejects.toThrow(/"side".*front, human/)
+    await expect(env.render('top')).rejects.toThrow(/"top".*front, side, human/)
     await env.close()
   })
 })

@@ -78,13 +78,38 @@ describe('the cameras of a scene', () => {
 
   it('refuse moves of what is not there or makes no sense', async () => {
     const attempt = (camera: unknown): Promise<unknown> => makePushPuck({ camera })
-    await expect(attempt({ side: { fovYDeg: 30 } })).rejects.toThrow(/"side".*front, human/)
+    await expect(attempt({ top: { fovYDeg: 30 } })).rejects.toThrow(/"top".*front, side, human/)
     await expect(attempt({ front: { fov: 30 } })).rejects.toThrow(/no option "fov"; did you mean fovYDeg/)
     await expect(attempt({ front: { fovYDeg: 0 } })).rejects.toThrow(/from 1 to 170/)
     await expect(attempt({ front: { eyeM: [0, 1] } })).rejects.toThrow(/three numbers/)
     await expect(attempt({ front: 3 })).rejects.toThrow(/front.*an object/)
     await expect(attempt({ front: { eyeM: [0, 0, 1], targetM: [0, 0, 0], up: [0, 0, 1] } })).rejects.toThrow(
       /up direction/,
+    )
+  })
+})
+
+describe('goal', () => {
+  it('is that of every episode, also after a state was restored', async () => {
+    const goal = [-0.06, 0.02, 0.08, 0.06]
+    const env = (await makePushPuck({ goal })) as SimulatedGoalEnv
+    for (const seed of [1, 2]) {
+      await env.reset({ seed })
+      expect(env.goal).toEqual(Float32Array.from(goal))
+    }
+    const saved = await env.saveState()
+    await env.restoreState(saved)
+    expect(env.goal).toEqual(Float32Array.from(goal))
+    await env.close()
+  })
+
+  it('is refused where it is none, or the scene has none', async () => {
+    const attempt = (goal: unknown): Promise<unknown> => makePushPuck({ goal })
+    await expect(attempt([0, 0])).rejects.toThrow('armature/PushPuck-v0 goal')
+    await expect(attempt([0, 0, 9, 0])).rejects.toThrow('armature/PushPuck-v0 goal')
+    await expect(attempt('left')).rejects.toThrow('option goal: expected a list of numbers, got "left"')
+    await expect(makeEnv('armature/CartPole-v0', { goal: [0] })).rejects.toThrow(
+      'armature/CartPole-v0 option goal: got one, in a scene without goals',
     )
   })
 })

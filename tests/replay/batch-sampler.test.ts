@@ -242,6 +242,9 @@ describe('augmented batches', () => {
     expect(dotsOf(context)).toEqual(dotsOf(frames))
     const views = dotsOf(drawn('multi-view', { augment: shift }).frames)
     expect(views.slice(0, 20)).toEqual(views.slice(20))
+    const looks = dotsOf(drawn('multi-view', { augment: shift, augmentTogether: false }).frames)
+    expect(looks.slice(0, 20)).toEqual(views.slice(0, 20))
+    expect(looks.slice(20)).not.toEqual(looks.slice(0, 20))
   })
 
   test('a crop changes the shape of the frames, and the sampler says so', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
+import type { Observation } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { collectEpisodes } from '../../src/run/collect.ts'
 
@@ -22,6 +23,27 @@ describe('episodes of random play', () => {
     expect(images['front']!.subarray(size, 2 * size)).not.toEqual(images['front']!.subarray(0, size))
     expect([actions.length, rewards.length, state.length % 4]).toEqual([3 * 2, 3, 0])
     expect(new Set(actions).size).toBe(6)
+  })
+
+  test('are played by whom the player names, from the observation that is there', async () => {
+    const env = await makeEnv('armature/PushPuck-v0')
+    const seen: number[] = []
+    const player = (index: number) => ({
+      name: `player-${index}`,
+      begin:
+        async (_env: unknown, seed: number) =>
+        async ({ state }: Observation) => {
+          seen.push(seed, state[0]!)
+          return Float32Array.of(1, 0)
+        },
+    })
+    const episodes = await collectEpisodes(env, new Rng(1), { ...OPTIONS, player })
+    await env.close()
+    expect(episodes.map(({ info }) => info.policy)).toEqual(['player-0', 'player-1', 'player-2'])
+    expect([...episodes[0]!.actions]).toEqual([1, 0, 1, 0, 1, 0])
+    const { seed } = episodes[0]!.info
+    const at = (time: number): number => episodes[0]!.state[4 * time]!
+    expect(seen.slice(0, 6)).toEqual([seed, at(0), seed, at(1), seed, at(2)])
   })
 
   test('begin anew where the env ends them', async () => {

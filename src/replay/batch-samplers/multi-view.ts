@@ -14,8 +14,10 @@ import { sized } from './sampler.ts'
 export interface MultiViewOptions {
   /** Frames of the same shape; default: all of the source. */
   readonly cameras?: readonly string[]
-  /** Applied to all views of a moment alike; default none. */
+  /** Default none. */
   readonly augment?: readonly Augmentation[]
+  /** Whether all views of a moment are augmented alike; false: each by draws of its own, so that no view tells how another looks. Default true. */
+  readonly augmentTogether?: boolean
   /** Frames of each moment; default its own alone. Every window lies within its episode, and those of one episode do not overlap. */
   readonly window?: FrameWindow
   /**
@@ -32,7 +34,7 @@ export function multiViewSampler(
   rng: Rng,
   seeds: Rng,
 ): Draw<MultiViewBatch> {
-  const { cameras = Object.keys(source.cameras), augment = [], window = SINGLE_FRAME } = options
+  const { cameras = Object.keys(source.cameras), augment = [], augmentTogether = true, window = SINGLE_FRAME } = options
   const views = cameras.map((camera) => new FrameRows(source, { camera, augment }))
   const shapes = new Set(views.map(({ frameShape }) => frameShape.join(' x ')))
   if (shapes.size !== 1) {
@@ -60,7 +62,8 @@ export function multiViewSampler(
           const [moment, back] = [Math.floor(row / window.frames), window.frames - 1 - (row % window.frames)]
           frames.copy(row, episodes[moment]!, times[moment]! - back * window.stride)
         }
-        own.frames.set(frames.take(rows, seed, window.frames), view * rows * sizeOf(frameShape))
+        const look = augmentTogether || view === 0 ? seed : seeds.nextSeed()
+        own.frames.set(frames.take(rows, look, window.frames), view * rows * sizeOf(frameShape))
       })
       return { count, views: views.length, cameras, window: window.frames, ...own, times }
     },

@@ -1,0 +1,170 @@
+import { envs, makeEnv } from '../../envs/index.ts'
+import type { ImitationConfig } from '../config/imitation-config.ts'
+import type { TrainConfig } from '../config/train-config.ts'
+import type { Dataset, EpisodeData } from '../core/dataset.ts'
+import { isGoalEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
+import type { FrameShape } from '../core/frame-fit.ts'
+import { Rng } from '../core/rng.ts'
+import { datasetSpecOf, EpisodeTrack } from '../run/episode-track.ts'
+import { encoderRepresentation, recordedFeatures } from '../run/representation.ts'
+import { findDemonstration } from './demonstration.ts'
+import type { Parts } from './parts.ts'
+import { scenePlayer } from './scene-player.ts'
+
+/** An episode that is to be followed, and what recorded it. */
+interface Shown {
+  readonly episode: EpisodeData
+  readonly source: Pick<Dataset, 'path' | 'spec'>
+}
+
+/** Numbers of a state that change by less in a step stand still. */
+const STILL = 1e-3
+
+/**
+ * Whether there is a demonstration that the run can follow: asked before anything long starts. Does nothing for a run that follows none.
+ * @throws ArmatureError `not-found` for a folder without a dataset, without that episode, or a scene without an expert; `bad-config` for
+ *   another env, a camera that it lacks, or frames that the encoder does not take; `corrupt-file`.
+ */
+export async function checkDemonstration(parts: Parts): Promise<void> {
+  const { config, env } = parts
+  if (config.imitation === undefined) return
+  const { data, episode, camera } = config.imitation.demonstration
+  if (data === undefined) {
+    await (await demonstratingScene(config, config.imitation)).close()
+    return
+  }
+  const { dataset } = await findDemonstration({ data, episode })
+  if (dataset.spec.source !== env.spec.id) {
+    throw new ArmatureError('bad-config', `demonstration in ${data}`, {
+      expected: `one in ${env.spec.id}`,
+      got: `one in ${dataset.spec.source}`,
+      fix: 'record one there, or name its env with --env',
+    })
+  }
+  eyeOn(parts, camera, dataset)
+}
+
+/** Embeds the demonstration by the encoder as it now is. Does nothing for a run that follows none. @throws ArmatureError as {@link checkDemonstration}. */
+export async function showDemonstration(parts: Parts): Promise<void> {
+  const { config, demonstration } = parts
+  if (config.imitation === undefined || demonstration === undefined) return
+  const { episode, source } = await demonstrationOf(config, config.imitation)
+  demonstration.learn(
+    await recordedFeatures(eyeOn(parts, config.imitation.demonstration.camera, source), episode, source),
+  )
+}
+
+/**
+ * The configuration with the goal of a recorded demonstration as that of every episode, so that success is doing what it shows: the goal
+ * that was recorded, or the one that it ended at. Only evaluation asks for it.
+ * @param set the command line's assignments: a goal among them stands
+ */
+export async function withDemonstratedGoal(config: TrainConfig, set: readonly string[] = []): Promise<TrainConfig> {
+  const { data, episode } = config.imitation?.demonstration ?? {}
+  const isRobot = config.env.robot !== undefined
+  if (data === undefined || isRobot || set.some((assignment) => /^env\.options\b/.test(assignment))) return config
+  const { goal: _preset, ...options } = config.env.options
+  const goal = await goalOf(config.env.id, options, await findDemonstration({ data, episode }))
+  return { ...config, env: { ...config.env, options: goal === undefined ? options : { ...options, goal: [...goal] } } }
+}
+
+async function goalOf(
+  id: string,
+  options: Readonly<Record<string, unknown>>,
+  { dataset, index }: Awaited<ReturnType<typeof findDemonstration>>,
+): Promise<Float32Array | undefined> {
+  const recorded = dataset.episodes.find((info) => info.index === index)!.goal
+  if (recorded !== undefined || dataset.spec.source !== id) return recorded
+  const env = await makeEnv(id, options)
+  try {
+    const { state, info } = await dataset.readEpisode(index, [])
+    if (!isGoalEnv(env) || state.length === 0) return undefined
+    return env.achievedGoal(state.slice((-state.length / info.length) | 0))
+  } finally {
+    await env.close()
+  }
+}
+
+/** The encoder, looking through the camera of the demonstration. */
+function eyeOn({ config, encoder, fit }: Parts, camera: string, source: Shown['source']) {
+  const { representation } = config
+  const policy = representation.kind === 'encoder' ? representation.fit : undefined
+  const recorded = source.spec.cameras[camera]?.shape as FrameShape | undefined
+  if (recorded === undefined) {
+    throw new ArmatureError('bad-config', `demonstration in ${source.path}`, {
+      expected: `camera ${camera}`,
+      got: Object.keys(source.spec.cameras).join(', ') || 'no camera',
+      fix: 'name the one that is to be looked at with --set imitation.demonstration.camera=NAME',
+    })
+  }
+  const eye = encoderRepresentation(encoder!, camera, undefined, policy, fit?.from)
+  return eye.ofDataset!(source)
+}
+
+async function demonstrationOf(config: TrainConfig, imitation: ImitationConfig): Promise<Shown> {
+  const { data, episode } = imitation.demonstration
+  if (data === undefined) return demonstrate(config, imitation)
+  const { dataset, index } = await findDemonstration({ data, episode })
+  return { episode: await dataset.readEpisode(index), source: dataset }
+}
+
+/** The scene in which the expert demonstrates: the same task, seen by another camera and looking otherwise where the settings say so. */
+async function demonstratingScene({ env }: TrainConfig, { demonstration }: ImitationConfig) {
+  const { camera, envOptions } = demonstration
+  const scene = await makeEnv(env.id, { ...env.options, cameras: [camera], ...envOptions })
+  if (envs[env.id]?.expert !== undefined) return scene
+  await scene.close()
+  throw new ArmatureError('not-found', `${env.id} has no expert that could demonstrate`, {
+    fix: 'name a recorded one with --demo DATASET',
+  })
+}
+
+/** One episode of the scene's expert, until it stands still for good. */
+async function demonstrate(config: TrainConfig, imitation: ImitationConfig): Promise<Shown> {
+  const env = await demonstratingScene(config, imitation)
+  try {
+    const seed = new Rng(config.seed).split('demonstration').nextSeed()
+    let { observation } = await env.reset({ seed })
+    const play = scenePlayer('scripted', env, envs[config.env.id]!.expert, seed)
+    const track = new EpisodeTrack()
+    track.observe(observation)
+    let [moving, terminated] = [1, false]
+    let before = observation.state.slice()
+    for (let ended = false; !ended;) {
+      const action = Float32Array.from(await play(observation))
+      const step = await env.step(action)
+      ;({ observation, terminated } = step)
+      track.step(step.appliedAction ?? action, step.reward)
+      track.observe(observation)
+      if (observation.state.some((x, i) => Math.abs(x - before[i]!) > STILL)) moving = track.length
+      before = observation.state.slice()
+      ended = terminated || step.truncated
+    }
+    const info = { index: 0, length: track.length, terminated, seed, policy: 'scripted', objects: [] }
+    return {
+      episode: firstMoments({ info, ...track.arrays() }, moving),
+      source: { path: 'this run', spec: datasetSpecOf(env) },
+    }
+  } finally {
+    await env.close()
+  }
+}
+
+/** The first `length` observations of an episode. */
+function firstMoments(episode: EpisodeData, length: number): EpisodeData {
+  const { info, images, proprio, state, actions, rewards } = episode
+  const cut = <T extends Uint8Array | Float32Array>(all: T, of: number, to: number): T =>
+    all.subarray(0, (all.length / of) * to) as T
+  const steps = info.length - 1
+  return {
+    info: { ...info, length },
+    images: Object.fromEntries(
+      Object.entries(images).map(([name, frames]) => [name, cut(frames, info.length, length)]),
+    ),
+    proprio: cut(proprio, info.length, length),
+    state: cut(state, info.length, length),
+    actions: cut(actions, steps, length - 1),
+    rewards: cut(rewards, steps, length - 1),
+  }
+}
