@@ -3,11 +3,12 @@
  *
  *   npx tsx bench/learning.ts rig-push --seeds 5 --jobs 2 --runs runs/learning
  *   npx tsx bench/learning.ts sac-pendulum --first 100 --seeds 100
- *   npx tsx bench/learning.ts pixels --only 'CartPole trunk,CartPole curl'
+ *   npx tsx bench/learning.ts pixels --only 'CartPole pixels,CartPole curl'
+ *   npx tsx bench/learning.ts ladder --seeds 3 --steps 20000
  *
  * Runs that are already finished under --runs are not repeated. Every result replaces that of its variant and seed in
  * docs/results/<experiment>.json as soon as it is there (delete the file to start afresh), and at the end a table of them all is
- * printed in Markdown.
+ * printed in Markdown, and curves are drawn over env steps and over minutes of processor time (docs/results/<experiment>-steps.svg, -minutes.svg).
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -17,10 +18,13 @@ import { parseArgs } from 'node:util'
 import { Rng } from '../src/core/rng.ts'
 import type { Interval } from '../src/evaluate/statistics.ts'
 import { bootstrapInterval, interquartileMean, pairedDifference } from '../src/evaluate/statistics.ts'
+import type { CurveRun } from './curves.ts'
+import { curvesSvg } from './curves.ts'
 
 interface Variant {
+  /** With a scene: `<scene> <method>`. */
   readonly name: string
-  /** What random play and standing still are tabled for, once each; absent: one scene is all there is. */
+  /** Panel of its curve, and what random play and standing still are tabled for, once each; absent: one scene is all there is. */
   readonly scene?: string
   readonly preset: string
   readonly set?: readonly string[]
@@ -51,9 +55,13 @@ const PIXEL_SCENES = {
 /** Evaluation takes a tenth of the time of these runs. */
 const PIXEL_TRAINING = ['training.evalEpisodes=10', 'training.finalEpisodes=50']
 
-function pixelVariants(scene: keyof typeof PIXEL_SCENES): Variant[] {
+function pixelSettings(scene: keyof typeof PIXEL_SCENES): string[] {
   const { id, options } = PIXEL_SCENES[scene]
-  const set = [`env.id=${id}`, `env.options=${JSON.stringify(options)}`, ...PIXEL_TRAINING]
+  return [`env.id=${id}`, `env.options=${JSON.stringify(options)}`, ...PIXEL_TRAINING]
+}
+
+function pixelVariants(scene: keyof typeof PIXEL_SCENES): Variant[] {
+  const set = pixelSettings(scene)
   return [
     ...['sac-state', 'pixels', 'curl', 'sac-ae'].map((preset) => ({
       name: `${scene} ${preset}`,
@@ -84,6 +92,38 @@ function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
     { name: `${kind} without shifts`, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
   ]
 }
+
+/**
+ * A latent that the agent does not move learns to predict itself (MR.Q, Fujimoto et al. 2025): a slow copy says what the next one is, and frames
+ * are shifted. Neither price on how fast models or latents change.
+ */
+const SELF_PREDICTION = [
+  'representation.config.target=momentum',
+  'representation.config.lipschitz=0',
+  'representation.config.smoothness=0',
+  'representation.config.learningRate=1e-3',
+  'representation.batch={"augment":[{"kind":"shift","maxPixels":3}],"augmentTogether":false}',
+]
+const DETACHED = 'agent.config.trainFeatures=false'
+
+/** From plain SAC with shifts upwards, each rung with what it adds. */
+const LADDER: readonly { readonly rung: string; readonly preset: string; readonly set: readonly string[] }[] = [
+  { rung: 'R0 SAC with shifts', preset: 'pixels', set: ['agent.config.criticNorm=none', 'replay.nStep=1'] },
+  { rung: 'R1 layer norm and 3-step returns', preset: 'pixels', set: [] },
+  { rung: 'R1 at 3e-4', preset: 'pixels', set: ['agent.config.learningRate=3e-4'] },
+  { rung: 'R2 detached self-prediction', preset: 'deepmdp', set: [...SELF_PREDICTION, DETACHED] },
+  { rung: 'R2 with the gradient of the critics', preset: 'deepmdp', set: SELF_PREDICTION },
+  {
+    rung: 'R3 three steps ahead and two-hot rewards',
+    preset: 'deepmdp',
+    set: [...SELF_PREDICTION, DETACHED, 'representation.config.unroll=3', 'representation.config.reward=two-hot'],
+  },
+  {
+    rung: 'R4 batch norm without targets',
+    preset: 'deepmdp',
+    set: [...SELF_PREDICTION, DETACHED, 'agent.config.criticNorm=batch'],
+  },
+]
 
 const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   'rig-push': {
@@ -120,6 +160,17 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
       ['curl', 'sac-ae', 'without shifts'].map((other) => [`${scene} ${other}`, `${scene} pixels`] as const),
     ),
   },
+  ladder: {
+    measures: ['eval/mean_reward'],
+    score: 'eval/mean_reward',
+    fails: farBelow,
+    variants: (['CartPole', 'Reacher'] as const).flatMap((scene) =>
+      LADDER.map(({ rung, preset, set }) => {
+        return { name: `${scene} ${rung}`, scene, preset, set: [...pixelSettings(scene), ...set] }
+      }),
+    ),
+    comparisons: [],
+  },
   distractors: {
     measures: ['eval/mean_reward'],
     score: 'eval/mean_reward',
@@ -143,7 +194,8 @@ interface RunResult {
   readonly random: Readonly<Record<string, number>>
   readonly still: Readonly<Record<string, number>>
   readonly embedding: Readonly<Record<string, number>> | null
-  readonly curve: readonly (readonly [step: number, score: number])[]
+  /** Minutes of processor time that acting and learning took up to there; runs of before do not know them. */
+  readonly curve: CurveRun['curve']
 }
 
 const { values, positionals } = parseArgs({
@@ -177,7 +229,18 @@ const file = join('docs/results', `${experimentName}.json`)
 let results = existsSync(file) ? (JSON.parse(await readFile(file, 'utf8')) as RunResult[]) : []
 const queue = [...jobs]
 await Promise.all(Array.from({ length: Number(values.jobs) }, worker))
+for (const along of ['steps', 'minutes'] as const) {
+  const svg = curvesSvg(results.flatMap(curveOfRun), experiment.score.replace('eval/', ''), along)
+  if (svg !== undefined) await writeFile(join('docs/results', `${experimentName}-${along}.svg`), svg)
+}
 process.stdout.write(`${markdown(experiment, results)}\n`)
+
+function curveOfRun({ variant, curve }: RunResult): CurveRun[] {
+  const known = experiment!.variants.find(({ name }) => name === variant)
+  if (known === undefined) return []
+  const { scene = '', name } = known
+  return [{ scene, method: scene === '' ? name : name.slice(scene.length + 1), curve }]
+}
 
 async function worker(): Promise<void> {
   for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
@@ -221,10 +284,20 @@ async function runOnce(variant: Variant, seed: number): Promise<RunResult> {
   return result
 }
 
-async function curveOf(folder: string, score: string): Promise<[number, number][]> {
-  const lines = (await readFile(join(folder, 'metrics.jsonl'), 'utf8')).trim().split('\n')
-  const rows = lines.map((line) => JSON.parse(line) as Record<string, number>)
-  return rows.filter((row) => row[score] !== undefined).map((row) => [row.step!, row[score]!])
+async function curveOf(folder: string, score: string): Promise<[number, number, number?][]> {
+  const rowsOf = async (file: string): Promise<Record<string, number>[]> => {
+    const lines = (await readFile(join(folder, file), 'utf8')).trim().split('\n')
+    return lines.map((line) => JSON.parse(line) as Record<string, number>)
+  }
+  const timings = (await rowsOf('timings.jsonl')).filter((row) => row['time/cpu_s'] !== undefined)
+  const minutesAt = (step: number): number =>
+    timings.filter((row) => row.step! <= step).reduce((sum, row) => sum + row['time/cpu_s']!, 0) / 60
+  return (await rowsOf('metrics.jsonl'))
+    .filter((row) => row[score] !== undefined)
+    .map(
+      (row) =>
+        [row.step!, row[score]!, ...(timings.length > 0 ? [minutesAt(row.step!)] : [])] as [number, number, number?],
+    )
 }
 
 function run(args: readonly string[]): Promise<void> {

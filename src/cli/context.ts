@@ -1,4 +1,5 @@
 import type { RunContext } from '../compose/run-context.ts'
+import { processCpuMs } from '../compose/run-context.ts'
 import type { ProgressStream } from '../log/progress.ts'
 import { Progress } from '../log/progress.ts'
 
@@ -35,6 +36,7 @@ export function createContext(
     stdout,
     progress: new Progress({ stream: stderr, clock: Date.now, isSilent: json || quiet }),
     clock: Date.now,
+    cpuMs: processCpuMs,
     signal,
     invocation: (words) => `"${process.env.npm_lifecycle_event ? 'npm run armature --' : 'armature'} ${words}"`,
     print: (text) => {

@@ -3,6 +3,7 @@ import { agents } from '../../agents/index.ts'
 import { makeEnv } from '../../envs/index.ts'
 import type { EncoderRepresentationConfig, PixelRepresentationConfig, TrainConfig } from '../config/train-config.ts'
 import type { Agent } from '../core/agent.ts'
+import type { BatchKind } from '../core/batches.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
@@ -13,7 +14,10 @@ import type { GoalReward } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
-import { camerasOf } from '../replay/batch-sampler.ts'
+import type { BatchOptions } from '../replay/batch-sampler.ts'
+import { camerasOf, makeSampler, requireBatchOptions } from '../replay/batch-sampler.ts'
+import { EpisodeStore } from '../replay/episode-store.ts'
+import { StoreSource } from '../replay/store-source.ts'
 import { Demonstration } from '../run/follower.ts'
 import { followingRepresentation } from '../run/following.ts'
 import type { Representation } from '../run/representation.ts'
@@ -197,7 +201,7 @@ function checkReachedGoals({ agent, goals }: TrainConfig): void {
 function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encoder): void {
   const refuse = (setting: string, got: string, fix: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
-  if (representation.kind === 'pixels') checkPixelEncoder(representation, encoder, refuse)
+  if (representation.kind === 'pixels') checkPixelEncoder(representation, env, encoder, refuse)
   if (representation.kind !== 'encoder') return
   const { from, camera, goalCamera, pretrain, refresh } = representation
   checkGoalCamera(representation, env, encoder)
@@ -214,6 +218,7 @@ function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encode
   const { kind, options } = encoder.spec.batch
   const collecting = pretrain.envOptions?.['cameras']
   const known = Array.isArray(collecting) ? (collecting as string[]) : Object.keys(env.spec.imageSpaces)
+  orBadConfig(() => requireBatchOptions(kind, pretrain.batch))
   const cameras = camerasOf(kind, camera, { ...options, ...pretrain.batch }, known)
   const missing = from === undefined ? cameras.find((name) => !known.includes(name)) : undefined
   if (missing !== undefined) {
@@ -253,7 +258,8 @@ function checkGoalCamera({ camera, goalCamera }: EncoderRepresentationConfig, en
 
 /** What an encoder needs so that an agent can learn through its network. */
 function checkPixelEncoder(
-  { camera }: PixelRepresentationConfig,
+  { camera, stack, batch: ownBatch }: PixelRepresentationConfig,
+  env: Env,
   encoder: Encoder,
   refuse: (setting: string, got: string, fix: string) => ArmatureError,
 ): void {
@@ -267,8 +273,21 @@ function checkPixelEncoder(
       'choose one of single frames; representation.stack sets how many are seen at once',
     )
   }
-  if (isLearning(encoder) && camerasOf(batch.kind, camera, batch.options, [camera]).length > 1) {
+  if (!isLearning(encoder)) return
+  const options = { camera, ...batch.options, ...ownBatch }
+  if (camerasOf(batch.kind, camera, options, [camera]).length > 1) {
     throw refuse(setting, 'learns from several cameras', 'choose one of a single camera: replay keeps one')
+  }
+  // Nothing is drawn from it: what is asked for has to make sense.
+  const shape = shapeOfCamera(env, camera)
+  const store = new EpisodeStore({ capacity: 2, featureSize: 1, actionSize: 1, frameSize: sizeOf(shape) })
+  const source = new StoreSource(store, camera, shape, stack)
+  const drawn = orBadConfig(() => makeSampler(batch.kind, source, options as BatchOptions[BatchKind], new Rng(0)))
+  if (sizeOf(drawn.frameShape) !== sizeOf(encoder.spec.frameShape)) {
+    throw new ArmatureError('bad-config', 'representation.batch', {
+      expected: `frames [${encoder.spec.frameShape.join(', ')}]`,
+      got: `[${drawn.frameShape.join(', ')}]`,
+    })
   }
 }
 
@@ -317,12 +336,12 @@ function buildEncoder(
   return scaledEncoder(encoder, representation.latentScale)
 }
 
-/** Frames that a network cannot take come from the settings. */
+/** Frames that a network cannot take, and batches that cannot be drawn, come from the settings. */
 function orBadConfig<T>(make: () => T): T {
   try {
     return make()
   } catch (error) {
-    if (!(error instanceof ArmatureError) || error.code !== 'bad-shape') throw error
+    if (!(error instanceof ArmatureError) || !['bad-shape', 'bad-argument'].includes(error.code)) throw error
     throw new ArmatureError('bad-config', error.message, { cause: error })
   }
 }

@@ -9,10 +9,18 @@ export interface RunContext {
   readonly progress: Progress
   /** Milliseconds since the epoch. */
   readonly clock: () => number
+  /** Milliseconds of processor time that this process has taken, in all its threads. */
+  readonly cpuMs: () => number
   /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal
   /** A command to copy, as it is typed where this process was started: `armature <words>`. */
   invocation(words: string): string
+}
+
+/** {@link RunContext.cpuMs} of this process. */
+export function processCpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Progress } from '../log/progress.ts'
 import type { TrainedRun } from './load-run.ts'
 import type { RunContext } from './run-context.ts'
+import { processCpuMs } from './run-context.ts'
 import type { TrainOptions } from './training-run.ts'
 import { train } from './training-run.ts'
 
@@ -31,6 +32,7 @@ export async function trainRun(preset: string | undefined, options: TrainRunOpti
     command: ['train', ...(preset === undefined ? [] : [preset])],
     progress: progress ?? new Progress({ stream: NOWHERE, clock, isSilent: true }),
     clock,
+    cpuMs: processCpuMs,
     signal,
     invocation: (words) => `"armature ${words}"`,
   }

@@ -85,9 +85,9 @@ function buildLearners(
   const learners = [agentLearner(agent, stores, options, rng.split('replay'))]
   if (encoder === undefined || !isLearning(encoder)) return learners
   if (representation.kind === 'pixels' && representation.ownUpdates > 0) {
-    const { camera, ownUpdates, stack } = representation
+    const { camera, ownUpdates, stack, batch: sampler } = representation
     const schedule = { startsAt, every, updates: ownUpdates, batchSize }
-    const options = { ...schedule, camera, frameShape: frames!.frameShape, stack }
+    const options = { ...schedule, camera, frameShape: frames!.frameShape, stack, sampler }
     learners.push(encoderLearner(encoder, stores, options, rng.split('encoder')))
   }
   if (representation.kind !== 'encoder') return learners

@@ -214,9 +214,11 @@ async function runTrainer(context: RunContext, running: RunningTraining): Promis
   })
   let note = ''
   let lastLog = { step: trainer.step, ms: context.clock() }
+  let learningSinceMs = context.cpuMs()
   let isEvaluating = false
   const evaluate = async (): Promise<Metrics> => {
     isEvaluating = true
+    const startMs = context.cpuMs()
     const options = {
       episodes: config.training.evalEpisodes,
       firstSeed: EVALUATION_SEED,
@@ -224,6 +226,7 @@ async function runTrainer(context: RunContext, running: RunningTraining): Promis
     }
     const summary = summarize(await evaluation.use(() => evaluatePolicy(evaluation.env, policy, options)))
     isEvaluating = false
+    learningSinceMs += context.cpuMs() - startMs
     note = evaluationNote(summary)
     return summary
   }
@@ -237,10 +240,12 @@ async function runTrainer(context: RunContext, running: RunningTraining): Promis
   const hooks: TrainerHooks = {
     log: (step, metrics) => {
       const ms = context.clock()
-      const fps =
-        step > lastLog.step ? { 'time/fps': ((step - lastLog.step) * 1000) / Math.max(1, ms - lastLog.ms) } : {}
+      if (step === lastLog.step) return logger.log(step, metrics)
+      const cpuMs = context.cpuMs()
+      const fps = ((step - lastLog.step) * 1000) / Math.max(1, ms - lastLog.ms)
+      logger.log(step, { ...metrics, 'time/fps': fps, 'time/cpu_s': (cpuMs - learningSinceMs) / 1000 })
       lastLog = { step, ms }
-      logger.log(step, { ...metrics, ...fps })
+      learningSinceMs = cpuMs
     },
     evaluate,
     checkpoint: () => save(),

@@ -199,7 +199,7 @@ const catalogue: Preset[] = [
       representation: { kind: 'state' },
       agent: {
         name: 'sac',
-        config: { learningRate: 1e-3, criticLayerNorm: true, normalizeObservations: true, initialAlpha: 0.1 },
+        config: { learningRate: 1e-3, criticNorm: 'layer', normalizeObservations: true, initialAlpha: 0.1 },
       },
       training: { steps: 30_000 },
     },

@@ -145,6 +145,10 @@ const pixelRepresentation = z.strictObject({
     .max(64)
     .default(3)
     .describe('random shift of frames before the agent learns from them, each way; 0: none'),
+  batch: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("further options of the sampler of the encoder's own batches, beside those that the encoder states"),
   ownUpdates: z
     .int()
     .min(0)

@@ -74,8 +74,11 @@ const OPTION_NAMES: { readonly [K in BatchKind]: readonly (keyof BatchOptions[K]
   'grasp-triplets': [...SEQUENCE, 'outcomeCamera'],
 }
 
-/** Options come from encoders and from the command line, untyped. */
-function requireKnown(kind: BatchKind, options: object): void {
+/**
+ * Options come from encoders and from the command line, untyped.
+ * @throws ArmatureError `bad-argument` for one that batches of `kind` do not have.
+ */
+export function requireBatchOptions(kind: BatchKind, options: object): void {
   const known: readonly string[] = OPTION_NAMES[kind]
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown === undefined) return
@@ -104,7 +107,7 @@ export function makeSampler<K extends BatchKind>(
   rng: Rng,
   seeds: Rng = rng,
 ): BatchSampler<K> {
-  requireKnown(kind, options)
+  requireBatchOptions(kind, options)
   const { frameShape, draw } = SAMPLERS[kind](source, options, rng, seeds)
   const sample = (count: number): Batches[K] => {
     if (!Number.isInteger(count) || count < 1) {

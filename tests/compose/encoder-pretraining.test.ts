@@ -107,6 +107,7 @@ function contextOf() {
     progress: new Progress({ stream: { write: () => true }, clock: () => 0, isSilent: true }),
     clock: () => 0,
     signal: new AbortController().signal,
+    cpuMs: () => 0,
     invocation: (words: string) => words,
   }
 }
