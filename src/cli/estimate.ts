@@ -1,6 +1,6 @@
 import { estimateRun } from '../compose/estimate.ts'
 import { memoryText } from '../compose/memory.ts'
-import type { TrainOptions } from '../compose/training-run.ts'
+import type { ConfigOptions } from '../compose/config.ts'
 import { formatDuration } from '../log/format.ts'
 import type { CliContext } from './context.ts'
 import { table } from './table.ts'
@@ -13,7 +13,7 @@ export interface EstimateReport {
 }
 
 /** Says how much memory and time `armature train` with the same words would take. */
-export async function estimate(context: CliContext, preset: string, options: TrainOptions): Promise<EstimateReport> {
+export async function estimate(context: CliContext, preset: string, options: ConfigOptions): Promise<EstimateReport> {
   const { memory, phases, seconds } = await estimateRun(context, preset, options)
   const rows = [...phases, { name: 'all', amount: '', seconds }]
   context.print(table(rows.map((row) => [row.name, row.amount, formatDuration(row.seconds)])))

@@ -21,6 +21,7 @@ import { copiesByFlags, requireOneRobot } from './copies.ts'
 import { defaultRunFolder, isAddress, resolveComponents, resolveConfig } from './config.ts'
 import { pretrainInRun } from './encoder-pretraining.ts'
 import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
+import { durationText, estimateTraining } from './estimate.ts'
 import { evaluationEnvOf } from './evaluation-env.ts'
 import { keptRobotOf, robotToKeep, withRobotOf } from './kept-robot.ts'
 import { checkDemonstration, showDemonstration, withDemonstratedGoal } from './imitation.ts'
@@ -70,7 +71,10 @@ export async function train(
     if (state) await restoreTrainer(trainer, state, folder)
     const save = async (isEvaluationDue = false): Promise<void> =>
       saveCheckpoint(checkpoints, { parts, trainer, logger, isEvaluationDue })
-    if (!checkpoint) await save()
+    if (!checkpoint) {
+      await save()
+      await printEstimate(context, parts)
+    }
     const isEvaluationDue = checkpoint?.json.isEvaluationDue === true
     await runTrainer(context, { parts, folder, logger, trainer, save, isEvaluationDue })
   } finally {
@@ -79,6 +83,13 @@ export async function train(
     await unlock()
   }
   return { folder, parts }
+}
+
+/** Says how long the run will take, where someone reads it; a robot would move. */
+async function printEstimate(context: RunContext, parts: Parts): Promise<void> {
+  if (context.progress.isSilent || parts.robot !== undefined) return
+  const phases = await estimateTraining(context, parts)
+  if (!context.signal.aborted) context.progress.print(`time    ${durationText(phases)}\n`)
 }
 
 interface OpenedRun extends TrainedRun {

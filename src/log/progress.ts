@@ -58,6 +58,11 @@ export class Progress {
     this.#nextMs = this.#isTerminal ? 0 : clock() + LOG_INTERVAL_MS
   }
 
+  /** Whether nothing is written. */
+  get isSilent(): boolean {
+    return this.#isSilent
+  }
+
   /** Starts counting up to `total`. */
   phase(label: string, total: number, options: PhaseOptions = {}): ProgressPhase {
     return new ProgressPhase(this, this.#clock, [label], total, options)

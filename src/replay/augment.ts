@@ -151,7 +151,10 @@ function geometricStage(augmentation: Augmentation, shape: FrameShape): Stage {
     case 'mask':
       return maskStage(augmentation, shape)
     default:
-      throw new ArmatureError('bad-argument', 'augmentation', { got: `kind "${augmentation.kind}"` })
+      throw new ArmatureError('bad-argument', 'augmentation', {
+        expected: 'kind shift, crop, zoom, flip, blur, cutout, mask or one of colours',
+        got: JSON.stringify(augmentation),
+      })
   }
 }
 

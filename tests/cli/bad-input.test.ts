@@ -15,6 +15,7 @@ function expectRefusal({ code, stdout, stderr }: Finished, ...texts: readonly st
 }
 
 const train = ['train', 'rig-push', '--out', 'made']
+const CROP = '[{"kind":"crop","height":24,"width":24}]'
 
 describe('refused before anything is made', { timeout: SLOW_MS }, () => {
   test.each<[what: string, args: string[], texts: string[], env?: Record<string, string>]>([
@@ -54,6 +55,26 @@ describe('refused before anything is made', { timeout: SLOW_MS }, () => {
       'goals without features of a goal',
       [...train, '--set', 'representation={"kind":"proprio"}'],
       ['goals: expected representation.kind encoder or state'],
+    ],
+    [
+      'an unknown option of the batches of pretraining',
+      [...train, '--set', 'representation.pretrain.batch={"augmnt":[]}'],
+      ['batches of frames: expected options camera, augment, got "augmnt"'],
+    ],
+    [
+      'an unknown option of the batches of a joint encoder',
+      ['train', 'deepmdp', '--out', 'made', '--set', 'representation.batch={"lenght":2}'],
+      ['batches of episodes: expected options', 'got "lenght"'],
+    ],
+    [
+      'augmentations that are no list',
+      ['train', 'deepmdp', '--out', 'made', '--set', 'representation.batch.augment=shift'],
+      ['augment: expected a list such as', 'got "shift"'],
+    ],
+    [
+      'frames of another size than the encoder takes',
+      ['train', 'deepmdp', '--out', 'made', '--set', `representation.batch.augment=${CROP}`],
+      ['representation.batch: expected frames [48, 48, 9], got [24, 24, 9]'],
     ],
     ['an env without images', [...train, '--set', 'env.id=armature/Pendulum-v1'], ['representation.camera']],
     ['a seed that is no number', [...train, '--seed', '1e3'], ["option '--seed <n>' argument '1e3' is invalid"]],

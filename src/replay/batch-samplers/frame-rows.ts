@@ -26,6 +26,15 @@ export function cameraOf(source: EpisodeSource, camera: string | undefined): str
   return chosen
 }
 
+/** Options come from the command line, untyped. */
+function requireList(augment: unknown): void {
+  if (Array.isArray(augment) && augment.every((entry) => typeof entry === 'object' && entry !== null)) return
+  throw new ArmatureError('bad-argument', 'augment', {
+    expected: 'a list such as [{"kind":"shift","maxPixels":3}]',
+    got: JSON.stringify(augment),
+  })
+}
+
 /** A buffer of frames [rows, height, width, channels] that is filled anew for every batch and allocated only when it grows. */
 export class FrameRows {
   /** Of the frames in a batch: what augmentation leaves of the camera's. */
@@ -36,7 +45,9 @@ export class FrameRows {
   readonly #augmenter: Augmenter | undefined
   #buffer = new Uint8Array(0)
 
+  /** @throws ArmatureError `not-found` for a camera that the source lacks, `bad-argument` for augmentations that make no sense. */
   constructor(source: EpisodeSource, { camera, augment = [] }: FrameOptions) {
+    requireList(augment)
     this.#source = source
     this.#camera = cameraOf(source, camera)
     const shape = source.cameras[this.#camera]!
