@@ -1,13 +1,11 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import type { PolicyShare } from '../config/behaviours.ts'
+import { MAX_ENVS, MAX_SEED } from '../config/limits.ts'
 import type { Size } from './render-scene.ts'
 
 /** What reads the text of one option or argument. */
 export type Parser<T> = (text: string) => T
-
-/** As in the config, whose schemas take a while to load. */
-const MAX_SEED = 2 ** 32 - 1
 
 /** More env steps than any run takes. */
 const MAX_STEPS = 1e9
@@ -17,8 +15,6 @@ const MAX_EPISODES = 1e6
 const MAX_SECONDS = 2_000_000
 /** More threads than any machine's engine gains from; each has a stack of its own. */
 const MAX_THREADS = 256
-/** Envs of one command, each with memory of its own, and threads for them. */
-const MAX_ENVS = 256
 /** Pixels of an image from side to side. */
 const MAX_PIXELS = 4096
 /** Pixels of a view in a contact sheet from top to bottom. */

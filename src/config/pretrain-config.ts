@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MAX_SEED } from './train-config.ts'
+import { MAX_SEED } from './limits.ts'
 
 const count = (what: string, max = 1e9) => z.int().min(1).max(max).describe(what)
 

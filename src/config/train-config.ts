@@ -1,12 +1,11 @@
 import { z } from 'zod'
+import { MAX_ENVS, MAX_SEED } from './limits.ts'
 import { imitationSchema } from './imitation-config.ts'
 
 /** More than any run takes: what is larger is a slip of the hand. */
 const MAX_COUNT = 1e9
 /** Rows of a batch. */
 const MAX_BATCH = 65_536
-/** Seeds count by their lower 32 bits: larger ones would repeat smaller ones. */
-export const MAX_SEED = 2 ** 32 - 1
 
 const count = (what: string, max = MAX_COUNT) => z.int().min(1).max(max).describe(what)
 const share = (what: string) => z.number().min(0).max(1).describe(what)
@@ -227,7 +226,7 @@ export const trainConfigSchema = z.strictObject({
   training: z
     .strictObject({
       steps: count('env steps'),
-      envs: count('envs that are stepped at the same time; steps count in all of them', 1024).default(1),
+      envs: count('envs that are stepped at the same time; steps count in all of them', MAX_ENVS).default(1),
       learningStarts: count('env steps of random play before the first update').default(1000),
       batchSize: count('transitions per update', MAX_BATCH).default(256),
       updateEvery: count('env steps between update blocks').default(1),

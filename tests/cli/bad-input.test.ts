@@ -78,6 +78,12 @@ describe('refused before anything is made', { timeout: SLOW_MS }, () => {
     ],
     ['an env without images', [...train, '--set', 'env.id=armature/Pendulum-v1'], ['representation.camera']],
     ['a seed that is no number', [...train, '--seed', '1e3'], ["option '--seed <n>' argument '1e3' is invalid"]],
+    ['too many envs', [...train, '--envs', '257'], ['Expected a whole number from 1 to 256']],
+    [
+      'too many envs by --set',
+      [...train, '--set', 'training.envs=257'],
+      ['training.envs: expected number to be <=256'],
+    ],
     ['no steps', [...train, '--steps', '0'], ['Expected a whole number from 1 to']],
     ['no threads', [...train, '--threads', '0'], ['Expected a whole number from 1 to']],
     ['a wrong engine', [...train, '--engine', 'onxx'], ['--engine: expected onnx', 'got onxx']],
