@@ -40,10 +40,12 @@ function simplify(simplifier: typeof Simplifier, { vertices, triangles }: Triang
   if (kept.length > 4.5 * most) [kept] = simplifier.simplifySloppy(kept, points, 3, null, 3 * most, 1)
   // So small a mesh that clustering left nothing of it is not seen either way.
   if (kept.length === 0) kept = triangles.slice(0, 3 * most)
-  const [indices, count] = simplifier.compactMesh(Uint32Array.from(kept))
+  // In place: afterwards they are indices of the vertices that are left.
+  const compactTriangles = Uint32Array.from(kept)
+  const [places, count] = simplifier.compactMesh(compactTriangles)
   const compact = new Float64Array(3 * count)
-  indices.forEach((to, from) => {
+  places.forEach((to, from) => {
     if (to < count) compact.set(vertices.subarray(3 * from, 3 * from + 3), 3 * to)
   })
-  return { vertices: compact, triangles: kept }
+  return { vertices: compact, triangles: compactTriangles }
 }

@@ -102,7 +102,7 @@ function partsOf(
   path: string,
   colorOfMaterial: (material: LoadedMaterial) => Rgb | undefined,
 ): readonly MeshPart[] {
-  const corners = new Map<string, { readonly color: Rgb | undefined; readonly points: number[] }>()
+  const corners = new Map<string, { readonly color: Rgb | undefined; readonly points: Float64Array[] }>()
   root.updateMatrixWorld(true)
   root.traverse((object) => {
     if (object.isMesh !== true) return
@@ -114,11 +114,12 @@ function partsOf(
       const color = colorOfMaterial(materials[group.materialIndex] ?? materials[0]!)
       const key = String(color)
       if (!corners.has(key)) corners.set(key, { color, points: [] })
-      addCorners(object, group, corners.get(key)!.points)
+      corners.get(key)!.points.push(cornersOf(object, group))
     }
   })
   const parts: MeshPart[] = []
-  for (const { color, points } of corners.values()) {
+  for (const { color, points: pieces } of corners.values()) {
+    const points = concatenated(pieces)
     if (!points.every(Number.isFinite)) throw corrupt(path, 'a corner that is not finite')
     if (points.length > 9 * MAX_TRIANGLES) throw corrupt(path, `more than ${MAX_TRIANGLES} triangles`)
     const mesh = weld(points)
@@ -128,23 +129,37 @@ function partsOf(
   return parts
 }
 
-function addCorners(
+/** The corners of some triangles of an object, [T, 3, 3], in the frame of the root. */
+function cornersOf(
   { geometry, matrixWorld }: LoadedObject,
   { start, count }: { readonly start: number; readonly count: number },
-  points: number[],
-): void {
+): Float64Array {
   const positions = geometry.attributes.position?.array ?? []
   const indices = geometry.index?.array
   const m = matrixWorld.elements
   const end = Math.min(start + count, indices?.length ?? positions.length / 3)
-  const isMirrored = determinant(m) < 0
-  for (let corner = start; corner + 2 < end; corner += 3) {
-    for (const c of isMirrored ? [0, 2, 1] : [0, 1, 2]) {
-      const at = 3 * (indices?.[corner + c] ?? corner + c)
-      const [x, y, z] = [positions[at]!, positions[at + 1]!, positions[at + 2]!]
-      for (let row = 0; row < 3; row++) points.push(m[row]! * x + m[row + 4]! * y + m[row + 8]! * z + m[row + 12]!)
-    }
+  const points = new Float64Array(9 * Math.max(0, Math.floor((end - start) / 3)))
+  const [second, third] = determinant(m) < 0 ? [2, 1] : [1, 2]
+  for (let out = 0; out < points.length; out++) {
+    const row = out % 3
+    const corner = Math.floor((out % 9) / 3)
+    const c = start + 3 * Math.floor(out / 9) + (corner === 0 ? 0 : corner === 1 ? second! : third!)
+    const at = 3 * (indices === undefined ? c : indices[c]!)
+    points[out] =
+      m[row]! * positions[at]! + m[row + 4]! * positions[at + 1]! + m[row + 8]! * positions[at + 2]! + m[row + 12]!
   }
+  return points
+}
+
+function concatenated(pieces: readonly Float64Array[]): Float64Array {
+  if (pieces.length === 1) return pieces[0]!
+  const whole = new Float64Array(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
 }
 
 function determinant(m: readonly number[]): number {

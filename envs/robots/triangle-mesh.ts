@@ -50,7 +50,10 @@ class VertexTable {
       const index = this.#slots[slot]!
       if (index < 0) {
         this.#slots[slot] = this.#count
-        points.set([x, y, z], 3 * this.#count)
+        const at = 3 * this.#count
+        points[at] = x
+        points[at + 1] = y
+        points[at + 2] = z
         return this.#count++
       }
       if (points[3 * index] === x && points[3 * index + 1] === y && points[3 * index + 2] === z) return index
@@ -72,12 +75,19 @@ class VertexTable {
   }
 }
 
-/** Whether the cross product of two sides can be normalised. */
+/** Whether the cross product of two sides can be normalised. Squares, and no arrays: `Math.hypot` is slow, and files have millions of corners. */
 function hasArea(p: ArrayLike<number>, t: number): boolean {
-  const [ax, ay, az] = [p[t + 3]! - p[t]!, p[t + 4]! - p[t + 1]!, p[t + 5]! - p[t + 2]!]
-  const [bx, by, bz] = [p[t + 6]! - p[t]!, p[t + 7]! - p[t + 1]!, p[t + 8]! - p[t + 2]!]
-  const area = Math.hypot(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
-  return area > 1e-12 * Math.hypot(ax, ay, az) * Math.hypot(bx, by, bz)
+  const ax = p[t + 3]! - p[t]!
+  const ay = p[t + 4]! - p[t + 1]!
+  const az = p[t + 5]! - p[t + 2]!
+  const bx = p[t + 6]! - p[t]!
+  const by = p[t + 7]! - p[t + 1]!
+  const bz = p[t + 8]! - p[t + 2]!
+  const cx = ay * bz - az * by
+  const cy = az * bx - ax * bz
+  const cz = ax * by - ay * bx
+  const sides = (ax * ax + ay * ay + az * az) * (bx * bx + by * by + bz * bz)
+  return cx * cx + cy * cy + cz * cz > 1e-24 * sides
 }
 
 /** The corners of the smallest box around points [V, 3]: [low, high]. */
