@@ -23,6 +23,8 @@ export interface Workplace {
   readonly pointsDown?: boolean
   /** The smallest that it may be scaled to; default 0.05. */
   readonly leastScale?: number
+  /** The largest that box and start may be scaled to, for tools that work no wider; base and table scale on with the arm. */
+  readonly mostScale?: number
   /** What is scaled stays about the middle of the table, and the base comes nearer; default: about the base. */
   readonly aboutMiddle?: boolean
 }
@@ -35,8 +37,10 @@ export interface FittedArm {
   /** The box that was asked for, scaled about the base. */
   readonly box: readonly [Corner, Corner]
   readonly table: TableTop
-  /** 1 for an arm of a usual size. */
+  /** Of the box: 1 for an arm of a usual size. */
   readonly scale: number
+  /** Of base and table, larger than `scale` where a tool works no wider. */
+  readonly standScale: number
   /** Of the root link. */
   readonly base: PoseSpec
   /** The furthest that the tip was found from its first joint, metres. */
@@ -90,19 +94,20 @@ export function fitArm(
   const reachM = reachOf(chain, new Rng(0))
   const largest = reachM > 2 * USUAL_REACH_M ? reachM / USUAL_REACH_M : Math.min(1, (2 * reachM) / USUAL_REACH_M)
   const ways = base === undefined ? waysToStand(chain, place.base, reachM) : [{ base }]
-  const sizes = Array.from({ length: SIZES }, (_, i) => largest * SHRINK ** i).filter(
-    (scale) => scale > (place.leastScale ?? LEAST_SCALE),
-  )
-  const early = ways.flatMap((way) => sizes.slice(0, EARLY_SIZES).map((scale) => ({ ...way, scale })))
-  const late = sizes.slice(EARLY_SIZES).flatMap((scale) => ways.map((way) => ({ ...way, scale })))
-  for (const { base: told, moved, scale } of [...early, ...late]) {
-    const scaled = scalePlace(place, scale)
-    const stand = base === undefined && place.aboutMiddle === true ? nearer(told, place, scale) : told
+  const sizes = Array.from({ length: SIZES }, (_, i) => largest * SHRINK ** i)
+    .map((standScale) => ({ standScale, scale: Math.min(standScale, place.mostScale ?? Infinity) }))
+    .filter(({ scale }) => scale > (place.leastScale ?? LEAST_SCALE))
+  const early = ways.flatMap((way) => sizes.slice(0, EARLY_SIZES).map((size) => ({ ...way, ...size })))
+  const late = sizes.slice(EARLY_SIZES).flatMap((size) => ways.map((way) => ({ ...way, ...size })))
+  for (const { base: told, moved, scale, standScale } of [...early, ...late]) {
+    const scaled = { ...scalePlace(place, scale), table: scalePlace(place, standScale).table }
+    const stand = base === undefined && place.aboutMiddle === true ? nearer(told, place, standScale) : told
     const sized = build(scale)
     const home = new Fit(sized, tip, stand, { ...place, ...scaled }, scale).home()
     if (home !== undefined) {
       const { box, table } = scaled
-      return { model: sized, home, box, table, scale, base: stand, reachM, ...(moved === undefined ? {} : { moved }) }
+      const how = moved === undefined ? {} : { moved }
+      return { model: sized, home, box, table, scale, standScale, base: stand, reachM, ...how }
     }
   }
   throw new ArmatureError('bad-argument', `robot ${model.name} with its tip "${tip}"`, {

@@ -1,4 +1,5 @@
 import type { GeometryModel, JointModel, LinkModel, PoseSpec, RobotModel } from './robot-model.ts'
+import { fixedJoint, frameLink } from './robot-model.ts'
 import { between, rodBetween } from './rods.ts'
 import { quatOfRpy } from './rotations.ts'
 
@@ -46,7 +47,7 @@ export const PANDA: RobotModel = {
       rod([0.02, 0, 0], [0.088, 0, 0], 0.045, WHITE),
     ]),
     link('link7', 0.74, [0, 0, 0.02], [0, 0, 0.1], 0.045, [rod([0, 0, 0.04], [0, 0, 0.065], 0.042, WHITE)]),
-    frame('flange'),
+    frameLink('flange'),
   ],
   joints: [
     revolute(1, [0, 0, 0.333], 0, 2.8973, -2.8973),
@@ -56,7 +57,7 @@ export const PANDA: RobotModel = {
     revolute(5, [-0.0825, 0.384, 0], -1, 2.8973, -2.8973),
     revolute(6, [0, 0, 0], 1, 3.7525, -0.0175),
     revolute(7, [0.088, 0, 0], 1, 2.8973, -2.8973),
-    fixed('joint8', 'link7', 'flange', { positionM: [0, 0, 0.107], quatXyzw: [0, 0, 0, 1] }),
+    fixedJoint('joint8', 'link7', 'flange', { positionM: [0, 0, 0.107], quatXyzw: [0, 0, 0, 1] }),
   ],
 }
 
@@ -72,12 +73,12 @@ export const PANDA_WITH_TOOL: RobotModel = {
         color: ORANGE,
       },
     ]),
-    frame('tip'),
+    frameLink('tip'),
   ],
   joints: [
     ...PANDA.joints,
-    fixed('tool-joint', 'flange', 'tool', AT_ORIGIN),
-    fixed('tip-joint', 'tool', 'tip', { positionM: [0, 0, TOOL_LENGTH_M], quatXyzw: [0, 0, 0, 1] }),
+    fixedJoint('tool-joint', 'flange', 'tool', AT_ORIGIN),
+    fixedJoint('tip-joint', 'tool', 'tip', { positionM: [0, 0, TOOL_LENGTH_M], quatXyzw: [0, 0, 0, 1] }),
   ],
 }
 
@@ -93,14 +94,14 @@ export const PANDA_WITH_GRIPPER: RobotModel = {
   links: [
     ...PANDA.links,
     link('hand', 0.73, [0, -0.08, 0.03], [0, 0.08, 0.03], 0.03, [box([0.03, 0.1, 0.028], [0, 0, 0.03], BLUE)]),
-    frame('tip'),
+    frameLink('tip'),
     finger('finger1', 1),
     finger('finger2', -1),
   ],
   joints: [
     ...PANDA.joints,
-    fixed('hand-joint', 'flange', 'hand', { positionM: [0, 0, 0], quatXyzw: quatOfRpy(0, 0, -Math.PI / 4) }),
-    fixed('tip-joint', 'hand', 'tip', { positionM: [0, 0, 0.1034], quatXyzw: [0, 0, 0, 1] }),
+    fixedJoint('hand-joint', 'flange', 'hand', { positionM: [0, 0, 0], quatXyzw: quatOfRpy(0, 0, -Math.PI / 4) }),
+    fixedJoint('tip-joint', 'hand', 'tip', { positionM: [0, 0, 0.1034], quatXyzw: [0, 0, 0, 1] }),
     fingerJoint('finger-joint1', 'finger1', 1),
     fingerJoint('finger-joint2', 'finger2', -1),
   ],
@@ -123,9 +124,11 @@ export function rodLinks(scale: number, tip: string): Pick<RobotModel, 'links' |
         ...link('armature_rod', 0.2 * scale ** 3, [0, 0, 0], [0, 0, lengthM], radiusM, [shape]),
         collisions: [rodBetween([0, 0, radiusM], [0, 0, lengthM], radiusM)],
       },
-      frame(tip),
+      frameLink(tip),
     ],
-    joints: [fixed('armature_rod_tip', 'armature_rod', tip, { positionM: [0, 0, lengthM], quatXyzw: [0, 0, 0, 1] })],
+    joints: [
+      fixedJoint('armature_rod_tip', 'armature_rod', tip, { positionM: [0, 0, lengthM], quatXyzw: [0, 0, 0, 1] }),
+    ],
   }
 }
 
@@ -155,9 +158,9 @@ export function gripperLinks(
   const [hand, , ...ends] = PANDA_WITH_GRIPPER.links.slice(PANDA.links.length) as [LinkModel, LinkModel, ...LinkModel[]]
   const slides = PANDA_WITH_GRIPPER.joints.slice(-2)
   return {
-    links: [smaller(hand, handName), frame(tip), ...ends.map((end, i) => smaller(end, fingers[i]!))],
+    links: [smaller(hand, handName), frameLink(tip), ...ends.map((end, i) => smaller(end, fingers[i]!))],
     joints: [
-      fixed('armature_hand_tip', handName, tip, { positionM: [0, 0, 0.1034 * scale], quatXyzw: [0, 0, 0, 1] }),
+      fixedJoint('armature_hand_tip', handName, tip, { positionM: [0, 0, 0.1034 * scale], quatXyzw: [0, 0, 0, 1] }),
       ...slides.map((joint, i) => ({
         ...joint,
         name: `${fingers[i]!}_slide`,
@@ -192,10 +195,6 @@ function revolute(number: number, positionM: Vector, quarterTurnsX: number, uppe
   }
 }
 
-function fixed(name: string, parent: string, child: string, origin: PoseSpec): JointModel {
-  return { name, kind: 'fixed', parent, child, origin, axis: [0, 0, 1], lower: 0, upper: 0, maxSpeed: 0, maxEffort: 0 }
-}
-
 function fingerJoint(name: string, child: string, side: 1 | -1): JointModel {
   return {
     name,
@@ -208,17 +207,6 @@ function fingerJoint(name: string, child: string, side: 1 | -1): JointModel {
     upper: 0.04,
     maxSpeed: 0.2,
     maxEffort: 20,
-  }
-}
-
-function frame(name: string): LinkModel {
-  return {
-    name,
-    massKg: 0,
-    inertialPose: AT_ORIGIN,
-    inertia: [0, 0, 0, 0, 0, 0],
-    visuals: [],
-    collisions: [],
   }
 }
 

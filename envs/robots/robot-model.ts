@@ -56,3 +56,14 @@ export interface JointModel {
   /** Follows another joint: position = multiplier * its position + offset. */
   readonly mimic?: { readonly joint: string; readonly multiplier: number; readonly offset: number }
 }
+
+/** A link without body that marks a place. */
+export function frameLink(name: string): LinkModel {
+  const inertialPose: PoseSpec = { positionM: [0, 0, 0], quatXyzw: [0, 0, 0, 1] }
+  return { name, massKg: 0, inertialPose, inertia: [0, 0, 0, 0, 0, 0], visuals: [], collisions: [] }
+}
+
+/** A joint that holds `child` to `parent`. */
+export function fixedJoint(name: string, parent: string, child: string, origin: PoseSpec): JointModel {
+  return { name, kind: 'fixed', parent, child, origin, axis: [0, 0, 1], lower: 0, upper: 0, maxSpeed: 0, maxEffort: 0 }
+}

@@ -3,13 +3,16 @@ import type { OptionReader, Values } from '../options.ts'
 import { byName, names, oneOf, quantity, readOptions, section, text, vector } from '../options.ts'
 import type { FittedArm, Workplace } from './fit-arm.ts'
 import { fitArm } from './fit-arm.ts'
+import { ownGripper } from './own-gripper.ts'
 import { warnOnce } from './notices.ts'
 import { loadRobot, robotToJson } from './robot-file.ts'
 import type { PoseSpec, RobotModel } from './robot-model.ts'
 import { quatOfRpy } from './rotations.ts'
 import { fingersOf, tipOf } from './tip.ts'
+import type { Fingers, Tool, WithTool } from './tools.ts'
 import { TOOL_TIP } from './tools.ts'
 import { withUsualStrength } from './usual-strength.ts'
+import { weakJoints } from './weak-joints.ts'
 
 const folders: OptionReader<readonly string[] | Readonly<Record<string, string>>> = (value, name) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? byName(text)(value, name) : names(value, name)
@@ -35,16 +38,22 @@ export const ROBOT_OPTIONS = {
   }),
 }
 
-type RobotOptions = Values<typeof ROBOT_OPTIONS>
+/** The same for scenes that need a tool. */
+export const ROBOT_WITH_TOOL_OPTIONS = {
+  ...ROBOT_OPTIONS,
+  /** The joints of the robot's own gripper, or `none` for the scene's tool in its place; default: found. */
+  gripper: names,
+}
 
-/** Puts a tool of a scale, with its link {@link TOOL_TIP}, on a link of a robot. */
-export type WithTool = (model: RobotModel, link: string, scale: number) => RobotModel
+type RobotOptions = Values<typeof ROBOT_WITH_TOOL_OPTIONS>
 
 /** A robot from a file and how it works at a place. */
 export interface UserRobot {
   readonly model: RobotModel
   readonly tip: string
   readonly fitted: FittedArm
+  /** Of its tool, if that grips. */
+  readonly fingers?: Fingers
 }
 
 /**
@@ -60,7 +69,8 @@ export async function robotOf(
 ): Promise<UserRobot | undefined> {
   const { robot } = options
   if (robot === undefined) {
-    const alone = (['tip', 'looks', 'packages', 'xacro', 'base'] as const).find((name) => options[name] !== undefined)
+    const others = ['tip', 'looks', 'packages', 'xacro', 'base', 'gripper'] as const
+    const alone = others.find((name) => options[name] !== undefined)
     if (alone === undefined) return undefined
     throw new ArmatureError('bad-argument', `${owner} option ${alone}`, {
       got: 'no robot that it is for',
@@ -70,15 +80,73 @@ export async function robotOf(
   const loaded = await readRobotFile(robot, options)
   for (const notice of loaded.notices ?? []) warnOnce(`robot ${loaded.name}: ${notice}`)
   const model = withUsualStrength(loaded)
-  const flange = tipOf(model, options.tip)
-  const fingers = withTool === undefined ? [] : [...fingersOf(model)]
-  if (fingers.length > 0)
-    warnOnce(`robot ${model.name}: the tool of the scene takes the place of: ${fingers.join(', ')}`)
-  const modelAt = withTool === undefined ? model : (scale: number): RobotModel => withTool(model, flange, scale)
-  const tip = withTool === undefined ? flange : TOOL_TIP
-  const fitted = fitArm(modelAt, tip, place, baseOf(options.base, place))
-  if (fitted.moved !== undefined) warnOnce(`robot ${model.name}: ${fitted.moved}`)
-  return { model: fitted.model, tip, fitted }
+  const base = baseOf(options.base, place)
+  const made =
+    withTool === undefined
+      ? fitBare(model, tipOf(model, options.tip), place, base)
+      : fitWithTool(model, options, withTool, (tool) => fitTool(tool, place, base))
+  if (made.fitted.moved !== undefined) warnOnce(`robot ${model.name}: ${made.fitted.moved}`)
+  const weak = weakJoints(made.model, made.fitted.base, made.fitted.home)
+  if (weak.length > 0) {
+    warnOnce(
+      `robot ${model.name}: too weak to hold its own weight where it works, so a real one would sink: ${weak.join(', ')}`,
+    )
+  }
+  return made
+}
+
+function fitBare(model: RobotModel, tip: string, place: Workplace, base: PoseSpec | undefined): UserRobot {
+  return { model, tip, fitted: fitArm(model, tip, place, base) }
+}
+
+function fitTool(tool: Tool, place: Workplace, base: PoseSpec | undefined): UserRobot {
+  const { leastScale = 0, mostScale = Infinity } = tool
+  const sized = { ...place, leastScale: Math.max(leastScale, place.leastScale ?? 0), mostScale }
+  const fitted = fitArm(tool.modelAt, TOOL_TIP, sized, base)
+  return {
+    model: fitted.model,
+    tip: TOOL_TIP,
+    fitted,
+    ...(tool.fingersAt === undefined ? {} : { fingers: tool.fingersAt(fitted.scale) }),
+  }
+}
+
+/** With the gripper that the robot has, if it has one that works and is not refused; else with the scene's tool. */
+function fitWithTool(
+  model: RobotModel,
+  options: RobotOptions,
+  withTool: WithTool,
+  fit: (tool: Tool) => UserRobot,
+): UserRobot {
+  const isRefused = options.gripper?.length === 1 && options.gripper[0] === 'none'
+  const told = isRefused ? undefined : options.gripper
+  const flange = tipOf(model, options.tip, told)
+  const own = isRefused ? { reason: 'gripper is none' } : ownGripper(model, flange, told)
+  let reason = own !== undefined && 'reason' in own ? own.reason : undefined
+  if (own !== undefined && !('reason' in own)) {
+    try {
+      const robot = fit(withTool(model, flange, own))
+      warnOnce(`robot ${model.name}: its own gripper is used: ${own.joints.join(', ')}`)
+      return robot
+    } catch (error) {
+      if (told !== undefined || !(error instanceof ArmatureError)) throw error
+      const [least, most] = own.gapM.map((gapM) => Math.round(gapM * 1000))
+      reason = `with its own, which opens from ${least} to ${most} mm, it reaches no place to work at`
+    }
+  }
+  if (told !== undefined) {
+    throw new ArmatureError('bad-argument', `gripper ${told.join(', ')} of ${model.name}`, {
+      expected: 'two sides that close on each other at the tip',
+      got: reason!,
+      fix: 'name other joints, or set gripper=none for the tool of the scene',
+    })
+  }
+  const fingers = [...fingersOf(model)]
+  if (fingers.length > 0) {
+    const why = reason === undefined ? '' : ` (${reason})`
+    warnOnce(`robot ${model.name}: the tool of the scene takes the place of: ${fingers.join(', ')}${why}`)
+  }
+  return fit(withTool(model, flange, undefined))
 }
 
 async function readRobotFile(path: string, { looks, packages, xacro }: RobotOptions): Promise<RobotModel> {

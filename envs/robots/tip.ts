@@ -19,12 +19,12 @@ interface Place {
 
 /**
  * The link that actions move: the one that is told; else the deepest that moves, before the fingers of a gripper, and the one furthest out
- * among those that are fixed to it.
+ * among those that are fixed to it. The joints `gripper` are those of a gripper, whatever they look like.
  * @throws ArmatureError `not-found` for an unknown link with the nearest names; `bad-argument` where nothing moves, or several arms end at
  * the same depth, with the candidates.
  */
-export function tipOf(model: RobotModel, told?: string): string {
-  const places = placesOf(model)
+export function tipOf(model: RobotModel, told?: string, gripper: readonly string[] = []): string {
+  const places = placesOf(model, gripper)
   const names = model.links.map(({ name }) => name)
   if (told !== undefined) {
     if (places.has(told)) return told
@@ -55,8 +55,8 @@ export function tipOf(model: RobotModel, told?: string): string {
 }
 
 /** The links of a robot's gripper that move, by the same rules. */
-export function fingersOf(model: RobotModel): Set<string> {
-  const places = placesOf(model)
+export function fingersOf(model: RobotModel, gripper: readonly string[] = []): Set<string> {
+  const places = placesOf(model, gripper)
   return new Set(model.links.map(({ name }) => name).filter((name) => places.get(name)!.isFinger))
 }
 
@@ -82,13 +82,15 @@ function candidates(model: RobotModel, places: ReadonlyMap<string, Place>): stri
     .join(' or ')
 }
 
-function placesOf(model: RobotModel): Map<string, Place> {
+function placesOf(model: RobotModel, gripper: readonly string[]): Map<string, Place> {
   const places = new Map<string, Place>([[model.links[0]!.name, { armJoints: 0, depth: 0, isFinger: false }]])
   for (const joint of model.joints) {
     const { armJoints, depth, isFinger } = places.get(joint.parent)!
-    const isGripper = isFinger || (joint.kind !== 'fixed' && isGripperJoint(model, joint, armJoints))
+    const { kind, name, mimic } = joint
+    const isTold = gripper.includes(name) || (mimic !== undefined && gripper.includes(mimic.joint))
+    const isGripper = isFinger || (kind !== 'fixed' && (isTold || isGripperJoint(model, joint, armJoints)))
     places.set(joint.child, {
-      armJoints: armJoints + (joint.kind === 'fixed' || isGripper ? 0 : 1),
+      armJoints: armJoints + (kind === 'fixed' || isGripper ? 0 : 1),
       depth: depth + 1,
       isFinger: isGripper,
     })
@@ -108,8 +110,8 @@ function isGripperJoint(model: RobotModel, joint: JointModel, armJoints: number)
   return beside.length > 1 && beside.every(({ child }) => longestBelow(model, child) + 1 <= MOST_FINGER_JOINTS)
 }
 
-/** All links that fixed joints hold to `link`. */
-function bodyOf(model: RobotModel, link: string): Set<string> {
+/** All links that fixed joints hold to `link`, itself included. */
+export function bodyOf(model: RobotModel, link: string): Set<string> {
   const body = new Set([link])
   for (let size = 0; size < body.size;) {
     size = body.size

@@ -2,7 +2,7 @@ import type { World } from '@dimforge/rapier3d-simd-compat'
 import type { CameraSpec } from '../camera/camera.ts'
 import type { PrimitiveSpec } from '../camera/scene.ts'
 import { Scene } from '../camera/scene.ts'
-import type { ArmHandles, JointGains } from '../robots/arm.ts'
+import type { ArmHandles } from '../robots/arm.ts'
 import { addArm, Arm, ArmPlan } from '../robots/arm.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { ArmControl } from '../robots/arm-control.ts'
@@ -13,7 +13,7 @@ import { InverseKinematics } from '../robots/inverse-kinematics.ts'
 import { chainOf, Kinematics } from '../robots/kinematics.ts'
 import type { PoseSpec, RobotModel } from '../robots/robot-model.ts'
 import { RobotLook, robotPrimitives } from '../robots/robot-look.ts'
-import { TOOL_FINGERS } from '../robots/tools.ts'
+import type { Fingers } from '../robots/tools.ts'
 import type { PhysicsEngine } from '../world/engine.ts'
 import { createWorld } from '../world/physics-world.ts'
 
@@ -27,8 +27,9 @@ export interface ArmBenchSpec {
   /** Where the tip starts, in the frame of the table's top: x away from the robot, y to its left, z up; the robot stands at x = -0.5. */
   readonly tipStart: Corner
   readonly box: readonly [Corner, Corner]
-  /** Positions of the joints beyond the tip, e.g. fingers. */
-  readonly beyond?: readonly number[]
+  /** The last coordinates of the model, and where they are at home. */
+  readonly fingers?: Fingers
+  readonly fingersAt?: 'open' | 'closed'
   /** How a robot of the user's was fitted to the bench; absent: a Panda, pointing down. */
   readonly fitted?: FittedArm
   /** See `ArmControlSpec`. */
@@ -42,13 +43,6 @@ export const CONTROL_HZ = 20
 const SUBSTEPS = 12
 const TIP_STEP_M = 0.02
 const JOINT_STEP_RAD = 0.05
-/** Closed on a cube of 4 cm they press with 10 N. Heavy damping, 100 N s/m, would let the grip creep by a millimetre per second. */
-const FINGER_GAINS: JointGains = { stiffness: 500, damping: 20 }
-/** The force of a grip grows with the weight of the cube, the way with its side. */
-function fingerGains(scale: number): JointGains {
-  return { stiffness: FINGER_GAINS.stiffness * scale ** 2, damping: FINGER_GAINS.damping * scale ** 2 }
-}
-
 /** Down to here the experts were seen to push and lift: cubes of 4 mm and of a tenth of a gram. */
 const LEAST_WORKTOP_SCALE = 0.1
 /** Where the robot stands: at the edge of the table. */
@@ -113,7 +107,7 @@ export class ArmBench {
     this.#spec = spec
     this.#mode = mode
     const { fitted } = spec
-    const beyond = spec.beyond ?? []
+    const beyond = spec.fingers?.[spec.fingersAt ?? 'closed'] ?? []
     const home = [...(fitted?.home.slice(0, fitted.home.length - beyond.length) ?? readyAt(spec)), ...beyond]
     const scale = fitted?.scale ?? 1
     this.plan = new ArmPlan({
@@ -124,10 +118,9 @@ export class ArmBench {
       zero: fitted === undefined && mode !== 'joint-position' ? 'home' : 'middle',
       collisionGroups: COLLISION.arm,
       friction: spec.friction ?? 0.5,
-      gains: ({ kind, child }) =>
-        (fitted === undefined && kind === 'prismatic') || TOOL_FINGERS.includes(child) ? fingerGains(scale) : undefined,
+      ...(spec.fingers === undefined ? {} : { gains: spec.fingers.gains }),
     })
-    this.#sweeps = spec.beyond === undefined ? 4 : 8
+    this.#sweeps = spec.fingers === undefined ? 4 : 8
     this.#scale = scale
     this.#table = fitted?.table ?? TABLE
     this.#clearance = new BodyClearance(this.plan.kinematics, this.#table)
@@ -163,7 +156,7 @@ export class ArmBench {
 
   /** The scene that holds the arm and `more`. */
   createScene(more: readonly PrimitiveSpec[]): Scene {
-    const large = Math.max(1, this.#scale)
+    const large = Math.max(1, this.#spec.fitted?.standScale ?? 1)
     const scene = new Scene({
       background: [24, 26, 30],
       lightDirection: [0.6, -0.5, 1],
@@ -353,6 +346,16 @@ export function scaledCameras<T extends Readonly<Record<string, CameraSpec>>>(
       { ...camera, eyeM: scaled(camera.eyeM), targetM: scaled(camera.targetM) },
     ]),
   ) as T
+}
+
+/** Cameras about the middle of the table: they see as much as the things on it are large, and the one for people the arm too. */
+export function tableCameras<T extends Readonly<Record<string, CameraSpec>>>(
+  cameras: T,
+  fitted: FittedArm | undefined,
+): T {
+  const { human, ...others } = cameras
+  const near = scaledCameras(others, fitted?.scale ?? 1, [0, 0, 0])
+  return { ...near, ...scaledCameras({ human: human! }, fitted?.standScale ?? 1, [0, 0, 0]) } as unknown as T
 }
 
 /** Views of a table with an arm behind it; the first is the observation camera, `human` is for people. */

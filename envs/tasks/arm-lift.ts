@@ -9,8 +9,9 @@ import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
 import { primitiveOfLink } from '../robots/robot-look.ts'
 import { PANDA_WITH_GRIPPER } from '../robots/panda.ts'
-import { ROBOT_OPTIONS, robotOf } from '../robots/robot-option.ts'
-import { TOOL_HAND, withGripper } from '../robots/tools.ts'
+import { ROBOT_WITH_TOOL_OPTIONS, robotOf } from '../robots/robot-option.ts'
+import type { Fingers } from '../robots/tools.ts'
+import { pandaFingers, TOOL_HAND, withGripper } from '../robots/tools.ts'
 import { symmetricSpace } from '../../src/core/spaces.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
@@ -18,16 +19,7 @@ import type { PhysicsEngine } from '../world/engine.ts'
 import { loadPhysics, physicsOption } from '../world/engine.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import type { ArmBenchSpec, Corner } from './arm-bench.ts'
-import {
-  ARM_CAMERAS,
-  ArmBench,
-  COLLISION,
-  CONTROL_HZ,
-  scaledCameras,
-  times,
-  TIP_NAMES,
-  worktopOf,
-} from './arm-bench.ts'
+import { ARM_CAMERAS, ArmBench, COLLISION, CONTROL_HZ, tableCameras, times, TIP_NAMES, worktopOf } from './arm-bench.ts'
 
 export const ARM_LIFT_ID = 'armature/ArmLift-v0'
 
@@ -68,20 +60,56 @@ const TURN_NAMES: readonly string[] = ['cube_qx', 'cube_qy', 'cube_qz', 'cube_qw
  * orientation (xyzw, w >= 0); goal: the cube's position, in metres. Reward: minus the cube's distance; success below 4 cm. Never terminates;
  * truncated after 100 steps. Goal images show the cube in the gripper, or on the table with the arm where episodes start.
  *
- * `robot` and what goes with it (see `ROBOT_OPTIONS`) put a robot from a file in the Panda's place, with the Panda's gripper at its tip, in the place
- * of its own fingers. All sizes scale with its reach about the middle of the table.
+ * `robot` and what goes with it (see `ROBOT_WITH_TOOL_OPTIONS`) put a robot from a file in the Panda's place, with its own gripper, or else the Panda's
+ * at its tip. All sizes scale with its reach about the middle of the table, and with how far its gripper opens.
  */
 export async function makeArmLift(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
-  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_OPTIONS }
+  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_WITH_TOOL_OPTIONS }
   const options = readSceneOptions(ARM_LIFT_ID, readers, given)
   const robot = await robotOf(ARM_LIFT_ID, options, worktopOf(TIP_BOX, TIP_START), withGripper)
-  const shared = { tipStart: TIP_START, friction: 1 }
-  const open = OPEN_M * (robot?.fitted.scale ?? 1)
+  const shared = { tipStart: TIP_START, friction: 1, fingersAt: 'open' } as const
+  const fingers = robot?.fingers ?? pandaFingers(1, ({ kind }) => kind === 'prismatic')
   const arm: ArmBenchSpec =
     robot === undefined
-      ? { ...shared, model: PANDA_WITH_GRIPPER, tip: 'tip', box: TIP_BOX, beyond: [open, open] }
-      : { ...shared, ...robot, box: robot.fitted.box, beyond: [open, open], pointsDown: true }
-  return sceneEnv(new ArmLift(await loadPhysics(options.physics), arm, options.control), options)
+      ? { ...shared, model: PANDA_WITH_GRIPPER, tip: 'tip', box: TIP_BOX, fingers }
+      : { ...shared, ...robot, box: robot.fitted.box, fingers, pointsDown: true }
+  return sceneEnv(new ArmLift(await loadPhysics(options.physics), arm, new Opening(fingers), options.control), options)
+}
+
+/** How far each side of a gripper stands from its middle, metres, as its coordinates tell. */
+class Opening {
+  readonly count: number
+  readonly mostM: number
+  readonly #leastM: number
+  readonly #closed: readonly number[]
+  /** Of each coordinate per metre of opening. */
+  readonly #rates: readonly number[]
+
+  constructor({ closed, open, gapM }: Fingers) {
+    this.count = closed.length
+    this.#leastM = gapM[0] / 2
+    this.mostM = gapM[1] / 2
+    this.#closed = closed
+    this.#rates = open.map((q, i) => (q - closed[i]!) / (this.mostM - this.#leastM))
+  }
+
+  /** Moves the last coordinates of `q` by `byM`. */
+  move(q: Float64Array, byM: number): void {
+    for (let i = 0; i < this.count; i++) q[q.length - this.count + i]! += byM * this.#rates[i]!
+  }
+
+  /** The mean opening at `q`. */
+  of(q: Float64Array): number {
+    let sum = 0
+    for (let i = 0; i < this.count; i++) sum += (q[q.length - this.count + i]! - this.#closed[i]!) / this.#rates[i]!
+    return this.#leastM + sum / this.count
+  }
+
+  /** The coordinates at an opening, or at the nearest that there is. */
+  at(openingM: number): number[] {
+    const from = Math.max(this.#leastM, Math.min(this.mostM, openingM)) - this.#leastM
+    return this.#closed.map((q, i) => q + from * this.#rates[i]!)
+  }
 }
 
 class ArmLift implements GoalTask {
@@ -95,13 +123,15 @@ class ArmLift implements GoalTask {
   readonly #scale: number
   readonly #at = { x: 0, y: 0, z: 0 }
   readonly #turn = { x: 0, y: 0, z: 0, w: 1 }
+  readonly #opening: Opening
   #cube!: RigidBody
-  #opening = 0
+  #openByM = 0
 
-  constructor(engine: PhysicsEngine, arm: ArmBenchSpec, control: ArmControlMode | undefined) {
+  constructor(engine: PhysicsEngine, arm: ArmBenchSpec, opening: Opening, control: ArmControlMode | undefined) {
     const scale = arm.fitted?.scale ?? 1
     const cubeLimits = CUBE_LIMITS.map((limit) => limit * Math.max(1, scale))
     this.#scale = scale
+    this.#opening = opening
     this.#bench = new ArmBench(arm, control)
     this.goalSpace = symmetricSpace(cubeLimits, CUBE_NAMES)
     this.cameras = camerasOf(arm, scale)
@@ -115,7 +145,7 @@ class ArmLift implements GoalTask {
       ],
       proprioSpace: symmetricSpace(limits, names),
       stateSpace: symmetricSpace(
-        [...this.#bench.tipLimits, 2 * OPEN_M * Math.max(1, scale), ...cubeLimits, 1.01, 1.01, 1.01, 1.01],
+        [...this.#bench.tipLimits, 2 * Math.max(OPEN_M, opening.mostM), ...cubeLimits, 1.01, 1.01, 1.01, 1.01],
         [...TIP_NAMES, 'opening_m', ...CUBE_NAMES, ...TURN_NAMES],
       ),
       controlHz: CONTROL_HZ,
@@ -138,18 +168,17 @@ class ArmLift implements GoalTask {
   }
 
   step(action: Float32Array): void {
-    this.#opening = action.at(-1)! * FINGER_STEP_M * this.#scale
+    this.#openByM = action.at(-1)! * FINGER_STEP_M * this.#scale
     this.#bench.step(action, this.#moveFingers)
   }
 
   readonly #moveFingers = (next: Float64Array): void => {
-    for (const finger of [next.length - 2, next.length - 1]) next[finger]! += this.#opening
+    this.#opening.move(next, this.#openByM)
   }
 
   observe(state: Float32Array, proprio: Float32Array): void {
     this.#bench.observe(state, proprio)
-    const { q } = this.#bench.arm
-    state[3] = (q.at(-1)! + q.at(-2)!) / 2
+    state[3] = this.#opening.of(this.#bench.arm.q)
     const { x, y, z } = this.#cube.translation(this.#at)
     const turn = this.#cube.rotation(this.#turn)
     const sign = turn.w < 0 ? -1 : 1
@@ -183,8 +212,8 @@ class ArmLift implements GoalTask {
 
   showAt(goal: Float32Array): void {
     const [x, y, z] = [goal[0]!, goal[1]!, goal[2]!]
-    const half = CUBE.halfM * this.#scale
-    if (z > RAISED_Z * this.#scale) this.#bench.showTipAt(x, y, z, [half, half])
+    const gripping = this.#opening.at(CUBE.halfM * this.#scale)
+    if (z > RAISED_Z * this.#scale) this.#bench.showTipAt(x, y, z, gripping)
     else this.#bench.showTipAt(...times(TIP_START, this.#scale))
     const cube = this.scene.primitive('cube')
     setPosition(cube, x, y, z)
@@ -252,7 +281,7 @@ const CAMERAS = {
 /** The wrist's is on the hand, whose z points to the fingers, looking past them. */
 function camerasOf({ model, fitted }: ArmBenchSpec, scale: number): Task['cameras'] {
   return {
-    ...scaledCameras({ ...ARM_CAMERAS, ...CAMERAS }, scale, [0, 0, 0]),
+    ...tableCameras({ ...ARM_CAMERAS, ...CAMERAS }, fitted),
     wrist: {
       name: 'wrist',
       eyeM: times([0.1, 0, -0.02], scale),

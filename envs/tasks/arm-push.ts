@@ -9,7 +9,7 @@ import { setPosition } from '../camera/scene.ts'
 import type { ArmControlMode } from '../robots/arm-control.ts'
 import { controlOption } from '../robots/arm-control.ts'
 import { PANDA_WITH_TOOL } from '../robots/panda.ts'
-import { ROBOT_OPTIONS, robotOf } from '../robots/robot-option.ts'
+import { ROBOT_WITH_TOOL_OPTIONS, robotOf } from '../robots/robot-option.ts'
 import { withRod } from '../robots/tools.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
@@ -20,16 +20,7 @@ import type { Bar } from '../world/rim.ts'
 import { addBars, barPrimitives, rimBars } from '../world/rim.ts'
 import { SettledWorld } from '../world/settled-world.ts'
 import type { ArmBenchSpec, Corner } from './arm-bench.ts'
-import {
-  ARM_CAMERAS,
-  ArmBench,
-  COLLISION,
-  CONTROL_HZ,
-  scaledCameras,
-  times,
-  TIP_NAMES,
-  worktopOf,
-} from './arm-bench.ts'
+import { ARM_CAMERAS, ArmBench, COLLISION, CONTROL_HZ, tableCameras, times, TIP_NAMES, worktopOf } from './arm-bench.ts'
 
 export const ARM_PUSH_ID = 'armature/ArmPush-v0'
 
@@ -72,11 +63,11 @@ function rimOf(scale: number): readonly Bar[] {
  * Reward: minus the puck's distance; success below 5 cm. Never terminates; truncated after 100 steps. `reset` puts the puck near the
  * middle; with `start: 'random'` anywhere in its box. In goal images the arm is where episodes start.
  *
- * `robot` and what goes with it (see `ROBOT_OPTIONS`) put a robot from a file in the Panda's place, with the rod at its tip, in the place of its own
- * fingers. All sizes scale with its reach about the middle of the table.
+ * `robot` and what goes with it (see `ROBOT_WITH_TOOL_OPTIONS`) put a robot from a file in the Panda's place, which pushes with its own gripper, closed,
+ * or with the rod at its tip. All sizes scale with its reach about the middle of the table.
  */
 export async function makeArmPush(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
-  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_OPTIONS }
+  const readers = { physics: physicsOption, control: controlOption, ...ROBOT_WITH_TOOL_OPTIONS }
   const options = readSceneOptions(ARM_PUSH_ID, readers, given)
   const robot = await robotOf(ARM_PUSH_ID, options, worktopOf(TIP_BOX, TIP_START), withRod)
   const arm: ArmBenchSpec =
@@ -105,7 +96,7 @@ class ArmPush implements GoalTask {
     this.#scale = scale
     this.#bench = new ArmBench(arm, control)
     this.goalSpace = symmetricSpace(puckLimits, PUCK_NAMES)
-    this.cameras = scaledCameras(ARM_CAMERAS, scale, [0, 0, 0])
+    this.cameras = tableCameras(ARM_CAMERAS, arm.fitted)
     const rim = rimOf(scale)
     this.scene = this.#bench.createScene(primitives(rim, scale))
     const { limits, names } = this.#bench.proprioLimits

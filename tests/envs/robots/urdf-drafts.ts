@@ -162,3 +162,44 @@ export function generatedArms(): Readonly<Record<string, string | Uint8Array>> {
     }),
   }
 }
+
+/** How the fingers of {@link withGripper} move. */
+export type GripperKind = 'slides' | 'mimic' | 'one-sided ranges' | 'turns' | 'one moves'
+
+/** A draft with a gripper at its tool, which opens to about 9 cm times `scale`. */
+export function withGripper(draft: Draft, scale: number, kind: GripperKind, mountRpy = '0 0 0'): Draft {
+  const m = (x: number): string => String(x * scale)
+  const box = (at: readonly number[], size: readonly number[]): string =>
+    `<origin xyz="${at.map(m).join(' ')}"/><geometry><box size="${size.map(m).join(' ')}"/></geometry>`
+  const body = (name: string, kg: number, shape: string): DraftLink => ({
+    ...bareLink(name),
+    mass: String(kg * scale ** 3),
+    inertia: [String(1e-4 * scale ** 5), String(1e-4 * scale ** 5), String(1e-4 * scale ** 5)],
+    visual: shape,
+    collision: shape,
+    inertial: true,
+  })
+  const isTurning = kind === 'turns'
+  const palm = body('palm', 0.4, box([0, 0, 0.025], [0.04, 0.16, 0.05]))
+  const left = body('finger_left', 0.02, box([0, 0.006, 0.03], [0.02, 0.012, 0.06]))
+  const right = body('finger_right', 0.02, box([0, -0.006, 0.03], [0.02, 0.012, 0.06]))
+  const mount = { ...bareJoint('palm_mount', 'tool', 'palm'), rpy: mountRpy }
+  const finger = (name: string, child: string, side: number): DraftJoint => ({
+    ...bareJoint(name, 'palm', child),
+    type: isTurning ? 'revolute' : 'prismatic',
+    xyz: `0 ${m(isTurning ? side * 0.012 : 0)} ${m(0.05)}`,
+    axis: isTurning ? `${-side} 0 0` : `0 ${side} 0`,
+    lower: isTurning ? '-0.1' : '0',
+    upper: isTurning ? '0.6' : m(0.045),
+    effort: m(20),
+    velocity: isTurning ? '3' : m(0.3),
+  })
+  const first = finger('finger_joint_left', 'finger_left', 1)
+  const second = finger('finger_joint_right', 'finger_right', -1)
+  if (kind === 'mimic') second.more = '<mimic joint="finger_joint_left"/>'
+  if (kind === 'one moves') second.type = 'fixed'
+  if (kind === 'one-sided ranges') Object.assign(second, { axis: '0 1 0', lower: m(-0.045), upper: '0' })
+  draft.links.push(palm, left, right)
+  draft.joints.push(mount, first, second)
+  return draft
+}
