@@ -49,10 +49,14 @@ export function dense(name: string, options: DenseOptions): Layer {
       },
     ],
     apply: (weights, x) => {
-      const input = ensemble !== undefined && x.rank === 2 ? tf.tile(tf.expandDims(x, 0), [ensemble, 1, 1]) : x
-      return tf.add(tf.matMul(input, weights[kernel]!), weights[bias]!)
+      return tf.add(tf.matMul(forEach(ensemble, x), weights[kernel]!), weights[bias]!)
     },
   }
+}
+
+/** One [B, D] for every member of an ensemble, [E, B, D]; what is theirs already, or for no ensemble, as it is. */
+function forEach(ensemble: number | undefined, x: tf.Tensor): tf.Tensor {
+  return ensemble !== undefined && x.rank === 2 ? tf.tile(tf.expandDims(x, 0), [ensemble, 1, 1]) : x
 }
 
 /** Added to the variance, as in PyTorch. */
@@ -79,27 +83,34 @@ export function layerNorm(name: string, size: number, ensemble?: number): Layer 
 const BATCH_NORM_EPSILON = 1e-3
 
 /**
- * Batch normalisation over the rows (Ioffe & Szegedy 2015): [..., B, D] -> [..., B, D], with the mean and the variance [..., 1, D] of the batch,
- * or with the running ones, `name/mean` and `name/variance`. Without learned scale and offset: it stands in front of a dense layer,
- * which has both.
+ * Batch normalisation over the rows (Ioffe & Szegedy 2015) with learned `name/scale` and `name/offset`: [B, D] -> [B, D], with the mean and the
+ * variance of the batch, or with the running ones, `name/mean` and `name/variance`. An ensemble has all of them per member and maps
+ * [E, B, D], or one [B, D] for all, to [E, B, D].
  */
 export function batchNorm(name: string, size: number, ensemble?: number): Layer {
   const shape = ensemble === undefined ? [1, size] : [ensemble, 1, size]
-  const mean = `${name}/mean`
-  const variance = `${name}/variance`
+  const [scale, offset, mean, variance] = ['scale', 'offset', 'mean', 'variance'].map((part) => `${name}/${part}`)
   return {
-    parameters: [],
+    parameters: [
+      { name: scale!, shape, init: constant(1) },
+      { name: offset!, shape, init: zeros },
+    ],
     statistics: [
-      { name: mean, shape, init: zeros },
-      { name: variance, shape, init: constant(1) },
+      { name: mean!, shape, init: zeros },
+      { name: variance!, shape, init: constant(1) },
     ],
     apply: (weights, x, batch) => {
-      if (batch === undefined) {
-        return tf.div(tf.sub(x, weights[mean]!), tf.sqrt(tf.add(weights[variance]!, BATCH_NORM_EPSILON)))
+      const input = forEach(ensemble, x)
+      const normal = (): tf.Tensor => {
+        if (batch === undefined) {
+          return tf.div(tf.sub(input, weights[mean!]!), tf.sqrt(tf.add(weights[variance!]!, BATCH_NORM_EPSILON)))
+        }
+        const centre = tf.mean(input, -2, true)
+        batch[mean!] = centre
+        batch[variance!] = tf.mean(tf.square(tf.sub(input, centre)), -2, true)
+        return standardize(input, -2, BATCH_NORM_EPSILON)
       }
-      batch[mean] = tf.mean(x, -2, true)
-      batch[variance] = tf.mean(tf.square(tf.sub(x, batch[mean])), -2, true)
-      return standardize(x, -2, BATCH_NORM_EPSILON)
+      return tf.add(tf.mul(normal(), weights[scale!]!), weights[offset!]!)
     },
   }
 }
@@ -173,7 +184,7 @@ export function mlp(name: string, options: MlpOptions): Layer {
   const { hiddenSizes, outputSize, ensemble, norm = 'none' } = options
   const members = ensemble === undefined ? {} : { ensemble }
   let inputSize = options.inputSize
-  const layers: Layer[] = norm === 'batch' ? [batchNorm(`${name}/input`, inputSize)] : []
+  const layers: Layer[] = norm === 'batch' ? [batchNorm(`${name}/input`, inputSize, ensemble)] : []
   hiddenSizes.forEach((size, index) => {
     layers.push(dense(`${name}/hidden${index}`, { inputSize, outputSize: size, ...members }))
     if (norm === 'layer') layers.push(layerNorm(`${name}/norm${index}`, size, ensemble))

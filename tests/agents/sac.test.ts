@@ -221,10 +221,12 @@ function normalisedCritics(
   const weight = (name: string): ArrayLike<number> => arrays[`critics/q/${name}`]!.data
   const units = arrays['critics/q/hidden0/kernel']!.shape[2]!
   const normalised = (layer: 'input' | 'norm0', member: number, x: readonly (readonly number[])[]): number[][] => {
+    const learned = (name: string, c: number): number => weight(`${layer}/${name}`)[member * x[0]!.length + c]!
     const columns = x[0]!.map((_, c) => {
       const values = x.map((row) => row[c]!)
       const [mean, variance] = moments(layer, member, c, values)
-      return values.map((value) => (value - mean) / Math.sqrt(variance + 1e-3))
+      const inverseStd = 1 / Math.sqrt(variance + 1e-3)
+      return values.map((value) => (value - mean) * inverseStd * learned('scale', c) + learned('offset', c))
     })
     return x.map((_, r) => columns.map((column) => column[r]!))
   }
@@ -286,7 +288,7 @@ describe('SAC with batch-normalised critics (CrossQ)', () => {
     const statistic = (layer: string, name: string, at: number): number =>
       after[`criticStatistics/q/${layer}/${name}`]!.data[at]!
     const acted = normalisedCritics(after, rowsOf(batch.observation, ones), (layer, member, column) => {
-      const at = layer === 'input' ? column : member * 8 + column
+      const at = member * (layer === 'input' ? 5 : 8) + column
       return [statistic(layer, 'mean', at), statistic(layer, 'variance', at)]
     })
     const values = Array.from({ length: size }, (_, row) => Math.min(acted[0]![row]!, acted[1]![row]!))

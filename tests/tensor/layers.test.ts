@@ -142,7 +142,8 @@ describe.each(ENGINES)('layers on %s', (engine) => {
   it('batch norm standardises columns and says by what, or goes by the running statistics', async () => {
     const program = compile<'x', 'y' | 'mean' | 'variance'>('batch norm', ({ x }) => {
       const batch: Record<string, tf.Tensor> = {}
-      const y = scoped('s', batchNorm('n', 2)).apply({}, x, batch)
+      const learned = { 's/n/scale': tf.tensor2d([[1, 2]]), 's/n/offset': tf.tensor2d([[0, 10]]) }
+      const y = scoped('s', batchNorm('n', 2)).apply(learned, x, batch)
       return { y, mean: batch['s/n/mean']!, variance: batch['s/n/variance']! }
     })
     const x = array([1, 5, 2, 5, 3, 5, 4, 9], [4, 2])
@@ -152,19 +153,20 @@ describe.each(ENGINES)('layers on %s', (engine) => {
     expect(worstError(mean.data as Float32Array, [2.5, 6])).toBeLessThan(1e-6)
     expect(worstError(variance.data as Float32Array, [1.25, 3])).toBeLessThan(1e-6)
     const [a, b] = [1 / Math.sqrt(1.25 + 1e-3), 1 / Math.sqrt(3 + 1e-3)]
-    expect(worstError(y.data as Float32Array, [-1.5 * a, -b, -0.5 * a, -b, 0.5 * a, -b, 1.5 * a, 3 * b])).toBeLessThan(
-      1e-6,
-    )
+    const [c, d] = [10 - 2 * b, 10 + 6 * b]
+    expect(worstError(y.data as Float32Array, [-1.5 * a, c, -0.5 * a, c, 0.5 * a, c, 1.5 * a, d])).toBeLessThan(1e-6)
+    const learned = { 'n/scale': array([1, 1], [1, 2]), 'n/offset': array([0, 1], [1, 2]) }
     const running = { 'n/mean': array([1, 5], [1, 2]), 'n/variance': array([4, 1], [1, 2]) }
-    const { value } = await forward(batchNorm('n', 2), running, x)
-    const [c, d] = [1 / Math.sqrt(4 + 1e-3), 1 / Math.sqrt(1 + 1e-3)]
-    expect(worstError(value, [0, 0, c, 0, 2 * c, 0, 3 * c, 4 * d])).toBeLessThan(1e-6)
+    const { value } = await forward(batchNorm('n', 2), { ...learned, ...running }, x)
+    const [e, f] = [1 / Math.sqrt(4 + 1e-3), 1 / Math.sqrt(1 + 1e-3)]
+    expect(worstError(value, [0, 1, e, 1, 2 * e, 1, 3 * e, 1 + 4 * f])).toBeLessThan(1e-6)
   })
 
   it('gradients of batch norm go through the statistics of the batch, of each member apart', async () => {
     const ofBatch = (layer: Layer): Layer => ({ ...layer, apply: (weights, x) => layer.apply(weights, x, {}) })
     await checkGradients(ofBatch(batchNorm('n', 3)), wiggle([5, 3]), 1e-2, 3e-3)
     await checkGradients(ofBatch(batchNorm('n', 3, 2)), wiggle([2, 5, 3]), 1e-2, 3e-3)
+    await checkGradients(ofBatch(batchNorm('n', 3, 2)), wiggle([5, 3]), 1e-2, 3e-3)
     await checkGradients(
       ofBatch(mlp('q', { inputSize: 2, hiddenSizes: [3], outputSize: 1, norm: 'batch', nonlinearity: tf.tanh })),
       wiggle([4, 2]),
