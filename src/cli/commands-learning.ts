@@ -3,6 +3,7 @@ import type { CopiesFlags } from '../compose/copies.ts'
 import type { CommandLine } from './command-line.ts'
 import { withRobotFlags } from './commands-bridge.ts'
 import type { PretrainOptions } from '../compose/encoder-training.ts'
+import type { PlayOptions } from './play.ts'
 import type { RobotFlags } from './remote.ts'
 import type { RewardsOptions } from './rewards.ts'
 import {
@@ -11,6 +12,7 @@ import {
   episodes,
   settings,
   rows,
+  seconds,
   seed,
   share,
   steps,
@@ -32,7 +34,7 @@ interface TrainFlags extends RobotFlags {
   readonly episode?: number
 }
 
-/** `start`, `train`, `estimate`, `pretrain`, `eval`, `rewards` and `export`. */
+/** `start`, `train`, `estimate`, `pretrain`, `eval`, `play`, `rewards` and `export`. */
 export async function addLearningCommands(line: CommandLine): Promise<void> {
   line
     .command('start', 'learn to push a puck to imagined goals in a few minutes, and show it', {
@@ -49,6 +51,7 @@ export async function addLearningCommands(line: CommandLine): Promise<void> {
   await addEstimate(line)
   await addPretrain(line)
   addEval(line)
+  addPlay(line)
   addRewards(line)
   line
     .command(
@@ -179,6 +182,28 @@ function addEval(line: CommandLine): void {
         line.finish(at, await line.withRobots(at, options, (robots) => evaluateRun(at, run, { ...options, robots })))
       },
     )
+}
+
+function addPlay(line: CommandLine): void {
+  const command = line.command('play <run>', 'watch a run: camera, goal, decoded latent and reward as an animation', {
+    'play runs/rig-push-seed0': 'the newest checkpoint, into videos/ of the run',
+    'play runs/pixels-seed0 --episodes 1 --out swing.mp4': 'one episode, as a video',
+  })
+  withRobotFlags(command)
+    .option(
+      '--env <id|address>',
+      'another scene, or a robot such as tcp://127.0.0.1:5600 (default: the scene of the run)',
+    )
+    .option('--episodes <n>', 'episodes', episodes, 3)
+    .option('--out <file>', 'ends in .gif or .mp4 (default: <run>/videos/play-step<n>.gif)')
+    .option('--max-seconds <s>', 'ends an episode, where a robot ends none', seconds)
+    .option('--overwrite', 'replace a file that is there')
+    .addOption(settings('an option of the scene that differs, e.g. distractor.split=test'))
+    .action(async (run: string, options: RobotFlags & Omit<PlayOptions, 'robots'>) => {
+      const at = await line.withEngine()
+      const { playRun } = await import('./play.ts')
+      line.finish(at, await line.withRobots(at, options, (robots) => playRun(at, run, { ...options, robots })))
+    })
 }
 
 function addRewards(line: CommandLine): void {

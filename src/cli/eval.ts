@@ -14,7 +14,7 @@ import { pictureFormat, requireNewFile } from './output-files.ts'
 import { checkedCameras } from './render-scene.ts'
 import type { WrittenReport } from './report.ts'
 import { reportPolicy, reportTable } from './report.ts'
-import { writeEpisodeVideo } from './pictures.ts'
+import { VIDEO_EPISODES, writeFilm } from './film.ts'
 
 export interface EvalOptions extends LoadOptions, CopiesFlags {
   readonly episodes: number
@@ -52,7 +52,7 @@ export async function evaluateRun(
     const report = await evaluateOnCopies(context, { folder, parts, step }, env, options)
     context.print(`${reportTable([report])}\n\n${report.file}`)
     if (video !== undefined) {
-      await writeEpisodeVideo(context, video, env, policy, parts)
+      await writeFilm(context, env, policy, parts, { file: video, option: '--video', episodes: VIDEO_EPISODES })
       context.print(video)
     }
     return { ...report, step, ...(video === undefined ? {} : { video }) }
@@ -61,8 +61,8 @@ export async function evaluateRun(
   }
 }
 
-/** @throws ArmatureError `bad-argument` for options of a robot, which takes none. */
-function withEvalOptions(parts: Parts, set: readonly string[] = []): Parts {
+/** The parts of a run with options of the scene that it is evaluated in. @throws ArmatureError `bad-argument` for options of a robot, which takes none. */
+export function withEvalOptions(parts: Parts, set: readonly string[] = []): Parts {
   if (set.length === 0) return parts
   if (parts.robot !== undefined)
     throw new ArmatureError('bad-argument', 'a robot', { got: '--set, which is for scenes' })

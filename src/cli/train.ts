@@ -3,7 +3,8 @@ import { agentPolicy } from '../run/policies.ts'
 import { evaluationEnvOf } from '../compose/evaluation-env.ts'
 import type { CliContext } from './context.ts'
 import { loadedModules } from './modules.ts'
-import { writeEpisodeVideo, writeImaginedGoals } from './pictures.ts'
+import { VIDEO_EPISODES, writeFilm } from './film.ts'
+import { writeImaginedGoals } from './pictures.ts'
 import type { PolicyReport } from './report.ts'
 import { reportRun, reportTable } from './report.ts'
 import type { TrainedRun } from '../compose/load-run.ts'
@@ -39,7 +40,8 @@ async function drawPictures(context: CliContext, { folder, parts }: TrainedRun):
   const evaluation = await evaluationEnvOf(parts)
   const { env } = evaluation
   const video = join(folder.videos, 'episodes.gif')
-  await writeEpisodeVideo(context, video, env, agentPolicy(parts), parts)
+  const film = { file: video, option: '--out', episodes: VIDEO_EPISODES }
+  await writeFilm(context, env, agentPolicy(parts), parts, film)
   await evaluation.close()
   if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
   const goals = join(folder.path, 'imagined-goals.png')

@@ -18,11 +18,12 @@ export interface EvaluationOptions {
   readonly episodes: number
   /** Episode i starts from seed `firstSeed + i`. Use the same for all runs that you compare. */
   readonly firstSeed: number
-  /** Called with each observation, including the first. The arrays belong to the env. */
+  /** Called with each observation, including the first, and the env's reward of the step that led there. The arrays belong to the env. */
   readonly onObservation?: (
     episode: number,
     observation: Observation,
     goal: GoalView | undefined,
+    reward?: number,
   ) => void | Promise<void>
   /** Called in the order of the episodes. */
   readonly onEpisode?: (result: EpisodeResult) => void
@@ -79,7 +80,7 @@ async function playEpisode(
     ;({ observation, info } = step)
     total += step.reward
     ended = step.terminated || step.truncated || length + 1 === maxSteps
-    await onObservation?.(episode, observation, goal)
+    await onObservation?.(episode, observation, goal, step.reward)
     // Envs and policies may answer without ever leaving the microtask queue: timers and Ctrl-C get their turn here.
     if (ended || length % TURN_STEPS === 0) await setImmediate()
   }

@@ -77,6 +77,17 @@ export function sideBySide(images: readonly RgbImage[], gap = 2): RgbImage {
   return collage(left - gap, Math.max(...images.map(({ height }) => height)), placed)
 }
 
+/** Images below each other on white, each as high as it is, aligned at the left. */
+export function stacked(images: readonly RgbImage[], gap = 2): RgbImage {
+  let top = 0
+  const placed = images.map((image) => {
+    const place = { image, left: 0, top }
+    top += image.height + gap
+    return place
+  })
+  return collage(Math.max(...images.map(({ width }) => width)), top - gap, placed)
+}
+
 /** Images on a white page of `width` x `height`, with their top left corners at (left, top). Later ones cover earlier ones; all must fit. */
 export function collage(
   width: number,

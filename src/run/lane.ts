@@ -9,6 +9,7 @@ import { ndarray } from '../core/ndarray.ts'
 import type { RngState } from '../core/rng.ts'
 import { Rng } from '../core/rng.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
+import { goalPay } from './goal-pay.ts'
 import type { EpisodeFeatures, Representation } from './representation.ts'
 
 /** Goal-conditioned learning: where goals come from, what reaching them pays, and the form in which the agent is shown them. */
@@ -188,11 +189,14 @@ export class Lane {
 
   /** What the step that led here pays with respect to the goal of this episode. */
   #goalReward(reward: GoalReward, goal: Goal, reached: Float32Array, frame: Uint8Array | undefined): number {
-    const rewards = new Float32Array(1)
-    const times = Int32Array.of(this.#episodeLength + 1)
-    const outcome = { size: 1, featureSize: reached.length, reached, goals: goal.features, times }
-    reward.compute({ ...outcome, reachedFrame: () => frame!, goalFrame: () => goal.frame! }, rewards)
-    return rewards[0]!
+    const time = this.#episodeLength + 1
+    return goalPay(reward, {
+      goal: goal.features,
+      reached,
+      time,
+      reachedFrame: () => frame!,
+      goalFrame: () => goal.frame!,
+    })
   }
 
   /** The frame of the newest observation, for replay: as the representation has looked at it. */

@@ -155,6 +155,28 @@ describe('eval', { timeout: SLOW_MS }, () => {
   })
 })
 
+describe('play', () => {
+  test.each([
+    ['goals imagined from pixels', PUSH],
+    ['goals as states', ORACLE],
+    ['no goals', PENDULUM],
+  ])('films a run: %s', async (_what, run) => {
+    const copy = copyOf(run, `played ${_what}`)
+    const played = lastJson(await runCli(cwd, ['play', copy, '--episodes', '2', '--json']))
+    const { video, episodes } = played as { video: string; episodes: { seed: number; length: number }[] }
+    expect(video).toBe(join(copy, 'videos', `play-step${String(played.step)}.gif`))
+    expect(episodes.map(({ seed }) => seed)).toEqual([1_000_000, 1_000_001])
+    expect(readFileSync(video).subarray(0, 6).toString('latin1')).toBe('GIF89a')
+    expectRefusal(await runCli(cwd, ['play', copy]), 'play-step', 'exists', '--overwrite')
+    expect((await runCli(cwd, ['play', copy, '--episodes', '1', '--overwrite', '--quiet'])).code).toBe(0)
+  })
+
+  test('refuses another ending and a run that is none, before anything is played', async () => {
+    expectRefusal(await runCli(cwd, ['play', PUSH, '--out', 'film.avi']), 'expected a file that ends in .gif or .mp4')
+    expectRefusal(await runCli(cwd, ['play', join(cwd, 'nowhere')]), 'nowhere')
+  })
+})
+
 describe('a damaged checkpoint', { timeout: SLOW_MS }, () => {
   const damages: readonly (readonly [string, (file: string) => void])[] = [
     ['with a flipped bit', flipLastBit],
