@@ -141,6 +141,22 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
       ['RIG', 'pixel MSE reward'],
     ],
   },
+  'crl-push': {
+    measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
+    score: 'eval/distance',
+    fails: (distance, median) => distance > 2 * median,
+    variants: [
+      { name: 'CRL', preset: 'crl-push', set: SHORT },
+      { name: 'state oracle', preset: 'oracle-push', set: SHORT },
+      { name: 'CRL on latents', preset: 'crl-rig-push', set: SHORT },
+      { name: 'RIG', preset: 'rig-push', set: SHORT },
+    ],
+    comparisons: [
+      ['CRL', 'state oracle'],
+      ['CRL', 'RIG'],
+      ['CRL on latents', 'RIG'],
+    ],
+  },
   'sac-pendulum': {
     measures: ['eval/mean_reward'],
     score: 'eval/mean_reward',

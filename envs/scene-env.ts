@@ -24,6 +24,7 @@ import { Episode } from './episode.ts'
 import { distractorOption } from './look/distractor.ts'
 import type { Look, LookState } from './look/look.ts'
 import { createLook, otherLook } from './look/look.ts'
+import { mismatchOption, relighting, shifted } from './look/mismatch.ts'
 import { randomizeOption } from './look/randomize.ts'
 import type { OptionReader, Values } from './options.ts'
 import {
@@ -54,6 +55,8 @@ const SCENE_OPTIONS = {
   distractor: distractorOption,
   /** What is drawn anew for each episode, with its strength, e.g. `{ light: 1, friction: 1, actionDelay: 2 }`. */
   randomize: randomizeOption,
+  /** How the scene differs in every episode from the one that was learned in, e.g. `{ delaySteps: 2, cameraShiftM: [0, 0.02, 0], light: 0.7 }`. */
+  mismatch: mismatchOption,
   /** Steps of an episode; default the task's, fewer where actions are repeated, so that it lasts as long. */
   maxEpisodeSteps: integer(1, 1_000_000),
   /** Control steps of the task for which each action is held: rewards add up, and only the last is seen. */
@@ -110,6 +113,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected readonly eyes: readonly { readonly name: string; readonly view: Rasterizer; readonly image: Uint8Array }[]
   /** What changes from episode to episode besides the task; undefined when nothing does. */
   protected readonly look: Look | undefined
+  /** Changes the light of a picture, where it differs. */
+  protected readonly relight: ((image: Uint8Array) => void) | undefined
   readonly #start: string
   readonly #actionRepeat: number
   readonly #size: ImageSize
@@ -120,7 +125,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     const { spec, scene } = task
     this.task = task
     this.idNames = ['nothing', ...scene.primitives.map((primitive) => primitive.spec.name)]
-    this.#cameras = placeCameras(task, options.camera ?? {})
+    this.#cameras = placeCameras(task, options)
+    this.relight = relighting(options.mismatch ?? {})
     this.look = createLook(task, this.#cameras, options)
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
@@ -182,7 +188,9 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   }
 
   async render(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Uint8Array> {
-    return this.#rendered(camera, size).rgb.slice()
+    const image = this.#rendered(camera, size).rgb.slice()
+    this.relight?.(image)
+    return image
   }
 
   async renderDepth(camera: string = this.#defaultCamera(), size?: ImageSize): Promise<Float32Array> {
@@ -259,6 +267,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     for (const { view, image } of this.eyes) {
       view.render(this.#backdrop(view))
       image.set(view.rgb)
+      this.relight?.(image)
     }
   }
 
@@ -360,7 +369,9 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
     const images = Object.fromEntries(
       this.eyes.map(({ name, view }) => {
         view.render(view.spec.showsHidden === true ? undefined : this.look?.distractor?.forGoal(goal, view))
-        return [name, view.rgb.slice()]
+        const image = view.rgb.slice()
+        this.relight?.(image)
+        return [name, image]
       }),
     )
     const { state, proprio } = this.observation
@@ -402,13 +413,14 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
 }
 
 /** The cameras of `task`, moved as the option `camera` says. */
-function placeCameras(task: Task, moves: NonNullable<SceneOptions['camera']>): Map<string, CameraSpec> {
+function placeCameras(task: Task, { camera: moves = {}, mismatch = {} }: SceneOptions): Map<string, CameraSpec> {
   const cameras = new Map(Object.entries(task.cameras))
   for (const [name, move] of Object.entries(moves)) {
     const camera = cameras.get(name)
     if (camera === undefined) throw noCamera(task, name)
     cameras.set(name, { ...camera, ...move })
   }
+  for (const [name, camera] of cameras) cameras.set(name, shifted(camera, mismatch))
   return cameras
 }
 

@@ -12,6 +12,7 @@ export interface ActionChannelState {
 
 /** What lies between an action and the robot: it comes some steps late, zeros before the first, and with noise. */
 export class ActionChannel {
+  readonly #fixedDelay: number
   readonly #maxDelay: number
   readonly #noiseStd: number
   readonly #applied: Float32Array
@@ -21,12 +22,16 @@ export class ActionChannel {
   #oldest = 0
   #noise: Rng = new Rng(0)
 
-  /** @param maxDelay in control steps; each episode draws its own from 0 to this. */
-  constructor(size: number, maxDelay: number, noiseStd: number) {
+  /**
+   * @param maxDelay in control steps; each episode draws its own from 0 to this
+   * @param fixedDelay in control steps, of every episode besides
+   */
+  constructor(size: number, maxDelay: number, noiseStd: number, fixedDelay = 0) {
+    this.#fixedDelay = fixedDelay
     this.#maxDelay = maxDelay
     this.#noiseStd = noiseStd
     this.#applied = new Float32Array(size)
-    this.#waiting = new Float32Array(maxDelay * size)
+    this.#waiting = new Float32Array((fixedDelay + maxDelay) * size)
   }
 
   get info(): Info {
@@ -34,7 +39,7 @@ export class ActionChannel {
   }
 
   begin(rng: Rng): void {
-    this.#delay = rng.split('delay').int(this.#maxDelay + 1)
+    this.#delay = this.#fixedDelay + rng.split('delay').int(this.#maxDelay + 1)
     this.#noise = rng.split('noise')
     this.#oldest = 0
     this.#waiting.fill(0)

@@ -8,6 +8,7 @@ import type { ActionChannelState } from './action-channel.ts'
 import { ActionChannel } from './action-channel.ts'
 import type { DistractorOptions, DistractorState } from './distractor.ts'
 import { Distractor } from './distractor.ts'
+import type { MismatchOptions } from './mismatch.ts'
 import type { RandomizeOptions } from './randomize.ts'
 import { Randomizer, variesScene } from './randomize.ts'
 
@@ -15,6 +16,8 @@ import { Randomizer, variesScene } from './randomize.ts'
 export interface LookOptions {
   readonly distractor?: DistractorOptions
   readonly randomize?: RandomizeOptions
+  /** Of it, the delay alone is known here. */
+  readonly mismatch?: MismatchOptions
 }
 
 /** Serialisable state of a {@link Look}. */
@@ -32,11 +35,13 @@ export interface LookState {
 export function createLook(
   task: Task,
   cameras: ReadonlyMap<string, CameraSpec>,
-  { distractor, randomize = {} }: LookOptions,
+  { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {} }: LookOptions,
 ): Look | undefined {
   const isDistracting = distractor !== undefined && distractor.kind !== 'none'
-  const isOn = isDistracting || Object.values(randomize).some((amount) => amount > 0)
-  return isOn ? new Look(task, cameras, { randomize, ...(isDistracting && { distractor }) }) : undefined
+  const isOn = isDistracting || delaySteps > 0 || Object.values(randomize).some((amount) => amount > 0)
+  if (!isOn) return undefined
+  const late = delaySteps > 0 && { mismatch: { delaySteps } }
+  return new Look(task, cameras, { randomize, ...(isDistracting && { distractor }), ...late })
 }
 
 /**
@@ -54,7 +59,7 @@ export class Look {
   #info: Info = {}
 
   constructor(task: Task, cameras: ReadonlyMap<string, CameraSpec>, options: LookOptions) {
-    const { distractor, randomize = {} } = options
+    const { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {} } = options
     const { actionDelay = 0, actionNoise = 0 } = randomize
     this.#id = task.spec.id
     this.#options = JSON.stringify(options, (key, value: unknown) =>
@@ -62,8 +67,8 @@ export class Look {
     )
     if (distractor !== undefined) this.distractor = new Distractor(distractor, task.scene.spec.shadow !== undefined)
     if (variesScene(randomize)) this.#randomizer = new Randomizer(randomize, task, cameras)
-    if (actionDelay > 0 || actionNoise > 0) {
-      this.#channel = new ActionChannel(task.spec.actionNames.length, actionDelay, actionNoise)
+    if (actionDelay > 0 || actionNoise > 0 || delaySteps > 0) {
+      this.#channel = new ActionChannel(task.spec.actionNames.length, actionDelay, actionNoise, delaySteps)
     }
   }
 

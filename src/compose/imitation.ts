@@ -8,6 +8,9 @@ import type { FrameShape } from '../core/frame-fit.ts'
 import { Rng } from '../core/rng.ts'
 import { datasetSpecOf, EpisodeTrack } from '../run/episode-track.ts'
 import { encoderRepresentation, recordedFeatures } from '../run/representation.ts'
+import type { RgbImage } from '../io/image.ts'
+import { rgbImage } from '../io/image.ts'
+import type { DemonstrationConfig } from './demonstration.ts'
 import { findDemonstration } from './demonstration.ts'
 import type { Parts } from './parts.ts'
 import { scenePlayer } from './scene-player.ts'
@@ -84,6 +87,39 @@ async function goalOf(
   } finally {
     await env.close()
   }
+}
+
+/**
+ * What the demonstration that a run follows shows at a time, by the camera that it is followed by, or by `camera` where the goals of the
+ * run are taken from it; after its end it stays where it ended. Undefined for a run that follows none, and for one without pictures.
+ * @throws ArmatureError as {@link checkDemonstration}
+ */
+export async function shownDemonstration(
+  config: TrainConfig,
+  camera: string,
+): Promise<((time: number) => RgbImage) | undefined> {
+  const shown = await followed(config)
+  if (shown === undefined) return undefined
+  const { episode, source } = shown
+  const asked = config.imitation?.demonstration.camera ?? camera
+  const name = asked in episode.images ? asked : Object.keys(episode.images)[0]
+  if (name === undefined) return undefined
+  const frames = episode.images[name]!
+  const [height, width] = source.spec.cameras[name]!.shape as unknown as FrameShape
+  const size = frames.length / episode.info.length
+  return (time) => {
+    const at = Math.min(time, episode.info.length - 1) * size
+    return rgbImage(frames.slice(at, at + size), width, height)
+  }
+}
+
+async function followed(config: TrainConfig): Promise<Shown | undefined> {
+  if (config.imitation !== undefined) return demonstrationOf(config, config.imitation)
+  const { reward, source } = config.goals ?? {}
+  const part = [reward, source].find((each) => typeof each?.config['data'] === 'string')
+  if (part === undefined) return undefined
+  const { dataset, index } = await findDemonstration(part.config as unknown as DemonstrationConfig)
+  return { episode: await dataset.readEpisode(index), source: dataset }
 }
 
 /** The encoder, looking through the camera of the demonstration. */

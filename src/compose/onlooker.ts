@@ -9,7 +9,7 @@ import type { Parts } from './parts.ts'
 export interface Impression {
   /** What the latent decodes to, uint8 [height, width, 3]; absent where the encoder decodes nothing. */
   readonly decoded?: Uint8Array
-  /** What the step that led there pays: with respect to the goal where the run learned from goals, else by the env; absent after a reset. */
+  /** What the step that led there pays, after a reset nothing: for the goal, for following a demonstration, or by the env, as the run learned. */
   readonly reward?: number
 }
 
@@ -50,7 +50,7 @@ export class Onlooker {
   ): Promise<number> {
     const { reward, representation } = this.#parts
     const goal = this.#goal
-    if (reward === undefined || goal === undefined) return envReward
+    if (reward === undefined || goal === undefined) return episode.reward?.() ?? envReward
     this.#goalFeatures ??= await episode.goal(goal)
     const reached = representation.hasOwnGoals === true ? await episode.goal(observation) : features
     const reachedFrame = (): Uint8Array => episode.newestFrame?.() ?? observation.images[representation.camera!]!
@@ -62,7 +62,12 @@ export class Onlooker {
   async #decode(episode: EpisodeFeatures, features: Float32Array): Promise<Uint8Array | undefined> {
     const { encoder, config } = this.#parts
     if (encoder?.decode === undefined) return undefined
-    if (config.representation.kind === 'encoder') return encoder.decode(features, 1)
+    const { kind } = config.representation
+    if (kind === 'encoder') {
+      // The share of a demonstration stands behind the latents; where the agent sees no latents, there is none to decode.
+      const seesLatents = config.representation.sees === 'latents'
+      return seesLatents ? encoder.decode(features.slice(0, encoder.spec.latentSize), 1) : undefined
+    }
     const latent = await encoder.encode({ frames: episode.frames!(), count: 1 })
     return newestOf(await encoder.decode(latent, 1), encoder.spec.frameShape)
   }
