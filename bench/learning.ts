@@ -157,6 +157,51 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
       ['CRL on latents', 'RIG'],
     ],
   },
+  'tcn-imitate': {
+    measures: ['eval/success_rate', 'eval/distance', 'eval/hand_distance', 'eval/puck_distance'],
+    score: 'eval/distance',
+    fails: (distance) => distance > 0.06,
+    variants: [
+      { name: 'true reward', preset: 'imitation-oracle' },
+      { name: 'TCN', preset: 'tcn-imitate' },
+      { name: 'TCN, by nearest', preset: 'tcn-imitate', set: ['imitation.alignment=nearest'] },
+      { name: 'TCN, from latents', preset: 'tcn-imitate', set: ['representation.sees=latents'] },
+      {
+        name: 'one camera',
+        preset: 'tcn-imitate',
+        set: [
+          'representation.config.views=single',
+          'representation.config.loss=triplet',
+          'representation.config.rowsPerEpisode=16',
+        ],
+      },
+      {
+        name: 'pixel difference',
+        preset: 'tcn-imitate',
+        set: ['representation.encoder=pixels', 'representation.config={}', 'representation.pretrain={"frames":2000}'],
+      },
+    ],
+    comparisons: [
+      ['TCN', 'one camera'],
+      ['TCN', 'pixel difference'],
+    ],
+  },
+  'mftcn-cartpole': {
+    measures: ['eval/mean_reward', 'eval/success_rate'],
+    score: 'eval/mean_reward',
+    fails: (reward, median) => reward < median / 2,
+    variants: [
+      { name: 'state', preset: 'mftcn-cartpole', set: ['representation={"kind":"state"}'] },
+      { name: 'four frames', preset: 'mftcn-cartpole' },
+      {
+        name: 'one frame',
+        preset: 'mftcn-cartpole',
+        // As many weights.
+        set: ['representation.config={"frames":1,"hidden":190}'],
+      },
+    ],
+    comparisons: [],
+  },
   'sac-pendulum': {
     measures: ['eval/mean_reward'],
     score: 'eval/mean_reward',

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { EncoderGraph, PortSpec } from '../compose/encoder-graph.ts'
+import type { EncoderGraph, GraphInputs, PortSpec } from '../compose/encoder-graph.ts'
 import { encoderGraph } from '../compose/encoder-graph.ts'
 import { fitOfRun, isEncoderRun, loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
@@ -20,7 +20,7 @@ export interface PolicyDescription {
   readonly step: number
   readonly controlHz: number
   readonly inputs: Readonly<Record<string, PortSpec>>
-  readonly outputs: { readonly action: ActionPort }
+  readonly outputs: { readonly action: ActionPort; readonly nextMoment?: PortSpec }
   readonly normalization: string
 }
 
@@ -81,9 +81,13 @@ async function policyFiles(path: string, overwrite: boolean | undefined, out: st
   const onnx = join(out, 'policy.onnx')
   for (const file of [onnx, jsonBeside(onnx)]) await requireNewFile(file, overwrite)
   const { parts, step } = await loadRun(path)
-  const { inputs, output, action } = policyGraph(parts)
+  const { inputs, output, action, moment } = policyGraph(parts)
   const { env, config } = parts
-  const model = exportOnnx(`armature ${config.preset}`, (tensors) => ({ action: action(tensors) }), inputs)
+  const graph = (tensors: GraphInputs) => ({
+    action: action(tensors),
+    ...(moment && { nextMoment: moment.next(tensors) }),
+  })
+  const model = exportOnnx(`armature ${config.preset}`, graph, inputs)
   const description = {
     format: 1,
     preset: config.preset,
@@ -91,7 +95,7 @@ async function policyFiles(path: string, overwrite: boolean | undefined, out: st
     step,
     controlHz: env.spec.controlHz,
     inputs,
-    outputs: { action: output },
+    outputs: { action: output, ...(moment && { nextMoment: moment.port }) },
     normalization: NORMALIZATION,
   } as const
   return { onnx, models: { [onnx]: model }, description }

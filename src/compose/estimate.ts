@@ -15,6 +15,7 @@ import { pretrainInRun } from './encoder-pretraining.ts'
 import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
 import { modelOf, restoreModel } from './load-run.ts'
 import type { MemoryNeed } from './memory.ts'
+import { checkDemonstration, showDemonstration } from './imitation.ts'
 import { memoryOf, requireMemory } from './memory.ts'
 import type { Parts } from './parts.ts'
 import { buildParts, makeScene } from './parts.ts'
@@ -61,7 +62,10 @@ export async function estimateRun(context: RunContext, preset: string, options: 
     requireMemory(parts)
     await parts.reward?.check?.()
     await adoptEncoder(parts)
-    const phases = [...(await timePretraining(context, parts)), ...(await estimateTraining(context, parts))]
+    await checkDemonstration(parts)
+    const pretraining = await timePretraining(context, parts)
+    await showDemonstration(parts)
+    const phases = [...pretraining, ...(await estimateTraining(context, parts))]
     throwIfInterrupted(context)
     return { memory: memoryOf(parts), phases, seconds: secondsOf(phases) }
   } finally {

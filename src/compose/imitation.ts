@@ -2,10 +2,13 @@ import { envs, makeEnv } from '../../envs/index.ts'
 import type { ImitationConfig } from '../config/imitation-config.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import type { Dataset, EpisodeData } from '../core/dataset.ts'
+import type { Env } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { FrameShape } from '../core/frame-fit.ts'
+import type { Metrics } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
+import { mean } from '../evaluate/statistics.ts'
 import { datasetSpecOf, EpisodeTrack } from '../run/episode-track.ts'
 import { encoderRepresentation, recordedFeatures } from '../run/representation.ts'
 import type { RgbImage } from '../io/image.ts'
@@ -48,7 +51,10 @@ export async function checkDemonstration(parts: Parts): Promise<void> {
   eyeOn(parts, camera, dataset)
 }
 
-/** Embeds the demonstration by the encoder as it now is. Does nothing for a run that follows none. @throws ArmatureError as {@link checkDemonstration}. */
+/**
+ * Embeds the demonstration by the encoder as it now is. Does nothing for a run that follows none.
+ * @throws ArmatureError as {@link checkDemonstration}
+ */
 export async function showDemonstration(parts: Parts): Promise<void> {
   const { config, demonstration } = parts
   if (config.imitation === undefined || demonstration === undefined) return
@@ -122,6 +128,45 @@ async function followed(config: TrainConfig): Promise<Shown | undefined> {
   return { episode: await dataset.readEpisode(index), source: dataset }
 }
 
+/** Rollouts of random play that an expert's is compared with. */
+const RANDOM_ROLLOUTS = 5
+
+/**
+ * Whether the demonstration tells who follows it: an expert and random play in the env of the run, seen by its own camera and compared with
+ * the demonstration at the same times. Measures are in `docs/metrics.md`; undefined for a scene without an expert or a robot, and for a
+ * run that follows none.
+ */
+export async function measureDemonstration(parts: Parts): Promise<Metrics | undefined> {
+  const { config, demonstration } = parts
+  if (config.imitation === undefined || demonstration === undefined) return undefined
+  if (config.env.robot !== undefined || envs[config.env.id]?.expert === undefined) return undefined
+  const env = await makeEnv(config.env.id, config.env.options)
+  try {
+    const rng = new Rng(config.seed).split('rollouts')
+    const distances = async (policy: 'scripted' | 'random'): Promise<number[]> => {
+      const episode = await playedEpisode(env, policy, rng.nextSeed())
+      const source = { path: config.env.id, spec: datasetSpecOf(env) }
+      const latents = await recordedFeatures(eyeOn(parts, parts.representation.camera!, source), episode, source)
+      const size = latents.length / episode.info.length
+      return Array.from({ length: episode.info.length }, (_, t) =>
+        demonstration.distance(latents.subarray(t * size, (t + 1) * size), Math.min(t, demonstration.last)),
+      )
+    }
+    const expert = await distances('scripted')
+    const random: number[][] = []
+    for (let i = 0; i < RANDOM_ROLLOUTS; i++) random.push(await distances('random'))
+    const last = Math.min(demonstration.last, expert.length - 1)
+    const pairs = random.flatMap((row) => row.slice(1, last + 1).map((far, i) => [expert[i + 1]!, far] as const))
+    return {
+      'imitation/above_random': mean(pairs.map(([near, far]) => (near < far ? 1 : 0))),
+      'imitation/expert_distance': mean(pairs.map(([near]) => near)),
+      'imitation/random_distance': mean(pairs.map(([, far]) => far)),
+    }
+  } finally {
+    await env.close()
+  }
+}
+
 /** The encoder, looking through the camera of the demonstration. */
 function eyeOn({ config, encoder, fit }: Parts, camera: string, source: Shown['source']) {
   const { representation } = config
@@ -161,30 +206,43 @@ async function demonstrate(config: TrainConfig, imitation: ImitationConfig): Pro
   const env = await demonstratingScene(config, imitation)
   try {
     const seed = new Rng(config.seed).split('demonstration').nextSeed()
-    let { observation } = await env.reset({ seed })
-    const play = scenePlayer('scripted', env, envs[config.env.id]!.expert, seed)
-    const track = new EpisodeTrack()
-    track.observe(observation)
-    let [moving, terminated] = [1, false]
-    let before = observation.state.slice()
-    for (let ended = false; !ended;) {
-      const action = Float32Array.from(await play(observation))
-      const step = await env.step(action)
-      ;({ observation, terminated } = step)
-      track.step(step.appliedAction ?? action, step.reward)
-      track.observe(observation)
-      if (observation.state.some((x, i) => Math.abs(x - before[i]!) > STILL)) moving = track.length
-      before = observation.state.slice()
-      ended = terminated || step.truncated
-    }
-    const info = { index: 0, length: track.length, terminated, seed, policy: 'scripted', objects: [] }
+    const episode = await playedEpisode(env, 'scripted', seed)
     return {
-      episode: firstMoments({ info, ...track.arrays() }, moving),
+      episode: firstMoments(episode, movingMoments(episode)),
       source: { path: 'this run', spec: datasetSpecOf(env) },
     }
   } finally {
     await env.close()
   }
+}
+
+/** A whole episode of `env`. */
+async function playedEpisode(env: Env, policy: 'scripted' | 'random', seed: number): Promise<EpisodeData> {
+  let { observation } = await env.reset({ seed })
+  const play = scenePlayer(policy, env, envs[env.spec.id]?.expert, seed)
+  const track = new EpisodeTrack()
+  track.observe(observation)
+  let terminated = false
+  for (let ended = false; !ended;) {
+    const action = Float32Array.from(await play(observation))
+    const step = await env.step(action)
+    ;({ observation, terminated } = step)
+    track.step(step.appliedAction ?? action, step.reward)
+    track.observe(observation)
+    ended = terminated || step.truncated
+  }
+  const info = { index: 0, length: track.length, terminated, seed, policy, objects: [] }
+  return { info, ...track.arrays() }
+}
+
+/** Moments until nothing moves any more; at least two. */
+function movingMoments({ info: { length }, state }: EpisodeData): number {
+  const size = state.length / length
+  for (let time = length - 1; time > 1; time--) {
+    const [before, now] = [(time - 1) * size, time * size]
+    for (let i = 0; i < size; i++) if (Math.abs(state[now + i]! - state[before + i]!) > STILL) return time + 1
+  }
+  return 2
 }
 
 /** The first `length` observations of an episode. */

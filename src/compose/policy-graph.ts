@@ -8,10 +8,12 @@ import type { FrameShape } from '../core/frame-fit.ts'
 import { asTheyAre } from '../core/frame-fit.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { BoxSpace } from '../core/spaces.ts'
+import type { Demonstration } from '../run/follower.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Parts } from './parts.ts'
 import type { EncoderGraph, GraphInputs, PortSpec } from './encoder-graph.ts'
 import { encoderGraph, framePort } from './encoder-graph.ts'
+import { MOMENT_PORT, nextMoment } from './follower-graph.ts'
 
 /**
  * An agent that can say its deterministic policy as a pure function, from vectors [B, observationSize], and uint8 frames
@@ -31,9 +33,11 @@ export interface PolicyGraph {
   readonly output: ActionPort
   /** [1, actionSize]; for use inside a compiled or an exported function. */
   readonly action: (inputs: GraphInputs) => tf.Tensor
+  /** Of a policy that follows a demonstration: what is fed as `moment` at the next observation, beside the action. */
+  readonly moment?: { readonly port: PortSpec; readonly next: (inputs: GraphInputs) => tf.Tensor }
 }
 
-type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'fit' | 'agent' | 'form'>
+type PolicyParts = Pick<Parts, 'config' | 'env' | 'encoder' | 'fit' | 'agent' | 'form' | 'demonstration'>
 
 /** @throws ArmatureError `bad-config` for parts that cannot be exported, e.g. an oracle that sees privileged state. */
 export function policyGraph(parts: PolicyParts): PolicyGraph {
@@ -41,12 +45,16 @@ export function policyGraph(parts: PolicyParts): PolicyGraph {
     inputs: inputsOf(parts),
     output: actionPort(parts),
     action: (inputs) => inBounds(parts, actionOf(parts, inputs)),
+    ...(parts.demonstration && {
+      moment: { port: MOMENT_PORT, next: (inputs) => followed(parts, parts.demonstration!, inputs).moment },
+    }),
   }
 }
 
 function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
   const { config, env, encoder } = parts
-  if (config.representation.kind === 'state') {
+  const { representation } = config
+  if (representation.kind === 'state' || (representation.kind === 'encoder' && representation.sees === 'state')) {
     throw new ArmatureError('bad-config', 'export', {
       got: 'a policy that sees privileged state',
       fix: 'export a run whose representation is an encoder',
@@ -55,7 +63,13 @@ function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
   if (config.representation.kind === 'pixels') return pixelPorts(env, config.representation)
   if (encoder === undefined) return { proprio: proprioPort(env) }
   const { inputs, goal } = graphOf(parts, encoder)
-  return { ...inputs, ...(config.goals && { goal }) }
+  const seesProprio = representation.kind === 'encoder' && representation.sees === 'proprio'
+  return {
+    ...inputs,
+    ...(config.goals && { goal }),
+    ...(seesProprio && { proprio: proprioPort(env) }),
+    ...(parts.demonstration && { moment: MOMENT_PORT }),
+  }
 }
 
 function graphOf({ config: { representation }, fit }: PolicyParts, encoder: Encoder): EncoderGraph {
@@ -92,10 +106,27 @@ function actionOf(parts: PolicyParts, inputs: GraphInputs): tf.Tensor {
     return agent.policyFunction({ frames: stacked(inputs.frame!), ...vector })
   }
   if (encoder === undefined) return agent.policyFunction({ observation: inputs.proprio! })
+  if (parts.demonstration !== undefined) {
+    return agent.policyFunction({ observation: followed(parts, parts.demonstration, inputs).observation })
+  }
   const graph = graphOf(parts, encoder)
   const latent = graph.latent(inputs)
   if (form === undefined) return agent.policyFunction({ observation: latent })
   return agent.policyFunction({ observation: tf.concat([latent, form.graph(latent, graph.goalLatent(inputs))], 1) })
+}
+
+/** What an agent sees that follows a demonstration, and where it stands there. */
+function followed(
+  parts: PolicyParts,
+  demonstration: Demonstration,
+  inputs: GraphInputs,
+): { readonly observation: tf.Tensor; readonly moment: tf.Tensor } {
+  const { representation, imitation } = parts.config
+  const latent = graphOf(parts, parts.encoder!).latent(inputs)
+  const moment = nextMoment(demonstration, imitation!, latent, inputs.moment!)
+  const seesProprio = representation.kind === 'encoder' && representation.sees === 'proprio'
+  const seen = seesProprio ? inputs.proprio! : latent
+  return { observation: tf.concat([seen, tf.div(moment, demonstration.last)], 1), moment }
 }
 
 /** Frames of a window as one, with their channels behind each other: [1, frames, H, W, C] -> [1, H, W, frames * C]; a single frame as it is. */

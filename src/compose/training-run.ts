@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { EnvCopies } from '../../envs/vector/env-copies.ts'
 import type { TrainConfig } from '../config/train-config.ts'
 import { trainConfigSchema } from '../config/train-config.ts'
@@ -8,6 +9,7 @@ import { EVALUATION_SEED, evaluatePolicy, summarize } from '../evaluate/policy.t
 import { writeFileAtomic } from '../io/atomic.ts'
 import type { Checkpoint } from '../io/checkpoints.ts'
 import { CheckpointStore } from '../io/checkpoints.ts'
+import { encodeJson } from '../io/json.ts'
 import { lockFolder } from '../io/lock.ts'
 import type { RunFolder } from '../io/run-folder.ts'
 import { createRunFolder, openRunFolder } from '../io/run-folder.ts'
@@ -24,7 +26,7 @@ import { adoptEncoder, withEncoderRun } from './encoder-run.ts'
 import { durationText, estimateTraining } from './estimate.ts'
 import { evaluationEnvOf } from './evaluation-env.ts'
 import { keptRobotOf, robotToKeep, withRobotOf } from './kept-robot.ts'
-import { checkDemonstration, showDemonstration, withDemonstratedGoal } from './imitation.ts'
+import { checkDemonstration, measureDemonstration, showDemonstration, withDemonstratedGoal } from './imitation.ts'
 import type { TrainedRun } from './load-run.ts'
 import { modelOf, restoreModel } from './load-run.ts'
 import { memoryOf, memoryText, requireMemory } from './memory.ts'
@@ -65,6 +67,7 @@ export async function train(
     else {
       await pretrainInRun(context, parts, folder, logger)
       await showDemonstration(parts)
+      await writeDemonstrationMeasures(parts, folder, logger)
     }
     const trainer = await buildTrainer(parts, copies.envs)
     const state = checkpoint && trainerStateOf(checkpoint)
@@ -90,6 +93,13 @@ async function printEstimate(context: RunContext, parts: Parts): Promise<void> {
   if (context.progress.isSilent || parts.robot !== undefined) return
   const phases = await estimateTraining(context, parts)
   if (!context.signal.aborted) context.progress.print(`time    ${durationText(phases)}\n`)
+}
+
+async function writeDemonstrationMeasures(parts: Parts, folder: RunFolder, logger: RunLogger): Promise<void> {
+  const measures = await measureDemonstration(parts)
+  if (measures === undefined) return
+  logger.log(0, measures)
+  await writeFileAtomic(join(folder.evaluations, 'demonstration.json'), encodeJson(measures, 'demonstration.json'))
 }
 
 interface OpenedRun extends TrainedRun {

@@ -33,7 +33,7 @@ export const imitationSchema = z
       .prefault({}),
     alignment: z
       .enum(['time', 'nearest'])
-      .default('nearest')
+      .default('time')
       .describe(
         'the moment of the demonstration that counts: that of the same time, or the nearest of those from the last one that counted on',
       ),

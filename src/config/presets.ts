@@ -30,20 +30,27 @@ const rigPush = {
   training: pushTraining,
 } satisfies Preset['config']
 
-/** Where hand and puck are to be taken: [hand xy, puck xy], metres. */
-const pushedTo = { goal: [-0.06, 0.02, 0.08, 0.06] }
+/** Where hand and puck are to be taken: [hand xy, puck xy], metres. The way there is hardly longer than a push. */
+const pushedTo = { goal: [-0.02, -0.03, 0.02, 0.08] }
 /** Both tasks of one goal: what pays differs. */
 const imitatingAgent = {
   name: 'sac',
   config: {
-    hidden: [256, 256],
+    hidden: [128, 128],
     learningRate: 1e-3,
-    criticLayerNorm: true,
+    criticNorm: 'layer',
     normalizeObservations: true,
     initialAlpha: 0.1,
   },
 }
-const imitationTraining = { steps: 12_000, evalEvery: 3000, evalEpisodes: 5, finalEpisodes: 20 }
+const imitationTraining = {
+  steps: 8000,
+  learningStarts: 500,
+  batchSize: 128,
+  evalEvery: 2000,
+  evalEpisodes: 5,
+  finalEpisodes: 20,
+}
 
 const tcnImitate = {
   env: { ...pushPuck, options: pushedTo },
@@ -51,7 +58,7 @@ const tcnImitate = {
     kind: 'encoder',
     encoder: 'tcn',
     // Hand and puck begin anywhere: moments of all episodes are to be told apart, by places alone, as each view has colours of its own.
-    config: { negatives: 'batch', rowsPerEpisode: 4 },
+    config: { negatives: 'batch', rowsPerEpisode: 4, width: 8 },
     sees: 'state',
     pretrain: {
       batch: {
@@ -74,6 +81,39 @@ const tcnImitate = {
   agent: imitatingAgent,
   replay: pushReplay,
   training: imitationTraining,
+} satisfies Preset['config']
+
+/** Control from frozen embeddings, at the 25 Hz that their windows were recorded at. */
+const mfTcnCartPole = {
+  env: { id: 'armature/CartPole-v0', options: { actionRepeat: 4, cameras: ['left'] } },
+  representation: {
+    kind: 'encoder',
+    encoder: 'mftcn',
+    camera: 'left',
+    pretrain: {
+      frames: 15_000,
+      resetEvery: 50,
+      start: 'random',
+      // Random play falls at once: noisy experts show how an upright pole moves.
+      policy: { random: 0.5, noisy: 0.5 },
+      envOptions: { actionRepeat: 4, maxEpisodeSteps: 50, cameras: ['left', 'right'] },
+      updates: 1500,
+      batchSize: 32,
+    },
+  },
+  agent: {
+    name: 'sac',
+    config: {
+      hidden: [128, 128],
+      learningRate: 1e-3,
+      criticNorm: 'layer',
+      normalizeObservations: true,
+      initialAlpha: 0.1,
+      tau: 0.01,
+    },
+  },
+  replay: { gamma: 0.98, nStep: 3 },
+  training: { steps: 24_000, learningStarts: 500, batchSize: 128, evalEvery: 6000, evalEpisodes: 3, finalEpisodes: 20 },
 } satisfies Preset['config']
 
 /** Learning from pixels: an encoder's network between the camera and SAC, moved by the critics and by its own loss. */
@@ -163,6 +203,11 @@ const catalogue: Preset[] = [
       replay: pushReplay,
       training: imitationTraining,
     },
+  },
+  {
+    name: 'mftcn-cartpole',
+    summary: 'mfTCN: balance a pole from frozen embeddings of four frames',
+    config: mfTcnCartPole,
   },
   {
     name: 'sac-pendulum',

@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
+import { estimateRun } from '../../src/compose/estimate.ts'
 import { loadRun } from '../../src/compose/load-run.ts'
 import { trainRun } from '../../src/compose/train-run.ts'
 import type { TrainRunOptions } from '../../src/compose/train-run.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { evaluatePolicy } from '../../src/evaluate/policy.ts'
 import { LeRobotWriter } from '../../src/io/lerobot/writer.ts'
+import { Progress } from '../../src/log/progress.ts'
 import { collectEpisodes } from '../../src/run/collect.ts'
 import { datasetSpecOf } from '../../src/run/episode-track.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
@@ -15,7 +17,7 @@ import { startEngine } from '../../src/tensor/engine.ts'
 import { temporaryFolder } from '../cli/helpers.ts'
 
 const folder = temporaryFolder()
-const GOAL = [-0.06, 0.02, 0.08, 0.06]
+const GOAL = [-0.02, -0.03, 0.02, 0.08]
 /** An encoder that has nothing to learn: what is tested is what follows. */
 const SMALL = [
   'representation.encoder=pixels',
@@ -65,8 +67,24 @@ describe('following a demonstration', () => {
     },
   )
 
+  test('says how much nearer to it an expert is than random play, as the own camera sees both', async () => {
+    const own = ['imitation.demonstration.camera=front', 'imitation.demonstration.envOptions={}']
+    const measured = async (name: string, set: readonly string[]): Promise<Record<string, number>> => {
+      const { folder: run } = await trained(name, set, { steps: 10 })
+      return JSON.parse(readFileSync(join(run.evaluations, 'demonstration.json'), 'utf8')) as Record<string, number>
+    }
+    // The expert does what it has shown, and the same camera sees it again.
+    const same = await measured('same-camera', own)
+    expect(same).toMatchObject({ 'imitation/above_random': 1, 'imitation/expert_distance': 0 })
+    expect(same['imitation/random_distance']).toBeGreaterThan(0.1)
+    // To pixels another camera shows something else.
+    const other = await measured('other-camera', [])
+    expect(other['imitation/expert_distance']).toBeGreaterThan(1)
+    expect(other['imitation/above_random']).toBeLessThan(1)
+  })
+
   test('goes on in mid-episode as if it had never been stopped', async () => {
-    const set = ['representation.sees=state', 'training.checkpointEvery=30']
+    const set = ['representation.sees=state', 'training.checkpointEvery=30', 'imitation.alignment=nearest']
     const through = await trained('through', set)
     // 30 steps end within the first episode.
     const first = await trained('stopped', set, { steps: 30 })
@@ -80,6 +98,21 @@ describe('following a demonstration', () => {
     })
     expect(files[1]![0]!.equals(files[0]![0]!)).toBe(true)
     expect(resumed.parts.demonstration!.save()).toEqual(through.parts.demonstration!.save())
+  })
+
+  test('takes an estimated time', async () => {
+    const { signal } = new AbortController()
+    const progress = new Progress({ stream: { write: () => true }, clock: () => 0, isSilent: true })
+    const context = {
+      command: [],
+      progress,
+      clock: () => performance.now(),
+      cpuMs: () => performance.now(),
+      signal,
+      invocation: (words: string) => words,
+    }
+    const { phases } = await estimateRun(context, 'tcn-imitate', { set: SMALL })
+    expect(phases.map(({ name }) => name)).toEqual(['collect frames', 'pretrain pixels', 'train', 'evaluate'])
   })
 
   test('of a recorded episode asks in evaluation for where that ended', async () => {

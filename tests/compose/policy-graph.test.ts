@@ -6,14 +6,17 @@ import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
 import { policyGraph } from '../../src/compose/policy-graph.ts'
 import { scaledEncoder } from '../../src/compose/scaled-encoder.ts'
 import type { Encoder, EncoderSpec } from '../../src/core/encoder.ts'
-import type { Observation } from '../../src/core/env.ts'
+import type { Env, Observation } from '../../src/core/env.ts'
 import type { FrameFit } from '../../src/core/frame-fit.ts'
 import type { GoalForm } from '../../src/core/goals.ts'
 import { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
 import { boxSpace } from '../../src/core/spaces.ts'
+import { imitationSchema } from '../../src/config/imitation-config.ts'
+import { Demonstration } from '../../src/run/follower.ts'
+import { followingRepresentation } from '../../src/run/following.ts'
 import { agentPolicy } from '../../src/run/policies.ts'
-import { encoderRepresentation, pixelRepresentation } from '../../src/run/representation.ts'
+import { encoderRepresentation, pixelRepresentation, proprioRepresentation } from '../../src/run/representation.ts'
 import { exportOnnx } from '../../src/tensor/compile/program.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import type { FrameTensors } from '../../src/tensor/features.ts'
@@ -192,4 +195,56 @@ test('frames that the agent itself looks at are stacked within the graph', async
   })
   expect([...(result.action!.data as Float32Array)]).toEqual([...expected])
   await session.release()
+})
+
+describe('a policy that follows a demonstration', () => {
+  test.each([
+    ['time', 'latents'],
+    ['nearest', 'latents'],
+    ['nearest', 'proprio'],
+  ] as const)('by %s acts by %s as its graph does, which is fed its own moment', async (alignment, sees) => {
+    const encoder = new FirstPixels(SINGLE, false)
+    const demonstration = new Demonstration(1)
+    demonstration.learn(Float32Array.of(10, 20, 30, 40, 60, 90))
+    const imitation = imitationSchema.parse({ alignment, reach: 2 })
+    const eye = encoderRepresentation(encoder, 'top')
+    const seen =
+      sees === 'proprio' ? proprioRepresentation({ spec: { proprioSpace: boxSpace([1], -1, 1) } } as Env) : undefined
+    const run = {
+      ...parts(encoder, goalForm, boxSpace([2], -1, 1)),
+      config: { representation: { kind: 'encoder', camera: 'top', sees }, imitation },
+      env: { spec: { id: 'test/Env-v0', actionSpace: boxSpace([2], -1, 1), proprioSpace: boxSpace([1], -1, 1) } },
+      representation: followingRepresentation({ eye, seen, demonstration, options: imitation }),
+      form: undefined,
+      demonstration,
+    } as unknown as Parts
+    const policy = agentPolicy(run)
+    await policy.begin()
+    const { inputs, action, moment } = policyGraph(run)
+    expect(Object.keys(inputs)).toEqual(['frame', ...(sees === 'proprio' ? ['proprio'] : []), 'moment'])
+    const graph = exportOnnx('policy', (x) => ({ action: action(x), nextMoment: moment!.next(x) }), inputs)
+    const session = await InferenceSession.create(graph)
+    let at = Float32Array.of(-1)
+    // Nearest, too far ahead, back again, between two moments, past the end.
+    for (const mark of [40, 21, 60, 10, 35, 55, 90, 90, 200]) {
+      const proprio = Float32Array.of(mark / 100)
+      const observation = { images: { top: frame(mark) }, proprio, state: new Float32Array(0) }
+      const expected = await policy.act(observation)
+      const result = await session.run({
+        frame: new Tensor('uint8', frame(mark), [1, 2, 3, 3]),
+        moment: new Tensor('float32', at, [1, 1]),
+        ...(sees === 'proprio' && { proprio: new Tensor('float32', proprio, [1, 1]) }),
+      })
+      at = result.nextMoment!.data as Float32Array<ArrayBuffer>
+      expect([...(result.action!.data as Float32Array)]).toEqual([...expected])
+    }
+    expect(at[0]).toBe(5)
+    await session.release()
+    encoder.dispose()
+  })
+
+  test('is refused where it sees privileged state', () => {
+    const run = { config: { representation: { kind: 'encoder', sees: 'state' }, imitation: {} } } as unknown as Parts
+    expect(() => policyGraph(run)).toThrow('export: got a policy that sees privileged state')
+  })
 })

@@ -95,7 +95,7 @@ describe('parseConfig', () => {
       'goals.relabel.posthoc=0.2',
       'config: goals.relabel: expected shares that add up to 1, got {"kept":0.2,"source":0.5,"future":0.3,"posthoc":0.2}',
     ],
-    ['env.zzz=1', 'config: unknown key env.zzz; there is env.id, env.options, env.robot'],
+    ['env.zzz=1', 'config: unknown key env.zzz; there is env.id, env.options, env.evalOptions, env.robot'],
     [
       'representation.kind=state',
       'config: unknown key representation.encoder; there is representation.kind, representation.scalePerM',
