@@ -6,6 +6,9 @@ import type { FeatureNetwork } from '../src/tensor/features.ts'
 import type { CrlConfig } from './crl/config.ts'
 import { crlConfigSchema } from './crl/config.ts'
 import { Crl } from './crl/crl.ts'
+import { AimAgent } from './aim/aim.ts'
+import type { AimConfig } from './aim/config.ts'
+import { aimConfigSchema } from './aim/config.ts'
 import { RandomAgent } from './random/random.ts'
 import type { SacConfig } from './sac/config.ts'
 import { sacConfigSchema } from './sac/config.ts'
@@ -32,6 +35,11 @@ const catalogue: Record<string, AgentEntry> = {
     configSchema: crlConfigSchema,
     needsReachedGoals: true,
     create: (spec, config, rng) => new Crl(spec, config as CrlConfig, rng),
+  },
+  aim: {
+    summary: 'goes where it is shown, and learns nothing: the hottest place of a heat map (Grasp2Vec)',
+    configSchema: aimConfigSchema,
+    create: (spec, config, rng) => new AimAgent(spec, config as AimConfig, rng),
   },
   random: {
     summary: 'uniform actions: the lower line of a plot',

@@ -1,7 +1,7 @@
 import type { GraspTripletBatch } from '../../src/core/batches.ts'
 import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import { checkInput, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
-import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { EncoderSpec, MapPlaces } from '../../src/core/encoder.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -36,11 +36,12 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
   readonly #object: Layer
   readonly #config: Grasp2VecConfig
   readonly #map: Program<'frames', 'map'>
+  readonly mapPlaces: MapPlaces
 
   constructor(frameShape: EncoderSpec['frameShape'], config: Grasp2VecConfig, rng: Rng) {
-    const { width, learningRate, flips, outcomeCamera } = config
-    const scene = convolutions('scene', frameShape, sceneTower(width))
-    const object = convolutions('object', frameShape, objectTower(width))
+    const { width: channels, learningRate, flips, outcomeCamera } = config
+    const scene = convolutions('scene', frameShape, sceneTower(channels))
+    const object = convolutions('object', frameShape, objectTower(channels))
     const mirrors = ['horizontal', 'vertical'].map((axis) => ({ kind: 'flip', axis }))
     const augment = flips ? { augment: mirrors, augmentTogether: false } : {}
     const batch = { kind: 'grasp-triplets', options: { outcomeCamera, ...augment } } as const
@@ -50,9 +51,9 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
     this.#scene = scene.layer
     this.#object = object.layer
     this.#config = config
-    this.#map = this.program('map', ({ frames }) => ({
-      map: this.#scene.apply(this.features.parameters.split(), scaledFrames(frames)), // [B, h, w, D]
-    }))
+    const [[rows, columns], [height, width]] = [scene.map, frameShape]
+    this.mapPlaces = { rows, columns, ...SCENE_PLACES, height, width }
+    this.#map = this.program('map', ({ frames }) => ({ map: this.mapFunction({ frames }) }))
   }
 
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
@@ -61,6 +62,11 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
 
   override goalFunction({ frames }: FrameTensors): tf.Tensor {
     return this.#outcome(this.weights.split(), frames)
+  }
+
+  /** phi_s before it is summed, [B, h, w, D]. */
+  mapFunction({ frames }: FrameTensors): tf.Tensor {
+    return this.#scene.apply(this.features.parameters.split(), scaledFrames(frames))
   }
 
   /** phi_o, [B, D]. */
@@ -93,8 +99,7 @@ export class Grasp2Vec extends TrainedEncoder<'grasp-triplets'> {
   }
 
   /**
-   * phi_s before it is summed, [count, H / 4, W / 4, D]: its inner product with phi_o of an object is high where that lies. The middle of what
-   * place [r, c] looks at is 4 r + 3.5 pixels from the upper and 4 c + 3.5 from the left border, as `same` padding is more to the lower right.
+   * phi_s before it is summed, [count, H / 4, W / 4, D]: its inner product with phi_o of an object is high where that lies.
    */
   async spatialMap(input: EncoderInput): Promise<NdArray<Float32Array>> {
     checkInput(this.spec, input)
@@ -111,6 +116,9 @@ function sceneTower(width: number): ConvolutionSpec {
     [3 * width, 1],
   ]
 }
+
+/** Pixels of its map, see `MapPlaces`: `same` padding is more to the lower right. */
+const SCENE_PLACES = { first: 3.5, stride: 4 }
 
 /** What is held up is larger in its picture: this looks at 23 pixels around each eighth. */
 function objectTower(width: number): ConvolutionSpec {

@@ -2,21 +2,24 @@ import { AIM_HALF_M } from '../tasks/grasp-bin-layout.ts'
 import { objectInstance } from '../tasks/procedural-objects.ts'
 import type { Expert } from './expert.ts'
 
-const SLOT_SIZE = 5
+const [SLOTS, SLOT_SIZE] = [5, 5]
 /** By which the yaw on round objects goes on from grasp to grasp, in quarter turns: every yaw is tried. */
 const YAW_STEP = 0.618034
 
 /**
  * Grasps objects of `armature/GraspBin-v0` one after the other, each at its origin and along a line on which its shape is narrow. Objects
- * stand in the state in random order, so the choice is random, too; what a grasp missed has its turn again after the others.
+ * stand in the state in random order, so the choice is random, too; what a grasp missed has its turn again after the others. With a goal it
+ * grasps what is wanted alone, as long as that is in the bin.
  */
 export function graspBinExpert(): Expert {
   const action = new Float32Array(3)
   let grasps = 0
-  return ({ state }) => {
-    const slots = state.length / SLOT_SIZE
-    for (let i = 0; i < slots; i++) {
-      const at = ((grasps + i) % slots) * SLOT_SIZE
+  return ({ state }, goal) => {
+    const inBin = Array.from({ length: SLOTS }, (_, slot) => state[slot * SLOT_SIZE]!)
+    const wanted = goal === undefined ? -1 : inBin.indexOf(Math.round(goal[0]!))
+    const first = wanted >= 0 ? wanted : grasps
+    for (let i = 0; i < SLOTS; i++) {
+      const at = ((first + i) % SLOTS) * SLOT_SIZE
       if (state[at]! < 0) continue
       aim(action, state.subarray(at, at + SLOT_SIZE), grasps)
       break

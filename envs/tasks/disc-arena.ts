@@ -9,6 +9,8 @@ import { Scene, setPosition } from '../camera/scene.ts'
 import { oneOf } from '../options.ts'
 import { readSceneOptions, sceneEnv } from '../scene-env.ts'
 import type { GoalTask, Task, TaskSpec, TaskState } from '../task.ts'
+import type { HueRange } from './hues.ts'
+import { colorOfHue, GROUND_RANGE, HUES as RANGES } from './hues.ts'
 
 export const DISC_ARENA_ID = 'armature/DiscArena-v0'
 
@@ -32,13 +34,11 @@ const DISC_ARENA_SPEC: TaskSpec = {
   starts: ['random', 'middle'],
 }
 
-/** In turns, from red over green and blue: [low, high) of each name. */
-const HUES = { all: [0, 1], seen: [0, 0.75], unseen: [0.75, 1], blue: [0.6, 0.6] } as const
+const HUES = { ...RANGES, blue: [0.6, 0.6] } as const
 
 const OPTIONS = { hues: oneOf('all', 'seen', 'unseen', 'blue'), ground: oneOf('grey', 'random') }
-/** [lowest, highest] channel of colours 0..255: what is on the ground is brighter than any ground. */
+/** [lowest, highest] channel, 0..255: brighter than any ground. */
 const DISC_RANGE: readonly [number, number] = [50, 255]
-const GROUND_RANGE: readonly [number, number] = [20, 110]
 const GREY_GROUND: Rgb = [44, 47, 52]
 
 /**
@@ -70,7 +70,7 @@ class DiscArena implements GoalTask {
   readonly scene: Scene = createDiscArenaScene()
   readonly cameras: Task['cameras'] = CAMERAS
 
-  readonly #hues: readonly [number, number]
+  readonly #hues: HueRange
   readonly #isGroundRandom: boolean
   readonly #disc = this.scene.primitive('disc')
   readonly #floor = this.scene.primitive('floor')
@@ -79,7 +79,7 @@ class DiscArena implements GoalTask {
   #hue = 0
   #groundHue: number | undefined
 
-  constructor(hues: readonly [number, number], isGroundRandom: boolean) {
+  constructor(hues: HueRange, isGroundRandom: boolean) {
     this.#hues = hues
     this.#isGroundRandom = isGroundRandom
   }
@@ -150,15 +150,6 @@ class DiscArena implements GoalTask {
   }
 
   close(): void {}
-}
-
-/** A colour of `hue`, in turns, with channels from `low` to `high`. */
-function colorOfHue(hue: number, [low, high]: readonly [number, number]): Rgb {
-  const channel = (index: number): number => {
-    const sixths = (((hue * 6 - 2 * index + 3) % 6) + 6) % 6
-    return low + (high - low) * Math.max(0, Math.min(1, 2 - Math.abs(sixths - 3)))
-  }
-  return [channel(0), channel(1), channel(2)]
 }
 
 function clamp(x: number): number {

@@ -76,6 +76,15 @@ export function objectColliders({ ColliderDesc: desc }: Rapier, { parts }: Objec
   })
 }
 
+/** Half of what keeps the fingers apart when they close on the origin of an instance along its first grasp yaw. */
+export function graspHalfWidthM({ parts, graspYawsRad }: ObjectInstance): number {
+  const { shape } = parts[0]!
+  if (shape.kind !== 'box') return shape.radiusM
+  const yaw = graspYawsRad[0] ?? 0
+  const [halfX, halfY] = shape.halfExtentsM
+  return Math.abs(Math.cos(yaw)) * halfX + Math.abs(Math.sin(yaw)) * halfY
+}
+
 type Build = Pick<ObjectInstance, 'parts' | 'bottomM' | 'graspYawsRad'>
 
 const BUILDERS: Readonly<Record<ObjectKind, (scale: () => number) => Build>> = {

@@ -6,6 +6,8 @@ import type { ShapeSpec } from '../camera/meshes.ts'
 import type { MocapHandSpec } from '../world/mocap-hand.ts'
 import type { Bar } from '../world/rim.ts'
 import { barPrimitives, rimBars } from '../world/rim.ts'
+import type { HueRange } from './hues.ts'
+import { colorOfHue as colorBetween, GROUND_RANGE, HUES } from './hues.ts'
 
 /** Most objects that the table has room for. */
 export const MOST_OBJECTS = 5
@@ -45,6 +47,8 @@ export const COLLISION: { readonly table: number; readonly object: number; reado
 }
 
 const RIM_HEIGHT_M = 0.012
+/** Of the other squares of a coloured table. */
+const SQUARE_BRIGHTNESS = 1.2
 const HAND_HEIGHT_M = 0.06
 
 export const HAND: MocapHandSpec = {
@@ -78,13 +82,26 @@ export const FIXED_LOOKS: readonly ObjectLook[] = [
 ]
 
 /** Shape and size of each of `count` objects by chance, and hues that differ by at least half of their even spacing. */
-export function drawLooks(rng: Rng, count: number): ObjectLook[] {
+export function drawLooks(rng: Rng, count: number, hues: HueRange = HUES.all): ObjectLook[] {
   const first = rng.uniform()
   return Array.from({ length: count }, (_, i): ObjectLook => {
     const shape = rng.int(2) === 0 ? 'cylinder' : 'box'
     const halfWidthM = sizesOf(shape)[rng.int(3)]!
-    return { shape, halfWidthM, color: colorOfHue(first + (i + rng.uniform(0, 0.5)) / count) }
+    return { shape, halfWidthM, color: colorOfHue(hueWithin(hues, first + (i + rng.uniform(0, 0.5)) / count)) }
   })
+}
+
+/** The looks of `FIXED_LOOKS`, each in a hue by chance. */
+export function drawHues(rng: Rng, count: number, hues: HueRange): ObjectLook[] {
+  const first = rng.uniform()
+  return FIXED_LOOKS.slice(0, count).map((look, i) => {
+    return { ...look, color: colorOfHue(hueWithin(hues, first + (i + rng.uniform(0, 0.5)) / count)) }
+  })
+}
+
+/** `turns` around the whole circle, brought around the part of it that `hues` is. */
+function hueWithin([low, high]: HueRange, turns: number): number {
+  return high - low === 1 ? low + turns : low + (high - low) * (turns - Math.floor(turns))
 }
 
 /** Radius of the smallest circle about the centre that holds the object, seen from above. */
@@ -127,6 +144,17 @@ export function createPushMultiScene(count: number, isRandom: boolean): Scene {
       },
     ],
   })
+}
+
+/** Makes the table as coloured as `hue` says, in turns, or grey; its squares are a little brighter. */
+export function paintTable(scene: Scene, hue: number | undefined): void {
+  const table = scene.primitive('table')
+  const { color, checker } = table.spec
+  const painted = hue === undefined ? color : colorBetween(hue, GROUND_RANGE)
+  table.color.set(painted)
+  const [red, green, blue] = painted.map((channel) => channel * SQUARE_BRIGHTNESS) as [number, number, number]
+  const second: Rgb = hue === undefined ? checker!.color : [red, green, blue]
+  table.texture = { kind: 'checker', color: second, scaleM: checker!.squareM }
 }
 
 function variants(index: number, isRandom: boolean): PrimitiveSpec[] {

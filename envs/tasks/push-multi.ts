@@ -16,12 +16,15 @@ import { createWorld } from '../world/physics-world.ts'
 import { addBars } from '../world/rim.ts'
 import { scaleDynamics } from '../world/scale-dynamics.ts'
 import { SettledWorld } from '../world/settled-world.ts'
+import type { HueRange } from './hues.ts'
+import { HUES } from './hues.ts'
 import type { ObjectLook } from './push-multi-layout.ts'
 import {
   ARENA,
   CAMERAS,
   COLLISION,
   createPushMultiScene,
+  drawHues,
   drawLooks,
   FIXED_LOOKS,
   footprintM,
@@ -32,6 +35,7 @@ import {
   MOST_OBJECTS,
   OBJECT,
   OBJECT_BOX,
+  paintTable,
   primitiveName,
   RIM_BARS,
 } from './push-multi-layout.ts'
@@ -59,7 +63,9 @@ const SETTLE_SUBSTEPS = 30
  * is below 3 cm. Never terminates; truncated after 75 steps per object.
  *
  * Options: `objects`, 1 to 5 (2); `appearance`: `fixed`, or `random` for shapes, sizes and hues that are drawn at every reset and stay
- * for the episode, as CC-RIG asks. Cylinders and boxes only; the sizes are three of each.
+ * for the episode, as CC-RIG asks, or `hues` for hues alone. Cylinders and boxes only; the sizes are three of each. `hues`: `all` (default), `seen`
+ * for three quarters of the colour circle, `unseen` for the rest (violet to red). `ground`: `grey`, or `random` for a table in a
+ * dark colour of any hue that is drawn at every reset, too.
  *
  * `reset` puts the objects anywhere and the hand before them; with `{ start: 'goal' }` at another random goal; with
  * `{ start: 'random' }` with the hand, too, anywhere it can be.
@@ -68,11 +74,29 @@ export async function makePushMulti(given: Readonly<Record<string, unknown>> = {
   const readers = {
     physics: physicsOption,
     objects: integer(1, MOST_OBJECTS),
-    appearance: oneOf('fixed', 'random'),
+    appearance: oneOf('fixed', 'random', 'hues'),
+    hues: oneOf('all', 'seen', 'unseen'),
+    ground: oneOf('grey', 'random'),
   }
   const options = readSceneOptions(PUSH_MULTI_ID, readers, given)
   const engine = await loadPhysics(options.physics)
-  return sceneEnv(new PushMulti(engine, options.objects ?? DEFAULT_OBJECTS, options.appearance === 'random'), options)
+  const { objects = DEFAULT_OBJECTS, appearance = 'fixed', hues = 'all', ground = 'grey' } = options
+  const variety = { appearance, hues: HUES[hues], isGroundRandom: ground === 'random' }
+  return sceneEnv(new PushMulti(engine, objects, variety), options)
+}
+
+/** What is drawn at each reset besides places. */
+interface Variety {
+  readonly appearance: 'fixed' | 'random' | 'hues'
+  readonly hues: HueRange
+  readonly isGroundRandom: boolean
+}
+
+interface Saved {
+  readonly hand: MocapHand['target']
+  readonly looks: readonly ObjectLook[]
+  /** Of a table that has one, in turns. */
+  readonly groundHue?: number | undefined
 }
 
 class PushMulti implements GoalTask {
@@ -82,7 +106,7 @@ class PushMulti implements GoalTask {
   readonly cameras: Task['cameras'] = CAMERAS
 
   readonly #engine: PhysicsEngine
-  readonly #isRandom: boolean
+  readonly #variety: Variety
   readonly #handShape: Primitive
   readonly #goalShapes: readonly Primitive[]
   readonly #distanceNames: readonly string[]
@@ -93,16 +117,17 @@ class PushMulti implements GoalTask {
   #physics: SettledWorld
   #scales: readonly [mass: number, friction: number] = [1, 1]
   #restZ = 0
+  #groundHue: number | undefined
   #hand!: MocapHand
   #objects: RigidBody[] = []
   readonly #vector = { x: 0, y: 0, z: 0 }
 
-  constructor(engine: PhysicsEngine, count: number, isRandom: boolean) {
+  constructor(engine: PhysicsEngine, count: number, variety: Variety) {
     this.spec = specOf(count)
     this.goalSpace = this.spec.stateSpace
-    this.scene = createPushMultiScene(count, isRandom)
+    this.scene = createPushMultiScene(count, variety.appearance === 'random')
     this.#engine = engine
-    this.#isRandom = isRandom
+    this.#variety = variety
     this.#handShape = this.scene.primitive('hand')
     this.#goalShapes = Array.from({ length: count }, (_, i) => this.scene.primitive(`goal-${i}`))
     this.#variants = this.scene.primitives.filter(({ spec }) => spec.name.startsWith('object-'))
@@ -113,9 +138,10 @@ class PushMulti implements GoalTask {
   }
 
   reset(start: string, rng: Rng): void {
-    if (this.#isRandom) {
+    const { appearance, hues, isGroundRandom } = this.#variety
+    if (appearance === 'random') {
       this.#physics.close()
-      this.#looks = drawLooks(rng, this.#looks.length)
+      this.#looks = drawLooks(rng, this.#looks.length, hues)
       this.#physics = this.#settle()
       this.#wear()
       scaleDynamics(this.#physics.world, ...this.#scales)
@@ -129,6 +155,11 @@ class PushMulti implements GoalTask {
     for (const [i, body] of this.#objects.entries()) {
       body.setTranslation({ x: state[2 + 2 * i]!, y: state[3 + 2 * i]!, z: this.#restZ }, true)
     }
+    if (appearance === 'hues') {
+      this.#looks = drawHues(rng, this.#looks.length, hues)
+      this.#wear()
+    }
+    this.#paint(isGroundRandom ? rng.uniform() : undefined)
   }
 
   scaleDynamics(massScale: number, frictionScale: number): void {
@@ -189,15 +220,22 @@ class PushMulti implements GoalTask {
   }
 
   save(): TaskState {
-    return { json: { hand: this.#hand.target, looks: this.#looks }, snapshot: this.#physics.save() }
+    const groundHue = this.#groundHue
+    const saved: Saved = {
+      hand: this.#hand.target,
+      looks: this.#looks,
+      ...(groundHue !== undefined && { groundHue }),
+    }
+    return { json: saved, snapshot: this.#physics.save() }
   }
 
   restore({ json, snapshot }: TaskState): void {
-    const saved = json as { hand: MocapHand['target']; looks: readonly ObjectLook[] }
+    const saved = json as Saved
     this.#physics.restore(snapshot)
     this.#hand.target = saved.hand
     this.#looks = saved.looks
     this.#wear()
+    this.#paint(saved.groundHue)
   }
 
   close(): void {
@@ -213,6 +251,11 @@ class PushMulti implements GoalTask {
     })
     this.#restZ = this.#objects[0]!.translation().z
     return settled
+  }
+
+  #paint(groundHue: number | undefined): void {
+    this.#groundHue = groundHue
+    if (this.#variety.isGroundRandom) paintTable(this.scene, groundHue)
   }
 
   /** Makes the primitives look like the present looks. */

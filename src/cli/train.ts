@@ -40,11 +40,15 @@ async function drawPictures(context: CliContext, { folder, parts }: TrainedRun):
   const evaluation = await evaluationEnvOf(parts)
   const { env } = evaluation
   const video = join(folder.videos, 'episodes.gif')
-  const film = { file: video, option: '--out', episodes: VIDEO_EPISODES }
-  await writeFilm(context, env, agentPolicy(parts), parts, film)
-  await evaluation.close()
-  if (parts.encoder?.decode === undefined || parts.encoder.imagine === undefined) return [video]
-  const goals = join(folder.path, 'imagined-goals.png')
-  await writeImaginedGoals(goals, parts.encoder, parts.config.seed)
-  return [video, goals]
+  try {
+    const film = { file: video, option: '--out', episodes: VIDEO_EPISODES }
+    await writeFilm(context, env, agentPolicy(parts), parts, film)
+    const { encoder, representation, config } = parts
+    if (encoder?.decode === undefined || encoder.imagine === undefined) return [video]
+    const goals = join(folder.path, 'imagined-goals.png')
+    await writeImaginedGoals(goals, encoder, { env, representation, seed: config.seed })
+    return [video, goals]
+  } finally {
+    await evaluation.close()
+  }
 }

@@ -96,6 +96,7 @@ async function collect(
     count,
     resetEvery,
     start: settings.pretrain.start,
+    holdActions: settings.pretrain.holdActions,
     ...(player && { player }),
     onProgress: (done) => {
       throwIfInterrupted(context, startAgain(pretraining))

@@ -1,23 +1,18 @@
 import { z } from 'zod'
-import type { GoalForm } from '../core/goals.ts'
+import type { ShownGoals } from '../core/goals.ts'
+import type { ExportableGoalForm } from './goal-form.ts'
+import type { Representation } from '../run/representation.ts'
+import type { HeatConfig } from './heat-form.ts'
+import { heatForm, heatSchema } from './heat-form.ts'
 import { tf } from '../tensor/tf.ts'
 import { PLAIN_NAME, register } from '../core/registry.ts'
-
-/** A form that can also become part of an exported graph. */
-export interface ExportableGoalForm extends GoalForm {
-  /** What stands for the goal, [B, F], from features and goal [B, F]. */
-  graph(features: tf.Tensor, goal: tf.Tensor): tf.Tensor
-  /** True where features and goals must be points of one space. */
-  readonly needsOneSpace: boolean
-  /** True where what stands for the goal is the goal as it is: an agent may then be told which part of its input is one. Default false. */
-  readonly keepsGoal?: boolean
-}
 
 /** How the catalogue makes a form. `config` has gone through `configSchema`. */
 export interface GoalFormEntry {
   readonly summary: string
   readonly configSchema: z.ZodType
-  create(config: unknown): ExportableGoalForm
+  /** @throws ArmatureError `bad-config` for a representation that it cannot be used with */
+  create(config: unknown, representation: Pick<Representation, 'name' | 'mapPlaces'>): ExportableGoalForm
 }
 
 const catalogue: Record<string, GoalFormEntry> = {
@@ -30,6 +25,11 @@ const catalogue: Record<string, GoalFormEntry> = {
     summary: 'the goal as it is: for goals that live in another space than the features',
     configSchema: z.strictObject({}),
     create: () => goalForm,
+  },
+  heat: {
+    summary: 'where in the picture the goal is hottest, and the heat of all places: for features by place (Grasp2Vec)',
+    configSchema: heatSchema,
+    create: (config, representation) => heatForm(config as HeatConfig, representation),
   },
 }
 
@@ -45,11 +45,8 @@ export function registerGoalForm(name: string, entry: GoalFormEntry): void {
 export const differenceForm: ExportableGoalForm = {
   name: 'difference',
   needsOneSpace: true,
-  complete(inputs, goals, featureSize) {
-    for (let from = 0, row = 0; from < goals.length; row += 2 * featureSize) {
-      for (let i = row; i < row + featureSize; i++) inputs[i + featureSize] = goals[from++]! - inputs[i]!
-    }
-  },
+  inputSize: (featureSize, goalSize) => featureSize + goalSize,
+  write: (inputs, shown) => writeBeside(inputs, shown, (goal, feature) => goal - feature),
   graph: (features, goal) => tf.sub(goal, features),
 }
 
@@ -58,10 +55,21 @@ export const goalForm: ExportableGoalForm = {
   name: 'goal',
   needsOneSpace: false,
   keepsGoal: true,
-  complete(inputs, goals, featureSize) {
-    for (let from = 0, row = 0; from < goals.length; row += 2 * featureSize) {
-      for (let i = row; i < row + featureSize; i++) inputs[i + featureSize] = goals[from++]!
-    }
-  },
+  inputSize: (featureSize, goalSize) => featureSize + goalSize,
+  write: (inputs, shown) => writeBeside(inputs, shown, (goal) => goal),
   graph: (_features, goal) => goal,
+}
+
+/** Rows of features, each with what stands for the goal behind it. */
+function writeBeside(
+  inputs: Float32Array,
+  { size, features, goals }: ShownGoals,
+  standing: (goal: number, feature: number) => number,
+): void {
+  const [featureSize, goalSize] = [features.length / size, goals.length / size]
+  for (let row = 0, at = 0; row < size; row++) {
+    const own = row * featureSize
+    for (let i = 0; i < featureSize; i++) inputs[at++] = features[own + i]!
+    for (let i = 0; i < goalSize; i++) inputs[at++] = standing(goals[row * goalSize + i]!, features[own + i]!)
+  }
 }

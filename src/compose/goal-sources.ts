@@ -40,6 +40,16 @@ const bankSchema = z.strictObject({
 })
 type BankConfig = z.output<typeof bankSchema>
 
+const envSchema = bankSchema.extend({
+  ofEpisode: z
+    .boolean()
+    .default(false)
+    .describe(
+      'go for the goal that the env drew at the reset, which may depend on what is there; the bank is for relabelling',
+    ),
+})
+type EnvSourceConfig = z.output<typeof envSchema>
+
 const catalogue: Record<string, GoalSourceEntry> = {
   prior: {
     summary: "imagined: draws from the encoder's prior (RIG)",
@@ -58,7 +68,7 @@ const catalogue: Record<string, GoalSourceEntry> = {
   },
   env: {
     summary: 'the own goals of the env, as states or as pictures',
-    configSchema: bankSchema,
+    configSchema: envSchema,
     check({ env, representation }) {
       goalEnv(env)
       if (!representation.takesContext) return
@@ -67,10 +77,12 @@ const catalogue: Record<string, GoalSourceEntry> = {
         fix: 'set goals.source.name=prior',
       })
     },
-    create: async ({ env, encoder, representation }, config, _withFrames, seed) =>
-      encoder === undefined
-        ? stateGoals(goalEnv(env), representation)
-        : goalBank(goalEnv(env), representation, (config as BankConfig).bankSize, seed),
+    create: async ({ env, encoder, representation }, config, _withFrames, seed) => {
+      const { bankSize, ofEpisode } = config as EnvSourceConfig
+      if (encoder === undefined) return stateGoals(goalEnv(env), representation)
+      const bank = await goalBank(goalEnv(env), representation, bankSize, seed)
+      return ofEpisode ? { ...bank, ofEpisode: goalOfEpisode(representation) } : bank
+    },
   },
   demonstration: {
     summary: 'how a recorded episode ended: the same for all (TCN, with the reward "tracking")',
@@ -163,6 +175,15 @@ export async function goalBank(
     }
     return goals
   })
+}
+
+/** The goal that an env has drawn, as `representation` sees its picture. */
+function goalOfEpisode(representation: Representation): NonNullable<GoalSource['ofEpisode']> {
+  return async (env, encode) => {
+    const view = { images: await goalEnv(env).renderGoal(goalEnv(env).goal), state: goalEnv(env).goal }
+    const frame = goalFrameOf(representation, view)
+    return { features: await encode(view), ...(frame && { frame: Uint8Array.from(frame) }) }
+  }
 }
 
 /** The end of a recorded episode. @throws ArmatureError as {@link findDemonstration} and {@link recordedFeatures}. */

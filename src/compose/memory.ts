@@ -40,9 +40,9 @@ export function requireMemory(parts: Parts): void {
 /** What a run keeps in memory besides programs and weights: the replay first. */
 export function memoryOf(parts: Parts): MemoryNeed[] {
   const { config, encoder } = parts
-  const { capacity, featureSize, actionSize, frameSize, keepsReached } = storeOptions(parts)
-  const vectors = keepsReached === true ? 3 : 2
-  const row = 4 * (vectors * featureSize + actionSize + 1) + 9 + frameSize
+  const { capacity, featureSize, goalSize = featureSize, actionSize, frameSize, keepsReached } = storeOptions(parts)
+  const goals = (keepsReached === true ? 2 : 1) * goalSize
+  const row = 4 * (featureSize + goals + actionSize + 1) + 9 + frameSize
   const elements = capacity * Math.max(featureSize, actionSize, frameSize, 1)
   const needs: MemoryNeed[] = [{ setting: 'replay.capacity', value: capacity, bytes: capacity * row, elements }]
   if (encoder === undefined) return needs

@@ -30,12 +30,13 @@ import {
   wholeStateRepresentation,
 } from '../run/representation.ts'
 import type { FeatureNetwork } from '../tensor/features.ts'
-import type { ExportableGoalForm } from './goal-forms.ts'
+import type { ExportableGoalForm } from './goal-form.ts'
 import { goalForms } from './goal-forms.ts'
 import { goalRewards } from './goal-rewards.ts'
 import type { GoalSourceParts } from './goal-sources.ts'
 import { goalEnv, goalSources } from './goal-sources.ts'
 import { makeAgent, makeEncoder } from './make.ts'
+import { placesEncoder } from './places-encoder.ts'
 import { scaledEncoder } from './scaled-encoder.ts'
 
 /** A robot's place in a configuration. */
@@ -99,9 +100,10 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const own = buildRepresentation(config, env, encoder, fit)
   const representation = demonstration ? following(config, env, own, demonstration) : own
   const goals = config.goals && buildGoals(config, config.goals, { env, encoder, representation })
-  const observationSize = representation.size * (config.goals ? 2 : 1)
+  const { size, goalSize = size } = representation
+  const observationSize = goals?.form.inputSize(size, goalSize) ?? size
   const actionSize = sizeOf(env.spec.actionSpace.shape)
-  const spec = { observationSize, actionSize, ...(goals?.form.keepsGoal && { goalSize: representation.size }) }
+  const spec = { observationSize, actionSize, ...(goals?.form.keepsGoal && { goalSize }) }
   checkReachedGoals(config)
   const features = config.representation.kind === 'pixels' ? featuresOf(encoder!) : undefined
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config, features)
@@ -161,17 +163,18 @@ function buildGoals(
   lookUp('source of goals', goalSources, source.name).check(parts)
   const made = {
     reward: lookUp('reward', goalRewards, reward.name).create(reward.config),
-    form: lookUp('form of goals', goalForms, form.name).create(form.config),
+    form: lookUp('form of goals', goalForms, form.name).create(form.config, parts.representation),
   }
-  const { encoder } = parts
-  if (encoder?.encodeGoal !== undefined && made.form.needsOneSpace) {
+  const { encoder, representation } = parts
+  const hasOwnGoals = encoder !== undefined && representation.hasOwnGoals === true
+  if (hasOwnGoals && made.form.needsOneSpace) {
     throw refuse(
       `goals.form ${form.name}`,
       'goals in the space of the features',
       `encoder ${encoder.spec.name}, which gives goals a tower of their own; set goals.form.name=goal`,
     )
   }
-  if (encoder?.encodeGoal !== undefined && made.reward.prepare !== undefined) {
+  if (hasOwnGoals && made.reward.prepare !== undefined) {
     throw refuse(
       `goals.reward ${reward.name}`,
       'a demonstration in the space of what is reached',
@@ -203,13 +206,20 @@ function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encode
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
   if (representation.kind === 'pixels') checkPixelEncoder(representation, env, encoder, refuse)
   if (representation.kind !== 'encoder') return
-  const { from, camera, goalCamera, pretrain, refresh } = representation
+  const { from, camera, goalCamera, places, pretrain, refresh } = representation
   checkGoalCamera(representation, env, encoder)
   if (refresh.everySteps > 0 && goalCamera !== undefined && goalCamera !== camera) {
     throw refuse(
       'representation.refresh',
       `sees goals by camera ${goalCamera}`,
       'set representation.refresh.everySteps=0: replay keeps one',
+    )
+  }
+  if (refresh.everySteps > 0 && places) {
+    throw refuse(
+      'representation.refresh',
+      'shows the agent features by place',
+      'set representation.refresh.everySteps=0: those are not made anew',
     )
   }
   if (refresh.everySteps > 0 && !isLearning(encoder)) {
@@ -346,6 +356,11 @@ function orBadConfig<T>(make: () => T): T {
   }
 }
 
+/** The encoder as it looks at frames for an agent. @throws ArmatureError as {@link placesEncoder} */
+export function lookingEncoder(representation: TrainConfig['representation'], encoder: Encoder): Encoder {
+  return representation.kind === 'encoder' && representation.places ? placesEncoder(encoder) : encoder
+}
+
 function buildRepresentation(
   { representation, goals }: TrainConfig,
   env: Env,
@@ -354,7 +369,7 @@ function buildRepresentation(
 ): Representation {
   if (representation.kind === 'encoder') {
     return encoderRepresentation(
-      encoder!,
+      lookingEncoder(representation, encoder!),
       representation.camera,
       representation.goalCamera,
       representation.fit,

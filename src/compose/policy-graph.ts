@@ -11,6 +11,7 @@ import type { BoxSpace } from '../core/spaces.ts'
 import type { Demonstration } from '../run/follower.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Parts } from './parts.ts'
+import { lookingEncoder } from './parts.ts'
 import type { EncoderGraph, GraphInputs, PortSpec } from './encoder-graph.ts'
 import { encoderGraph, framePort } from './encoder-graph.ts'
 import { MOMENT_PORT, nextMoment } from './follower-graph.ts'
@@ -74,7 +75,7 @@ function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
 
 function graphOf({ config: { representation }, fit }: PolicyParts, encoder: Encoder): EncoderGraph {
   const camera = representation.kind === 'encoder' ? representation.camera : ''
-  return encoderGraph(encoder, camera, fit ?? asTheyAre(encoder.spec.frameShape))
+  return encoderGraph(lookingEncoder(representation, encoder), camera, fit ?? asTheyAre(encoder.spec.frameShape))
 }
 
 function pixelPorts(env: Env, { camera, stack, proprio }: PixelRepresentationConfig): Record<string, PortSpec> {
@@ -112,7 +113,8 @@ function actionOf(parts: PolicyParts, inputs: GraphInputs): tf.Tensor {
   const graph = graphOf(parts, encoder)
   const latent = graph.latent(inputs)
   if (form === undefined) return agent.policyFunction({ observation: latent })
-  return agent.policyFunction({ observation: tf.concat([latent, form.graph(latent, graph.goalLatent(inputs))], 1) })
+  const standing = form.graph(latent, graph.goalLatent(inputs))
+  return agent.policyFunction({ observation: form.hidesFeatures ? standing : tf.concat([latent, standing], 1) })
 }
 
 /** What an agent sees that follows a demonstration, and where it stands there. */

@@ -7,6 +7,8 @@ export interface ExportableEncoder extends Encoder {
   latentFunction(inputs: FrameTensors): tf.Tensor
   /** The same for pictures of goals, where the encoder has `encodeGoal`. */
   goalFunction?(inputs: FrameTensors): tf.Tensor
+  /** Features by place, [B, rows, columns, latentSize], where the encoder has `spatialMap`. */
+  mapFunction?(inputs: FrameTensors): tf.Tensor
   /** Where it has a network that an agent can share. */
   readonly features?: FeatureNetwork
 }
@@ -32,6 +34,7 @@ export function scaledEncoder(encoder: Encoder, factor: number): Encoder {
         const { data, shape } = await encoder.spatialMap!(input)
         return { data: scaled(data), shape }
       },
+      mapPlaces: encoder.mapPlaces!,
     }),
     ...(encoder.decode && { decode: (latents, count) => encoder.decode!(scaled(latents, 1 / factor), count) }),
     ...(encoder.imagine && {
@@ -47,6 +50,7 @@ function scaledTensors(encoder: ExportableEncoder, factor: number): Omit<Exporta
   return {
     latentFunction: (inputs) => tf.mul(encoder.latentFunction(inputs), factor),
     ...(encoder.goalFunction && { goalFunction: (inputs) => tf.mul(encoder.goalFunction!(inputs), factor) }),
+    ...(encoder.mapFunction && { mapFunction: (inputs) => tf.mul(encoder.mapFunction!(inputs), factor) }),
     ...(features && {
       features: { ...features, apply: (weights, frames) => tf.mul(features.apply(weights, frames), factor) },
     }),

@@ -42,6 +42,7 @@ export function storeOptions(parts: Parts): EpisodeStoreOptions {
   return {
     capacity: config.replay.capacity,
     featureSize: representation.size,
+    ...(representation.goalSize !== undefined && { goalSize: representation.goalSize }),
     actionSize: sizeOf(env.spec.actionSpace.shape),
     frameSize: frameSizeOf(parts),
     ...(config.goals && representation.hasOwnGoals === true && { keepsReached: true }),

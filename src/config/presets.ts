@@ -82,6 +82,65 @@ const tcnImitate = {
   replay: pushReplay,
   training: imitationTraining,
 } satisfies Preset['config']
+/** Colours are drawn anew in every episode; the run is evaluated in hues that training never showed. */
+const NEW_HUES = { evalOptions: { hues: 'unseen' } }
+const discs = { id: 'armature/DiscArena-v0', options: { hues: 'seen' }, ...NEW_HUES }
+const discTraining = { steps: 6000, batchSize: 256, evalEvery: 1000, evalEpisodes: 50 }
+const discFrames = { frames: 20_000, resetEvery: 40, start: 'random', updates: 2000, batchSize: 32 }
+const colouredPuck = {
+  id: 'armature/PushMulti-v0',
+  options: { objects: 1, appearance: 'hues', hues: 'seen', maxEpisodeSteps: 50 },
+  ...NEW_HUES,
+}
+const colouredFrames = { ...pushFrames, extraStarts: 0, batchSize: 32, updates: 4000 }
+
+/** A latent [z | c], of which `latentSize` numbers are z: as many as there are coordinates that can change within an episode. */
+const inContext = (latentSize: number, contextSize: number, betaAnneal: number) => ({
+  encoder: 'cc-vae',
+  config: { latentSize, contextSize, betaAnneal },
+})
+/** The same networks, price and size without a context: what RIG makes of such a scene. */
+const withoutContext = (latentSize: number, betaAnneal: number) => ({
+  encoder: 'beta-vae',
+  config: { architecture: 'palette', latentSize, beta: 0.5, betaAnneal },
+})
+const stateGoals = { representation: { kind: 'state' }, goals: { source: { name: 'env' } } } as const
+
+const onDiscs = { env: discs, agent: pushAgent, replay: pushReplay, training: discTraining }
+const onColouredPuck = { env: colouredPuck, agent: pushAgent, replay: pushReplay, training: pushTraining }
+
+/** From half the picture of the bin, by a camera 0.8 m above what is about 3 cm high, to 11 cm. */
+const GRASP_GAINS = [1.25, 1.25]
+/**
+ * One command, one grasp. Its value is its reward: the discount only keeps a truncated episode from being worth more. The encoder learns from
+ * grasps at any of five objects, and in some episodes from grasps that are aimed anywhere.
+ */
+const commandedGrasps = {
+  env: { id: 'armature/GraspBin-v0', options: { task: 'command', maxEpisodeSteps: 1 } },
+  representation: {
+    kind: 'encoder',
+    encoder: 'grasp2vec',
+    camera: 'scene',
+    goalCamera: 'outcome',
+    places: true,
+    pretrain: {
+      frames: 4200,
+      resetEvery: 6,
+      start: 'default',
+      envOptions: { task: 'clear' },
+      policy: { scripted: 0.85, random: 0.15 },
+      updates: 2000,
+      batchSize: 32,
+    },
+  },
+  goals: {
+    source: { name: 'env', config: { ofEpisode: true, bankSize: 50 } },
+    form: { name: 'heat' },
+    reward: { name: 'cosine' },
+    relabel: { kept: 0.4, source: 0, future: 0, posthoc: 0.3, auxiliary: 0.3 },
+  },
+  replay: { capacity: 6000, gamma: 0.01 },
+} as const satisfies Omit<Preset['config'], 'agent' | 'training'>
 
 /** Control from frozen embeddings, at the 25 Hz that their windows were recorded at. */
 const mfTcnCartPole = {
@@ -208,6 +267,68 @@ const catalogue: Preset[] = [
     name: 'mftcn-cartpole',
     summary: 'mfTCN: balance a pole from frozen embeddings of four frames',
     config: mfTcnCartPole,
+  },
+  {
+    name: 'cc-rig-push',
+    summary: 'CC-RIG: push a puck of another hue in each episode to goals imagined in its own hue',
+    config: {
+      ...onColouredPuck,
+      representation: { kind: 'encoder', ...inContext(4, 8, 2000), pretrain: colouredFrames },
+      goals: {},
+    },
+  },
+  {
+    name: 'rig-push-hues',
+    summary: 'RIG on the same pucks: its goals are of any hue',
+    config: {
+      ...onColouredPuck,
+      representation: { kind: 'encoder', ...withoutContext(12, 2000), pretrain: colouredFrames },
+      goals: {},
+    },
+  },
+  {
+    name: 'oracle-push-hues',
+    summary: 'the same pucks from privileged state',
+    config: { ...onColouredPuck, ...stateGoals },
+  },
+  {
+    name: 'cc-rig-disc',
+    summary: 'CC-RIG in a few minutes: take a disc of another hue in each episode to a place',
+    config: {
+      ...onDiscs,
+      representation: { kind: 'encoder', ...inContext(2, 4, 1000), pretrain: discFrames },
+      goals: {},
+    },
+  },
+  {
+    name: 'rig-disc',
+    summary: 'RIG on the same discs: its goals are of any hue',
+    config: {
+      ...onDiscs,
+      representation: { kind: 'encoder', ...withoutContext(6, 1000), pretrain: discFrames },
+      goals: {},
+    },
+  },
+  {
+    name: 'oracle-disc',
+    summary: 'the same discs from privileged state',
+    config: { ...onDiscs, ...stateGoals },
+  },
+  {
+    name: 'grasp2vec-bin',
+    summary:
+      'Grasp2Vec: grasp the thing in a picture out of five, at the hottest place, without reinforcement learning',
+    config: { ...commandedGrasps, agent: { name: 'aim', config: { gains: GRASP_GAINS } }, training: { steps: 1 } },
+  },
+  {
+    name: 'grasp2vec-bin-sac',
+    summary:
+      'the same learned by SAC, paid by the likeness of what is in hand, with posthoc labels and auxiliary goals',
+    config: {
+      ...commandedGrasps,
+      agent: { name: 'sac', config: { hidden: [128, 128], learningRate: 1e-3, initialAlpha: 0.1 } },
+      training: { steps: 2000, learningStarts: 200, batchSize: 128, evalEvery: 500, evalEpisodes: 50 },
+    },
   },
   {
     name: 'sac-pendulum',

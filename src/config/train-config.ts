@@ -39,6 +39,10 @@ const encoderRepresentation = z.strictObject({
     .describe(
       'camera that shows goals and what was reached, for an encoder that gives goals a tower of their own; absent: camera',
     ),
+  places: z
+    .boolean()
+    .default(false)
+    .describe('see features by place instead of the latent: for the form of goals "heat"'),
   from: z
     .string()
     .optional()
@@ -79,6 +83,9 @@ const encoderRepresentation = z.strictObject({
         .record(z.string(), z.unknown())
         .optional()
         .describe('options of the scene that they are collected in; absent: those of env.options'),
+      holdActions: count('control steps for which each action is held: random play that holds them gets about').default(
+        1,
+      ),
       resetEvery: count('observations of an episode, each from a random state').default(20),
       start: z.string().default('goal').describe('state that the env is reset to for it: its reset option `start`'),
       priorFrames: z

@@ -21,6 +21,20 @@ export interface BatchRequest<K extends BatchKind = BatchKind> {
 export type LearningEncoder<K extends BatchKind = BatchKind> = Encoder<K> &
   Required<Pick<Encoder<K>, 'update' | 'evaluate'>>
 
+/**
+ * Where the places of a map are in the frame, all in pixels but the numbers of places: the middle of what place [row, column] looks at is
+ * `first + stride row` from the upper border, and `first + stride column` from the left one.
+ */
+export interface MapPlaces {
+  readonly rows: number
+  readonly columns: number
+  readonly first: number
+  readonly stride: number
+  /** Of the frame. */
+  readonly height: number
+  readonly width: number
+}
+
 /** Whether `encoder` learns; else its features are fixed, or all that it takes from data is found by `fitStatistics`. */
 export function isLearning<K extends BatchKind>(encoder: Encoder<K>): encoder is LearningEncoder<K> {
   return encoder.update !== undefined && encoder.evaluate !== undefined
@@ -49,11 +63,15 @@ export interface Encoder<K extends BatchKind = BatchKind> {
   encode(input: EncoderInput): Promise<Float32Array>
   /** The same for pictures of goals, where those go through a network of their own; absent: a goal is encoded as what is seen. */
   encodeGoal?(input: EncoderInput): Promise<Float32Array>
+  /** Numbers of what that gives; default: `latentSize`. */
+  readonly goalSize?: number
   /**
    * Features by place, float32 [count, rows, columns, latentSize], in the space of the latents: the inner product of a place with a goal
    * says whether the goal is there.
    */
   spatialMap?(input: EncoderInput): Promise<NdArray<Float32Array>>
+  /** Where the places of `spatialMap` are: there where that is. */
+  readonly mapPlaces?: MapPlaces
   /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */
   decode?(latents: Float32Array, count: number): Promise<Uint8Array>
   /**

@@ -1,9 +1,11 @@
 import type { Dataset, EpisodeData } from './dataset.ts'
+import type { Env } from './env.ts'
+import type { GoalView } from './policy.ts'
 import type { Rng } from './rng.ts'
 
 /** A goal in the agent's own coordinates. */
 export interface Goal {
-  /** [featureSize]: a latent, or a scaled state. */
+  /** [goalSize]: a latent, or a scaled state. */
   readonly features: Float32Array
   /** Image of the goal, uint8 [height, width, 3]. Only rewards that compare pixels need it. */
   readonly frame?: Uint8Array
@@ -23,15 +25,20 @@ export interface GoalSource {
   readonly name: string
   /** @param start of the episode that the goal is for: a source that imagines may keep to what cannot change within it. */
   sample(rng: Rng, start?: EpisodeStart): Goal
+  /**
+   * The goal of an episode that has just begun in `env`, where the env says it; absent: {@link sample} draws it.
+   * @param encode features of a goal, in the light of this episode
+   */
+  ofEpisode?(env: Env, encode: (goal: GoalView) => Promise<Float32Array>): Promise<Goal>
   /** Makes the goals again after their encoder has learned more. */
   refresh?(): Promise<void>
 }
 
-/** What a {@link GoalReward} may use: `size` reached points and the goals they are compared with. */
+/** What a {@link GoalReward} may use: `size` reached points and the goals they are compared with, in the space of goals. */
 export interface GoalOutcomes {
   readonly size: number
   readonly featureSize: number
-  /** [size, featureSize] features after the step */
+  /** [size, featureSize] what is there after the step */
   readonly reached: Float32Array
   /** [size, featureSize] */
   readonly goals: Float32Array
@@ -61,19 +68,29 @@ export interface GoalReward {
   compute(outcomes: GoalOutcomes, rewards: Float32Array): void
 }
 
-/** The form in which a goal is put before an agent, beside the features [F] of where it is. */
+/** What an agent is shown: rows of features [B, F] and of goals [B, G]. */
+export interface ShownGoals {
+  readonly size: number
+  /** [B, F] */
+  readonly features: Float32Array
+  /** [B, G] */
+  readonly goals: Float32Array
+}
+
+/** The form in which a goal [G] is put before an agent, beside the features [F] of where it is or in their place. */
 export interface GoalForm {
   /** e.g. `difference`, `goal` */
   readonly name: string
-  /** Rows [features | anything] of `inputs` [B, 2 F] get what stands for the goal as their second half; `goals` is [B, F]. */
-  complete(inputs: Float32Array, goals: Float32Array, featureSize: number): void
+  /** Numbers that the agent sees of features and goal. */
+  inputSize(featureSize: number, goalSize: number): number
+  /** Writes what the agent sees, [B, inputSize], into `inputs`. */
+  write(inputs: Float32Array, shown: ShownGoals): void
 }
 
-/** What an agent sees: its features [F] as they are, or with a goal a fresh [features | goal in `form`], [2 F]. */
+/** What an agent sees: its features [F] as they are, or with a goal a fresh [inputSize] of both in `form`. */
 export function agentInput(features: Float32Array, goal: Float32Array | undefined, form: GoalForm): Float32Array {
   if (goal === undefined) return features
-  const input = new Float32Array(2 * features.length)
-  input.set(features)
-  form.complete(input, goal, features.length)
+  const input = new Float32Array(form.inputSize(features.length, goal.length))
+  form.write(input, { size: 1, features, goals: goal })
   return input
 }

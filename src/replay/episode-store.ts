@@ -10,6 +10,8 @@ export interface EpisodeStoreOptions {
   readonly capacity: number
   /** Numbers of the features of an observation, 0 where frames are all there is. */
   readonly featureSize: number
+  /** Numbers of a goal, where goals have a space of their own; default: `featureSize`. */
+  readonly goalSize?: number
   readonly actionSize: number
   /** Bytes per frame, 0 to keep no frames. */
   readonly frameSize: number
@@ -23,9 +25,9 @@ export interface StoreEncoding {
   observations(positions: readonly number[]): Promise<Float32Array>
   /** [featureSize] of the first observation of an episode, by its frame. */
   start(frame: Uint8Array): Promise<Float32Array>
-  /** [count, featureSize] of the same observations as goals: for a store that keeps them. */
+  /** [count, goalSize] of the same observations as goals: for a store that keeps them. */
   reached?(positions: readonly number[]): Promise<Float32Array>
-  /** [featureSize] of a goal, by its frame and the first frame of the episode that it is for. */
+  /** [goalSize] of a goal, by its frame and the first frame of the episode that it is for. */
   goal(frame: Uint8Array, start: Uint8Array): Promise<Float32Array>
 }
 
@@ -40,6 +42,8 @@ const TRUNCATED = 2
  */
 export class EpisodeStore {
   readonly options: EpisodeStoreOptions
+  /** Numbers of a goal. */
+  readonly goalSize: number
   readonly #features: Float32Array
   readonly #goals: Float32Array
   /** The features themselves where they are goals. */
@@ -61,14 +65,16 @@ export class EpisodeStore {
   /** @throws ArmatureError `bad-argument` for sizes that are no whole numbers, or too small. */
   constructor(options: EpisodeStoreOptions) {
     this.options = options
-    const { capacity, featureSize, actionSize, frameSize } = options
+    const { capacity, featureSize, goalSize = featureSize, actionSize, frameSize } = options
+    this.goalSize = goalSize
     requireWhole('replay capacity', capacity, 2)
     requireWhole('replay featureSize', featureSize, frameSize > 0 ? 0 : 1)
+    requireWhole('replay goalSize', goalSize, 0)
     requireWhole('replay actionSize', actionSize, 1)
     requireWhole('replay frameSize', frameSize, 0)
     this.#features = new Float32Array(capacity * featureSize)
-    this.#goals = new Float32Array(capacity * featureSize)
-    this.#reached = options.keepsReached === true ? new Float32Array(capacity * featureSize) : this.#features
+    this.#goals = new Float32Array(capacity * goalSize)
+    this.#reached = options.keepsReached === true ? new Float32Array(capacity * goalSize) : this.#features
     this.#actions = new Float32Array(capacity * actionSize)
     this.#rewards = new Float32Array(capacity)
     this.#ends = new Uint8Array(capacity)
@@ -112,19 +118,20 @@ export class EpisodeStore {
     reached?: Float32Array,
   ): void {
     if (this.#openStart < 0) throw new ArmatureError('bad-argument', 'replay', { got: 'append() before begin()' })
-    const { actionSize, featureSize, keepsReached = false } = this.options
-    if (keepsReached && reached?.length !== featureSize) {
+    const { actionSize, keepsReached = false } = this.options
+    const { goalSize } = this
+    if (keepsReached && reached?.length !== goalSize) {
       throw new ArmatureError('bad-shape', 'what a step has reached', {
-        expected: `${featureSize} numbers`,
+        expected: `${goalSize} numbers`,
         got: String(reached?.length),
       })
     }
     const from = this.#slot(this.#count - 1)
     this.#actions.set(step.action, from * actionSize)
     this.#rewards[from] = step.reward
-    const goal = this.#goals.subarray(from * featureSize, (from + 1) * featureSize)
+    const goal = view(this.#goals, from, goalSize)
     this.#push(features, frame, goal)
-    if (keepsReached) this.#reached.set(reached!, this.#slot(this.#count - 1) * featureSize)
+    if (keepsReached) this.#reached.set(reached!, this.#slot(this.#count - 1) * goalSize)
     this.#transitions++
     if (!step.terminated && !step.truncated) return
     this.#ends[this.#slot(this.#count - 1)] = step.terminated ? TERMINATED : TRUNCATED
@@ -189,7 +196,7 @@ export class EpisodeStore {
   }
 
   goalAt(position: number): Float32Array {
-    return view(this.#goals, this.#slot(position), this.options.featureSize)
+    return view(this.#goals, this.#slot(position), this.goalSize)
   }
 
   actionAt(position: number): Float32Array {
@@ -203,11 +210,11 @@ export class EpisodeStore {
 
   /** The same of what the step to `position` reached, as a goal. */
   readReached(position: number, target: Float32Array, offset: number): void {
-    copyRow(this.#reached, this.#slot(position), this.options.featureSize, target, offset)
+    copyRow(this.#reached, this.#slot(position), this.goalSize, target, offset)
   }
 
   readGoal(position: number, target: Float32Array, offset: number): void {
-    copyRow(this.#goals, this.#slot(position), this.options.featureSize, target, offset)
+    copyRow(this.#goals, this.#slot(position), this.goalSize, target, offset)
   }
 
   readAction(position: number, target: Float32Array, offset: number): void {
@@ -249,6 +256,7 @@ export class EpisodeStore {
 
   /** Replaces all stored features, after the encoder has learned on. Goals without a frame stay. */
   async reencode(encode: StoreEncoding, chunk = 256): Promise<void> {
+    const { goalSize } = this
     const { featureSize } = this.options
     for (let from = this.oldest; from < this.#count; from += chunk) {
       const positions = Array.from({ length: Math.min(chunk, this.#count - from) }, (_, i) => from + i)
@@ -256,7 +264,7 @@ export class EpisodeStore {
       positions.forEach((position, row) => this.featuresAt(position).set(view(features, row, featureSize)))
       const reached = this.options.keepsReached === true ? await encode.reached!(positions) : features
       positions.forEach((position, row) =>
-        view(this.#reached, this.#slot(position), featureSize).set(view(reached, row, featureSize)),
+        view(this.#reached, this.#slot(position), goalSize).set(view(reached, row, goalSize)),
       )
     }
     if (this.#lostStart) this.#lostStart.features = await encode.start(this.#lostStart.frame)
@@ -269,15 +277,16 @@ export class EpisodeStore {
 
   /** The whole content by name; `restore` of a store with the same options continues exactly. */
   save(): NamedArrays {
+    const { goalSize } = this
     const { capacity, featureSize, actionSize, frameSize, keepsReached = false } = this.options
     const stored = Math.min(this.#count, capacity)
     const starts = [...this.#lastOf.keys()]
     const goalFrames = [...this.#goalFrames]
     return {
       features: ndarray(this.#features.subarray(0, stored * featureSize), [stored, featureSize]),
-      goals: ndarray(this.#goals.subarray(0, stored * featureSize), [stored, featureSize]),
+      goals: ndarray(this.#goals.subarray(0, stored * goalSize), [stored, goalSize]),
       ...(keepsReached && {
-        reached: ndarray(this.#reached.subarray(0, stored * featureSize), [stored, featureSize]),
+        reached: ndarray(this.#reached.subarray(0, stored * goalSize), [stored, goalSize]),
       }),
       actions: ndarray(this.#actions.subarray(0, stored * actionSize), [stored, actionSize]),
       rewards: ndarray(this.#rewards.subarray(0, stored), [stored]),
@@ -358,7 +367,7 @@ export class EpisodeStore {
     const slot = this.#slot(this.#count)
     if (this.#count >= capacity) this.#forget(this.#count - capacity)
     this.#features.set(features, slot * featureSize)
-    if (goal !== undefined) this.#goals.set(goal, slot * featureSize)
+    if (goal !== undefined) this.#goals.set(goal, slot * this.goalSize)
     if (frameSize > 0) {
       if (frame?.length !== frameSize) {
         throw new ArmatureError('bad-shape', 'replay frame', {

@@ -37,7 +37,7 @@ export function checkMix({ kept, source, future, posthoc = 0, auxiliary = 0 }: R
 
 /** The goals of one batch; rows are [kept | source | future | posthoc | auxiliary]. */
 export interface RelabelledGoals {
-  /** [B, featureSize] */
+  /** [B, goalSize] */
   readonly features: Float32Array
   /** Image of the goal of `row`; throws where neither the store nor the source keeps frames. */
   frame(row: number): Uint8Array
@@ -60,23 +60,23 @@ export function relabelGoals(
   rng: Rng,
   gamma: number,
 ): RelabelledGoals {
-  const { featureSize } = store.options
+  const { goalSize } = store
   const size = positions.length
   const keptEnd = Math.round(size * mix.kept)
   const sourceEnd = Math.min(size, keptEnd + Math.round(size * mix.source))
-  const features = new Float32Array(size * featureSize)
-  for (let row = 0; row < keptEnd; row++) store.readGoal(positions[row]!, features, row * featureSize)
+  const features = new Float32Array(size * goalSize)
+  for (let row = 0; row < keptEnd; row++) store.readGoal(positions[row]!, features, row * goalSize)
 
   const fresh: Goal[] = []
   for (let row = keptEnd; row < sourceEnd; row++) {
     const goal = source.sample(rng, store.startOf(positions[row]!))
-    features.set(goal.features, row * featureSize)
+    features.set(goal.features, row * goalSize)
     fresh.push(goal)
   }
 
   const reachedBy = reachedPositions(store, positions, sourceEnd, mix, rng, gamma)
   for (let row = sourceEnd; row < size; row++) {
-    store.readReached(reachedBy[row - sourceEnd]!, features, row * featureSize)
+    store.readReached(reachedBy[row - sourceEnd]!, features, row * goalSize)
   }
 
   const frame = (row: number): Uint8Array => {

@@ -46,7 +46,7 @@ export function checkSampling(size: number, { gamma, nStep }: SamplerOptions, mi
 }
 
 /**
- * Draws `size` transitions uniformly with replacement. With `goals` the observations are [features | goal in its form], [2 F], and
+ * Draws `size` transitions uniformly with replacement. With `goals` the observations are features and goal in its form, and
  * every reward is recomputed against the row's goal; without, they are the features and the stored rewards.
  * The n-step window stops at the end of the episode and bootstraps there unless it terminated. With `frames`, stacks of them are beside
  * the observations.
@@ -66,17 +66,16 @@ export function sampleTransitions(
   const stepRewards = goals && relabelled ? goalRewards(store, positions, windows, goals.reward, relabelled) : undefined
 
   const { featureSize, actionSize } = store.options
-  const width = relabelled ? 2 * featureSize : featureSize
-  const observation = new Float32Array(size * width)
-  const nextObservation = new Float32Array(size * width)
+  const seen = new Float32Array(size * featureSize)
+  const nextSeen = new Float32Array(size * featureSize)
   const action = new Float32Array(size * actionSize)
   const reward = new Float32Array(size)
   const discount = new Float32Array(size)
   for (let row = 0, cursor = 0; row < size; row++) {
     const position = positions[row]!
     const steps = windows[row]!
-    store.readFeatures(position, observation, row * width)
-    store.readFeatures(position + steps, nextObservation, row * width)
+    store.readFeatures(position, seen, row * featureSize)
+    store.readFeatures(position + steps, nextSeen, row * featureSize)
     store.readAction(position, action, row * actionSize)
     let weight = 1
     let sum = 0
@@ -87,10 +86,13 @@ export function sampleTransitions(
     reward[row] = sum
     discount[row] = store.terminatedAt(position + steps) ? 0 : weight
   }
-  if (relabelled) {
-    goals!.form.complete(observation, relabelled.features, featureSize)
-    goals!.form.complete(nextObservation, relabelled.features, featureSize)
+  const shown = (features: Float32Array): Float32Array => {
+    if (goals === undefined || relabelled === undefined) return features
+    const inputs = new Float32Array(size * goals.form.inputSize(featureSize, store.goalSize))
+    goals.form.write(inputs, { size, features, goals: relabelled.features })
+    return inputs
   }
+  const [observation, nextObservation] = [shown(seen), shown(nextSeen)]
   const batch = { size, observation, action, reward, nextObservation, discount }
   if (options.frames === undefined) return batch
   const nextPositions = positions.map((position, row) => position + windows[row]!)
@@ -180,25 +182,25 @@ function goalRewards(
   reward: GoalReward,
   relabelled: RelabelledGoals,
 ): Float32Array {
-  const { featureSize } = store.options
+  const { goalSize } = store
   const size = windows.reduce((sum, steps) => sum + steps, 0)
   const rows = new Int32Array(size)
   const reachedAt = new Float64Array(size)
   const times = new Int32Array(size)
-  const reached = new Float32Array(size * featureSize)
-  const goals = new Float32Array(size * featureSize)
+  const reached = new Float32Array(size * goalSize)
+  const goals = new Float32Array(size * goalSize)
   for (let row = 0, i = 0; row < windows.length; row++) {
     for (let k = 1; k <= windows[row]!; k++, i++) {
       rows[i] = row
       reachedAt[i] = positions[row]! + k
       times[i] = reachedAt[i]! - store.firstOfEpisode(positions[row]!)
-      store.readReached(reachedAt[i]!, reached, i * featureSize)
-      for (let f = 0; f < featureSize; f++) goals[i * featureSize + f] = relabelled.features[row * featureSize + f]!
+      store.readReached(reachedAt[i]!, reached, i * goalSize)
+      for (let f = 0; f < goalSize; f++) goals[i * goalSize + f] = relabelled.features[row * goalSize + f]!
     }
   }
   const rewards = new Float32Array(size)
   const reachedFrame = (i: number): Uint8Array => store.frameAt(reachedAt[i]!)
   const goalFrame = (i: number): Uint8Array => relabelled.frame(rows[i]!)
-  reward.compute({ size, featureSize, reached, goals, times, reachedFrame, goalFrame }, rewards)
+  reward.compute({ size, featureSize: goalSize, reached, goals, times, reachedFrame, goalFrame }, rewards)
   return rewards
 }

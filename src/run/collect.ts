@@ -25,6 +25,8 @@ export interface CollectOptions {
   readonly fits?: FrameFits
   /** What acts in episode `index`; default: uniformly random actions. */
   readonly player?: (index: number) => CollectPlayer
+  /** Control steps for which each action is held; default 1. */
+  readonly holdActions?: number
   readonly onProgress?: (done: number) => void
 }
 
@@ -41,7 +43,7 @@ export interface CollectPlayer {
  * @throws ArmatureError `bad-config` for a camera that the env lacks, `bad-argument` for numbers that make no sense.
  */
 export async function collectEpisodes(env: Env, rng: Rng, options: CollectOptions): Promise<EpisodeData[]> {
-  const { cameras, count, resetEvery, start, fits, player, onProgress } = options
+  const { cameras, count, resetEvery, start, fits, player, holdActions = 1, onProgress } = options
   requireWhole('frames to collect', count, 1)
   requireWhole('steps between resets', resetEvery, 1)
   const known = Object.keys(env.spec.imageSpaces)
@@ -63,8 +65,9 @@ export async function collectEpisodes(env: Env, rng: Rng, options: CollectOption
     done++
     onProgress?.(done)
     let terminated = false
+    let action = new Float32Array(0)
     for (let ended = false; !ended && track.length < resetEvery && done < count;) {
-      const action = Float32Array.from(await act(observation))
+      if ((track.length - 1) % holdActions === 0) action = Float32Array.from(await act(observation))
       const step = await env.step(action)
       observation = step.observation
       track.step(step.appliedAction ?? action, step.reward)

@@ -2,7 +2,7 @@ import { ActionScale } from '../core/action-scale.ts'
 import type { Env, Observation, SimulatedEnv } from '../core/env.ts'
 import { isGoalEnv, isSimulatedEnv } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { Goal, GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
+import type { EpisodeStart, Goal, GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
 import { agentInput } from '../core/goals.ts'
 import type { NamedArrays } from '../core/ndarray.ts'
 import { ndarray } from '../core/ndarray.ts'
@@ -174,7 +174,7 @@ export class Lane {
     const features = await this.#episode.observe(observation)
     const frame = this.#frameOf(observation)
     const start = frame === undefined ? { features } : { features, frame }
-    this.#goal = goals?.source.sample(this.#rngs.goals, start)
+    this.#goal = goals && (await this.#goalOf(goals, start))
     this.#episodeReturn = 0
     this.#episodeLength = 0
     store.begin(features, frame, this.#goal)
@@ -185,6 +185,12 @@ export class Lane {
   #follow(): EpisodeFeatures {
     const { env, representation } = this.#parts
     return representation.begin(isGoalEnv(env) ? env.goal : undefined)
+  }
+
+  async #goalOf({ source }: LaneGoals, start: EpisodeStart): Promise<Goal> {
+    const episode = this.#episode!
+    if (source.ofEpisode === undefined) return source.sample(this.#rngs.goals, start)
+    return source.ofEpisode(this.#parts.env, (goal) => episode.goal(goal))
   }
 
   /** What the step that led here pays with respect to the goal of this episode. */

@@ -1,6 +1,6 @@
 import type { Dataset, EpisodeData } from '../core/dataset.ts'
 import { encoderInput, goalInput } from '../core/encoder-input.ts'
-import type { Encoder } from '../core/encoder.ts'
+import type { Encoder, MapPlaces } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { Env, GoalEnv, Observation } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
@@ -18,6 +18,10 @@ export interface Representation {
   readonly name: string
   /** Length of a feature vector; 0 where frames are all that the agent sees. */
   readonly size: number
+  /** Length of the vector of a goal, where those have a space of their own; default: `size`. */
+  readonly goalSize?: number
+  /** There where features are those of places, row by row: where those are in the frame. */
+  readonly mapPlaces?: MapPlaces
   /** Camera whose frames decide the features, where they do. */
   readonly camera: string | undefined
   /** Whether the features of a goal depend on how its episode started. */
@@ -36,7 +40,7 @@ export interface Representation {
   ofDataset?(dataset: Pick<Dataset, 'path' | 'spec'>): Representation
   /** A picture of a goal as replay keeps it; default: the frame of `camera` as it is. */
   goalFrame?(goal: Pick<GoalView, 'images'>): Uint8Array
-  /** Fresh features [size] of a point of the goal space, where they are a function of it alone. */
+  /** Fresh features [goalSize] of a point of the goal space, where they are a function of it alone. */
   fromState?(state: Float32Array): Float32Array
 }
 
@@ -48,7 +52,7 @@ export interface EpisodeFeatures {
   /** Fresh features [size] of the next observation. */
   observe(observation: Observation): Promise<Float32Array>
   /**
-   * Fresh features [size] of a goal given from outside.
+   * Fresh features [goalSize] of a goal given from outside.
    * @throws ArmatureError `bad-argument` before the first observation, where `takesContext`.
    */
   goal(goal: GoalView): Promise<Float32Array>
@@ -112,6 +116,8 @@ export function encoderRepresentation(
   return {
     name,
     size: encoder.spec.latentSize,
+    ...(encoder.goalSize !== undefined && { goalSize: encoder.goalSize }),
+    ...(encoder.goalSize !== undefined && encoder.mapPlaces && { mapPlaces: encoder.mapPlaces }),
     camera,
     takesContext: encoder.spec.takesContext,
     hasOwnGoals: encoder.encodeGoal !== undefined,

@@ -8,6 +8,7 @@ const SMALL: Record<string, Record<string, unknown>> = {
   sac: { hidden: [8], criticNorm: 'batch' },
   crl: { hidden: [8], criticNorm: 'layer', embeddingSize: 4 },
   random: {},
+  aim: { gains: [0.5, -2] },
 }
 
 /** Numbers of the observation that are a goal, for those that need one. */

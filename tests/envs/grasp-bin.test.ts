@@ -4,9 +4,10 @@ import { makeEnv } from '../../envs/index.ts'
 import { OPENING_M } from '../../envs/tasks/grasp-bin-layout.ts'
 import { SLOT_SIZE, SLOTS } from '../../envs/tasks/grasp-bin.ts'
 import { NOVEL_COUNT, objectInstance, TRAIN_COUNT } from '../../envs/tasks/procedural-objects.ts'
-import type { SimulatedEnv, StepResult } from '../../src/core/env.ts'
+import type { SimulatedEnv, SimulatedGoalEnv, StepResult } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { sampleSpace } from '../../src/core/spaces.ts'
+import { envContract } from '../contracts/env-cases.ts'
 
 async function makeGraspBin(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedEnv> {
   return (await makeEnv('armature/GraspBin-v0', options)) as SimulatedEnv
@@ -145,6 +146,109 @@ describe('grasping from the bin', () => {
     await env.close()
   })
 })
+
+/** The bin that takes commands. */
+async function makeCommanded(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
+  return (await makeGraspBin({ task: 'command', ...options })) as SimulatedGoalEnv
+}
+
+envContract('GraspBin that takes commands', () => makeCommanded({ size: 24 }), 8)
+
+describe('commanded grasps', () => {
+  it('have the objects of the same bin as without commands', async () => {
+    const [plain, commanded] = [await makeGraspBin(BLIND), await makeCommanded(BLIND)]
+    const { state } = (await plain.reset({ seed: 4 })).observation
+    expect((await commanded.reset({ seed: 4 })).observation.state.slice(0, SLOTS * SLOT_SIZE)).toEqual(state)
+    await plain.close()
+    await commanded.close()
+  })
+
+  it('ask for one of the objects in the bin, each as likely, and succeed and end with that one alone in hand', async () => {
+    const env = await makeCommanded(BLIND)
+    const asked = new Set<number>()
+    let wrong = 0
+    for (let seed = 0; seed < 12; seed++) {
+      let { observation, info } = await env.reset({ seed })
+      const wanted = env.goal[0]!
+      const instances = instancesOf(observation.state)
+      expect(instances).toContain(wanted)
+      asked.add(instances.indexOf(wanted))
+      expect([info['success'], info['distance'], env.achievedGoal(observation.state)[0]]).toEqual([0, 1, -1])
+      // First another one, then the one that is wanted.
+      const other = instances.find((instance) => instance !== wanted)!
+      const first = await env.step(graspBinExpert()(observation, Float32Array.of(other)))
+      expect([first.reward, first.info['success'], first.terminated]).toEqual([-1, 0, false])
+      if (first.info['lifted_instance'] === other) wrong++
+      expect(env.achievedGoal(first.observation.state)[0]).toBe(first.info['lifted_instance'])
+      observation = first.observation
+      if (!instancesOf(observation.state).includes(wanted)) continue
+      const last = await env.step(graspBinExpert()(observation, env.goal))
+      const isRight = last.info['lifted_instance'] === wanted
+      expect([last.info['success'], last.terminated, last.reward + 0]).toEqual(isRight ? [1, true, 0] : [0, false, -1])
+    }
+    expect(wrong).toBeGreaterThan(8)
+    expect(asked.size).toBeGreaterThan(3)
+    await env.close()
+  })
+
+  it('show in the picture of the goal what the camera shows once it is in hand', async () => {
+    const env = await makeCommanded({ size: 24 })
+    let compared = 0
+    for (let seed = 0; seed < 6; seed++) {
+      const { observation } = await env.reset({ seed })
+      const goal = await env.renderGoal(env.goal)
+      const others = await Promise.all(
+        instancesOf(observation.state)
+          .filter((instance) => instance !== env.goal[0])
+          .map(async (instance) => (await env.renderGoal(Float32Array.of(instance)))['outcome']!),
+      )
+      const before = observation.images['scene']!.slice()
+      const { info, ...after } = await env.step(graspBinExpert()(observation, env.goal))
+      if (info['success'] !== 1) continue
+      compared++
+      const seen = after.observation.images
+      const inHand = middleOf(seen['outcome']!)
+      const apart = others.map((other) => meanDifference(middleOf(other), inHand))
+      expect(meanDifference(middleOf(goal['outcome']!), inHand)).toBeLessThan(Math.min(...apart))
+      expect(meanDifference(goal['scene']!, seen['scene']!)).toBeLessThan(meanDifference(before, seen['scene']!))
+    }
+    expect(compared).toBeGreaterThan(3)
+    await env.close()
+  })
+
+  it('can ask for novel objects, of which none is in the training bin', async () => {
+    const env = await makeCommanded({ ...BLIND, objects: 'novel' })
+    for (let seed = 0; seed < 5; seed++) {
+      await env.reset({ seed })
+      expect(env.goal[0]).toBeGreaterThanOrEqual(TRAIN_COUNT)
+    }
+    await env.close()
+  })
+
+  it('continue a state saved with an object in hand, which is still what was reached', async () => {
+    const env = await makeCommanded({ size: 16 })
+    const { observation } = await env.reset({ seed: 3 })
+    const other = instancesOf(observation.state).find((instance) => instance !== env.goal[0])!
+    const { info } = await env.step(graspBinExpert()(observation, Float32Array.of(other)))
+    expect(info['lifted_instance']).toBe(other)
+    const saved = await env.saveState()
+    await env.reset({ seed: 4 })
+    await env.restoreState(saved)
+    const next = await env.renderGoal(Float32Array.of(-1))
+    expect(env.goal[0]).not.toBe(other)
+    expect(next['outcome']).toBeDefined()
+    await env.close()
+  })
+})
+
+/** The middle third of an image of 24x24 pixels, where the gripper holds things. */
+function middleOf(image: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => image[(8 + Math.floor(i / 24)) * 72 + 24 + (i % 24)]!)
+}
+
+function meanDifference(a: Uint8Array, b: Uint8Array): number {
+  return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length
+}
 
 describe('the cameras of the bin', () => {
   it('show the object before the grasp in the bin, and after it in hand only', async () => {

@@ -158,6 +158,60 @@ describe('looks of the objects', () => {
   })
 })
 
+describe('colours that are drawn at every reset', () => {
+  const options = { size: 48, objects: 1, cameras: ['top'] }
+  const table = (image: Uint8Array): number[] => [...image.subarray(0, 3)]
+
+  it('are those of the objects alone with `hues`, in the part of the circle that is asked for', async () => {
+    for (const [hues, isAllowed] of [
+      ['seen', (turn: number) => turn < 0.77],
+      ['unseen', (turn: number) => turn > 0.73 || turn < 0.02],
+    ] as const) {
+      const [plain, env] = [await makePushMulti(options), await makePushMulti({ ...options, appearance: 'hues', hues })]
+      const drawn = new Set<number>()
+      for (let seed = 0; seed < 12; seed++) {
+        const [there, here] = [(await plain.reset({ seed })).observation, (await env.reset({ seed })).observation]
+        expect(here.state).toEqual(there.state)
+        const seen = colorsSeen(here.images['top']!)
+        expect(colorsSeen((await env.renderGoal(env.goal))['top']!)).toEqual(seen)
+        for (const bin of seen) {
+          expect(isAllowed((bin % 64) / 64)).toBe(true)
+          drawn.add(bin)
+        }
+      }
+      expect(drawn.size).toBeGreaterThan(3)
+      await plain.close()
+      await env.close()
+    }
+  })
+
+  it('are those of the table as well if asked, for as long as the episode, and come back with a saved state', async () => {
+    const [plain, env] = [await makePushMulti(options), await makePushMulti({ ...options, ground: 'random' })]
+    const grounds = new Set<string>()
+    for (let seed = 0; seed < 8; seed++) {
+      const [there, here] = [(await plain.reset({ seed })).observation, (await env.reset({ seed })).observation]
+      expect(here.state).toEqual(there.state)
+      const before = table(here.images['top']!)
+      await env.step(Float32Array.of(0.3, 1))
+      expect(table(here.images['top']!)).toEqual(before)
+      expect(table((await env.renderGoal(env.goal))['top']!)).toEqual(before)
+      grounds.add(before.join())
+    }
+    expect(grounds.size).toBeGreaterThan(5)
+    const [saved, image] = [await env.saveState(), await env.render('top')]
+    await env.reset({ seed: 20 })
+    expect(Buffer.compare(await env.render('top'), image)).not.toBe(0)
+    await env.restoreState(saved)
+    expect(Buffer.compare(await env.render('top'), image)).toBe(0)
+    await plain.close()
+    await env.close()
+  })
+})
+
+envContract('PushMulti in any colour', () =>
+  makePushMulti({ objects: 1, appearance: 'hues', ground: 'random', physics: 'scalar', size: 24 }),
+)
+
 function apartM(places: Float32Array, a: number, b: number): number {
   return Math.hypot(places[2 * a]! - places[2 * b]!, places[2 * a + 1]! - places[2 * b + 1]!)
 }

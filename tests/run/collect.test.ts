@@ -70,3 +70,13 @@ describe('episodes of random play', () => {
     await env.close()
   })
 })
+
+test('each action is held for as many steps as asked', async () => {
+  const env = await makeEnv('armature/PushPuck-v0', { size: 1 })
+  const options = { ...OPTIONS, count: 13, resetEvery: 13, holdActions: 4 }
+  const { actions } = (await collectEpisodes(env, new Rng(1), options))[0]!
+  await env.close()
+  const first = Array.from({ length: 12 }, (_, t) => actions[2 * t]!)
+  for (const [t, action] of first.entries()) expect(action).toBe(first[t - (t % 4)])
+  expect(new Set(first).size).toBe(3)
+})
