@@ -22,8 +22,12 @@ export interface GoalSourceParts {
 export interface GoalSourceEntry {
   readonly summary: string
   readonly configSchema: z.ZodType
-  /** Asked before anything long starts. @throws ArmatureError `bad-config` for parts that it cannot draw goals from. */
-  check(parts: GoalSourceParts): void
+  /**
+   * Asked before anything long starts.
+   * @param withFrames whether each goal needs its picture
+   * @throws ArmatureError `bad-config` for parts that it cannot draw goals from
+   */
+  check(parts: GoalSourceParts, withFrames: boolean): void
   /**
    * Made once the encoder has learned: only then do goals mean anything.
    * @param withFrames whether each goal needs its picture; `seed` is that of a bank of goals made in advance
@@ -54,7 +58,7 @@ const catalogue: Record<string, GoalSourceEntry> = {
   prior: {
     summary: "imagined: draws from the encoder's prior (RIG)",
     configSchema: bankSchema,
-    check({ encoder }) {
+    check({ encoder }, withFrames) {
       if (encoder === undefined) {
         throw new ArmatureError('bad-config', 'goals.source prior', {
           expected: 'an encoder',
@@ -62,6 +66,12 @@ const catalogue: Record<string, GoalSourceEntry> = {
         })
       }
       if (encoder.imagine === undefined) throw withoutPrior(encoder)
+      if (!withFrames || !encoder.spec.takesContext) return
+      throw new ArmatureError('bad-config', 'goals.source prior', {
+        expected: 'a reward of features, and no refresh: pictures of goals cannot be made in advance',
+        got: `encoder ${encoder.spec.name}, whose goals depend on how their episode starts`,
+        fix: 'set goals.reward.name=latent-distance and representation.refresh.everySteps=0',
+      })
     },
     create: async ({ encoder }, config, withFrames, seed) =>
       withFrames ? priorGoalsWithFrames(encoder!, (config as BankConfig).bankSize, seed) : priorGoals(encoder!),

@@ -151,20 +151,22 @@ function following(
 
 /** Reward and form of goals, and whether they go together with the rest: asked before anything long starts. */
 function buildGoals(
-  { representation: { kind } }: TrainConfig,
+  { representation: learned }: TrainConfig,
   { source, form, reward }: GoalConfig,
   parts: GoalSourceParts,
 ): { readonly reward: GoalReward; readonly form: ExportableGoalForm } {
   const refuse = (setting: string, expected: string, got: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { expected, got })
+  const { kind } = learned
   if (kind === 'proprio' || kind === 'pixels') {
     throw refuse('goals', 'representation.kind encoder or state', `representation.kind ${kind}`)
   }
-  lookUp('source of goals', goalSources, source.name).check(parts)
   const made = {
     reward: lookUp('reward', goalRewards, reward.name).create(reward.config),
     form: lookUp('form of goals', goalForms, form.name).create(form.config, parts.representation),
   }
+  const isRefreshed = learned.kind === 'encoder' && learned.refresh.everySteps > 0
+  lookUp('source of goals', goalSources, source.name).check(parts, made.reward.needsFrames || isRefreshed)
   const { encoder, representation } = parts
   const hasOwnGoals = encoder !== undefined && representation.hasOwnGoals === true
   if (hasOwnGoals && made.form.needsOneSpace) {

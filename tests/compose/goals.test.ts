@@ -66,8 +66,19 @@ describe('goals imagined by an encoder', () => {
 
   test('are refused for an encoder that imagines none', () => {
     const parts = { env: undefined, encoder: markEncoder({}), representation: undefined }
-    expect(() => goalSources['prior']!.check(parts as never)).toThrow('set goals.source.name=env')
+    expect(() => goalSources['prior']!.check(parts as never, false)).toThrow('set goals.source.name=env')
   })
+
+  test.each(['goals.reward.name=pixel-mse', 'representation.refresh.everySteps=100'])(
+    'that belong to an episode have no pictures beforehand: %s is refused before anything is learned',
+    async (setting) => {
+      await startEngine({ threads: 1 })
+      const build = (...more: string[]): Promise<Parts> =>
+        buildParts(resolveConfig('rig-push', { set: ['representation.encoder=cc-vae', ...more] }))
+      await expect(build(setting)).rejects.toThrow('cc-vae, whose goals depend on how their episode starts')
+      await (await build()).env.close()
+    },
+  )
 })
 
 describe('goals with a tower of their own', () => {
