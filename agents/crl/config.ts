@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { entropySettings } from '../entropy-settings.ts'
 
 /** Settings of contrastive reinforcement learning; the defaults are the paper's and those of its released code (README.md). */
 export const crlConfigSchema = z.strictObject({
@@ -35,14 +36,7 @@ export const crlConfigSchema = z.strictObject({
       "share of the rows for which the actor is shown another row's goal instead of one that was reached from there",
     ),
   initialAlpha: z.number().gt(0).default(1).describe('entropy weight at the start; the critic is in nats, too'),
-  learnAlpha: z.boolean().default(true).describe('adapt the entropy weight; false: it stays at initialAlpha'),
-  targetEntropy: z
-    .number()
-    .nullable()
-    .default(null)
-    .describe(
-      'entropy that alpha steers to, in nats, of actions in [-1, 1]; null: minus the number of action dimensions',
-    ),
+  ...entropySettings,
 })
 
 export type CrlConfig = z.infer<typeof crlConfigSchema>

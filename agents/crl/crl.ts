@@ -9,13 +9,12 @@ import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import { diagonalCrossEntropy, squaredDistances } from '../../src/tensor/contrastive.ts'
 import { euclideanNorm } from '../../src/tensor/gaussian.ts'
-import { constant } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { mlp } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
 import { Parameters, restoreParts, saveParts, valueAndFlatGradient } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { alphaLoss } from '../sac/sac.ts'
+import { EntropyWeight } from '../entropy-weight.ts'
 import { SquashedPolicy } from '../squashed-policy.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { CrlConfig } from './config.ts'
@@ -99,7 +98,6 @@ interface Split {
 export class Crl implements Agent {
   readonly spec: AgentSpec
   readonly #config: CrlConfig
-  readonly #targetEntropy: number
   readonly #rng: StatefulRng
 
   readonly #policy: SquashedPolicy
@@ -107,10 +105,9 @@ export class Crl implements Agent {
   readonly #psiNet: Layer
   readonly #actor: Parameters
   readonly #critic: Parameters
-  readonly #logAlpha: Parameters
+  readonly #entropyWeight: EntropyWeight
   readonly #actorAdam: Adam
   readonly #criticAdam: Adam
-  readonly #alphaAdam: Adam
 
   readonly #update: Program<string, string>
   readonly #sampleAction: Program<string, 'action'>
@@ -123,7 +120,6 @@ export class Crl implements Agent {
     const goalSize = goalSizeOf(spec)
     this.spec = { name: 'crl', observationSize, actionSize, goalSize }
     this.#config = config
-    this.#targetEntropy = config.targetEntropy ?? -actionSize
     this.#rng = new StatefulRng(rng.split('noise'))
 
     const { hidden: hiddenSizes, embeddingSize: outputSize, criticNorm: norm, learningRate } = config
@@ -133,11 +129,9 @@ export class Crl implements Agent {
     this.#psiNet = mlp('psi', { inputSize: goalSize, hiddenSizes, outputSize, norm })
     this.#actor = new Parameters(this.#policy.parameters, rng.split('actor'))
     this.#critic = new Parameters([...this.#phiNet.parameters, ...this.#psiNet.parameters], rng.split('critic'))
-    const logAlphaInit = constant(Math.log(config.initialAlpha))
-    this.#logAlpha = new Parameters([{ name: 'logAlpha', shape: [1], init: logAlphaInit }], rng)
+    this.#entropyWeight = new EntropyWeight(config, actionSize, rng)
     this.#actorAdam = new Adam(this.#actor, { learningRate })
     this.#criticAdam = new Adam(this.#critic, { learningRate })
-    this.#alphaAdam = new Adam(this.#logAlpha, { learningRate })
 
     this.#update = compile('crl update', (inputs) => {
       const seen = this.#split(inputs.observation!)
@@ -181,9 +175,9 @@ export class Crl implements Agent {
 
   /** One gradient step on J_pi against the critic as it now is, then one on J(alpha) with the same log-probabilities. */
   #actorStep({ state, goal }: Split, { noise, actorAdam, alphaAdam }: Tensors): Scalars {
-    const { randomGoals, similarity, learnAlpha } = this.#config
+    const { randomGoals, similarity } = this.#config
     const wanted = withRandomGoals(goal, randomGoals)
-    const alpha = tf.exp(this.#logAlpha.variable) // [1]
+    const alpha = this.#entropyWeight.alpha() // [1]
     const criticWeights = this.#critic.split() // outside of the gradient: J_pi does not move the critic
     const psi = this.#psiNet.apply(criticWeights, wanted)
     const actor = valueAndFlatGradient(this.#actor, (weights) => {
@@ -192,19 +186,7 @@ export class Crl implements Agent {
       return { loss: actorLoss(score, logProb, alpha), logProb, action }
     })
     this.#actorAdam.apply(actor.flatGradient, actorAdam!)
-    const { loss, logProb, action } = actor.values
-    const scalars: Scalars = {
-      'train/actor_loss': loss,
-      'train/ent_coef': tf.sum(alpha),
-      'train/entropy': tf.neg(tf.mean(logProb)),
-      'train/action_saturation': tf.mean(tf.cast(tf.greater(tf.abs(action), 0.99), 'float32')),
-    }
-    if (!learnAlpha) return scalars
-    const { values, flatGradient } = valueAndFlatGradient(this.#logAlpha, ({ logAlpha }) => ({
-      loss: alphaLoss(logAlpha!, logProb, this.#targetEntropy), // eq. 8
-    }))
-    this.#alphaAdam.apply(flatGradient, alphaAdam!)
-    return { ...scalars, 'train/ent_coef_loss': values.loss }
+    return this.#entropyWeight.follow(actor.values, alpha, alphaAdam!) // eq. 8
   }
 
   /** The deterministic policy as a pure function of tensors, [B, observationSize] -> [B, actionSize]: what is exported. */
@@ -242,10 +224,9 @@ export class Crl implements Agent {
         noise: this.#noise(this.#rng.current.split(`actor/${this.#criticAdam.step}`), size),
         criticAdam: this.#criticAdam.stepScalars(),
         actorAdam: this.#actorAdam.stepScalars(),
-        alphaAdam: this.#alphaAdam.stepScalars(),
+        alphaAdam: this.#entropyWeight.stepScalars(),
       })
-      for (const adam of [this.#criticAdam, this.#actorAdam]) adam.advance()
-      if (this.#config.learnAlpha) this.#alphaAdam.advance()
+      for (const stepped of [this.#criticAdam, this.#actorAdam, this.#entropyWeight]) stepped.advance()
       return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data[0]!]))
     } finally {
       this.#updating = false
@@ -270,18 +251,17 @@ export class Crl implements Agent {
 
   dispose(): void {
     for (const program of [this.#update, this.#sampleAction, this.#meanAction]) program.dispose()
-    for (const owner of [this.#actor, this.#critic, this.#logAlpha]) owner.dispose()
-    for (const adam of [this.#actorAdam, this.#criticAdam, this.#alphaAdam]) adam.dispose()
+    for (const owner of [this.#actor, this.#critic, this.#entropyWeight]) owner.dispose()
+    for (const adam of [this.#actorAdam, this.#criticAdam]) adam.dispose()
   }
 
   #parts(): Record<string, Stateful> {
     return {
       actor: this.#actor,
       critic: this.#critic,
-      alpha: this.#logAlpha,
       actorAdam: this.#actorAdam,
       criticAdam: this.#criticAdam,
-      alphaAdam: this.#alphaAdam,
+      ...this.#entropyWeight.parts,
       rng: this.#rng,
     }
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { entropySettings } from '../entropy-settings.ts'
 
 const sacSettings = z.strictObject({
   hidden: z
@@ -60,14 +61,7 @@ const sacSettings = z.strictObject({
     .gt(0)
     .default(1)
     .describe('entropy weight at the start, in units of reward per nat (rewards of order one assumed)'),
-  learnAlpha: z.boolean().default(true).describe('adapt the entropy weight; false: it stays at initialAlpha'),
-  targetEntropy: z
-    .number()
-    .nullable()
-    .default(null)
-    .describe(
-      'entropy that alpha steers to, in nats, of actions in [-1, 1]; null: minus the number of action dimensions',
-    ),
+  ...entropySettings,
   entropyInBackup: z
     .boolean()
     .default(true)

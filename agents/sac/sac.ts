@@ -9,7 +9,6 @@ import type { Program } from '../../src/tensor/compile/program.ts'
 import { compile } from '../../src/tensor/compile/program.ts'
 import type { FeatureNetwork } from '../../src/tensor/features.ts'
 import { stopGradient } from '../../src/tensor/gradients.ts'
-import { constant } from '../../src/tensor/init.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { mlp } from '../../src/tensor/layers.ts'
 import type { Stateful, Weights } from '../../src/tensor/parameters.ts'
@@ -21,6 +20,7 @@ import {
   valueAndFlatGradient,
 } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
+import { EntropyWeight } from '../entropy-weight.ts'
 import { SquashedPolicy } from '../squashed-policy.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
@@ -61,14 +61,6 @@ export function actorLoss(q: tf.Tensor, logProb: tf.Tensor, alpha: tf.Tensor): t
   return tf.mean(tf.sub(tf.mul(alpha, logProb), tf.min(q, 0)))
 }
 
-/**
- * J(alpha) = -log alpha mean (log pi(a|s) + target entropy)  (eq. 18 with log alpha in the place of alpha: the same zero, and
- * the step does not shrink with alpha). No gradient into log pi.
- */
-export function alphaLoss(logAlpha: tf.Tensor, logProb: tf.Tensor, targetEntropy: number): tf.Tensor {
-  return tf.neg(tf.mul(tf.sum(logAlpha), tf.add(tf.mean(logProb), targetEntropy)))
-}
-
 type Tensors = Readonly<Record<string, tf.Tensor>>
 type Scalars = Record<string, tf.Tensor>
 
@@ -90,7 +82,6 @@ interface CriticPass {
 export class Sac implements Agent {
   readonly spec: AgentSpec
   readonly #config: SacConfig
-  readonly #targetEntropy: number
   readonly #rng: StatefulRng
 
   readonly #policy: SquashedPolicy
@@ -102,12 +93,11 @@ export class Sac implements Agent {
   readonly #targetCritics: Parameters | undefined
   readonly #targetFeatures: Parameters | undefined
   readonly #statistics: Parameters | undefined
-  readonly #logAlpha: Parameters
+  readonly #entropyWeight: EntropyWeight
   readonly #actorAdam: Adam
   /** What J_Q moves. */
   readonly #criticsAndFeatures: Parameters | ParameterGroup
   readonly #criticAdam: Adam
-  readonly #alphaAdam: Adam
 
   readonly #updateAll: Program<string, string>
   readonly #updateCriticsOnly: Program<string, string>
@@ -124,7 +114,6 @@ export class Sac implements Agent {
     this.#config = config
     this.#state = new StateMap(observationSize, normalizeObservations, features)
     const stateSize = this.#state.size
-    this.#targetEntropy = config.targetEntropy ?? -actionSize
     this.#rng = new StatefulRng(rng.split('noise'))
 
     this.#policy = new SquashedPolicy({ inputSize: stateSize, hiddenSizes, actionSize })
@@ -144,13 +133,11 @@ export class Sac implements Agent {
     }
     this.#criticsAndFeatures =
       features && config.trainFeatures ? new ParameterGroup([this.#critics, features.parameters]) : this.#critics
-    const logAlphaInit = constant(Math.log(config.initialAlpha))
-    this.#logAlpha = new Parameters([{ name: 'logAlpha', shape: [1], init: logAlphaInit }], rng)
+    this.#entropyWeight = new EntropyWeight(config, actionSize, rng)
 
     const options = { learningRate, weightDecay, ...(config.clipNorm !== null && { clipNorm: config.clipNorm }) }
     this.#actorAdam = new Adam(this.#actor, options)
     this.#criticAdam = new Adam(this.#criticsAndFeatures, options)
-    this.#alphaAdam = new Adam(this.#logAlpha, { learningRate })
 
     this.#updateAll = compile('sac update', (inputs) => {
       const { state, scalars } = this.#criticStep(inputs)
@@ -175,7 +162,7 @@ export class Sac implements Agent {
     const nextView = this.#state.next(inputs)
     const nextState = this.#state.now(nextView)
     const next = this.#policy.sample(this.#actor.split(), nextState, inputs.nextNoise!)
-    const alpha = this.#config.entropyInBackup ? this.#alpha() : 0
+    const alpha = this.#config.entropyInBackup ? this.#entropyWeight.alpha() : 0
     const targetOf = (nextQ: tf.Tensor): tf.Tensor =>
       softTarget(inputs.reward!, inputs.discount!, nextQ, next.logProb, alpha) // [B]
     const target = this.#targetCritics && targetOf(this.#targetQ(nextView, next.action))
@@ -224,7 +211,7 @@ export class Sac implements Agent {
 
   /** One gradient step on J_pi against the critics as they now are, then one on J(alpha) with the same log-probabilities. */
   #actorStep(state: tf.Tensor, { noise, actorAdam, alphaAdam }: Tensors): Scalars {
-    const alpha = this.#alpha()
+    const alpha = this.#entropyWeight.alpha()
     // Outside of the gradient: J_pi does not move the critics. Batch normalisation goes by the running statistics.
     const criticWeights = { ...this.#critics.split(), ...this.#statistics?.split() }
     const actor = valueAndFlatGradient(this.#actor, (weights) => {
@@ -233,19 +220,7 @@ export class Sac implements Agent {
       return { loss: actorLoss(q, logProb, alpha), logProb, action }
     })
     this.#actorAdam.apply(actor.flatGradient, actorAdam!)
-    const { loss, logProb, action } = actor.values
-    const scalars: Scalars = {
-      'train/actor_loss': loss,
-      'train/ent_coef': tf.sum(alpha),
-      'train/entropy': tf.neg(tf.mean(logProb)),
-      'train/action_saturation': tf.mean(tf.cast(tf.greater(tf.abs(action), 0.99), 'float32')),
-    }
-    if (!this.#config.learnAlpha) return scalars
-    const { values, flatGradient } = valueAndFlatGradient(this.#logAlpha, ({ logAlpha }) => ({
-      loss: alphaLoss(logAlpha!, logProb, this.#targetEntropy),
-    }))
-    this.#alphaAdam.apply(flatGradient, alphaAdam!)
-    return { ...scalars, 'train/ent_coef_loss': values.loss }
+    return this.#entropyWeight.follow(actor.values, alpha, alphaAdam!) // eq. 18
   }
 
   /** Q' <- Q' + tau (Q - Q')  (algorithm 1, last line), and the same of the feature network. */
@@ -257,11 +232,6 @@ export class Sac implements Agent {
   /** Both critics, [2, B]; `batch` as for a `Layer`. */
   #q(weights: Weights, state: tf.Tensor, action: tf.Tensor, batch?: Record<string, tf.Tensor>): tf.Tensor {
     return tf.squeeze(this.#criticNet.apply(weights, tf.concat([state, action], 1), batch), [2])
-  }
-
-  /** [1] */
-  #alpha(): tf.Tensor {
-    return tf.exp(this.#logAlpha.variable)
   }
 
   /**
@@ -295,8 +265,7 @@ export class Sac implements Agent {
         ? await this.#updateAll.run({ ...inputs, ...this.#actorInputs(batch.size, step) })
         : await this.#updateCriticsOnly.run(inputs)
       this.#criticAdam.advance()
-      if (withActor) this.#actorAdam.advance()
-      if (withActor && this.#config.learnAlpha) this.#alphaAdam.advance()
+      if (withActor) for (const stepped of [this.#actorAdam, this.#entropyWeight]) stepped.advance()
       return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data[0]!]))
     } finally {
       this.#updating = false
@@ -322,7 +291,7 @@ export class Sac implements Agent {
     return {
       noise: this.#noise(this.#rng.current.split(`actor/${step}`), size),
       actorAdam: this.#actorAdam.stepScalars(),
-      alphaAdam: this.#alphaAdam.stepScalars(),
+      alphaAdam: this.#entropyWeight.stepScalars(),
     }
   }
 
@@ -347,8 +316,8 @@ export class Sac implements Agent {
       program.dispose()
     }
     const networks = [this.#actor, this.#critics, this.#targetCritics, this.#targetFeatures, this.#statistics]
-    const optimizers = [this.#actorAdam, this.#criticAdam, this.#alphaAdam]
-    for (const owner of [...networks, this.#state.moments, this.#logAlpha, ...optimizers]) owner?.dispose()
+    const optimizers = [this.#actorAdam, this.#criticAdam]
+    for (const owner of [...networks, this.#state.moments, this.#entropyWeight, ...optimizers]) owner?.dispose()
   }
 
   #parts(): Record<string, Stateful> {
@@ -359,10 +328,9 @@ export class Sac implements Agent {
       ...(this.#targetFeatures && { targetFeatures: this.#targetFeatures }),
       ...(this.#statistics && { criticStatistics: this.#statistics }),
       ...(this.#state.moments && { moments: this.#state.moments }),
-      alpha: this.#logAlpha,
       actorAdam: this.#actorAdam,
       criticAdam: this.#criticAdam,
-      alphaAdam: this.#alphaAdam,
+      ...this.#entropyWeight.parts,
       rng: this.#rng,
     }
   }
