@@ -22,7 +22,7 @@ import type { CurveRun } from './curves.ts'
 import { curvesSvg } from './curves.ts'
 
 interface Variant {
-  /** With a scene: `<scene> <method>`. */
+  /** Without commas, which part the names of --only. With a scene: `<scene> <method>`. */
   readonly name: string
   /** Panel of its curve, and what random play and standing still are tabled for, once each; absent: one scene is all there is. */
   readonly scene?: string
@@ -153,13 +153,13 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
       { name: 'state oracle', preset: 'oracle-push' },
       { name: 'no relabelling', preset: 'rig-push', set: ['goals.relabel={"kept":1,"source":0,"future":0}', ...SHORT] },
       { name: 'pixel MSE reward', preset: 'pixel-mse-push', set: SHORT },
-      { name: 'prior N(0, I)', preset: 'rig-push', set: ['representation.config.prior=standard', ...SHORT] },
+      { name: 'standard prior', preset: 'rig-push', set: ['representation.config.prior=standard', ...SHORT] },
       { name: 'play without resets', preset: 'rig-push', set: [...WITHOUT_RESETS, ...SHORT] },
     ],
     comparisons: [
       ['RIG', 'no relabelling'],
       ['RIG', 'pixel MSE reward'],
-      ['RIG', 'prior N(0, I)'],
+      ['RIG', 'standard prior'],
       ['RIG', 'play without resets'],
     ],
   },
@@ -189,14 +189,14 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
     fails: (success, median) => success < median / 2,
     variants: [
       { name: 'heat map', preset: 'grasp2vec-bin' },
-      { name: 'heat map, novel objects', preset: 'grasp2vec-bin', set: ['env.evalOptions={"objects":"novel"}'] },
-      { name: 'SAC, posthoc and auxiliary', preset: 'grasp2vec-bin-sac' },
-      { name: 'SAC, posthoc', preset: 'grasp2vec-bin-sac', set: [relabelled({ kept: 0.5, posthoc: 0.5 })] },
-      { name: 'SAC, neither', preset: 'grasp2vec-bin-sac', set: [relabelled({ kept: 1 })] },
+      { name: 'heat map on novel objects', preset: 'grasp2vec-bin', set: ['env.evalOptions={"objects":"novel"}'] },
+      { name: 'SAC with posthoc and auxiliary', preset: 'grasp2vec-bin-sac' },
+      { name: 'SAC with posthoc', preset: 'grasp2vec-bin-sac', set: [relabelled({ kept: 0.5, posthoc: 0.5 })] },
+      { name: 'SAC with neither', preset: 'grasp2vec-bin-sac', set: [relabelled({ kept: 1 })] },
     ],
     comparisons: [
-      ['SAC, neither', 'SAC, posthoc'],
-      ['SAC, posthoc', 'SAC, posthoc and auxiliary'],
+      ['SAC with neither', 'SAC with posthoc'],
+      ['SAC with posthoc', 'SAC with posthoc and auxiliary'],
     ],
   },
   'crl-push': {
@@ -222,8 +222,8 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
     variants: [
       { name: 'true reward', preset: 'imitation-oracle' },
       { name: 'TCN', preset: 'tcn-imitate' },
-      { name: 'TCN, by nearest', preset: 'tcn-imitate', set: ['imitation.alignment=nearest'] },
-      { name: 'TCN, from latents', preset: 'tcn-imitate', set: ['representation.sees=latents'] },
+      { name: 'TCN by nearest', preset: 'tcn-imitate', set: ['imitation.alignment=nearest'] },
+      { name: 'TCN from latents', preset: 'tcn-imitate', set: ['representation.sees=latents'] },
       {
         name: 'one camera',
         preset: 'tcn-imitate',
