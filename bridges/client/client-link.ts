@@ -3,6 +3,7 @@ import type { Dealer, Socket, Subscriber } from 'zeromq'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { BridgeMode } from '../protocol/messages.ts'
 import type { SendCounts } from '../zmq/queue.ts'
+import { watchEvents } from '../zmq/events.ts'
 import { NO_SENDS, SendQueue } from '../zmq/queue.ts'
 import { readAll } from '../zmq/reader.ts'
 import type { ClientSecurity, ControlConnection, Endpoints, ObserverSockets } from '../zmq/sockets.ts'
@@ -37,8 +38,11 @@ export class ClientLink implements ClientTransport {
   #sockets: (ObserverSockets & { action?: Dealer }) | undefined
   #endpoints: Endpoints | undefined
   #mode: BridgeMode = 'realtime'
+  #topic = ''
   #actionQueue: SendQueue | undefined
   #lastProblem: string | undefined
+  /** Of the sockets that are open: what ends the reading of their events. */
+  readonly #watches = new Map<Socket, () => Promise<void>>()
   /** Of queues whose sockets are closed. */
   #before = { control: NO_SENDS, action: NO_SENDS }
   #isClosed = false
@@ -74,14 +78,13 @@ export class ClientLink implements ClientTransport {
    */
   async open(endpoints: Endpoints, timeoutMs: number, mode: BridgeMode, topic: string): Promise<void> {
     this.#mode = mode
+    this.#topic = topic
     const sockets = this.#makeSockets(topic)
     this.#sockets = sockets
     const { action, observation, telemetry } = sockets
-    if (action !== undefined) {
-      this.#watch(action)
-      this.#actionQueue = this.#actionQueueOf(action)
-    }
-    const connected = Promise.all(Object.values(sockets).map((socket: Socket) => handshake(socket))).then(() => true)
+    if (action !== undefined) this.#actionQueue = this.#actionQueueOf(action)
+    const handshakes = Object.values(sockets).map((socket: Socket) => this.#watch(socket, socket === action))
+    const connected = Promise.all(handshakes).then(() => true)
     this.move(endpoints)
     void receive(observation, this.#handlers.observation)
     void receive(telemetry, this.#handlers.telemetry)
@@ -108,12 +111,23 @@ export class ClientLink implements ClientTransport {
     this.#actionQueue?.push(message)
   }
 
+  /**
+   * libzmq 4.3.5 aborts the process ("Assertion failed: !_io_error") when messages come to a socket that is being closed, the peer then goes away and a
+   * heartbeat is due: so none should be on its way.
+   */
+  unsubscribe(): void {
+    if (this.#sockets === undefined) return
+    const { observation, telemetry } = this.#sockets
+    const { hears, topics } = this.#options
+    observation.unsubscribe(this.#topic)
+    telemetry.unsubscribe(...(hears === 'all' ? [''] : topics))
+  }
+
   close(): void {
     this.#isClosed = true
     this.#controlQueue.close()
     this.#actionQueue?.close()
-    this.#connection.control.close()
-    for (const socket of Object.values(this.#sockets ?? {})) (socket as Socket).close()
+    for (const socket of this.#watches.keys()) this.#end(socket)
   }
 
   #makeSockets(topic: string): ObserverSockets & { action?: Dealer } {
@@ -134,7 +148,7 @@ export class ClientLink implements ClientTransport {
   }
 
   #serve(control: Dealer): SendQueue {
-    this.#watch(control)
+    void this.#watch(control, true)
     void receive(control, this.#handlers.control)
     return new SendQueue(control, 64, 'refuse')
   }
@@ -144,47 +158,50 @@ export class ClientLink implements ClientTransport {
     this.#controlQueue.close()
     this.#actionQueue?.close()
     this.#before = this.counts
-    this.#connection.control.close()
+    this.#end(this.#connection.control)
     this.#routingId = randomBytes(16).toString('hex')
     const { context } = this.#connection
     const { endpoint, security } = this.#options
     this.#connection = connectControl(endpoint, security, this.#routingId, context)
     this.#controlQueue = this.#serve(this.#connection.control)
     if (this.#sockets?.action === undefined || this.#endpoints === undefined) return
-    this.#sockets.action.close()
+    this.#end(this.#sockets.action)
     const action = makeActionSocket(context, security, this.#routingId, BACKLOG[this.#mode])
     this.#sockets.action = action
-    this.#watch(action)
+    void this.#watch(action, true)
     this.#actionQueue = this.#actionQueueOf(action)
     action.connect(this.#endpoints.action)
   }
 
-  #watch(socket: Socket): void {
-    let wasConnected = false
-    socket.events.on('handshake', () => {
-      wasConnected = true
+  /** Resolves once `socket` has a connection. @param renews when that breaks, control and action are made anew */
+  #watch(socket: Socket, renews: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      let wasConnected = false
+      const end = watchEvents(socket, (event) => {
+        if (event.type === 'handshake') {
+          wasConnected = true
+          resolve()
+        } else if (event.type === 'disconnect') {
+          // One that was never let in would not be let in under another name.
+          if (renews && wasConnected && !socket.closed && !this.#isClosed) this.#renew()
+        } else if (renews && event.type.startsWith('handshake:error')) {
+          this.#lastProblem = 'error' in event ? event.error.message : undefined
+        }
+      })
+      this.#watches.set(socket, end)
     })
-    socket.events.on('disconnect', () => {
-      // One that was never let in would not be let in under another name.
-      if (wasConnected && !socket.closed && !this.#isClosed) this.#renew()
-    })
-    const remember = (event: { readonly error?: Error }): void => {
-      this.#lastProblem = event.error?.message
-    }
-    socket.events.on('handshake:error:auth', remember)
-    socket.events.on('handshake:error:protocol', remember)
-    socket.events.on('handshake:error:other', remember)
+  }
+
+  #end(socket: Socket): void {
+    socket.close()
+    void this.#watches.get(socket)?.()
+    this.#watches.delete(socket)
   }
 }
 
 function sum(a: SendCounts, b: SendCounts): SendCounts {
   const names = Object.keys(a) as (keyof SendCounts)[]
   return Object.fromEntries(names.map((name) => [name, a[name] + b[name]])) as unknown as SendCounts
-}
-
-/** Resolves once `socket` has a connection. */
-function handshake(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.events.on('handshake', () => resolve()))
 }
 
 /** Hands all messages of `socket` to `take` until it is closed. */

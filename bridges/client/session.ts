@@ -219,6 +219,7 @@ export class Session {
     if (this.#failure?.code === 'closed') return
     if (this.#id !== '') this.#send({ kind: 'bye', reason })
     this.#fail(new ArmatureError('closed', `${this.#options.role} client`))
+    this.#transport.unsubscribe()
     if (this.#id !== '') await this.#options.time.sleep(FAREWELL_MS)
     this.#transport.close()
   }

@@ -27,6 +27,8 @@ export interface ClientTransport {
   sendControl(message: Buffer): void
   /** The newest wins where the socket is slow; none waits for a connection. */
   sendAction(message: Buffer): void
+  /** Observations and telemetry are not wanted any more: some time before {@link close}. */
+  unsubscribe(): void
   close(): void
 }
 

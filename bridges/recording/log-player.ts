@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { Publisher } from 'zeromq'
 import { decodeMessage, encodeMessage } from '../protocol/codec.ts'
 import type { Message, RobotHeader, WelcomeMessage } from '../protocol/messages.ts'
 import type { RobotContent } from '../server/publisher.ts'
@@ -87,8 +86,6 @@ export class LogPlayer {
       telemetry: new SendQueue(sockets.telemetry, 256, 'oldest-wins'),
     }
     this.#listener = new Promise((resolve) => (this.#greetListener = resolve))
-    const publishers: readonly Publisher[] = [sockets.observation, sockets.telemetry]
-    for (const socket of publishers) socket.events.on('handshake', () => this.#begin())
     this.#isInsecure = security === undefined && !isLoopback(sockets.endpoints.control)
     // A list that cannot be read stays as it was.
     const reload = (): unknown => security?.authorization.reload().catch(() => undefined)
@@ -107,8 +104,13 @@ export class LogPlayer {
         return typeof entry === 'string' ? entry : undefined
       },
     }
-    const sockets = await bindRobotSockets(endpointsBeside(endpoint), { ...keys, insecureLan }, () => {})
-    return new LogPlayer(log, sockets, options, start)
+    let player: LogPlayer | undefined
+    const listens = (socket: keyof Endpoints): boolean => socket === 'observation' || socket === 'telemetry'
+    const sockets = await bindRobotSockets(endpointsBeside(endpoint), { ...keys, insecureLan }, (socket, { type }) => {
+      if (type === 'handshake' && player !== undefined && listens(socket)) player.#begin()
+    })
+    player = new LogPlayer(log, sockets, options, start)
+    return player
   }
 
   get endpoints(): Endpoints {
@@ -146,7 +148,7 @@ export class LogPlayer {
     }
     await sleepReally(FAREWELL_MS)
     for (const queue of Object.values(this.#queues)) queue.close()
-    this.#sockets.close()
+    await this.#sockets.close()
   }
 
   #begin(): void {

@@ -1,6 +1,6 @@
 import { SendQueue } from '../zmq/queue.ts'
 import { readAll } from '../zmq/reader.ts'
-import type { Endpoints, RobotSecurity, RobotSockets } from '../zmq/sockets.ts'
+import type { Endpoints, RobotSecurity } from '../zmq/sockets.ts'
 import { bindRobotSockets } from '../zmq/sockets.ts'
 import type { RobotTransport, TransportHandlers } from './transport.ts'
 
@@ -25,10 +25,10 @@ export async function openZmqTransport(
     security,
     (socket, event) => {
       if (isClosed) return
-      if (event.type !== 'disconnect') {
+      if (event.type.startsWith('handshake:error')) {
         const why = 'error' in event ? event.error.message : event.type
         handlers.refused('unauthorized', `a connection to the ${socket} socket failed: ${why}`)
-      } else if (socket === 'control') handlers.disconnected()
+      } else if (event.type === 'disconnect' && socket === 'control') handlers.disconnected()
     },
     observationBacklog,
   )
@@ -59,12 +59,8 @@ export async function openZmqTransport(
     publishTelemetry: (message) => void queues.telemetry.push(message),
     close: async () => {
       isClosed = true
-      closeAll(queues, sockets)
+      for (const queue of Object.values(queues)) queue.close()
+      await sockets.close()
     },
   }
-}
-
-function closeAll(queues: Readonly<Record<string, SendQueue>>, sockets: RobotSockets): void {
-  for (const queue of Object.values(queues)) queue.close()
-  sockets.close()
 }

@@ -1,6 +1,7 @@
 import { Context, Dealer, Publisher, Router, Subscriber } from 'zeromq'
 import type { Event, Socket } from 'zeromq'
 import { ArmatureError } from '../../src/core/errors.ts'
+import { watchEvents } from './events.ts'
 import type { KeyPair } from './keys.ts'
 import type { ZapRefusal } from './zap.ts'
 import { ZapHandler } from './zap.ts'
@@ -55,7 +56,8 @@ export interface RobotSockets {
   readonly telemetry: Publisher
   /** Where they really are: ports chosen by the system are filled in. */
   readonly endpoints: Endpoints
-  close(): void
+  /** Lets go of the addresses at once; resolves when the sockets have given their last events. */
+  close(): Promise<void>
 }
 
 /** Highest port of TCP. */
@@ -110,7 +112,7 @@ export function isLoopback(endpoint: string): boolean {
 
 /**
  * Binds the four sockets of a robot in a context of their own.
- * @param onEvent told of what goes wrong with connections, e.g. a failed handshake
+ * @param onEvent told of connections: that one is there, has ended, or failed
  * @param observationBacklog observations (default 4) that wait for a slow subscriber before it misses some; the socket looks at most about once a
  *   millisecond whether one is on its way
  * @throws ArmatureError `bad-argument` for an address that others can reach, without keys; or one that cannot be bound
@@ -146,18 +148,20 @@ export async function bindRobotSockets(
     telemetry: new RobotPublisher({ ...common, ...domain('telemetry'), sendTimeout: 0, sendHighWaterMark: 256 }),
   }
   const names = Object.keys(sockets) as (keyof Endpoints)[]
-  const close = (): void => {
+  const watches: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
     for (const name of names) sockets[name].close()
     zap?.close()
+    await Promise.all(watches.map((end) => end()))
   }
   try {
     for (const name of names) {
       const socket: Socket = sockets[name]
-      watch(socket, (event) => onEvent(name, event))
+      watches.push(watchEvents(socket, (event) => onEvent(name, event)))
       await sockets[name].bind(endpoints[name])
     }
   } catch (error) {
-    close()
+    await close()
     throw new ArmatureError('bad-argument', `cannot listen on ${endpoints.control}`, {
       got: error instanceof Error ? error.message : String(error),
       fix: 'choose another address or port',
@@ -172,12 +176,6 @@ export async function bindRobotSockets(
     telemetry: at('telemetry'),
   }
   return { ...sockets, endpoints: bound, close }
-}
-
-const WATCHED = ['handshake:error:protocol', 'handshake:error:auth', 'handshake:error:other', 'disconnect'] as const
-
-function watch(socket: Socket, onEvent: (event: Event) => void): void {
-  for (const type of WATCHED) socket.events.on(type, onEvent)
 }
 
 /** @throws ArmatureError `bad-argument` for an address that others can reach, without keys */

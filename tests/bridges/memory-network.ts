@@ -219,7 +219,7 @@ export class MemoryLink implements ClientTransport {
   readonly #network: MemoryNetwork
   readonly #time: Time
   readonly #handlers: ClientHandlers
-  readonly #unsubscribe: () => void
+  readonly unsubscribe: () => void
   /** In the order of sending; each when its time has come. */
   #held: (() => void)[] = []
   #newest: Buffer | undefined
@@ -231,7 +231,7 @@ export class MemoryLink implements ClientTransport {
     this.#time = time
     this.#handlers = handlers
     this.#plug()
-    this.#unsubscribe = network.subscribe((bytes) => this.#onPublished(bytes))
+    this.unsubscribe = network.subscribe((bytes) => this.#onPublished(bytes))
   }
 
   async open(...[, , , topic]: Parameters<ClientTransport['open']>): Promise<void> {
@@ -269,7 +269,7 @@ export class MemoryLink implements ClientTransport {
 
   close(): void {
     this.#isClosed = true
-    this.#unsubscribe()
+    this.unsubscribe()
     this.#network.cut(Buffer.from(this.routingId))
   }
 

@@ -4,6 +4,7 @@ import { ArmatureError } from '../../../src/core/errors.ts'
 import { LARGE_BYTES } from '../../protocol/codec.ts'
 import type { RobotTransport, TransportHandlers } from '../transport.ts'
 import type { ZmqTransportOptions } from '../zmq-transport.ts'
+import { sleepReally, within } from '../../time.ts'
 import { Inbox } from './inbox.ts'
 import { entryOf, threadUrl } from '../threads.ts'
 import type { FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
@@ -18,8 +19,30 @@ export interface IsolatedTransportOptions extends ZmqTransportOptions {
 /** Messages that may be on their way to the thread: observations, which are soon old, and all others. */
 const MAX_OBSERVATIONS = 2
 const MAX_OTHERS = 512
-/** For the thread to close its sockets where the process ends without asking. */
+/** For the thread to close its sockets. */
 const EXIT_MS = 800
+
+/**
+ * Threads whose sockets are closed, for the next robot. None is ended before its process: libzmq lets go of the last messages some time after their socket
+ * was closed, and zeromq.js then writes to what belonged to the thread.
+ */
+const idle: Worker[] = []
+
+function aThread(): Worker {
+  const known = idle.pop()
+  if (known !== undefined) {
+    known.ref()
+    return known
+  }
+  const worker = new Worker(entryOf(THREAD), { argv: [THREAD.href] })
+  // What one that is idle says is nobody's business; one that is in use has listeners of its own.
+  worker.on('error', () => undefined)
+  worker.on('exit', () => {
+    const at = idle.indexOf(worker)
+    if (at >= 0) idle.splice(at, 1)
+  })
+  return worker
+}
 
 /**
  * The sockets of a robot in a thread of their own, so that nothing that strangers send can delay the loop which moves the robot, and behind
@@ -33,7 +56,7 @@ export async function openIsolatedTransport(
   const { keys, insecureLan = false, refusal } = security
   const shared = new SharedArrayBuffer(BOARD_BYTES)
   const board = boardView(shared)
-  const workerData: ThreadSetup = {
+  const setup: ThreadSetup = {
     endpoints,
     keys: keys && { ...keys },
     insecureLan,
@@ -41,10 +64,13 @@ export async function openIsolatedTransport(
     messagesPerSecond,
     board: shared,
   }
-  const worker = new Worker(entryOf(THREAD), { workerData, argv: [THREAD.href] })
+  const worker = aThread()
   const tell = (message: ToThread, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer)
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   let isClosing = false
+  /** Nothing after the end: the thread may have the sockets of another robot then. */
+  const say = (message: ToThread, transfer?: ArrayBuffer[]): void => {
+    if (!isClosing) tell(message, transfer)
+  }
   const inbox = new Inbox<ClientMessage>(({ kind, routingId, bytes }) => {
     // Only now: what waits here counts as not taken.
     Atomics.add(board.words, WORD.messagesTaken, 1)
@@ -55,37 +81,52 @@ export async function openIsolatedTransport(
     tell({ kind: 'close' })
     Atomics.wait(board.words, WORD.closed, 0, EXIT_MS)
   }
-  process.once('exit', onExit)
-  const opened = await new Promise<typeof endpoints>((resolve, reject) => {
-    worker.on('message', (message: FromThread) => {
-      if (message.kind === 'open') resolve(message.endpoints)
-      else if (message.kind === 'not-open') reject(new Reopened(message.code as ErrorCode, message.message))
-      else if (message.kind === 'zap') {
-        void Promise.resolve(refusal?.(message.request) ?? (refusal ? undefined : 'no key is authorized')).then(
-          (verdict) => tell({ kind: 'verdict', id: message.id, refusal: verdict }),
-        )
-      } else if (isOfClient(message)) inbox.push(message)
-      else take(message, handlers)
-    })
-    worker.once('error', (error) => {
-      reject(error)
-      if (!isClosing) handlers.failed(error)
-    })
-    worker.once('exit', () => {
-      reject(new ArmatureError('env-failed', 'the thread of the sockets', { got: 'it has ended' }))
-      if (!isClosing) handlers.failed(new Error('the thread of the sockets has ended'))
-    })
-  }).catch((error: unknown) => {
-    isClosing = true
-    process.off('exit', onExit)
-    throw error
-  })
-  return new IsolatedTransport(opened, { board, tell }, async () => {
+  let detach = (): void => {}
+  let onClosed = (_isIdle: boolean): void => {}
+  const closed = new Promise<boolean>((resolve) => (onClosed = resolve))
+  /** Gives the thread back, or leaves alone one that does not answer: it may not keep the process. */
+  const close = async (): Promise<void> => {
     isClosing = true
     tell({ kind: 'close' })
-    await ended
+    const isIdle = await within({ sleep: sleepReally }, closed, EXIT_MS, false)
+    detach()
     process.off('exit', onExit)
-  })
+    worker.unref()
+    if (isIdle) idle.push(worker)
+  }
+  process.once('exit', onExit)
+  try {
+    const opened = await new Promise<typeof endpoints>((resolve, reject) => {
+      const onMessage = (message: FromThread): void => {
+        if (message.kind === 'open') resolve(message.endpoints)
+        else if (message.kind === 'not-open') reject(new Reopened(message.code as ErrorCode, message.message))
+        else if (message.kind === 'closed') onClosed(true)
+        else if (message.kind === 'zap') {
+          void Promise.resolve(refusal?.(message.request) ?? (refusal ? undefined : 'no key is authorized')).then(
+            (verdict) => say({ kind: 'verdict', id: message.id, refusal: verdict }),
+          )
+        } else if (isOfClient(message)) inbox.push(message)
+        else take(message, handlers)
+      }
+      const onError = (error: Error): void => {
+        reject(error)
+        if (!isClosing) handlers.failed(error)
+      }
+      const onEnd = (): void => {
+        onClosed(false)
+        onError(new ArmatureError('env-failed', 'the thread of the sockets', { got: 'it has ended' }))
+      }
+      worker.on('message', onMessage)
+      worker.on('error', onError)
+      worker.on('exit', onEnd)
+      detach = () => worker.off('message', onMessage).off('error', onError).off('exit', onEnd)
+      tell({ kind: 'open', setup })
+    })
+    return new IsolatedTransport(opened, { board, tell: say }, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
 }
 
 /** An error of the thread, as it was there. */

@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { firstLineOf } from '../../time.ts'
 import type { Endpoints } from '../../zmq/sockets.ts'
 import { isLoopback, MAX_COMMAND_BYTES, requireSecure } from '../../zmq/sockets.ts'
 import type { ZapRequest } from '../../zmq/zap.ts'
-import type { RobotTransport } from '../transport.ts'
+import type { RobotTransport, TransportHandlers } from '../transport.ts'
 import { openZmqTransport } from '../zmq-transport.ts'
 import type { FrameLimits } from './frame-meter.ts'
 import { FrontDoor } from './front-door.ts'
 import { Gate } from './gate.ts'
-import type { FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
+import type { BoardView, FromThread, ThreadSetup, ToThread } from './thread-protocol.ts'
 import { alone, boardView, bufferOf, WORD, writeCounts } from './thread-protocol.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
@@ -32,133 +32,161 @@ const COUNT_MS = 50
 /** For what waits at a socket to hear that it is closed. */
 const CLOSE_MS = 50
 
-const setup = workerData as ThreadSetup
 const port = parentPort!
-const board = boardView(setup.board)
 const clock = (): number => Number(process.hrtime.bigint() / 1000n)
 const tell = (message: FromThread): void => port.postMessage(message)
-const gate = new Gate(setup.messagesPerSecond, clock)
-const room = new WaitingRoom()
-const doors: FrontDoor[] = []
-const verdicts = new Map<number, (refusal: string | undefined) => void>()
-let zaps = 0
-let transport: RobotTransport | undefined
-let folder: string | undefined
 
-function pass(kind: 'control' | 'action', routingId: Buffer, bytes: Buffer): void {
-  const name = routingId.toString('latin1')
-  if (!gate.admits(name) || !room.admits(name, bytes.length, Atomics.load(board.words, WORD.messagesTaken))) {
-    gate.turnAway(1)
-    return
+/** The sockets of one robot, and the doors before them. */
+class RobotSocketsOfThread {
+  readonly #setup: ThreadSetup
+  readonly #board: BoardView
+  readonly #gate: Gate
+  readonly #room = new WaitingRoom()
+  readonly #doors: FrontDoor[] = []
+  readonly #verdicts = new Map<number, (refusal: string | undefined) => void>()
+  #zaps = 0
+  #counting: NodeJS.Timeout | undefined
+  #transport: RobotTransport | undefined
+  #folder: string | undefined
+
+  constructor(setup: ThreadSetup) {
+    this.#setup = setup
+    this.#board = boardView(setup.board)
+    this.#gate = new Gate(setup.messagesPerSecond, clock)
   }
-  tell({ kind, routingId: alone(routingId), bytes: alone(bytes) })
-}
 
-async function open(): Promise<void> {
-  const { endpoints, keys, insecureLan, observationBacklog } = setup
-  requireSecure(endpoints, { ...(keys && { keys }), insecureLan })
-  folder = await mkdtemp(join(tmpdir(), 'armature-bridge-'))
-  const paths = Object.fromEntries(
-    Object.keys(endpoints).map((name) => [name, join(folder!, name)]),
-  ) as unknown as Endpoints
-  // Where there are no sockets with paths, libzmq itself has to stand at the door.
-  const isTcp = (name: keyof Endpoints): boolean => endpoints[name].startsWith('tcp://') && process.platform !== 'win32'
-  const inner = Object.fromEntries(
-    (Object.keys(endpoints) as (keyof Endpoints)[]).map((name) => [
-      name,
-      isTcp(name) ? `ipc://${paths[name]}` : endpoints[name],
-    ]),
-  ) as unknown as Endpoints
-  transport = await openZmqTransport(
-    {
-      endpoints: inner,
-      security: keys === undefined ? {} : { keys, refusal: askRobot },
-      observationBacklog,
-    },
-    {
-      control: (routingId, body) => pass('control', routingId, body),
-      action: (routingId, body) => pass('action', routingId, body),
+  /** @returns where clients find them */
+  async open(): Promise<Endpoints> {
+    const { endpoints, keys, insecureLan, observationBacklog } = this.#setup
+    requireSecure(endpoints, { ...(keys && { keys }), insecureLan })
+    const folder = await mkdtemp(join(tmpdir(), 'armature-bridge-'))
+    this.#folder = folder
+    const names = Object.keys(endpoints) as (keyof Endpoints)[]
+    // Where there are no sockets with paths, libzmq itself has to stand at the door.
+    const isTcp = (name: keyof Endpoints): boolean =>
+      endpoints[name].startsWith('tcp://') && process.platform !== 'win32'
+    const path = (name: keyof Endpoints): string => join(folder, name)
+    const inner = Object.fromEntries(
+      names.map((name) => [name, isTcp(name) ? `ipc://${path(name)}` : endpoints[name]]),
+    ) as unknown as Endpoints
+    const security = keys === undefined ? {} : { keys, refusal: (request: ZapRequest) => this.#askRobot(request) }
+    const transport = await openZmqTransport({ endpoints: inner, security, observationBacklog }, this.#handlers())
+    this.#transport = transport
+    const seen = { ...transport.endpoints }
+    for (const name of names.filter(isTcp)) {
+      const door = await this.#openDoor(name, path(name))
+      this.#doors.push(door)
+      seen[name] = door.endpoint
+    }
+    const count = (): void => writeCounts(this.#board, transport.counts, this.#gate.turnedAway)
+    this.#counting = setInterval(count, COUNT_MS)
+    return seen
+  }
+
+  take(message: Exclude<ToThread, { readonly kind: 'open' | 'close' }>): void {
+    switch (message.kind) {
+      case 'reply':
+        Atomics.add(this.#board.words, WORD.othersTaken, 1)
+        return this.#transport?.reply(Buffer.from(message.routingId), bufferOf(message.bytes))
+      case 'observation':
+        Atomics.add(this.#board.words, WORD.observationsTaken, 1)
+        return this.#transport?.publishObservation(bufferOf(message.bytes))
+      case 'telemetry':
+        Atomics.add(this.#board.words, WORD.othersTaken, 1)
+        return this.#transport?.publishTelemetry(bufferOf(message.bytes))
+      case 'verdict':
+        this.#verdicts.get(message.id)?.(message.refusal)
+        this.#verdicts.delete(message.id)
+        return undefined
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#counting)
+    for (const door of this.#doors) door.close()
+    await this.#transport?.close()
+    // What still waited for a message has to hear that there is none, or the end of the process is not a clean one.
+    await new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
+    // Before the word is given: a process that ends waits for that alone.
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true })
+    Atomics.store(this.#board.words, WORD.closed, 1)
+    Atomics.notify(this.#board.words, WORD.closed)
+  }
+
+  #handlers(): TransportHandlers {
+    return {
+      control: (routingId, body) => this.#pass('control', routingId, body),
+      action: (routingId, body) => this.#pass('action', routingId, body),
       unreachable: (routingId) => tell({ kind: 'unreachable', routingId }),
       disconnected: () => tell({ kind: 'disconnected' }),
-      refused: (code, text) => gate.report(() => tell({ kind: 'refused', code, text })),
+      refused: (code, text) => this.#gate.report(() => tell({ kind: 'refused', code, text })),
       failed: (error) => tell({ kind: 'failed', message: firstLineOf(error) }),
-    },
-  )
-  const seen: Record<string, string> = { ...transport.endpoints }
-  for (const name of Object.keys(endpoints) as (keyof Endpoints)[]) {
-    if (!isTcp(name)) continue
-    const door = await openDoor(name, paths[name])
-    doors.push(door)
-    seen[name] = door.endpoint
+    }
   }
-  setInterval(() => writeCounts(board, transport!.counts, gate.turnedAway), COUNT_MS).unref()
-  tell({ kind: 'open', endpoints: seen as unknown as Endpoints })
+
+  #pass(kind: 'control' | 'action', routingId: Buffer, bytes: Buffer): void {
+    const name = routingId.toString('latin1')
+    const taken = Atomics.load(this.#board.words, WORD.messagesTaken)
+    if (!this.#gate.admits(name) || !this.#room.admits(name, bytes.length, taken)) {
+      this.#gate.turnAway(1)
+      return
+    }
+    tell({ kind, routingId: alone(routingId), bytes: alone(bytes) })
+  }
+
+  #openDoor(name: keyof Endpoints, behind: string): Promise<FrontDoor> {
+    const { messagesPerSecond, keys, endpoints } = this.#setup
+    const takesMessages = name === 'control' || name === 'action'
+    const limits: FrameLimits = {
+      maxFrameBytes: MAX_COMMAND_BYTES + FRAMING_BYTES,
+      framesPerSecond: 1.5 * messagesPerSecond + 50,
+      bytesPerSecond: Math.max(CLIENT_BYTES_PER_SECOND, 1024 * messagesPerSecond),
+      maxSubscriptions: Infinity,
+    }
+    return FrontDoor.open({
+      endpoint: endpoints[name],
+      behind,
+      // Of a stranger's subscriptions the text is seen; those who have a key are trusted with a rate.
+      limits: takesMessages ? limits : { ...SUBSCRIBER, maxSubscriptions: keys === undefined ? 32 : Infinity },
+      maxConnections: MAX_CONNECTIONS,
+      maxPerAddress: isLoopback(endpoints[name]) ? MAX_CONNECTIONS : MAX_PER_ADDRESS,
+      clock,
+      onRefused: (text) => this.#gate.report(() => tell({ kind: 'refused', code: 'rate_limited', text })),
+      onDropped: (frames) => this.#gate.turnAway(frames),
+    })
+  }
+
+  #askRobot(request: ZapRequest): Promise<string | undefined> {
+    const id = ++this.#zaps
+    return new Promise((resolve) => {
+      this.#verdicts.set(id, resolve)
+      tell({ kind: 'zap', id, request })
+    })
+  }
 }
 
-function openDoor(name: keyof Endpoints, behind: string): Promise<FrontDoor> {
-  const takesMessages = name === 'control' || name === 'action'
-  const limits: FrameLimits = {
-    maxFrameBytes: MAX_COMMAND_BYTES + FRAMING_BYTES,
-    framesPerSecond: 1.5 * setup.messagesPerSecond + 50,
-    bytesPerSecond: Math.max(CLIENT_BYTES_PER_SECOND, 1024 * setup.messagesPerSecond),
-    maxSubscriptions: Infinity,
-  }
-  return FrontDoor.open({
-    endpoint: setup.endpoints[name],
-    behind,
-    // Of a stranger's subscriptions the text is seen; those who have a key are trusted with a rate.
-    limits: takesMessages ? limits : { ...SUBSCRIBER, maxSubscriptions: setup.keys === undefined ? 32 : Infinity },
-    maxConnections: MAX_CONNECTIONS,
-    maxPerAddress: isLoopback(setup.endpoints[name]) ? MAX_CONNECTIONS : MAX_PER_ADDRESS,
-    clock,
-    onRefused: (text) => gate.report(() => tell({ kind: 'refused', code: 'rate_limited', text })),
-    onDropped: (frames) => gate.turnAway(frames),
-  })
-}
+let sockets: RobotSocketsOfThread | undefined
 
-function askRobot(request: ZapRequest): Promise<string | undefined> {
-  const id = ++zaps
-  return new Promise((resolve) => {
-    verdicts.set(id, resolve)
-    tell({ kind: 'zap', id, request })
-  })
+async function open(setup: ThreadSetup): Promise<void> {
+  const own = new RobotSocketsOfThread(setup)
+  sockets = own
+  try {
+    tell({ kind: 'open', endpoints: await own.open() })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'env-failed'
+    tell({ kind: 'not-open', code, message: error instanceof Error ? error.message : String(error) })
+  }
 }
 
 async function close(): Promise<void> {
-  for (const door of doors) door.close()
-  await transport?.close()
-  // What still waited for a message has to hear that there is none, or the end of the thread is the end of the process.
-  await new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
-  // Before the word is given: a process that ends waits for that alone.
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
-  Atomics.store(board.words, WORD.closed, 1)
-  Atomics.notify(board.words, WORD.closed)
+  const own = sockets
+  sockets = undefined
+  await own?.close()
   tell({ kind: 'closed' })
-  port.close()
 }
 
 port.on('message', (message: ToThread) => {
-  switch (message.kind) {
-    case 'reply':
-      Atomics.add(board.words, WORD.othersTaken, 1)
-      return transport?.reply(Buffer.from(message.routingId), bufferOf(message.bytes))
-    case 'observation':
-      Atomics.add(board.words, WORD.observationsTaken, 1)
-      return transport?.publishObservation(bufferOf(message.bytes))
-    case 'telemetry':
-      Atomics.add(board.words, WORD.othersTaken, 1)
-      return transport?.publishTelemetry(bufferOf(message.bytes))
-    case 'verdict':
-      verdicts.get(message.id)?.(message.refusal)
-      verdicts.delete(message.id)
-      return undefined
-    case 'close':
-      return void close()
-  }
-})
-
-open().catch(async (error: unknown) => {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'env-failed'
-  tell({ kind: 'not-open', code, message: error instanceof Error ? error.message : String(error) })
-  await close()
+  if (message.kind === 'open') void open(message.setup)
+  else if (message.kind === 'close') void close()
+  else sockets?.take(message)
 })

@@ -3,7 +3,7 @@ import { NO_SENDS } from '../../zmq/queue.ts'
 import type { Endpoints } from '../../zmq/sockets.ts'
 import type { ZapRequest } from '../../zmq/zap.ts'
 
-/** What the thread with the sockets is given at its start. */
+/** What a thread is given to open the sockets of a robot. */
 export interface ThreadSetup {
   readonly endpoints: Endpoints
   /** Of the robot; undefined: no keys. */
@@ -17,6 +17,7 @@ export interface ThreadSetup {
 
 /** From the robot's thread. */
 export type ToThread =
+  | { readonly kind: 'open'; readonly setup: ThreadSetup }
   | { readonly kind: 'reply'; readonly routingId: Uint8Array; readonly bytes: Uint8Array }
   | { readonly kind: 'observation' | 'telemetry'; readonly bytes: Uint8Array }
   | { readonly kind: 'verdict'; readonly id: number; readonly refusal: string | undefined }
@@ -32,6 +33,7 @@ export type FromThread =
   | { readonly kind: 'refused'; readonly code: 'unauthorized' | 'bad_header' | 'rate_limited'; readonly text: string }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'zap'; readonly id: number; readonly request: ZapRequest }
+  /** All sockets are closed: the thread can open others. */
   | { readonly kind: 'closed' }
 
 const SOCKETS = ['control', 'observation', 'telemetry'] as const

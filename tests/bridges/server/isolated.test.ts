@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { PolicyClient } from '../../../bridges/client/policy-client.ts'
 import { Authorization } from '../../../bridges/zmq/authorization.ts'
@@ -69,6 +70,31 @@ describe('a robot whose sockets have a thread of their own', () => {
     // All four: another program may have got the port beside it meanwhile.
     bridge = await openBridge({ isolated: true, endpoint: endpoints })
     expect(bridge.server.endpoints.control).toBe(control)
+  })
+
+  it('gives its thread back when it is closed: to end one corrupts the memory of the process now and then', async () => {
+    const started: Worker[] = []
+    const ended: Worker[] = []
+    const onWorker = (worker: Worker): void => {
+      started.push(worker)
+      worker.once('exit', () => ended.push(worker))
+    }
+    process.on('worker', onWorker)
+    for (let k = 0; k < 3; k++) {
+      bridge = await openBridge({ isolated: true })
+      const client = await openActive(bridge)
+      await client.nextObservation()
+      await bridge.close()
+    }
+    process.off('worker', onWorker)
+    // One of a test before may have been there already.
+    expect(started.length).toBeLessThanOrEqual(1)
+    expect(ended).toEqual([])
+    const [first, second] = [await openBridge({ isolated: true }), await openBridge({ isolated: true })]
+    bridge = first
+    await Promise.all([openActive(first), openActive(second)])
+    await second.close()
+    expect(first.server.state).toBe('ACTIVE')
   })
 
   it('ends with its process, with the exit code of that, and leaves no files', async () => {
