@@ -11,10 +11,15 @@ export interface ProbeSplit {
 
 /** A dimension that varies less than this part of its magnitude carries rounding noise, not information. */
 const DEAD_STD = 1e-7
+/**
+ * Standard deviations beyond which an input says no more: a feature that hardly ever fires while the probe is fitted would outvote all others where it
+ * does.
+ */
+const MAX_INPUT = 10
 
 /**
  * R2 on the test rows, for each target dimension, of a ridge regression from embeddings to targets: how much of the state a linear
- * map can read. The training rows standardise the inputs and centre the targets. With n training rows the problem solved is
+ * map can read. The training rows standardise the inputs, which count up to {@link MAX_INPUT}, and centre the targets. With n training rows the problem solved is
  * min |X W - Y|^2 / n + ridge |W|^2.
  *
  * @param embeddings [count, size]
@@ -70,7 +75,8 @@ function scoreProbe(embeddings: Rows, targets: Rows, test: readonly number[], pr
 
 function standardise({ data, size }: Rows, row: number, { mean, std }: Moments, out: Float64Array): void {
   for (let i = 0; i < size; i++) {
-    out[i] = isDead(std[i]!, mean[i]!) ? 0 : (data[row * size + i]! - mean[i]!) / std[i]!
+    const x = isDead(std[i]!, mean[i]!) ? 0 : (data[row * size + i]! - mean[i]!) / std[i]!
+    out[i] = Math.max(-MAX_INPUT, Math.min(MAX_INPUT, x))
   }
 }
 

@@ -87,6 +87,21 @@ describe('ridge probe', () => {
     expect(constant).toBeNaN()
   })
 
+  it('reads what the other dimensions say where one fires that hardly ever did before', () => {
+    const rng = new Rng(3)
+    const seen = normalRows(rng, 200, 2)
+    const target = linear(seen, [[1], [-2]])
+    const withRare = rows(
+      ...range(0, 200).map((row) => {
+        const rare = row === 7 ? 1e-6 : row > 140 && row % 10 === 0 ? 3 : 0
+        return [seen.data[2 * row]!, seen.data[2 * row + 1]!, rare]
+      }),
+    )
+    const split = { train: range(0, 140), test: range(140, 200) }
+    expect(ridgeProbe(seen, target, split)[0]).toBeGreaterThan(0.99)
+    expect(ridgeProbe(withRare, target, split)[0]).toBeGreaterThan(0.9)
+  })
+
   it('refuses what cannot be fitted', () => {
     const short = rows([1], [2])
     expect(() => ridgeProbe(corners, short, all)).toThrow(ArmatureError)
