@@ -467,8 +467,10 @@ function markdown({ measures, variants, comparisons, score, fails }: Experiment,
     const [runsA, runsB] = [of(a).filter(sharedWith(b)), of(b).filter(sharedWith(a))]
     if (runsA.length === 0) return []
     const step = Math.min(...[...runsA, ...runsB].map(({ curve }) => curve.at(-1)![0]))
-    const scores = (runs: readonly RunResult[]): number[] =>
-      runs.map(({ curve }) => curve.find(([at]) => at === step)?.[1] ?? NaN)
+    // The final evaluation has more episodes than those on the way.
+    const scoreOf = ({ curve, final }: RunResult): number =>
+      curve.at(-1)![0] === step ? final[score]! : (curve.find(([at]) => at === step)?.[1] ?? NaN)
+    const scores = (runs: readonly RunResult[]): number[] => runs.map(scoreOf)
     const difference = pairedDifference(scores(runsB), scores(runsA), { rng: new Rng(0), repetitions: 50_000 })
     return [`- ${b} minus ${a}, ${score} at ${step} steps, over ${runsA.length} seeds: ${text(difference)}`]
   })
@@ -489,7 +491,7 @@ function interval(scores: readonly number[]): Interval {
 }
 
 function text({ estimate, low, high }: Interval): string {
-  const digits = Math.abs(estimate) >= 10 ? 1 : 3
+  const digits = Math.abs(estimate) >= 10 ? 1 : Math.abs(estimate) >= 0.1 ? 3 : 4
   return `${estimate.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`
 }
 
