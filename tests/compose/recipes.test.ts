@@ -6,6 +6,7 @@ import { RobotServer } from '../../bridges/server/robot-server.ts'
 import { makeEnv } from '../../envs/index.ts'
 import { resolveConfig } from '../../src/compose/config.ts'
 import type { Parts } from '../../src/compose/parts.ts'
+import { showDemonstration } from '../../src/compose/imitation.ts'
 import { buildParts } from '../../src/compose/parts.ts'
 import { policyGraph } from '../../src/compose/policy-graph.ts'
 import type { Observation } from '../../src/core/env.ts'
@@ -20,7 +21,9 @@ beforeAll(async () => {
   await startEngine({ threads: 1 })
 })
 
-const SMALL = ['agent.config.hidden=[8]', 'env.options.maxEpisodeSteps=5']
+/** Episodes of one grasp are short already, and what only aims has no networks. */
+const small = (preset: string): string[] =>
+  preset === 'grasp2vec-bin' ? [] : ['agent.config.hidden=[8]', 'env.options.maxEpisodeSteps=5']
 const EPISODES = { episodes: 2, firstSeed: 3 }
 const ENV_GOALS = 'goals.source.name=env'
 
@@ -39,6 +42,15 @@ const EXPORTED: readonly (readonly [kind: string, preset: string, ...set: string
     'goals.reward.name=cosine',
     ENV_GOALS,
   ],
+  ['the place in a frame that is most like the goal', 'grasp2vec-bin'],
+  ['latents, and a demonstration by time', 'tcn-imitate', 'representation.sees=latents'],
+  [
+    'latents, and the nearest moment of a demonstration',
+    'tcn-imitate',
+    'representation.sees=latents',
+    'imitation.alignment=nearest',
+  ],
+  ['proprioception, and a demonstration', 'tcn-imitate', 'representation.sees=proprio', 'imitation.alignment=nearest'],
   ['stacks of frames', 'pixels'],
   ['stacks of frames and proprioception', 'pixels', 'representation.proprio=true'],
   ['stacks of frames, with a reconstruction', 'sac-ae'],
@@ -51,6 +63,7 @@ const EXPORTED: readonly (readonly [kind: string, preset: string, ...set: string
 const PRIVILEGED: typeof EXPORTED = [
   ['states and goals as states', 'oracle-push'],
   ['contrastive RL on states', 'crl-push'],
+  ['states and a demonstration', 'tcn-imitate'],
 ]
 
 /** What a robot without Armature would keep of an episode, to feed the graph with. */
@@ -58,6 +71,7 @@ class Feeder {
   readonly #parts: Parts
   readonly #frames: Uint8Array[] = []
   #goal: GoalView | undefined
+  #moment: Float32Array | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -65,22 +79,30 @@ class Feeder {
 
   begin(goal: GoalView | undefined): void {
     this.#frames.length = 0
+    this.#moment = undefined
     this.#goal = goal && { images: structuredClone(goal.images), state: goal.state.slice() }
   }
 
   feeds({ images, proprio }: Observation, inputs: ReturnType<typeof policyGraph>['inputs']): Record<string, Tensor> {
     const { representation } = this.#parts.config
     const camera = 'camera' in representation ? representation.camera : undefined
+    const goalCamera = 'goalCamera' in representation ? (representation.goalCamera ?? camera) : camera
     if (camera !== undefined) this.#frames.push(images[camera]!.slice())
     const value = (name: string): Uint8Array | Float32Array => {
       if (name === 'proprio') return Float32Array.from(proprio)
       if (name === 'start') return this.#frames[0]!
-      return name === 'goal' ? this.#goal!.images[camera!]! : this.#window(inputs['frame']!.shape)
+      if (name === 'moment') return this.#moment ?? Float32Array.of(-1)
+      return name === 'goal' ? this.#goal!.images[goalCamera!]! : this.#window(inputs['frame']!.shape)
     }
     const fed = Object.entries(inputs).map(
       ([name, { dtype, shape }]) => [name, new Tensor(dtype, value(name) as Uint8Array, shape)] as const,
     )
     return Object.fromEntries(fed)
+  }
+
+  /** What the graph is fed as `moment` at the next observation. */
+  follow(moment: Float32Array | undefined): void {
+    this.#moment = moment
   }
 
   /** As `policy.json` says: the newest last, the first of the episode for those before it. */
@@ -95,14 +117,17 @@ class Feeder {
 }
 
 async function built(preset: string, set: readonly string[]): Promise<Parts> {
-  return buildParts(resolveConfig(preset, { set: [...SMALL, ...set] }))
+  const parts = await buildParts(resolveConfig(preset, { set: [...small(preset), ...set] }))
+  await showDemonstration(parts)
+  return parts
 }
 
 describe('the exported graph, fed raw, acts as evaluation does', () => {
   test.each(EXPORTED)('%s', async (_kind, preset, ...set) => {
     const parts = await built(preset, set)
-    const { inputs, action } = policyGraph(parts)
-    const session = await InferenceSession.create(exportOnnx('policy', (x) => ({ action: action(x) }), inputs))
+    const { inputs, action, moment } = policyGraph(parts)
+    const graph = exportOnnx('policy', (x) => ({ action: action(x), ...(moment && { next: moment.next(x) }) }), inputs)
+    const session = await InferenceSession.create(graph)
     const feeder = new Feeder(parts)
     const policy = agentPolicy(parts)
     const errors: number[] = []
@@ -115,6 +140,7 @@ describe('the exported graph, fed raw, acts as evaluation does', () => {
       act: async (observation) => {
         const exported = await session.run(feeder.feeds(observation, inputs))
         const acted = await policy.act(observation)
+        feeder.follow(exported['next']?.data as Float32Array | undefined)
         const { data } = exported['action']!
         errors.push(...acted.map((a, i) => Math.abs(a - Number(data[i]))))
         return acted
