@@ -10,6 +10,7 @@ import { doorExpert } from './experts/door.ts'
 import type { ExpertFactory } from './experts/expert.ts'
 import { fingerSpinExpert } from './experts/finger-spin.ts'
 import { graspBinExpert } from './experts/grasp-bin.ts'
+import { mountainCarExpert } from './experts/mountain-car.ts'
 import { pickPlaceExpert } from './experts/pick-place.ts'
 import { pushMultiExpert } from './experts/push-multi.ts'
 import { pushPuckExpert } from './experts/push-puck.ts'
@@ -24,6 +25,7 @@ import { DISC_ARENA_ID, makeDiscArena } from './tasks/disc-arena.ts'
 import { DOOR_ID, makeDoor } from './tasks/door.ts'
 import { FINGER_SPIN_ID, makeFingerSpin } from './tasks/finger-spin.ts'
 import { GRASP_BIN_ID, makeGraspBin } from './tasks/grasp-bin.ts'
+import { makeMountainCar, MOUNTAIN_CAR_ID } from './tasks/mountain-car.ts'
 import { makePendulum, PENDULUM_ID } from './tasks/pendulum.ts'
 import { makePickPlace, PICK_PLACE_ID } from './tasks/pick-place.ts'
 import { makePushMulti, PUSH_MULTI_ID } from './tasks/push-multi.ts'
@@ -121,6 +123,11 @@ const catalogue: Record<string, EnvEntry> = {
     summary: 'flick a spinner with a two-link finger to keep it turning: the finger of dm_control',
     make: makeFingerSpin,
     expert: fingerSpinExpert,
+  },
+  [MOUNTAIN_CAR_ID]: {
+    summary: 'drive an underpowered car out of a valley: MountainCarContinuous-v0 of Gymnasium',
+    make: makeMountainCar,
+    expert: mountainCarExpert,
   },
 }
 

@@ -26,6 +26,7 @@ import type { Look, LookState } from './look/look.ts'
 import { createLook, otherLook } from './look/look.ts'
 import { mismatchOption, relighting, shifted } from './look/mismatch.ts'
 import { randomizeOption } from './look/randomize.ts'
+import { withNoise } from './look/state-noise.ts'
 import type { OptionReader, Values } from './options.ts'
 import {
   byName,
@@ -57,6 +58,8 @@ const SCENE_OPTIONS = {
   randomize: randomizeOption,
   /** How the scene differs in every episode from the one that was learned in, e.g. `{ delaySteps: 2, cameraShiftM: [0, 0.02, 0], light: 0.7 }`. */
   mismatch: mismatchOption,
+  /** Numbers behind the privileged state that say nothing: standard normals, drawn anew at each control step from the episode's seed. */
+  noiseDims: integer(0, 1000),
   /** Steps of an episode; default the task's, fewer where actions are repeated, so that it lasts as long. */
   maxEpisodeSteps: integer(1, 1_000_000),
   /** Control steps of the task for which each action is held: rewards add up, and only the last is seen. */
@@ -115,6 +118,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected readonly look: Look | undefined
   /** Changes the light of a picture, where it differs. */
   protected readonly relight: ((image: Uint8Array) => void) | undefined
+  /** What the task writes of `observation.state`. */
+  readonly #taskState: Float32Array
   readonly #start: string
   readonly #actionRepeat: number
   readonly #size: ImageSize
@@ -144,7 +149,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       imageSpaces: Object.fromEntries(observed.map((name) => [name, imageSpace(this.#size.height, this.#size.width)])),
       cameras: Object.keys(task.cameras),
       proprioSpace: spec.proprioSpace,
-      stateSpace: spec.stateSpace,
+      stateSpace: withNoise(spec.stateSpace, options.noiseDims ?? 0),
       controlHz: spec.controlHz / this.#actionRepeat,
       maxEpisodeSteps: options.maxEpisodeSteps ?? Math.ceil(spec.maxEpisodeSteps / this.#actionRepeat),
     }
@@ -152,9 +157,10 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.observation = {
       images: Object.fromEntries(this.eyes.map(({ name, image }) => [name, image])),
       proprio: new Float32Array(sizeOf(spec.proprioSpace.shape)),
-      state: new Float32Array(sizeOf(spec.stateSpace.shape)),
+      state: new Float32Array(sizeOf(this.spec.stateSpace.shape)),
     }
-    task.observe(this.observation.state, this.observation.proprio)
+    this.#taskState = this.ownState(this.observation.state)
+    this.observeTask()
   }
 
   async reset(options: ResetOptions = {}): Promise<ResetResult> {
@@ -177,7 +183,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     for (let held = 0; held < this.#actionRepeat && !terminated; held++) {
       const arriving = this.look?.advance(action) ?? action
       this.task.step(arriving)
-      this.#observeTask()
+      this.observeTask()
       info = this.info()
       reward += this.reward(arriving, info)
       terminated = this.task.terminated?.() ?? false
@@ -255,12 +261,18 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected restoreGoal(_saved: SavedState): void {}
 
   protected observe(): void {
-    this.#observeTask()
+    this.observeTask()
     this.#observeImages()
   }
 
-  #observeTask(): void {
-    this.task.observe(this.observation.state, this.observation.proprio)
+  /** Of a state, a view of all but the noise behind it. */
+  protected ownState(state: Float32Array): Float32Array {
+    return state.subarray(0, sizeOf(this.task.spec.stateSpace.shape))
+  }
+
+  protected observeTask(): void {
+    this.task.observe(this.#taskState, this.observation.proprio)
+    if (this.look?.noise) this.observation.state.set(this.look.noise.values, this.#taskState.length)
   }
 
   #observeImages(): void {
@@ -351,7 +363,7 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
   }
 
   achievedGoal(state: Float32Array): Float32Array {
-    return this.task.achievedGoal(state)
+    return this.task.achievedGoal(this.ownState(state))
   }
 
   goalDistances(achieved: Float32Array, desired: Float32Array): Info {
@@ -374,8 +386,7 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
         return [name, image]
       }),
     )
-    const { state, proprio } = this.observation
-    this.task.observe(state, proprio)
+    this.observeTask()
     return images
   }
 
@@ -385,7 +396,7 @@ class GoalSceneEnv extends SceneEnv<GoalTask> implements SimulatedGoalEnv {
   }
 
   protected override info(): Info {
-    const distances = this.task.goalDistances(this.task.achievedGoal(this.observation.state), this.goal)
+    const distances = this.task.goalDistances(this.achievedGoal(this.observation.state), this.goal)
     return { success: this.task.isSuccess(distances) ? 1 : 0, ...distances, ...super.info() }
   }
 

@@ -11,6 +11,8 @@ import { Distractor } from './distractor.ts'
 import type { MismatchOptions } from './mismatch.ts'
 import type { RandomizeOptions } from './randomize.ts'
 import { Randomizer, variesScene } from './randomize.ts'
+import type { StateNoiseState } from './state-noise.ts'
+import { StateNoise } from './state-noise.ts'
 
 /** The options of a scene that make episodes look or behave different. */
 export interface LookOptions {
@@ -18,6 +20,8 @@ export interface LookOptions {
   readonly randomize?: RandomizeOptions
   /** Of it, the delay alone is known here. */
   readonly mismatch?: MismatchOptions
+  /** Numbers of noise behind the privileged state. */
+  readonly noiseDims?: number
 }
 
 /** Serialisable state of a {@link Look}. */
@@ -29,19 +33,25 @@ export interface LookState {
   readonly episodeSeed: number
   readonly distractor?: DistractorState
   readonly channel?: ActionChannelState
+  readonly noise?: StateNoiseState
 }
 
 /** What `options` ask for; undefined when that is nothing, so that scenes pay for nothing. */
 export function createLook(
   task: Task,
   cameras: ReadonlyMap<string, CameraSpec>,
-  { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {} }: LookOptions,
+  { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {}, noiseDims = 0 }: LookOptions,
 ): Look | undefined {
   const isDistracting = distractor !== undefined && distractor.kind !== 'none'
-  const isOn = isDistracting || delaySteps > 0 || Object.values(randomize).some((amount) => amount > 0)
+  const isOn = isDistracting || delaySteps > 0 || noiseDims > 0 || Object.values(randomize).some((amount) => amount > 0)
   if (!isOn) return undefined
   const late = delaySteps > 0 && { mismatch: { delaySteps } }
-  return new Look(task, cameras, { randomize, ...(isDistracting && { distractor }), ...late })
+  return new Look(task, cameras, {
+    randomize,
+    ...(isDistracting && { distractor }),
+    ...late,
+    ...(noiseDims > 0 && { noiseDims }),
+  })
 }
 
 /**
@@ -50,6 +60,7 @@ export function createLook(
  */
 export class Look {
   readonly distractor: Distractor | undefined
+  readonly noise: StateNoise | undefined
   readonly #id: string
   readonly #options: string
   readonly #randomizer: Randomizer | undefined
@@ -59,13 +70,14 @@ export class Look {
   #info: Info = {}
 
   constructor(task: Task, cameras: ReadonlyMap<string, CameraSpec>, options: LookOptions) {
-    const { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {} } = options
+    const { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {}, noiseDims = 0 } = options
     const { actionDelay = 0, actionNoise = 0 } = randomize
     this.#id = task.spec.id
     this.#options = JSON.stringify(options, (key, value: unknown) =>
       key === 'frames' && typeof value !== 'string' ? 'given' : value,
     )
     if (distractor !== undefined) this.distractor = new Distractor(distractor, task.scene.spec.shadow !== undefined)
+    if (noiseDims > 0) this.noise = new StateNoise(noiseDims)
     if (variesScene(randomize)) this.#randomizer = new Randomizer(randomize, task, cameras)
     if (actionDelay > 0 || actionNoise > 0 || delaySteps > 0) {
       this.#channel = new ActionChannel(task.spec.actionNames.length, actionDelay, actionNoise, delaySteps)
@@ -80,6 +92,7 @@ export class Look {
     this.#randomizer?.draw(episode)
     this.distractor?.begin(episode.split('distractor'))
     this.#channel?.begin(episode.split('action'))
+    this.noise?.begin(episode.split('noise'))
   }
 
   /** After the task's reset or restore. */
@@ -91,6 +104,7 @@ export class Look {
   /** Goes on by a control step, with `action` sent; returns what arrives. */
   advance(action: Float32Array): Float32Array {
     this.distractor?.advance()
+    this.noise?.advance()
     return this.#channel?.pass(action) ?? action
   }
 
@@ -110,6 +124,7 @@ export class Look {
       episodeSeed: this.#episodeSeed,
       ...(this.distractor && { distractor: this.distractor.state }),
       ...(this.#channel && { channel: this.#channel.state }),
+      ...(this.noise && { noise: this.noise.state }),
     }
   }
 
@@ -124,13 +139,14 @@ export class Look {
     this.#randomizer?.draw(new Rng(state.episodeSeed))
     if (state.distractor !== undefined) this.distractor!.state = state.distractor
     if (state.channel !== undefined) this.#channel!.state = state.channel
+    if (state.noise !== undefined) this.noise!.state = state.noise
   }
 }
 
-/** The error for a saved state that an env with other randomisation or another distractor has made. */
+/** The error for a saved state that an env with other randomisation, another distractor or other noise has made. */
 export function otherLook(id: string): ArmatureError {
   return new ArmatureError('bad-argument', `state for ${id}`, {
-    expected: 'one saved with the same randomisation and distractor',
+    expected: 'one saved with the same randomisation, distractor and noise',
     got: 'one of other options',
   })
 }

@@ -264,7 +264,9 @@ describe('a scene before a distractor', () => {
       await makePushPuck('texture'),
     ]
     for (const env of [plain, discs, texture]) await env.reset({ seed: 1 })
-    await expect(texture.restoreState(await discs.saveState())).rejects.toThrow(/same randomisation and distractor/)
+    await expect(texture.restoreState(await discs.saveState())).rejects.toThrow(
+      /same randomisation, distractor and noise/,
+    )
     await expect(texture.restoreState(await plain.saveState())).rejects.toThrow(/other options/)
     await expect(plain.restoreState(await discs.saveState())).rejects.toThrow(/other options/)
     for (const env of [plain, discs, texture]) await env.close()
