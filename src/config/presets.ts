@@ -154,9 +154,9 @@ const mfTcnCartPole = {
       resetEvery: 50,
       start: 'random',
       // Random play falls at once: noisy experts show how an upright pole moves.
-      policy: { random: 0.5, noisy: 0.5 },
+      policy: { random: 0.2, noisy: 0.8 },
       envOptions: { actionRepeat: 4, maxEpisodeSteps: 50, cameras: ['left', 'right'] },
-      updates: 1500,
+      updates: 3000,
       batchSize: 32,
     },
   },
@@ -172,7 +172,7 @@ const mfTcnCartPole = {
     },
   },
   replay: { gamma: 0.98, nStep: 3 },
-  training: { steps: 24_000, learningStarts: 500, batchSize: 128, evalEvery: 6000, evalEpisodes: 3, finalEpisodes: 20 },
+  training: { steps: 40_000, learningStarts: 500, batchSize: 128, evalEvery: 8000, evalEpisodes: 3, finalEpisodes: 20 },
 } satisfies Preset['config']
 
 /** Learning from pixels: an encoder's network between the camera and SAC, moved by the critics and by its own loss. */
