@@ -75,9 +75,9 @@ interface CriticPass {
  * critics, then actor and alpha (every `policyDelay`-th time) with the updated critics, then the targets.
  *
  * With frames, s is [features | vector]. The critics' loss trains the feature network (unless `trainFeatures` is off), the actor sees its
- * features without gradient, and the target critics have a slow copy of it (Yarats et al. 2019, Kostrikov et al. 2020). Frames are
- * encoded three times an update: s with gradient, whose values the actor learns from too, and s' by the network and by its copy. With
- * `criticNorm: batch` there are neither target critics nor the copy, and frames are encoded twice.
+ * features without gradient, and a slow copy of the network shows s' to the target critics and to the policy that proposes a' (as in Fujimoto
+ * et al. 2025; Yarats et al. 2019 and Kostrikov et al. 2020 encode s' once more for the policy). Frames are encoded twice an update: s with
+ * gradient, whose values the actor learns from too, and s' without. With `criticNorm: batch` there are neither target critics nor the copy.
  */
 export class Sac implements Agent {
   readonly spec: AgentSpec
@@ -160,12 +160,14 @@ export class Sac implements Agent {
   #criticStep(inputs: Tensors): { readonly state: tf.Tensor; readonly scalars: Scalars } {
     this.#state.moments?.follow(inputs.observation!, inputs.momentsWeight!)
     const nextView = this.#state.next(inputs)
-    const nextState = this.#state.now(nextView)
+    const nextState = this.#targetFeatures
+      ? this.#state.of(this.#targetFeatures.split(), nextView)
+      : this.#state.now(nextView)
     const next = this.#policy.sample(this.#actor.split(), nextState, inputs.nextNoise!)
     const alpha = this.#config.entropyInBackup ? this.#entropyWeight.alpha() : 0
     const targetOf = (nextQ: tf.Tensor): tf.Tensor =>
       softTarget(inputs.reward!, inputs.discount!, nextQ, next.logProb, alpha) // [B]
-    const target = this.#targetCritics && targetOf(this.#targetQ(nextView, next.action))
+    const target = this.#targetCritics && targetOf(this.#q(this.#targetCritics.split(), nextState, next.action))
 
     const untrained = this.#config.trainFeatures ? undefined : this.#state.now(inputs)
     const statistics: Record<string, tf.Tensor> = {}
@@ -184,12 +186,6 @@ export class Sac implements Agent {
       'train/target_q_mean': tf.mean(values.target),
     }
     return { state: values.state, scalars }
-  }
-
-  /** Q'(s', a') by the copies, [2, B]. */
-  #targetQ(nextView: View, nextAction: tf.Tensor): tf.Tensor {
-    const state = this.#state.of(this.#targetFeatures?.split() ?? {}, nextView)
-    return this.#q(this.#targetCritics!.split(), state, nextAction)
   }
 
   /**
