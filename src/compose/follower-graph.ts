@@ -18,7 +18,7 @@ export const MOMENT_PORT: PortSpec = {
 /** The moment [1, 1] that counts for a latent [1, D] after `moment` [1, 1]: what `Follower` does, as a function of tensors. */
 export function nextMoment(
   demonstration: Demonstration,
-  { alignment, reach }: ImitationConfig,
+  { alignment, pace, reach }: ImitationConfig,
   latent: tf.Tensor,
   moment: tf.Tensor,
 ): tf.Tensor {
@@ -34,13 +34,14 @@ export function nextMoment(
     [1, last + 1],
   )
   const distances = tf.reshape(tf.sum(tf.square(tf.sub(shown, latent)), 1), [1, last + 1])
+  const from = tf.minimum(tf.add(moment, pace), last) // [1, 1], between two moments or at one
   const isReached = tf.mul(
-    tf.cast(tf.greaterEqual(numbers, moment), 'float32'),
+    tf.cast(tf.greater(numbers, tf.sub(from, 1)), 'float32'),
     tf.cast(tf.lessEqual(numbers, tf.add(moment, reach)), 'float32'),
   )
   const open = tf.add(distances, tf.mul(tf.sub(1, isReached), FAR))
   // The first of those that are equally near, as a function that both engines know.
   const isNearest = tf.cast(tf.lessEqual(open, tf.min(open, 1, true)), 'float32')
   const nearest = tf.min(tf.add(numbers, tf.mul(tf.sub(1, isNearest), FAR)), 1, true)
-  return tf.mul(nearest, tf.sub(1, isFirst))
+  return tf.mul(tf.maximum(nearest, from), tf.sub(1, isFirst))
 }

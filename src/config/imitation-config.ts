@@ -35,20 +35,17 @@ export const imitationSchema = z
       .enum(['time', 'nearest'])
       .default('time')
       .describe(
-        'the moment of the demonstration that counts: that of the same time, or the nearest of those from the last one that counted on',
+        'the moment of the demonstration that counts: that of the same time, or the nearest of those that lie `pace` to `reach` behind the last one that counted',
       ),
-    reach: z
-      .int()
-      .min(1)
-      .default(3)
-      .describe('nearest: moments that a step may go forward at most; it may stay, and never goes back'),
-    progress: z
+    pace: z
       .number()
-      .min(0)
-      .default(1)
+      .gt(0)
+      .max(1)
+      .default(0.5)
       .describe(
-        'nearest: paid each step, times the share of the demonstration that lies behind, or else waiting would cost nothing',
+        'nearest: moments that a step goes forward at least, or else waiting would cost nothing; 1 with `reach` 1 is by time',
       ),
+    reach: z.int().min(1).default(3).describe('nearest: moments that a step may go forward at most'),
     ...huberSettings,
     beta: huberSettings.beta.default(1),
   })

@@ -24,10 +24,10 @@ export function huber(squared: number, { alpha, beta, gamma }: HuberOptions): nu
 /** How an episode is laid beside a demonstration, and what following it pays. */
 export interface FollowOptions extends HuberOptions {
   readonly alignment: 'time' | 'nearest'
+  /** `nearest`: moments that one step goes forward at least, above 0 to 1. */
+  readonly pace: number
   /** `nearest`: moments that one step may go forward at most. */
   readonly reach: number
-  /** `nearest`: paid each step, times the share of the demonstration that lies behind. */
-  readonly progress: number
 }
 
 /** A demonstration as its encoder sees it. Empty until it is learned or restored. */
@@ -92,8 +92,9 @@ function meanSquaredDistance(latents: Float32Array, size: number): number {
 
 /**
  * Follows one episode along a demonstration. By `time` the moment that counts is that of the same time, at most the last one. By `nearest`
- * it is the nearest of those from the one that counted last to `reach` behind it: it never goes back, and cannot leave anything out. As
- * where it stands depends on all that came before, it is a part of what the agent sees, and rewards are stored as they are earned.
+ * it is the nearest of those from `pace` to `reach` behind the last one: it never goes back, cannot leave anything out, and does not wait
+ * for who stands still, as slopes are bounded in dynamic time warping (Sakoe and Chiba 1978). As where it stands depends on all that came
+ * before, it is a part of what the agent sees, and rewards are stored as they are earned.
  */
 export class Follower {
   readonly #demonstration: Demonstration
@@ -108,10 +109,9 @@ export class Follower {
 
   /** The next observation of the episode, the first one included, as a latent. */
   observe(latent: Float32Array): void {
-    const { alignment, progress } = this.#options
+    const { alignment } = this.#options
     this.#moment = this.#moment < 0 ? 0 : alignment === 'time' ? this.#next(1) : this.#nearest(latent)
-    const near = huber(this.#demonstration.distance(latent, this.#moment), this.#options)
-    this.#reward = near + (alignment === 'nearest' ? progress * this.phase : 0)
+    this.#reward = huber(this.#demonstration.distance(latent, Math.floor(this.#moment)), this.#options)
   }
 
   /** Share of the demonstration that lies behind, 0 to 1. */
@@ -124,7 +124,7 @@ export class Follower {
     return this.#reward
   }
 
-  /** [moment, what it pays]. */
+  /** [moment, which lies between two where the pace is less than one a step; what it pays]. */
   save(): Float64Array {
     return Float64Array.of(this.#moment, this.#reward)
   }
@@ -139,9 +139,10 @@ export class Follower {
   }
 
   #nearest(latent: Float32Array): number {
-    const to = this.#next(this.#options.reach)
-    let [best, distance] = [this.#moment, this.#demonstration.distance(latent, this.#moment)]
-    for (let moment = best + 1; moment <= to; moment++) {
+    const { pace, reach } = this.#options
+    const [from, to] = [this.#next(pace), this.#next(reach)]
+    let [best, distance] = [from, this.#demonstration.distance(latent, Math.floor(from))]
+    for (let moment = Math.floor(from) + 1; moment <= to; moment++) {
       const other = this.#demonstration.distance(latent, moment)
       if (other < distance) [best, distance] = [moment, other]
     }

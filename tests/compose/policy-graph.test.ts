@@ -225,8 +225,8 @@ describe('a policy that follows a demonstration', () => {
     const graph = exportOnnx('policy', (x) => ({ action: action(x), nextMoment: moment!.next(x) }), inputs)
     const session = await InferenceSession.create(graph)
     let at = Float32Array.of(-1)
-    // Nearest, too far ahead, back again, between two moments, past the end.
-    for (const mark of [40, 21, 60, 10, 35, 55, 90, 90, 200]) {
+    // Nearest, too far ahead, back again, between two moments, twice at one place, past the end.
+    for (const mark of [40, 21, 60, 10, 35, 45, 45, 90, 90, 200]) {
       const proprio = Float32Array.of(mark / 100)
       const observation = { images: { top: frame(mark) }, proprio, state: new Float32Array(0) }
       const expected = await policy.act(observation)

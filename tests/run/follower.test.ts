@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { FollowOptions } from '../../src/run/follower.ts'
 import { Demonstration, Follower, huber } from '../../src/run/follower.ts'
 
-const OPTIONS: FollowOptions = { alignment: 'nearest', reach: 2, progress: 1, alpha: 1, beta: 0, gamma: 1 }
+const OPTIONS: FollowOptions = { alignment: 'nearest', pace: 0.25, reach: 2, alpha: 1, beta: 0, gamma: 1 }
 
 /** A demonstration that goes along a line, `step` a moment, for five of them. */
 function line(step = 1): Demonstration {
@@ -25,19 +25,26 @@ const moments = (places: readonly number[], options?: Partial<FollowOptions>): n
   followed(places, options).map(({ moment }) => moment)
 const rewards = (places: readonly number[], options?: Partial<FollowOptions>, step?: number): number[] =>
   followed(places, options, step).map(({ reward }) => reward)
-const total = (places: readonly number[]): number => rewards(places).reduce((sum, reward) => sum + reward, 0)
+const total = (places: readonly number[], options?: Partial<FollowOptions>): number =>
+  rewards(places, options).reduce((sum, reward) => sum + reward, 0)
 
 describe('an episode beside a demonstration', () => {
   test('by time stands where that was at the same time, and then at its end', () => {
     expect(moments([9, 9, 9, 9, 9, 9, 9], { alignment: 'time' })).toEqual([0, 1, 2, 3, 4, 4, 4])
   })
 
-  test('by nearest stands at the nearest moment, whatever its speed', () => {
-    expect(moments([0, 0.4, 0.6, 1.1, 1.4, 3.2, 4])).toEqual([0, 0, 1, 1, 1, 3, 4])
+  test('by nearest stands at the nearest moment, at whatever speed above its pace', () => {
+    expect(moments([0, 0.4, 0.6, 1.1, 1.4, 3.2, 4])).toEqual([0, 0.25, 1, 1.25, 1.5, 3, 4])
   })
 
-  test('never goes back', () => {
-    expect(moments([0, 1, 2, 1, 0, 0, 3])).toEqual([0, 1, 2, 2, 2, 2, 3])
+  test('never goes back, and does not wait for who stands still', () => {
+    expect(moments([0, 1, 2, 1, 0, 0, 3])).toEqual([0, 1, 2, 2.25, 2.5, 2.75, 3])
+    expect(moments([0, 0, 0, 0, 0, 0, 0, 0, 0, 0], { pace: 0.5 })).toEqual([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4])
+  })
+
+  test('is by time where the pace is a moment a step and its reach, too', () => {
+    const places = [0, 3, 1, 4, 4, 0, 2]
+    expect(followed(places, { pace: 1, reach: 1 })).toEqual(followed(places, { alignment: 'time' }))
   })
 
   test('goes forward by its reach at most, so that nothing can be left out', () => {
@@ -47,16 +54,21 @@ describe('an episode beside a demonstration', () => {
 
   test('is paid for being near, relative to the distances within the demonstration', () => {
     // Squared distances of pairs of 0, 1, 2, 3, 4 are 5 on average.
-    expect(rewards([1, 3], { reach: 1, progress: 0 })).toEqual([huber(1 / 5, OPTIONS), huber(4 / 5, OPTIONS)])
+    expect(rewards([1, 3], { reach: 1 })).toEqual([huber(1 / 5, OPTIONS), huber(4 / 5, OPTIONS)])
     const [as, bs] = [rewards([0, 1.5, 2, 3], {}, 1), rewards([0, 1.5, 2, 3], {}, 40)]
     for (const [i, b] of bs.entries()) expect(b).toBeCloseTo(as[i]!, 5)
   })
 
-  test('is paid for what lies behind by nearest alone: who waits is paid less than who follows, and who runs ahead less than who does both', () => {
-    expect(total([0, 1, 2, 3, 4])).toBeGreaterThan(total([0, 0, 0, 0, 0]))
-    expect(total([0, 1, 2, 3, 4])).toBeGreaterThan(total([0, 1, 2, 1, 0]))
-    expect(rewards([0, 0, 0], { alignment: 'time', beta: 1 })[0]).toBe(huber(0, { ...OPTIONS, beta: 1 }))
-    expect(rewards([0, 1, 2], { alignment: 'time', beta: 1 })[2]).toBe(huber(0, { ...OPTIONS, beta: 1 }))
+  test.each(['time', 'nearest'] as const)('by %s, who waits is paid less than who follows or turns back', (alignment) => {
+    const paid = (places: readonly number[]): number => total(places, { alignment })
+    const follows = [0, 1, 2, 3, 4, 4, 4, 4]
+    for (const moment of [0, 1, 2, 3]) expect(paid(follows.map((x) => Math.min(x, moment)))).toBeLessThan(paid(follows))
+    expect(paid([0, 1, 2, 1, 0, 0, 0, 0])).toBeLessThan(paid(follows))
+  })
+
+  test('by nearest, who follows at half the speed is paid more than by time', () => {
+    const slowly = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
+    expect(total(slowly, { pace: 0.5 })).toBeGreaterThan(total(slowly, { alignment: 'time' }))
   })
 
   test.each(['time', 'nearest'] as const)('by %s goes on where it was saved', (alignment) => {
