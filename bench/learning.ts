@@ -304,7 +304,7 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
   },
 }
 
-/** One finished run: measures of the trained policy and of the two that learn nothing, and of the embedding. */
+/** One finished run: measures of the trained policy and of the two that learn nothing, of the embedding, and of a demonstration by it. */
 interface RunResult {
   readonly variant: string
   readonly seed: number
@@ -386,7 +386,12 @@ async function runOnce(variant: Variant, seed: number): Promise<RunResult> {
   const evaluation = async (name: string): Promise<Record<string, number>> =>
     (JSON.parse(await readFile(join(folder, 'eval', `${name}.json`), 'utf8')) as { means: Record<string, number> })
       .means
-  const embeddingFile = join(folder, 'eval', 'embedding.json')
+  const ofEncoder = ['embedding', 'demonstration']
+    .map((name) => join(folder, 'eval', `${name}.json`))
+    .filter(existsSync)
+  const measured = await Promise.all(
+    ofEncoder.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as Record<string, number>),
+  )
   const result = {
     variant: variant.name,
     seed,
@@ -394,9 +399,7 @@ async function runOnce(variant: Variant, seed: number): Promise<RunResult> {
     final: await evaluation(variant.preset),
     random: await evaluation('random'),
     still: await evaluation('still'),
-    embedding: existsSync(embeddingFile)
-      ? (JSON.parse(await readFile(embeddingFile, 'utf8')) as Record<string, number>)
-      : null,
+    embedding: measured.length > 0 ? Object.assign({}, ...measured) : null,
     curve: await curveOf(folder, experiment!.score),
   }
   process.stderr.write(`${variant.name} seed ${seed}: ${experiment!.score} ${result.final[experiment!.score]}\n`)
@@ -474,7 +477,8 @@ function markdown({ measures, variants, comparisons, score, fails }: Experiment,
     const difference = pairedDifference(scores(runsB), scores(runsA), { rng: new Rng(0), repetitions: 50_000 })
     return [`- ${b} minus ${a}, ${score} at ${step} steps, over ${runsA.length} seeds: ${text(difference)}`]
   })
-  const embeddings = of(variants[0]!.name).flatMap(({ seed, embedding }) =>
+  const withEncoder = variants.find(({ name }) => of(name).some(({ embedding }) => embedding !== null))
+  const embeddings = of(withEncoder?.name ?? '').flatMap(({ seed, embedding }) =>
     embedding
       ? [
           `- seed ${seed}: ${Object.entries(embedding)

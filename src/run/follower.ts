@@ -134,8 +134,9 @@ export class Follower {
     this.#reward = reward!
   }
 
+  /** In single precision, as exported policies reckon: sums of a pace that is no binary fraction are whole for both or for neither. */
   #next(moments: number): number {
-    return Math.min(this.#demonstration.last, this.#moment + moments)
+    return Math.min(this.#demonstration.last, Math.fround(this.#moment + Math.fround(moments)))
   }
 
   #nearest(latent: Float32Array): number {

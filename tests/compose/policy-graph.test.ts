@@ -206,7 +206,7 @@ describe('a policy that follows a demonstration', () => {
     const encoder = new FirstPixels(SINGLE, false)
     const demonstration = new Demonstration(1)
     demonstration.learn(Float32Array.of(10, 20, 30, 40, 60, 90))
-    const imitation = imitationSchema.parse({ alignment, reach: 2 })
+    const imitation = imitationSchema.parse({ alignment, pace: 0.1, reach: 2 })
     const eye = encoderRepresentation(encoder, 'top')
     const seen =
       sees === 'proprio' ? proprioRepresentation({ spec: { proprioSpace: boxSpace([1], -1, 1) } } as Env) : undefined
@@ -225,8 +225,8 @@ describe('a policy that follows a demonstration', () => {
     const graph = exportOnnx('policy', (x) => ({ action: action(x), nextMoment: moment!.next(x) }), inputs)
     const session = await InferenceSession.create(graph)
     let at = Float32Array.of(-1)
-    // Nearest, too far ahead, back again, between two moments, twice at one place, past the end.
-    for (const mark of [40, 21, 60, 10, 35, 45, 45, 90, 90, 200]) {
+    // Nearest, too far ahead, back again, between two moments, so long at one place that the next moment counts, past the end.
+    for (const mark of [40, 21, 60, 10, 35, ...Array<number>(12).fill(45), 90, 90, 200]) {
       const proprio = Float32Array.of(mark / 100)
       const observation = { images: { top: frame(mark) }, proprio, state: new Float32Array(0) }
       const expected = await policy.act(observation)

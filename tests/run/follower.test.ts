@@ -59,12 +59,16 @@ describe('an episode beside a demonstration', () => {
     for (const [i, b] of bs.entries()) expect(b).toBeCloseTo(as[i]!, 5)
   })
 
-  test.each(['time', 'nearest'] as const)('by %s, who waits is paid less than who follows or turns back', (alignment) => {
-    const paid = (places: readonly number[]): number => total(places, { alignment })
-    const follows = [0, 1, 2, 3, 4, 4, 4, 4]
-    for (const moment of [0, 1, 2, 3]) expect(paid(follows.map((x) => Math.min(x, moment)))).toBeLessThan(paid(follows))
-    expect(paid([0, 1, 2, 1, 0, 0, 0, 0])).toBeLessThan(paid(follows))
-  })
+  test.each(['time', 'nearest'] as const)(
+    'by %s, who waits is paid less than who follows or turns back',
+    (alignment) => {
+      const paid = (places: readonly number[]): number => total(places, { alignment })
+      const follows = [0, 1, 2, 3, 4, 4, 4, 4]
+      for (const moment of [0, 1, 2, 3])
+        expect(paid(follows.map((x) => Math.min(x, moment)))).toBeLessThan(paid(follows))
+      expect(paid([0, 1, 2, 1, 0, 0, 0, 0])).toBeLessThan(paid(follows))
+    },
+  )
 
   test('by nearest, who follows at half the speed is paid more than by time', () => {
     const slowly = [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]
