@@ -93,6 +93,33 @@ function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
   ]
 }
 
+/** The loss and the models of the released code, with hidden layers that two cores can pay for. */
+const DBC_RELEASED = { latentSize: 50, form: 'released', gamma: 0.99, minStd: 1e-4, maxStd: 10 }
+/** The radius of latents whose distances a step of 4 rewards of 1 can explain: 4 / (1 - gamma) / 2. */
+const NORM_BOUND = { normBound: 200 }
+/** Weights of Kemertas & Aumentado-Armstrong's code for their cart-pole. */
+const INTRINSIC_AND_INVERSE = { intrinsicWeight: 2, intrinsicMax: 0.1, inverseWeight: 1 }
+
+/** A cart-pole that pays only near upright, seen as a vector with so many numbers behind it that say nothing. */
+function noiseVariants(noiseDims: number): Variant[] {
+  const options = { task: 'balance', reward: 'sparse', actionRepeat: 4, size: 1, supersample: 'off', noiseDims }
+  const set = [
+    `env.options=${JSON.stringify(options)}`,
+    'training={"steps":20000,"batchSize":128,"evalEvery":2000,"evalEpisodes":3,"finalEpisodes":10,"checkpointEvery":2000}',
+  ]
+  const dbc = (config: object): string[] => [
+    ...set,
+    'representation.encoder=dbc',
+    `representation.config=${JSON.stringify({ ...DBC_RELEASED, ...config })}`,
+  ]
+  return [
+    { name: 'SAC', set },
+    { name: 'DBC as released', set: dbc({}) },
+    { name: 'DBC with norm bound', set: dbc(NORM_BOUND) },
+    { name: 'DBC with norm bound and IR and ID', set: dbc({ ...NORM_BOUND, ...INTRINSIC_AND_INVERSE }) },
+  ].map(({ name, set: own }) => ({ name: `${noiseDims} ${name}`, preset: 'vectors', set: own }))
+}
+
 /**
  * A latent that the agent does not move learns to predict itself (MR.Q, Fujimoto et al. 2025): a slow copy says what the next one is, and frames
  * are shifted. Neither price on how fast models or latents change.
@@ -289,6 +316,18 @@ const EXPERIMENTS: Readonly<Record<string, Experiment>> = {
       }),
     ),
     comparisons: [],
+  },
+  'dbc-noise': {
+    measures: ['eval/mean_reward'],
+    score: 'eval/mean_reward',
+    // Standing still is paid about 370: so long the pole takes to fall.
+    fails: (reward) => reward < 400,
+    variants: [0, 10].flatMap(noiseVariants),
+    comparisons: [0, 10].flatMap((noise) => [
+      [`${noise} DBC as released`, `${noise} DBC with norm bound`] as const,
+      [`${noise} DBC with norm bound`, `${noise} DBC with norm bound and IR and ID`] as const,
+      [`${noise} SAC`, `${noise} DBC with norm bound and IR and ID`] as const,
+    ]),
   },
   distractors: {
     measures: ['eval/mean_reward'],

@@ -60,6 +60,8 @@ export interface EncoderEntry {
     rng: Rng,
     actionSize: number,
   ): Encoder
+  /** The same for float32 vectors of `size` numbers; absent: it looks at frames alone. */
+  createForVectors?(size: number, config: unknown, rng: Rng, actionSize: number): Encoder
 }
 
 const catalogue: Record<string, EncoderEntry> = {
@@ -134,6 +136,7 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: deepMdpConfigSchema,
     presets: deepMdpPresets,
     create: (frameShape, config, rng, actionSize) => new DeepMdp(frameShape, actionSize, config as DeepMdpConfig, rng),
+    createForVectors: (size, config, rng, actionSize) => new DeepMdp([size], actionSize, config as DeepMdpConfig, rng),
   },
   dbc: {
     summary: 'DBC: latents as far from each other as their rewards, now and from here on',
@@ -143,6 +146,7 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: dbcConfigSchema,
     presets: dbcPresets,
     create: (frameShape, config, rng, actionSize) => new Dbc(frameShape, actionSize, config as DbcConfig, rng),
+    createForVectors: (size, config, rng, actionSize) => new Dbc([size], actionSize, config as DbcConfig, rng),
   },
   trunk: {
     summary: 'convolutions without a loss of their own: what an agent that learns from pixels trains by its critics',
@@ -151,6 +155,7 @@ const catalogue: Record<string, EncoderEntry> = {
     badAt: 'all else; it learns nothing from a dataset',
     configSchema: trunkConfigSchema,
     create: (frameShape, config, rng) => new Trunk(frameShape, config as TrunkConfig, rng),
+    createForVectors: (size, config, rng) => new Trunk([size], config as TrunkConfig, rng),
   },
   pca: {
     summary: 'control: principal components of the frames',

@@ -70,9 +70,9 @@ export type {
   PixelTransitionBatch,
 } from './core/batches.ts'
 export type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from './core/dataset.ts'
-export type { BatchRequest, Encoder, EncoderSpec, LearningEncoder } from './core/encoder.ts'
+export type { BatchRequest, Encoder, EncoderSpec, LearningEncoder, SeenSteps } from './core/encoder.ts'
 export { encodeGoal, isLearning } from './core/encoder.ts'
-export type { EncoderInput, FrameWindow, InputSpec } from './core/encoder-input.ts'
+export type { EncoderInput, FrameWindow, InputData, InputShape, InputSpec } from './core/encoder-input.ts'
 export { encoderInput, goalInput, SINGLE_FRAME } from './core/encoder-input.ts'
 export type {
   CameraEnv,
@@ -158,6 +158,7 @@ export {
   stateRepresentation,
   wholeStateRepresentation,
 } from './run/representation.ts'
+export type { StepBonus } from './run/lane.ts'
 export type { TrainerHooks, TrainerParts, TrainerSchedule, TrainerState } from './run/trainer.ts'
 export { Trainer } from './run/trainer.ts'
 export type { EngineInfo, EngineName, EngineOptions } from './tensor/engine.ts'

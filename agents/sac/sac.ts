@@ -71,13 +71,14 @@ interface CriticPass {
 }
 
 /**
- * SAC on vectors of `observationSize` numbers, on frames through a feature network, or on both. One `update` is one compiled program:
- * critics, then actor and alpha (every `policyDelay`-th time) with the updated critics, then the targets.
+ * SAC on vectors of `observationSize` numbers, on frames or vectors through a feature network, or on vectors beside frames. One `update` is
+ * one compiled program: critics, then actor and alpha (every `policyDelay`-th time) with the updated critics, then the targets.
  *
- * With frames, s is [features | vector]. The critics' loss trains the feature network (unless `trainFeatures` is off), the actor sees its
- * features without gradient, and a slow copy of the network shows s' to the target critics and to the policy that proposes a' (as in Fujimoto
- * et al. 2025; Yarats et al. 2019 and Kostrikov et al. 2020 encode s' once more for the policy). Frames are encoded twice an update: s with
- * gradient, whose values the actor learns from too, and s' without. With `criticNorm: batch` there are neither target critics nor the copy.
+ * With frames, s is [features | vector]; of vectors that go through a network, their features. The critics' loss trains the network (unless
+ * `trainFeatures` is off), the actor sees its features without gradient, and a slow copy of the network shows s' to the target critics and
+ * to the policy that proposes a' (as in Fujimoto et al. 2025; Yarats et al. 2019 and Kostrikov et al. 2020 encode s' once more for the
+ * policy). Frames are encoded twice an update: s with gradient, whose values the actor learns from too, and s' without. With
+ * `criticNorm: batch` there are neither target critics nor the copy.
  */
 export class Sac implements Agent {
   readonly spec: AgentSpec
@@ -105,12 +106,15 @@ export class Sac implements Agent {
   readonly #meanAction: Program<string, 'action'>
   #updating = false
 
-  /** @param features what it looks at frames through; it stays with whoever made it. */
+  /**
+   * @param features what it looks at frames, or at its vector, through; it stays with whoever made it.
+   * @throws ArmatureError `bad-config` for a vector that is normalised before such a network sees it
+   */
   constructor(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: SacConfig, rng: Rng, features?: FeatureNetwork) {
     const { observationSize, actionSize } = spec
     const { hidden: hiddenSizes, learningRate, weightDecay, criticNorm, normalizeObservations } = config
-    const frameShape = features?.inputShape
-    this.spec = { name: 'sac', observationSize, actionSize, ...(frameShape && { frameShape }) }
+    const seen = features && (features.isVector ? { hasVectorNetwork: true } : { frameShape: features.inputShape })
+    this.spec = { name: 'sac', observationSize, actionSize, ...seen }
     this.#config = config
     this.#state = new StateMap(observationSize, normalizeObservations, features)
     const stateSize = this.#state.size

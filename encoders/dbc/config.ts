@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { EncoderPresets } from '../shared/presets.ts'
-import { trunkSettings } from '../shared/trunk-config.ts'
+import { trunkSettings, vectorTrunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of DBC: the paper's loss, the released code's, and what was found to repair them. */
 export const dbcConfigSchema = z.strictObject({
   ...trunkSettings,
+  ...vectorTrunkSettings,
   form: z
     .enum(['paper', 'released'])
     .default('paper')
@@ -61,6 +62,14 @@ export const dbcConfigSchema = z.strictObject({
     .min(0)
     .default(0)
     .describe('weight of telling the action from two latents in a row; 0: not asked'),
+  intrinsicWeight: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      'what a step pays besides the reward of the env: so many times the error of the transition model there; 0: nothing',
+    ),
+  intrinsicMax: z.number().gt(0).default(0.1).describe('largest error that is paid for'),
 })
 
 export type DbcConfig = z.infer<typeof dbcConfigSchema>

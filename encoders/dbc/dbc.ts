@@ -1,6 +1,7 @@
 import type { PixelTransitionBatch } from '../../src/core/batches.ts'
+import type { InputShape } from '../../src/core/encoder-input.ts'
 import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
-import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { Encoder, SeenSteps } from '../../src/core/encoder.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -14,9 +15,9 @@ import { mlp } from '../../src/tensor/layers.ts'
 import { meanSquaredError } from '../../src/tensor/losses.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { frameArray, scaledFrames } from '../shared/frames.ts'
+import { frameArray } from '../shared/frames.ts'
+import { inputTrunk } from '../shared/input-trunk.ts'
 import { latentStd, spreadOf } from '../shared/latent-spread.ts'
-import { pixelTrunk } from '../shared/networks.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { DbcConfig } from './config.ts'
@@ -45,16 +46,18 @@ export class Dbc extends TrainedEncoder<'transitions'> {
   readonly #config: DbcConfig
   readonly #actionSize: number
   readonly #surprise: Program<'frames' | 'nextFrames' | 'actions', 'surprise'>
+  /** There where `intrinsicWeight` is. */
+  declare readonly bonus?: NonNullable<Encoder['bonus']>
 
-  constructor(frameShape: EncoderSpec['frameShape'], actionSize: number, config: DbcConfig, rng: Rng) {
-    const { latentSize: size, filters, layers, learningRate, hidden, ensemble, inverseWeight } = config
-    const network = pixelTrunk(frameShape, { filters, layers, size })
+  constructor(shape: InputShape, actionSize: number, config: DbcConfig, rng: Rng) {
+    const { latentSize: size, learningRate, hidden, ensemble, inverseWeight, intrinsicWeight } = config
+    const { input, network } = inputTrunk(shape, config)
     const model = { hiddenSizes: [hidden], norm: 'layer' } as const
     const transition = mlp('transition', { ...model, inputSize: size + actionSize, outputSize: 2 * size, ensemble })
     const reward = mlp('reward', { ...model, inputSize: size, outputSize: 1 })
     const inverse = mlp('inverse', { hiddenSizes: [hidden], inputSize: 2 * size, outputSize: actionSize })
-    const batch = { kind: 'transitions', options: {} } as const
-    const spec = { name: 'dbc', frameShape, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
+    const batch = { kind: 'transitions', options: input.isVector ? { vectors: true } : {} } as const
+    const spec = { name: 'dbc', ...input, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
     const heads = [transition, reward, ...(inverseWeight > 0 ? [inverse] : [])]
     super(spec, { features: network, heads, learningRate }, rng)
     this.#network = network
@@ -70,11 +73,11 @@ export class Dbc extends TrainedEncoder<'transitions'> {
       const { mean } = this.#model(weights, latent, inputs.actions) // [E, B, D]
       return { surprise: tf.mul(tf.mean(tf.square(tf.sub(mean, next)), [0, 2]), 0.5) } // [B]
     })
+    if (intrinsicWeight > 0) this.bonus = (steps) => this.#intrinsicReward(steps)
   }
 
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
-    const z = this.#network.apply(weights, scaledFrames(frames)) // [B, D]
-    return this.#bounded(z)
+    return this.#bounded(this.#network.apply(weights, frames)) // [B, D]
   }
 
   /** Projection onto the ball of radius `normBound`. */
@@ -171,12 +174,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
     }
   }
 
-  #steps({
-    count,
-    frames,
-    nextFrames,
-    actions,
-  }: PixelTransitionBatch): Record<'frames' | 'nextFrames' | 'actions', NdArray> {
+  #steps({ count, frames, nextFrames, actions }: SeenSteps): Record<'frames' | 'nextFrames' | 'actions', NdArray> {
     return {
       frames: frameArray(this.spec, frames, count),
       nextFrames: frameArray(this.spec, nextFrames, count),
@@ -186,10 +184,15 @@ export class Dbc extends TrainedEncoder<'transitions'> {
 
   /**
    * How little the model knew of each step, (mu(z, a) - z')^2 / 2, mean over dimensions and members, [count]: the intrinsic reward of
-   * Kemertas & Aumentado-Armstrong 2021, for whoever adds it to that of the task.
+   * Kemertas & Aumentado-Armstrong 2021, before it is weighed.
    */
-  async surprise(batch: PixelTransitionBatch): Promise<Float32Array> {
+  async surprise(batch: SeenSteps): Promise<Float32Array> {
     return (await this.#surprise.run(this.#steps(batch))).surprise.data as Float32Array
+  }
+
+  async #intrinsicReward(steps: SeenSteps): Promise<Float32Array> {
+    const { intrinsicWeight, intrinsicMax } = this.#config
+    return (await this.surprise(steps)).map((error) => intrinsicWeight * Math.min(error, intrinsicMax))
   }
 }
 

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { EncoderPresets } from '../shared/presets.ts'
-import { trunkSettings } from '../shared/trunk-config.ts'
+import { trunkSettings, vectorTrunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of DeepMDP: the paper's form, and with target network, unrolling and two-hot rewards the form of today's pixel agents. */
 export const deepMdpConfigSchema = z.strictObject({
   ...trunkSettings,
+  ...vectorTrunkSettings,
   learningRate: trunkSettings.learningRate.default(3e-3),
   transition: z
     .enum(['deterministic', 'gaussian', 'energy'])

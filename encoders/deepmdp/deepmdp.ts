@@ -1,6 +1,6 @@
 import type { EpisodeBatch } from '../../src/core/batches.ts'
+import type { InputShape } from '../../src/core/encoder-input.ts'
 import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
-import type { EncoderSpec } from '../../src/core/encoder.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -15,9 +15,9 @@ import { energyDistance, softmaxCrossEntropy, twoHot } from '../../src/tensor/lo
 import type { Weights } from '../../src/tensor/parameters.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { frameArray, scaledFrames } from '../shared/frames.ts'
+import { frameArray } from '../shared/frames.ts'
+import { inputTrunk } from '../shared/input-trunk.ts'
 import { latentStd, spreadOf } from '../shared/latent-spread.ts'
-import { pixelTrunk } from '../shared/networks.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { DeepMdpConfig } from './config.ts'
@@ -55,9 +55,9 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
   readonly #actionSize: number
   readonly #predictions: Program<'latents' | 'actions' | 'noise', 'drawn'>
 
-  constructor(frameShape: EncoderSpec['frameShape'], actionSize: number, config: DeepMdpConfig, rng: Rng) {
-    const { latentSize: size, filters, layers, learningRate, hidden, transition, reward, unroll } = config
-    const network = pixelTrunk(frameShape, { filters, layers, size })
+  constructor(shape: InputShape, actionSize: number, config: DeepMdpConfig, rng: Rng) {
+    const { latentSize: size, learningRate, hidden, transition, reward, unroll } = config
+    const { input, network } = inputTrunk(shape, config)
     const model = { hiddenSizes: [hidden], norm: 'layer' } as const
     const noiseSize = transition === 'energy' ? size : 0
     const outputSize = transition === 'gaussian' ? 2 * size : size
@@ -67,8 +67,9 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
       inputSize: size + actionSize,
       outputSize: reward === 'two-hot' ? BINS.count : 1,
     })
-    const batch = { kind: 'episodes', options: { length: unroll + 1 } } as const
-    const spec = { name: 'deepmdp', frameShape, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
+    const options = { length: unroll + 1, ...(input.isVector && { vectors: true }) }
+    const batch = { kind: 'episodes', options } as const
+    const spec = { name: 'deepmdp', ...input, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
     super(spec, { features: network, heads: [next, paid], learningRate }, rng)
     this.#network = network
     this.#transition = next
@@ -82,7 +83,7 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
   }
 
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
-    return this.#network.apply(weights, scaledFrames(frames)) // [B, D]
+    return this.#network.apply(weights, frames) // [B, D]
   }
 
   /** The losses above, each the mean over steps and batch. */

@@ -1,6 +1,6 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
-import type { EncoderInput, InputSpec } from '../../src/core/encoder-input.ts'
-import { checkInput, requireBytes, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
+import type { EncoderInput, InputData, InputSpec } from '../../src/core/encoder-input.ts'
+import { checkInput, requireInput, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
@@ -36,17 +36,17 @@ export function toImages(centredFrames: tf.Tensor, meanFrame: tf.Tensor): tf.Ten
 }
 
 /**
- * `count` frames as an array [count, height, width, channels] for a program.
+ * `count` frames, or vectors, as an array [count, ...frameShape] for a program.
  * @throws ArmatureError `bad-shape` for frames that the encoder does not take.
  */
-export function frameArray({ name, frameShape }: InputSpec, frames: Uint8Array, count: number): NdArray<Uint8Array> {
-  const shape = [count, ...frameShape]
-  requireBytes(`${name} frames`, frames, shape)
+export function frameArray(spec: InputSpec, frames: InputData, count: number): NdArray<InputData> {
+  const shape = [count, ...spec.frameShape]
+  requireInput(spec, frames, shape)
   return ndarray(frames, shape)
 }
 
 /** The same for a batch of single frames. */
-export function batchFrames(spec: InputSpec, { frames, count }: FrameBatch): NdArray<Uint8Array> {
+export function batchFrames(spec: InputSpec, { frames, count }: FrameBatch): NdArray<InputData> {
   return frameArray(spec, frames, count)
 }
 
@@ -66,6 +66,7 @@ export function requireSameInput(spec: InputSpec, saved: NdArray): void {
 }
 
 function inputText([height, width, channels, frames, stride, context]: readonly number[]): string {
+  if (height === 1 && width === 1) return `vectors of ${channels} numbers`
   const size = `${height}x${width}x${channels}`
   const window = frames === 1 ? `a frame of ${size}` : `${frames} frames of ${size}, ${stride} steps apart`
   return context === 1 ? `${window}, and the first of the episode` : window
@@ -81,7 +82,7 @@ export type RowInputs = Readonly<Record<string, NdArray>>
  */
 export async function encodeInput(
   spec: EncoderSpec,
-  input: EncoderInput,
+  input: EncoderInput<InputData>,
   encode: (rows: RowInputs) => Promise<NdArray>,
 ): Promise<Float32Array> {
   checkInput(spec, input)

@@ -1,5 +1,5 @@
 import type { BatchKind, Batches } from '../../src/core/batches.ts'
-import type { EncoderInput } from '../../src/core/encoder-input.ts'
+import type { EncoderInput, InputData } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec, LearningEncoder } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -58,7 +58,7 @@ export abstract class TensorEncoder<K extends BatchKind = 'frames'> implements E
   /** The same for pictures of goals, where they go through a network of their own. */
   goalFunction?(inputs: FrameTensors): tf.Tensor
 
-  encode(input: EncoderInput): Promise<Float32Array> {
+  encode(input: EncoderInput<InputData>): Promise<Float32Array> {
     return encodeInput(this.spec, input, async (rows) => (await this.#encode.run(rows)).latents)
   }
 
@@ -139,7 +139,8 @@ export abstract class TrainedEncoder<K extends BatchKind> extends TensorEncoder<
     const own = headSpecs.length === 0 ? [] : [this.own(new Parameters(headSpecs, drawn))]
     const window = spec.window.frames === 1 ? [] : [spec.window.frames]
     this.features = {
-      inputShape: [...window, ...spec.frameShape],
+      inputShape: spec.isVector ? spec.frameShape.slice(2) : [...window, ...spec.frameShape],
+      ...(spec.isVector && { isVector: true }),
       size: spec.latentSize,
       parameters,
       apply: (weights, frames) => this.latents(weights, { frames }),

@@ -1,5 +1,14 @@
 import { z } from 'zod'
 
+/** The setting of every encoder that can look at vectors as well. */
+export const vectorTrunkSettings = {
+  vectorUnits: z
+    .array(z.int().min(1).max(4096))
+    .max(8)
+    .optional()
+    .describe('where it looks at vectors: units of each hidden layer; absent: two of latentSize'),
+}
+
 /** Settings of every encoder whose features are `pixelTrunk`; sizes that two cores can pay for (the papers have 84 px, 50 dimensions). */
 export const trunkSettings = {
   latentSize: z.int().min(1).max(256).default(32).describe('dimensions of the latent'),

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { trunkSettings } from '../shared/trunk-config.ts'
+import { trunkSettings, vectorTrunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of the bare trunk. */
 export const trunkConfigSchema = z.strictObject({
   latentSize: trunkSettings.latentSize,
   filters: trunkSettings.filters,
   layers: trunkSettings.layers,
+  ...vectorTrunkSettings,
 })
 
 export type TrunkConfig = z.infer<typeof trunkConfigSchema>

@@ -1,29 +1,31 @@
-import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { InputShape } from '../../src/core/encoder-input.ts'
+import { isVectorShape } from '../../src/core/encoder-input.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { FeatureNetwork, FrameTensors } from '../../src/tensor/features.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import type { tf } from '../../src/tensor/tf.ts'
-import { scaledFrames, singleFrameSpec } from '../shared/frames.ts'
-import { pixelTrunk } from '../shared/networks.ts'
+import { singleFrameSpec } from '../shared/frames.ts'
+import { inputTrunk } from '../shared/input-trunk.ts'
 import { TensorEncoder } from '../shared/tensor-encoder.ts'
 import type { TrunkConfig } from './config.ts'
 
 /**
- * The convolutional trunk of agents that learn from pixels, without a loss of its own: an agent that it is given to trains it by its
+ * The trunk of agents that learn from pixels, or of vectors in the place of its convolutions, without a loss of its own: an agent that it is given to trains it by its
  * critics' loss (SAC from pixels, DrQ). Left alone it keeps the weights that it was drawn with.
  */
 export class Trunk extends TensorEncoder {
   readonly features: FeatureNetwork
 
-  constructor(frameShape: EncoderSpec['frameShape'], { latentSize, filters, layers }: TrunkConfig, rng: Rng) {
-    super(singleFrameSpec('trunk', frameShape, latentSize))
-    const network = pixelTrunk(frameShape, { filters, layers, size: latentSize })
+  constructor(shape: InputShape, config: TrunkConfig, rng: Rng) {
+    const { input, network } = inputTrunk(shape, config)
+    super({ ...singleFrameSpec('trunk', input.frameShape, config.latentSize), ...input })
     const parameters = this.own(this.saved('weights', new Parameters(network.parameters, rng.split('weights'))))
     this.features = {
-      inputShape: frameShape,
-      size: latentSize,
+      inputShape: shape,
+      ...(isVectorShape(shape) && { isVector: true }),
+      size: config.latentSize,
       parameters,
-      apply: (weights, frames) => network.apply(weights, scaledFrames(frames)),
+      apply: (weights, frames) => network.apply(weights, frames),
     }
   }
 

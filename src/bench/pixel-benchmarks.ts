@@ -1,5 +1,5 @@
 import { encoders } from '../../encoders/index.ts'
-import { featuresOf } from '../compose/parts.ts'
+import { featuresOf } from '../compose/learned-network.ts'
 import { makeAgent } from '../compose/make.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Learner } from '../core/learner.ts'
@@ -54,7 +54,12 @@ async function update(name: string, config: object): ReturnType<Benchmark['prepa
   ]
   if (isLearning(encoder)) {
     learners.push(
-      encoderLearner(encoder, [store], { ...schedule, camera: 'front', frameShape: SHAPE, stack: STACK }, rng),
+      encoderLearner(
+        encoder,
+        [store],
+        { ...schedule, seen: { camera: 'front', frameShape: SHAPE, stack: STACK } },
+        rng,
+      ),
     )
   }
   return {

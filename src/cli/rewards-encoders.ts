@@ -62,7 +62,7 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
   const { parts, step } = await loadRun(path)
   const { representation, preset } = parts.config
   const made = parts.encoder
-  if (made === undefined || !('encoder' in representation)) {
+  if (made === undefined || !('camera' in representation)) {
     throw new ArmatureError('bad-argument', `${path} has no encoder`, { fix: 'name a run that learns from pixels' })
   }
   const encoder = representation.kind === 'pixels' ? unstackedEncoder(made, representation.stack) : made

@@ -10,13 +10,13 @@ const FORMAT = 'armature-agent-1'
 /**
  * Writes an agent with its optimisers and random stream into one safetensors file, so that it can act and learn on elsewhere.
  *
- * @throws ArmatureError `unwritable`; `bad-argument` for an agent that {@link makeAgent} did not make, and for one that looks at frames.
+ * @throws ArmatureError `unwritable`; `bad-argument` for an agent that {@link makeAgent} did not make, and for one that sees through a network.
  */
 export async function saveAgent(agent: Agent, path: string): Promise<void> {
-  const { name, observationSize, actionSize, goalSize, frameShape } = agent.spec
-  if (frameShape !== undefined) {
+  const { name, observationSize, actionSize, goalSize, frameShape, hasVectorNetwork } = agent.spec
+  if (frameShape !== undefined || hasVectorNetwork === true) {
     throw new ArmatureError('bad-argument', `agent ${name}`, {
-      got: 'one that looks at frames through a network of an encoder',
+      got: 'one that sees through a network of an encoder',
       fix: 'keep the run folder, which holds both',
     })
   }

@@ -1,23 +1,25 @@
 import type { RemoteEnv } from '../../bridges/client/remote-env.ts'
 import { agents } from '../../agents/index.ts'
 import { makeEnv } from '../../envs/index.ts'
-import type { EncoderRepresentationConfig, PixelRepresentationConfig, TrainConfig } from '../config/train-config.ts'
+import type {
+  EncoderRepresentationConfig,
+  PixelRepresentationConfig,
+  TrainConfig,
+  VectorRepresentationConfig,
+} from '../config/train-config.ts'
 import type { Agent } from '../core/agent.ts'
-import type { BatchKind } from '../core/batches.ts'
+import type { InputShape } from '../core/encoder-input.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { FrameFit, FrameShape } from '../core/frame-fit.ts'
+import type { FrameFit } from '../core/frame-fit.ts'
 import { checkFit, fitOfCamera } from '../core/frame-fit.ts'
 import type { GoalReward } from '../core/goals.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { lookUp } from '../core/registry.ts'
 import { Rng } from '../core/rng.ts'
-import type { BatchOptions } from '../replay/batch-sampler.ts'
-import { camerasOf, makeSampler, requireBatchOptions } from '../replay/batch-sampler.ts'
-import { EpisodeStore } from '../replay/episode-store.ts'
-import { StoreSource } from '../replay/store-source.ts'
+import { camerasOf, requireBatchOptions } from '../replay/batch-sampler.ts'
 import { Demonstration } from '../run/follower.ts'
 import { followingRepresentation } from '../run/following.ts'
 import type { Representation } from '../run/representation.ts'
@@ -29,12 +31,19 @@ import {
   stateRepresentation,
   wholeStateRepresentation,
 } from '../run/representation.ts'
-import type { FeatureNetwork } from '../tensor/features.ts'
 import type { ExportableGoalForm } from './goal-form.ts'
 import { goalForms } from './goal-forms.ts'
 import { goalRewards } from './goal-rewards.ts'
 import type { GoalSourceParts } from './goal-sources.ts'
 import { goalEnv, goalSources } from './goal-sources.ts'
+import {
+  checkBonus,
+  checkPixelEncoder,
+  featuresOf,
+  learnsAlong,
+  orBadConfig,
+  shapeOfCamera,
+} from './learned-network.ts'
 import { makeAgent, makeEncoder } from './make.ts'
 import { placesEncoder } from './places-encoder.ts'
 import { scaledEncoder } from './scaled-encoder.ts'
@@ -105,7 +114,7 @@ export async function buildParts(config: TrainConfig, robots?: RobotConnector): 
   const actionSize = sizeOf(env.spec.actionSpace.shape)
   const spec = { observationSize, actionSize, ...(goals?.form.keepsGoal && { goalSize }) }
   checkReachedGoals(config)
-  const features = config.representation.kind === 'pixels' ? featuresOf(encoder!) : undefined
+  const features = learnsAlong(config.representation) ? featuresOf(encoder!) : undefined
   const agent = makeAgent(config.agent.name, spec, rng.split('agent'), config.agent.config, features)
   const asked = { reward: goals?.reward, form: goals?.form, demonstration }
   return { config, env, robot, encoder, fit, representation, agent, ...asked }
@@ -158,7 +167,7 @@ function buildGoals(
   const refuse = (setting: string, expected: string, got: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { expected, got })
   const { kind } = learned
-  if (kind === 'proprio' || kind === 'pixels') {
+  if (kind !== 'encoder' && kind !== 'state') {
     throw refuse('goals', 'representation.kind encoder or state', `representation.kind ${kind}`)
   }
   const made = {
@@ -206,6 +215,7 @@ function checkReachedGoals({ agent, goals }: TrainConfig): void {
 function checkEncoder({ representation }: TrainConfig, env: Env, encoder: Encoder): void {
   const refuse = (setting: string, got: string, fix: string): ArmatureError =>
     new ArmatureError('bad-config', setting, { got: `encoder ${encoder.spec.name}, which ${got}`, fix })
+  checkBonus(representation, encoder)
   if (representation.kind === 'pixels') checkPixelEncoder(representation, env, encoder, refuse)
   if (representation.kind !== 'encoder') return
   const { from, camera, goalCamera, places, pretrain, refresh } = representation
@@ -268,58 +278,6 @@ function checkGoalCamera({ camera, goalCamera }: EncoderRepresentationConfig, en
   }
 }
 
-/** What an encoder needs so that an agent can learn through its network. */
-function checkPixelEncoder(
-  { camera, stack, batch: ownBatch }: PixelRepresentationConfig,
-  env: Env,
-  encoder: Encoder,
-  refuse: (setting: string, got: string, fix: string) => ArmatureError,
-): void {
-  const { batch, window, takesContext } = encoder.spec
-  const setting = 'representation.encoder'
-  featuresOf(encoder)
-  if (window.frames > 1 || takesContext) {
-    throw refuse(
-      setting,
-      'looks at more than one moment',
-      'choose one of single frames; representation.stack sets how many are seen at once',
-    )
-  }
-  if (!isLearning(encoder)) return
-  const options = { camera, ...batch.options, ...ownBatch }
-  if (camerasOf(batch.kind, camera, options, [camera]).length > 1) {
-    throw refuse(setting, 'learns from several cameras', 'choose one of a single camera: replay keeps one')
-  }
-  // Nothing is drawn from it: what is asked for has to make sense.
-  const shape = shapeOfCamera(env, camera)
-  const store = new EpisodeStore({ capacity: 2, featureSize: 1, actionSize: 1, frameSize: sizeOf(shape) })
-  const source = new StoreSource(store, camera, shape, stack)
-  const drawn = orBadConfig(() => makeSampler(batch.kind, source, options as BatchOptions[BatchKind], new Rng(0)))
-  if (sizeOf(drawn.frameShape) !== sizeOf(encoder.spec.frameShape)) {
-    throw new ArmatureError('bad-config', 'representation.batch', {
-      expected: `frames [${encoder.spec.frameShape.join(', ')}]`,
-      got: `[${drawn.frameShape.join(', ')}]`,
-    })
-  }
-}
-
-/** The network of an encoder that an agent can learn through. @throws ArmatureError `bad-config` for one without. */
-export function featuresOf(encoder: Encoder): FeatureNetwork {
-  if ('features' in encoder) return encoder.features as FeatureNetwork
-  throw new ArmatureError('bad-config', 'representation.encoder', {
-    got: `encoder ${encoder.spec.name}, which has no network to share`,
-    fix: 'choose trunk',
-  })
-}
-
-/** The shape of the frames of a camera. @throws ArmatureError `bad-config` for an env without it. */
-function shapeOfCamera({ spec: { imageSpaces } }: Env, camera: string): FrameShape {
-  const space = imageSpaces[camera]
-  if (space !== undefined) return space.shape as unknown as FrameShape
-  const expected = Object.keys(imageSpaces).join(' or ')
-  throw new ArmatureError('bad-config', 'representation.camera', { expected, got: camera })
-}
-
 /** @throws ArmatureError `bad-config` for an env whose frames the fit of the encoder does not take. */
 function fitOfEnv({ env: { robot }, representation }: TrainConfig, env: Env): FrameFit | undefined {
   if (representation.kind !== 'encoder' || representation.fit === undefined) return undefined
@@ -337,25 +295,28 @@ function buildEncoder(
   rng: Rng,
 ): Encoder | undefined {
   if (!('encoder' in representation)) return undefined
-  const [height, width, channels] = fit?.to ?? shapeOfCamera(env, representation.camera)
-  const stack = representation.kind === 'pixels' ? representation.stack : 1
-  const frameShape = [height, width, stack * channels] as const
+  const shape = inputShapeOf(representation, env, fit)
   const actionSize = sizeOf(env.spec.actionSpace.shape)
-  const encoder = orBadConfig(() =>
-    makeEncoder(representation.encoder, frameShape, rng, representation.config, actionSize),
-  )
-  if (representation.kind === 'pixels' || representation.latentScale === 1) return encoder
+  const encoder = orBadConfig(() => makeEncoder(representation.encoder, shape, rng, representation.config, actionSize))
+  if (learnsAlong(representation) || representation.latentScale === 1) return encoder
   return scaledEncoder(encoder, representation.latentScale)
 }
 
-/** Frames that a network cannot take, and batches that cannot be drawn, come from the settings. */
-function orBadConfig<T>(make: () => T): T {
-  try {
-    return make()
-  } catch (error) {
-    if (!(error instanceof ArmatureError) || !['bad-shape', 'bad-argument'].includes(error.code)) throw error
-    throw new ArmatureError('bad-config', error.message, { cause: error })
-  }
+/** What the encoder of a run looks at. */
+function inputShapeOf(
+  representation: EncoderRepresentationConfig | PixelRepresentationConfig | VectorRepresentationConfig,
+  env: Env,
+  fit: FrameFit | undefined,
+): InputShape {
+  if (representation.kind === 'vectors') return [vectorRepresentation(representation, env).size]
+  const [height, width, channels] = fit?.to ?? shapeOfCamera(env, representation.camera)
+  const stack = representation.kind === 'pixels' ? representation.stack : 1
+  return [height, width, stack * channels]
+}
+
+/** Vectors as they are: what a network looks at is in the agent. */
+function vectorRepresentation({ sees }: VectorRepresentationConfig, env: Env): Representation {
+  return sees === 'state' ? wholeStateRepresentation(env) : proprioRepresentation(env)
 }
 
 /** The encoder as it looks at frames for an agent. @throws ArmatureError as {@link placesEncoder} */
@@ -379,6 +340,7 @@ function buildRepresentation(
     )
   }
   if (representation.kind === 'pixels') return pixelRepresentation(env, representation)
+  if (representation.kind === 'vectors') return vectorRepresentation(representation, env)
   if (representation.kind === 'proprio') return proprioRepresentation(env)
   return goals ? stateRepresentation(goalEnv(env), representation.scalePerM) : wholeStateRepresentation(env)
 }

@@ -55,14 +55,14 @@ export function policyGraph(parts: PolicyParts): PolicyGraph {
 function inputsOf(parts: PolicyParts): Record<string, PortSpec> {
   const { config, env, encoder } = parts
   const { representation } = config
-  if (representation.kind === 'state' || (representation.kind === 'encoder' && representation.sees === 'state')) {
+  if (representation.kind === 'state' || ('sees' in representation && representation.sees === 'state')) {
     throw new ArmatureError('bad-config', 'export', {
       got: 'a policy that sees privileged state',
       fix: 'export a run whose representation is an encoder',
     })
   }
   if (config.representation.kind === 'pixels') return pixelPorts(env, config.representation)
-  if (encoder === undefined) return { proprio: proprioPort(env) }
+  if (encoder === undefined || representation.kind === 'vectors') return { proprio: proprioPort(env) }
   const { inputs, goal } = graphOf(parts, encoder)
   const seesProprio = representation.kind === 'encoder' && representation.sees === 'proprio'
   return {
@@ -106,7 +106,9 @@ function actionOf(parts: PolicyParts, inputs: GraphInputs): tf.Tensor {
     const vector = representation.proprio && { observation: inputs.proprio! }
     return agent.policyFunction({ frames: stacked(inputs.frame!), ...vector })
   }
-  if (encoder === undefined) return agent.policyFunction({ observation: inputs.proprio! })
+  if (encoder === undefined || representation.kind === 'vectors') {
+    return agent.policyFunction({ observation: inputs.proprio! })
+  }
   if (parts.demonstration !== undefined) {
     return agent.policyFunction({ observation: followed(parts, parts.demonstration, inputs).observation })
   }

@@ -1,4 +1,5 @@
-import type { PixelRepresentationConfig } from '../config/train-config.ts'
+import type { PixelRepresentationConfig, VectorRepresentationConfig } from '../config/train-config.ts'
+import type { InputData } from '../core/encoder-input.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import type { Learner } from '../core/learner.ts'
@@ -10,10 +11,13 @@ import type { FrameShape } from '../core/frame-fit.ts'
 import type { EpisodeStoreOptions } from '../replay/episode-store.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import type { FrameSampling, GoalSampling } from '../replay/sampler.ts'
+import type { LaneView, StepBonus } from '../run/lane.ts'
+import type { EncoderLearnerOptions } from '../run/learners.ts'
 import { agentLearner, encoderLearner, refreshLearner } from '../run/learners.ts'
 import { recordedFeatures } from '../run/representation.ts'
 import { Trainer } from '../run/trainer.ts'
 import { goalSources } from './goal-sources.ts'
+import { learnsAlong } from './learned-network.ts'
 import type { Parts } from './parts.ts'
 
 /**
@@ -30,10 +34,21 @@ export async function buildTrainer(parts: Parts, envs: readonly Env[] = [parts.e
   const goals = await buildGoals(parts, options.frameSize > 0, rng.split('goals').seed)
   const learners = buildLearners(parts, stores, goals, rng.split('trainer'))
   return new Trainer(
-    { ...first!, beside, representation, agent, learners, ...(goals && { goals }) },
+    { ...first!, beside, representation, agent, learners, ...(goals && { goals }), ...stepBonus(parts) },
     config.training,
     rng.split('trainer'),
   )
+}
+
+/** What the encoder pays besides, where its settings ask for that: of frames where the agent sees those, else of its vectors. */
+function stepBonus({ config, encoder }: Parts): { readonly bonus?: StepBonus } {
+  if (encoder?.bonus === undefined || !learnsAlong(config.representation)) return {}
+  const seen = ({ vector, frames }: LaneView): InputData => frames ?? vector
+  const bonus: StepBonus = async (before, action, after) => {
+    const steps = { count: 1, frames: seen(before), nextFrames: seen(after), actions: action }
+    return (await encoder.bonus!(steps))[0]!
+  }
+  return { bonus }
 }
 
 /** What the replay of a run holds. */
@@ -85,10 +100,9 @@ function buildLearners(
   const options = { startsAt, every, updates, batchSize, sampling, ...(goals && { goals }) }
   const learners = [agentLearner(agent, stores, options, rng.split('replay'))]
   if (encoder === undefined || !isLearning(encoder)) return learners
-  if (representation.kind === 'pixels' && representation.ownUpdates > 0) {
-    const { camera, ownUpdates, stack, batch: sampler } = representation
-    const schedule = { startsAt, every, updates: ownUpdates, batchSize }
-    const options = { ...schedule, camera, frameShape: frames!.frameShape, stack, sampler }
+  if (learnsAlong(representation) && representation.ownUpdates > 0) {
+    const schedule = { startsAt, every, updates: representation.ownUpdates, batchSize }
+    const options = { ...schedule, ...seenFrames(representation, frames) }
     learners.push(encoderLearner(encoder, stores, options, rng.split('encoder')))
   }
   if (representation.kind !== 'encoder') return learners
@@ -103,6 +117,16 @@ function buildLearners(
   const refreshed = { ...schedule, ...drawn, goals: { refresh: again } }
   learners.push(refreshLearner(encoder, stores, refreshed, rng.split('refresh')))
   return learners
+}
+
+/** What an encoder that learns along looks at: the frames that the agent sees, or its vectors. */
+function seenFrames(
+  representation: PixelRepresentationConfig | VectorRepresentationConfig,
+  frames: FrameSampling | undefined,
+): Pick<EncoderLearnerOptions, 'seen' | 'sampler'> {
+  if (representation.kind === 'vectors') return {}
+  const { camera, stack, batch } = representation
+  return { seen: { camera, stack, frameShape: frames!.frameShape }, sampler: batch }
 }
 
 /** How an agent that looks at frames gets them. */

@@ -372,6 +372,17 @@ const catalogue: Preset[] = [
     },
   },
   {
+    name: 'vectors',
+    summary:
+      'SAC from privileged state through a network that learns along, with the loss of an encoder besides: name the env with --env',
+    config: {
+      env: { id: 'armature/CartPole-v0' },
+      representation: { kind: 'vectors', config: { latentSize: 50 } },
+      agent: { name: 'sac', config: { hidden: [128, 128], learningRate: 1e-3, initialAlpha: 0.1 } },
+      training: { steps: 30_000, batchSize: 128 },
+    },
+  },
+  {
     name: 'sac',
     summary: 'SAC on any env, from what the robot measures of itself: name the env with --env',
     config: {

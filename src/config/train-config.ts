@@ -135,13 +135,25 @@ const stateRepresentation = z.strictObject({
   scalePerM: z.number().gt(0).default(10).describe('with goals: features per metre, so that they are of order one'),
 })
 
-const pixelRepresentation = z.strictObject({
-  kind: z.literal('pixels').describe('frames, through a network that learns along with the agent'),
+/** Of a network that an agent sees through. */
+const learnedNetwork = {
   encoder: z
     .string()
     .default('trunk')
     .describe('registered encoder whose network it is; one that learns has its own loss besides the critics'),
   config: z.record(z.string(), z.unknown()).default({}).describe("the encoder's own settings"),
+}
+
+const ownUpdates = z
+  .int()
+  .min(0)
+  .max(MAX_COUNT)
+  .default(1)
+  .describe("gradient steps on the encoder's own loss after each block of the agent's updates")
+
+const pixelRepresentation = z.strictObject({
+  kind: z.literal('pixels').describe('frames, through a network that learns along with the agent'),
+  ...learnedNetwork,
   camera: z.string().default('front').describe('camera whose frames are seen'),
   stack: z.int().min(1).max(8).default(3).describe('frames seen at once, so that motion is seen'),
   proprio: z.boolean().default(false).describe('see what the robot measures of itself as well'),
@@ -155,12 +167,17 @@ const pixelRepresentation = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe("further options of the sampler of the encoder's own batches, beside those that the encoder states"),
-  ownUpdates: z
-    .int()
-    .min(0)
-    .max(MAX_COUNT)
-    .default(1)
-    .describe("gradient steps on the encoder's own loss after each block of the agent's updates"),
+  ownUpdates,
+})
+
+const vectorRepresentation = z.strictObject({
+  kind: z.literal('vectors').describe('vectors, through a network that learns along with the agent'),
+  ...learnedNetwork,
+  sees: z
+    .enum(['state', 'proprio'])
+    .default('state')
+    .describe('what they are: the whole privileged state, or what the robot measures of itself'),
+  ownUpdates,
 })
 
 const proprioRepresentation = z.strictObject({ kind: z.literal('proprio') })
@@ -214,6 +231,7 @@ export const trainConfigSchema = z.strictObject({
   representation: z.discriminatedUnion('kind', [
     encoderRepresentation,
     pixelRepresentation,
+    vectorRepresentation,
     stateRepresentation,
     proprioRepresentation,
   ]),
@@ -250,6 +268,7 @@ export const trainConfigSchema = z.strictObject({
 export type TrainConfig = z.infer<typeof trainConfigSchema>
 export type EncoderRepresentationConfig = z.infer<typeof encoderRepresentation>
 export type PixelRepresentationConfig = z.infer<typeof pixelRepresentation>
+export type VectorRepresentationConfig = z.infer<typeof vectorRepresentation>
 
 /** A partial config as a preset writes it. */
 export type TrainConfigInput = z.input<typeof trainConfigSchema>

@@ -32,6 +32,8 @@ export interface AgentSpec {
   readonly goalSize?: number
   /** Of the uint8 frames that it looks at besides, through a feature network that it was given; absent: it sees vectors alone. */
   readonly frameShape?: readonly number[]
+  /** Whether it sees its vectors through a feature network that it was given; default false. */
+  readonly hasVectorNetwork?: boolean
 }
 
 /**

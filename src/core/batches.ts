@@ -1,3 +1,5 @@
+import type { InputData } from './encoder-input.ts'
+
 /** The batches that encoders learn from. `src/replay` draws them from a replay or a dataset. */
 
 /** uint8 frames [count, height, width, channels], row-major. */
@@ -42,12 +44,12 @@ export interface MultiViewBatch {
   readonly times: Int32Array
 }
 
-/** Steps in pixels, for encoders that learn from rewards and dynamics. */
+/** Steps in pixels, for encoders that learn from rewards and dynamics; of an encoder of vectors, float32 [..., size] stands for frames. */
 export interface PixelTransitionBatch {
   readonly count: number
   /** uint8 [count, height, width, channels], before and after the step */
-  readonly frames: Uint8Array
-  readonly nextFrames: Uint8Array
+  readonly frames: InputData
+  readonly nextFrames: InputData
   /** [count, actionSize], as executed */
   readonly actions: Float32Array
   /** [count] */
@@ -62,8 +64,8 @@ export interface PixelTransitionBatch {
 export interface EpisodeBatch {
   readonly count: number
   readonly length: number
-  /** uint8 [count, length, height, width, channels] */
-  readonly frames: Uint8Array
+  /** uint8 [count, length, height, width, channels], or float32 [count, length, size] */
+  readonly frames: InputData
   /** [count, length - 1, actionSize] */
   readonly actions: Float32Array
   /** [count, length - 1] */

@@ -1,14 +1,24 @@
 import { ArmatureError } from './errors.ts'
 import { sizeOf } from './ndarray.ts'
 
-/** What an encoder is given to encode: `count` observations, row by row. */
-export interface EncoderInput {
+/** What an encoder or a feature network looks at, without its rows: uint8 frames [height, width, channels], or float32 vectors [size]. */
+export type InputShape = readonly [height: number, width: number, channels: number] | readonly [size: number]
+
+export function isVectorShape(shape: InputShape): shape is readonly [size: number] {
+  return shape.length === 1
+}
+
+/** Frames are uint8, vectors float32. */
+export type InputData = Uint8Array | Float32Array
+
+/** What an encoder is given to encode: `count` observations, row by row; `EncoderInput<Float32Array>` of vectors. */
+export interface EncoderInput<T extends InputData = Uint8Array> {
   readonly count: number
   /**
    * uint8 [count, height, width, channels]; for an encoder whose window has F > 1 frames [count, F, height, width, channels], the oldest
-   * frame first.
+   * frame first. For an encoder of vectors float32 [count, size].
    */
-  readonly frames: Uint8Array
+  readonly frames: T
   /** First frame of the episode of each row, uint8 [count, height, width, channels]: where `spec.takesContext`. */
   readonly context?: Uint8Array
 }
@@ -28,8 +38,10 @@ export const SINGLE_FRAME: FrameWindow = { frames: 1, stride: 1 }
 export interface InputSpec {
   /** Registered name of the encoder, e.g. `beta-vae`. */
   readonly name: string
-  /** [height, width, channels] of each frame. */
+  /** [height, width, channels] of each frame; [1, 1, size] of vectors. */
   readonly frameShape: readonly [height: number, width: number, channels: number]
+  /** Whether it looks at float32 vectors instead of uint8 frames; default false. */
+  readonly isVector?: boolean
   readonly window: FrameWindow
   /** Whether the first frame of its episode stands beside each input. */
   readonly takesContext: boolean
@@ -80,9 +92,9 @@ export function goalInput(spec: InputSpec, goal: Uint8Array, start: Uint8Array |
  * Checks the input of an encoder.
  * @throws ArmatureError `bad-shape` for frames or context of another size, `bad-argument` where context is missing.
  */
-export function checkInput(spec: InputSpec, { count, frames, context }: EncoderInput): void {
+export function checkInput(spec: InputSpec, { count, frames, context }: EncoderInput<InputData>): void {
   const { name, frameShape, window, takesContext } = spec
-  requireBytes(`${name} frames`, frames, [count, ...(window.frames === 1 ? [] : [window.frames]), ...frameShape])
+  requireInput(spec, frames, [count, ...(window.frames === 1 ? [] : [window.frames]), ...frameShape])
   if (!takesContext) return
   if (context === undefined) {
     throw new ArmatureError('bad-argument', `${name} context`, {
@@ -90,6 +102,19 @@ export function checkInput(spec: InputSpec, { count, frames, context }: EncoderI
     })
   }
   requireBytes(`${name} context`, context, [count, ...frameShape])
+}
+
+/** @throws ArmatureError `bad-shape` unless `data` holds `shape`, in the type of the inputs of `spec`. */
+export function requireInput(
+  { name, isVector = false }: Pick<InputSpec, 'name' | 'isVector'>,
+  data: InputData,
+  shape: readonly number[],
+): void {
+  if (data instanceof Float32Array === isVector && data.length === sizeOf(shape)) return
+  throw new ArmatureError('bad-shape', `${name} ${isVector ? 'vectors' : 'frames'}`, {
+    expected: `${isVector ? 'float32' : 'uint8'} [${shape.join(', ')}]`,
+    got: data instanceof Float32Array ? `${data.length} float32 numbers` : `${data.length} bytes`,
+  })
 }
 
 /** @throws ArmatureError `bad-shape` unless `data` holds `shape`. */

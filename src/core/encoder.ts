@@ -1,4 +1,4 @@
-import type { BatchKind, Batches, FrameBatch } from './batches.ts'
+import type { BatchKind, Batches, FrameBatch, PixelTransitionBatch } from './batches.ts'
 import type { EncoderInput, InputSpec } from './encoder-input.ts'
 import type { Metrics, NamedArrays, NdArray } from './ndarray.ts'
 import type { Rng } from './rng.ts'
@@ -9,6 +9,9 @@ export interface EncoderSpec<K extends BatchKind = BatchKind> extends InputSpec 
   /** What `update` and `evaluate` take. */
   readonly batch: BatchRequest<K>
 }
+
+/** Steps as an encoder looks at them. */
+export type SeenSteps = Pick<PixelTransitionBatch, 'count' | 'frames' | 'nextFrames' | 'actions'>
 
 /** The batches that an encoder learns from: a kind, and what its sampler is told beside the camera. */
 export interface BatchRequest<K extends BatchKind = BatchKind> {
@@ -53,6 +56,11 @@ export function isLearning<K extends BatchKind>(encoder: Encoder<K>): encoder is
  */
 export interface Encoder<K extends BatchKind = BatchKind> {
   readonly spec: EncoderSpec<K>
+  /**
+   * What steps pay besides the env's reward, [count], by what the encoder now knows: there where its settings ask for it. It is paid when a
+   * step is made, and stored with it.
+   */
+  bonus?(steps: SeenSteps): Promise<Float32Array>
   /** Takes from the data what must be known before learning, e.g. the mean frame; called once, before the first `update`. */
   fitStatistics?(batch: FrameBatch): Promise<Metrics>
   /** One gradient step; returns scalars (always `loss`). Absent where there is nothing to learn, see {@link isLearning}. */

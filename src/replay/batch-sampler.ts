@@ -11,7 +11,7 @@ import type {
   EpisodeWindowOptions,
   FrameTupleOptions,
   GraspTripletOptions,
-  SequenceOptions,
+  TransitionOptions,
 } from './batch-samplers/sequences.ts'
 import {
   OUTCOME_CAMERA,
@@ -29,7 +29,7 @@ export interface BatchOptions {
   readonly 'augmented-pairs': AugmentedPairOptions
   readonly 'frame-tuples': FrameTupleOptions
   readonly 'multi-view': MultiViewOptions
-  readonly transitions: SequenceOptions
+  readonly transitions: TransitionOptions
   readonly episodes: EpisodeWindowOptions
   readonly context: FrameOptions
   readonly 'grasp-triplets': GraspTripletOptions
@@ -68,8 +68,8 @@ const OPTION_NAMES: { readonly [K in BatchKind]: readonly (keyof BatchOptions[K]
   'augmented-pairs': FRAME,
   'frame-tuples': [...SEQUENCE, 'length', 'stride'],
   'multi-view': ['cameras', 'augment', 'augmentTogether', 'window', 'rowsPerEpisode'],
-  transitions: SEQUENCE,
-  episodes: [...SEQUENCE, 'length'],
+  transitions: [...SEQUENCE, 'vectors'],
+  episodes: [...SEQUENCE, 'vectors', 'length'],
   context: FRAME,
   'grasp-triplets': [...SEQUENCE, 'outcomeCamera'],
 }

@@ -14,6 +14,8 @@ export interface EpisodeSource {
   readonly actionSize: number
   /** What each element of the privileged state is; empty where there is no state or it has no names. */
   readonly stateNames: readonly string[]
+  /** Numbers of the privileged state; 0 where it was not recorded. */
+  readonly stateSize: number
   readonly episodeCount: number
   /** Another number whenever the episodes, or the length of one, are no longer what they were. */
   readonly version: number
@@ -43,8 +45,8 @@ export class EpisodeSet implements EpisodeSource {
   readonly cameras: Readonly<Record<string, FrameShape>>
   readonly actionSize: number
   readonly stateNames: readonly string[]
+  readonly stateSize: number
   readonly #proprioSize: number
-  readonly #stateSize: number
   #episodes: readonly EpisodeData[] = []
   #version = 0
 
@@ -58,7 +60,7 @@ export class EpisodeSet implements EpisodeSource {
     this.actionSize = sizeOf(spec.actionSpace.shape)
     this.stateNames = spec.stateSpace.names ?? []
     this.#proprioSize = sizeOf(spec.proprioSpace.shape)
-    this.#stateSize = sizeOf(spec.stateSpace.shape)
+    this.stateSize = sizeOf(spec.stateSpace.shape)
     this.replace(episodes)
   }
 
@@ -106,7 +108,7 @@ export class EpisodeSet implements EpisodeSource {
   }
 
   stateAt(episode: number, time: number): Float32Array {
-    return row(this.#episodes[episode]!.state, time, this.#stateSize)
+    return row(this.#episodes[episode]!.state, time, this.stateSize)
   }
 }
 

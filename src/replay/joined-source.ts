@@ -10,13 +10,15 @@ export class JoinedSource implements EpisodeSource {
   readonly cameras: Readonly<Record<string, FrameShape>>
   readonly actionSize: number
   readonly stateNames: readonly string[]
+  readonly stateSize: number
   readonly #sources: readonly EpisodeSource[]
 
   constructor(sources: readonly EpisodeSource[]) {
-    const { cameras, actionSize, stateNames } = sources[0]!
+    const { cameras, actionSize, stateNames, stateSize } = sources[0]!
     this.cameras = cameras
     this.actionSize = actionSize
     this.stateNames = stateNames
+    this.stateSize = stateSize
     this.#sources = sources
   }
 

@@ -15,7 +15,7 @@ interface StoredEpisode {
 }
 
 /**
- * The frames, actions and rewards of a replay as episodes with one camera. Follows the replay as it grows; an episode is left out from
+ * The frames, actions and rewards of a replay as episodes with one camera; or its vectors, as their state, without any. Follows the replay as it grows; an episode is left out from
  * the moment its first observation is overwritten. The `index` of an episode is the position of its first observation.
  *
  * @example
@@ -25,6 +25,7 @@ interface StoredEpisode {
 export class StoreSource implements EpisodeSource {
   readonly cameras: Readonly<Record<string, FrameShape>>
   readonly stateNames: readonly string[] = []
+  readonly stateSize: number
   readonly #store: EpisodeStore
   readonly #stack: number
   readonly #channels: number
@@ -34,12 +35,13 @@ export class StoreSource implements EpisodeSource {
   #listedTo = -1
 
   /**
+   * @param camera whose frames the replay keeps; absent: what an agent sees of it are its vectors
    * @param stack frames of the replay that are one frame here, with their channels behind each other, the oldest first; before its start an
    *   episode stands still. With more than 1, a frame is overwritten by the next that is asked for.
    * @throws ArmatureError `bad-shape` where the store keeps no frames of that shape.
    */
-  constructor(store: EpisodeStore, camera: string, frameShape: FrameShape, stack = 1) {
-    if (store.options.frameSize !== sizeOf(frameShape)) {
+  constructor(store: EpisodeStore, camera?: string, frameShape: FrameShape = [0, 0, 0], stack = 1) {
+    if (camera !== undefined && store.options.frameSize !== sizeOf(frameShape)) {
       throw new ArmatureError('bad-shape', `frames of camera ${camera} in the replay`, {
         expected: `${sizeOf(frameShape)} bytes for [${frameShape.join(', ')}]`,
         got: String(store.options.frameSize),
@@ -50,7 +52,8 @@ export class StoreSource implements EpisodeSource {
     const [height, width, channels] = frameShape
     this.#channels = channels
     this.#stacked = new Uint8Array(stack === 1 ? 0 : stack * sizeOf(frameShape))
-    this.cameras = { [camera]: [height, width, stack * channels] }
+    this.cameras = camera === undefined ? {} : { [camera]: [height, width, stack * channels] }
+    this.stateSize = camera === undefined ? store.options.featureSize : 0
   }
 
   get actionSize(): number {
@@ -99,8 +102,8 @@ export class StoreSource implements EpisodeSource {
     return NOTHING
   }
 
-  stateAt(): Float32Array {
-    return NOTHING
+  stateAt(episode: number, time: number): Float32Array {
+    return this.stateSize === 0 ? NOTHING : this.#store.featuresAt(this.#positionOf(episode, time))
   }
 
   #positionOf(episode: number, time: number): number {

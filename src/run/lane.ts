@@ -19,6 +19,9 @@ export interface LaneGoals {
   readonly form: GoalForm
 }
 
+/** What a step pays besides the env's reward, by what was seen before it and after. */
+export type StepBonus = (before: LaneView, action: Float32Array, after: LaneView) => Promise<number>
+
 /** What a lane is made of. */
 export interface LaneParts {
   readonly env: Env
@@ -26,6 +29,7 @@ export interface LaneParts {
   readonly store: EpisodeStore
   readonly representation: Representation
   readonly goals?: LaneGoals | undefined
+  readonly bonus?: StepBonus | undefined
 }
 
 /** What the agent sees of a lane. */
@@ -89,16 +93,19 @@ export class Lane {
 
   /** Takes `action`, in [-1, 1], and stores what came of it. Returns the episode where this has ended it. */
   async step(action: Float32Array): Promise<EndedEpisode | undefined> {
-    const { env, store, goals, representation } = this.#parts
+    const { env, store, goals, representation, bonus } = this.#parts
+    const before = bonus && (await this.view())
     const step = await env.step(this.#actions.toEnv(action))
     const { observation, reward: envReward, terminated, truncated, appliedAction } = step
     const features = await this.#episode!.observe(observation)
     const frame = this.#frameOf(observation)
     const reached = goals && representation.hasOwnGoals === true ? await this.#episode!.goal(observation) : features
-    const paid = this.#episode!.reward?.() ?? envReward
-    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : paid
+    const asked = this.#episode!.reward?.() ?? envReward
+    const reward = goals && this.#goal ? this.#goalReward(goals.reward, this.#goal, reached, frame) : asked
     const executed = appliedAction === undefined ? action : this.#actions.toAgent(appliedAction)
-    store.append({ action: executed, reward, terminated, truncated }, features, frame, reached)
+    const after = (): LaneView => ({ vector: features, frames: this.#episode!.frames?.() })
+    const paid = bonus && before ? reward + (await bonus(before, executed, after())) : reward
+    store.append({ action: executed, reward: paid, terminated, truncated }, features, frame, reached)
     this.#features = features
     this.#episodeReturn += reward
     this.#episodeLength++

@@ -45,13 +45,19 @@ export function agentLearner(
   return { name: 'agent', startsAt, every, updates, rngs: [rng], step }
 }
 
-export interface EncoderLearnerOptions extends LearnerSchedule {
-  readonly batchSize: number
+/** Frames of a replay as an encoder looks at them. */
+export interface SeenFrames {
   /** Whose frames the replay keeps, and their shape. */
   readonly camera: string
   readonly frameShape: FrameShape
-  /** Frames that are one to the encoder. */
-  readonly stack: number
+  /** Frames that are one to the encoder; default 1. */
+  readonly stack?: number
+}
+
+export interface EncoderLearnerOptions extends LearnerSchedule {
+  readonly batchSize: number
+  /** What of the replay the encoder looks at; absent: its vectors. */
+  readonly seen?: SeenFrames
   /** Further options of the sampler, beside those that the encoder states. */
   readonly sampler?: Readonly<Record<string, unknown>>
 }
@@ -66,17 +72,20 @@ export function encoderLearner(
   options: EncoderLearnerOptions,
   rng: Rng,
 ): Learner {
-  const { startsAt, every, updates, batchSize, camera, frameShape, stack, sampler } = options
+  const { startsAt, every, updates, batchSize, seen, sampler } = options
   requireWhole('rows of a batch', batchSize, 1)
   const { kind, options: stated } = encoder.spec.batch
-  const source = sourceOf(stores, camera, frameShape, stack)
+  const source = sourceOf(stores, seen)
   const seeds = rng.split('augmentations')
-  const batches = makeSampler(kind, source, { camera, ...stated, ...sampler } as BatchOptions[BatchKind], rng, seeds)
+  const drawn = { ...(seen && { camera: seen.camera }), ...stated, ...sampler } as BatchOptions[BatchKind]
+  const batches = makeSampler(kind, source, drawn, rng, seeds)
   const step = async (): Promise<Metrics> => ({ 'embed/loss': (await encoder.update(batches.sample(batchSize))).loss! })
   return { name: 'encoder', startsAt, every, updates, rngs: [rng, seeds], step }
 }
 
-export interface RefreshOptions extends Omit<EncoderLearnerOptions, 'frameShape' | 'stack'> {
+export interface RefreshOptions extends Omit<EncoderLearnerOptions, 'seen'> {
+  /** Whose frames the replay keeps, as the encoder looks at them. */
+  readonly camera: string
   /** Makes its goals again after each turn. */
   readonly goals?: Pick<GoalSource, 'refresh'>
 }
@@ -97,8 +106,9 @@ export function refreshLearner(
 ): Learner {
   const { camera, goals } = options
   const { spec } = encoder
-  const learner = encoderLearner(encoder, stores, { ...options, frameShape: spec.frameShape, stack: 1 }, rng)
-  const source = sourceOf(stores, camera, spec.frameShape)
+  const seen = { camera, frameShape: spec.frameShape }
+  const learner = encoderLearner(encoder, stores, { ...options, seen }, rng)
+  const source = sourceOf(stores, seen)
   const looksAtOne = spec.window.frames === 1 && !spec.takesContext
   return {
     ...learner,
@@ -111,13 +121,8 @@ export function refreshLearner(
 }
 
 /** The episodes of all stores. */
-function sourceOf(
-  stores: readonly EpisodeStore[],
-  camera: string,
-  frameShape: FrameShape,
-  stack?: number,
-): EpisodeSource {
-  const sources = stores.map((store) => new StoreSource(store, camera, frameShape, stack))
+function sourceOf(stores: readonly EpisodeStore[], seen: SeenFrames | undefined): EpisodeSource {
+  const sources = stores.map((store) => new StoreSource(store, seen?.camera, seen?.frameShape, seen?.stack))
   return sources.length === 1 ? sources[0]! : new JoinedSource(sources)
 }
 

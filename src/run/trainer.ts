@@ -10,7 +10,7 @@ import type { Metrics, NamedArrays } from '../core/ndarray.ts'
 import { concatenated } from '../core/ndarray.ts'
 import type { Rng, RngState } from '../core/rng.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
-import type { LaneGoals, LaneJson, LaneView } from './lane.ts'
+import type { LaneGoals, LaneJson, LaneView, StepBonus } from './lane.ts'
 import { Lane } from './lane.ts'
 import { MetricMeans } from './metric-means.ts'
 import type { Representation } from './representation.ts'
@@ -28,6 +28,8 @@ export interface TrainerParts {
   /** Envs like `env` whose state can be saved, each with a replay of its own: all are stepped at the same time. */
   readonly beside?: readonly { readonly env: Env; readonly store: EpisodeStore }[]
   readonly goals?: LaneGoals
+  /** Stored with the reward of each step, and learned from; the returns of episodes are without it. */
+  readonly bonus?: StepBonus
   /** What learns, in order of their turns: the agent first, then e.g. an encoder. */
   readonly learners: readonly Learner[]
 }
@@ -89,9 +91,9 @@ export class Trainer {
     checkEnvs(parts, schedule)
     this.#parts = parts
     this.#schedule = schedule
-    const { env, store, beside = [], representation, goals } = parts
+    const { env, store, beside = [], representation, goals, bonus } = parts
     this.#lanes = [{ env, store }, ...beside].map(
-      (own, i) => new Lane({ ...own, representation, goals }, i === 0 ? rng : rng.split(`env/${i}`)),
+      (own, i) => new Lane({ ...own, representation, goals, bonus }, i === 0 ? rng : rng.split(`env/${i}`)),
     )
     if (goals?.reward.needsFrames && store.options.frameSize === 0) {
       throw new ArmatureError('bad-config', `reward ${goals.reward.name}`, {

@@ -58,12 +58,14 @@ const EXPORTED: readonly (readonly [kind: string, preset: string, ...set: string
   ['stacks of frames, with bisimulation', 'dbc'],
   ['stacks of frames, contrastive', 'curl'],
   ['proprioception', 'sac-pendulum'],
+  ['proprioception through a network', 'vectors', 'representation.sees=proprio', 'representation.encoder=dbc'],
 ]
 /** These see what no camera does. */
 const PRIVILEGED: typeof EXPORTED = [
   ['states and goals as states', 'oracle-push'],
   ['contrastive RL on states', 'crl-push'],
   ['states and a demonstration', 'tcn-imitate'],
+  ['states through a network', 'vectors'],
 ]
 
 /** What a robot without Armature would keep of an episode, to feed the graph with. */

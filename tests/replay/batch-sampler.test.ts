@@ -211,7 +211,7 @@ describe('augmented batches', () => {
     return frames
   }
 
-  function dotsOf(frames: Uint8Array): number[] {
+  function dotsOf(frames: Uint8Array | Float32Array): number[] {
     return Array.from({ length: frames.length / 243 }, (_, i) => frames.indexOf(255, i * 243) - i * 243)
   }
 
@@ -227,7 +227,7 @@ describe('augmented batches', () => {
 
   test('frames that belong together move together, unless told otherwise', () => {
     const options = { augment: shift, length: 5 }
-    const spread = (frames: Uint8Array): number[] =>
+    const spread = (frames: Uint8Array | Float32Array): number[] =>
       Array.from({ length: 20 }, (_, i) => new Set(dotsOf(frames).slice(5 * i, 5 * i + 5)).size)
     for (const kind of ['frame-tuples', 'episodes'] as const) {
       expect(Math.max(...spread(drawn(kind, options).frames))).toBe(1)

@@ -19,7 +19,7 @@ export interface FrameMark {
 }
 
 /** Reads back what frame `row` of `frames` was marked with. */
-export function markOf(frames: Uint8Array, row: number, frameSize = 60): FrameMark {
+export function markOf(frames: Uint8Array | Float32Array, row: number, frameSize = 60): FrameMark {
   const [low, high, time] = frames.subarray(row * frameSize, row * frameSize + 3)
   return { episode: low! + 256 * (high! & 127), time: time!, camera: high! >= 128 ? 'outcome' : 'scene' }
 }

@@ -11,6 +11,10 @@ import { addEpisode, filledStore } from './helpers.ts'
 /** Of one observation of the fake dataset: two cameras, and 2 + 1 + 3 + 1 floats. */
 const OBSERVATION_BYTES = 2 * 60 + 4 * 7
 
+function numberOf(source: StoreSource, index: number): number {
+  return indices(source).indexOf(index)
+}
+
 function indices(source: { episodeCount: number; infoOf(episode: number): { index: number } }): number[] {
   return Array.from({ length: source.episodeCount }, (_, i) => source.infoOf(i).index)
 }
@@ -154,6 +158,43 @@ describe('replay as a source', () => {
     }
     expect(new Set(batch.episodes)).toEqual(new Set([4, 7]))
     expect(new Set(batch.notDone)).toEqual(new Set([0, 1]))
+  })
+
+  test('its vectors are drawn as states where no camera is named: steps, and windows, within episodes', () => {
+    const store = filledStore(episodes, 11, 3)
+    const source = new StoreSource(store)
+    expect([source.cameras, source.stateSize]).toEqual([{}, 2])
+    const steps = makeSampler('transitions', source, { vectors: true }, new Rng(0))
+    expect(steps.frameShape).toEqual([1, 1, 2])
+    const batch = steps.sample(200)
+    expect([batch.frames, batch.nextFrames].every((rows) => rows instanceof Float32Array && rows.length === 400)).toBe(
+      true,
+    )
+    for (let row = 0; row < 200; row++) {
+      const [before, after] = [batch.frames, batch.nextFrames].map((rows) => [...rows.subarray(2 * row, 2 * row + 2)])
+      const time = batch.times[row]!
+      expect(before).toEqual([...source.stateAt(numberOf(source, batch.episodes[row]!), time)])
+      expect(after).toEqual([...source.stateAt(numberOf(source, batch.episodes[row]!), time + 1)])
+      expect(before).not.toEqual(after)
+    }
+    expect(new Set(batch.episodes)).toEqual(new Set([4, 7]))
+    const windows = makeSampler('episodes', source, { vectors: true, length: 3 }, new Rng(0)).sample(50)
+    for (let window = 0; window < 50; window++) {
+      for (let k = 0; k < 3; k++) {
+        const at = 2 * (3 * window + k)
+        const expected = source.stateAt(numberOf(source, windows.episodes[window]!), windows.starts[window]! + k)
+        expect([...windows.frames.subarray(at, at + 2)]).toEqual([...expected])
+      }
+    }
+  })
+
+  test('vectors are refused where there are none, and are not augmented', () => {
+    const store = filledStore(episodes, 100, 3)
+    const framed = new StoreSource(store, 'front', [1, 1, 3])
+    expect(() => makeSampler('transitions', framed, { vectors: true }, new Rng(0))).toThrow(/episodes with a state/)
+    const augment = [{ kind: 'shift', maxPixels: 1 }] as const
+    const options = { vectors: true, augment }
+    expect(() => makeSampler('transitions', new StoreSource(store), options, new Rng(0))).toThrow(/none for vectors/)
   })
 
   test('frames of another size are refused', () => {

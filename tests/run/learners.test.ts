@@ -75,7 +75,13 @@ test('an encoder that learns along is shown stacks of the frames of the replay',
     update: async (batch: Batches[keyof Batches]) => (batches.push(structuredClone(batch) as FrameBatch), { loss: 7 }),
     evaluate: async () => ({ loss: 0 }),
   } as unknown as LearningEncoder
-  const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 20, camera: 'top', frameShape: PIXEL, stack: 3 }
+  const turns = {
+    startsAt: 0,
+    every: 10,
+    updates: 1,
+    batchSize: 20,
+    seen: { camera: 'top', frameShape: PIXEL, stack: 3 },
+  }
   const learner = encoderLearner(encoder, [filledStore(1)], turns, new Rng(1))
   expect(await learner.step()).toEqual({ 'embed/loss': 7 })
   const { frames, count } = batches[0]!

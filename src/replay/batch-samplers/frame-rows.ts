@@ -1,3 +1,4 @@
+import type { InputData } from '../../core/encoder-input.ts'
 import { ArmatureError } from '../../core/errors.ts'
 import { sizeOf } from '../../core/ndarray.ts'
 import { Rng } from '../../core/rng.ts'
@@ -35,8 +36,52 @@ function requireList(augment: unknown): void {
   })
 }
 
+/** Rows of a batch: all are copied, then taken. */
+export interface Rows<T extends InputData = InputData> {
+  /** Of each. */
+  readonly frameShape: FrameShape
+  /** Makes room for `rows`, all of which must be copied before {@link take}. */
+  resize(rows: number): void
+  copy(row: number, episode: number, time: number): void
+  /** The first `rows`, until the next batch; `seed` and `group` as for {@link FrameRows.take}. */
+  take(rows: number, seed: number, group?: number): T
+}
+
+/** A buffer of states [rows, size] that is filled anew for every batch. */
+export class VectorRows implements Rows<Float32Array> {
+  readonly frameShape: FrameShape
+  readonly #source: EpisodeSource
+  #buffer = new Float32Array(0)
+
+  /** @throws ArmatureError `bad-argument` for episodes without a state, and for augmentations, which are for frames. */
+  constructor(source: EpisodeSource, { augment = [] }: FrameOptions) {
+    if (source.stateSize === 0) {
+      throw new ArmatureError('bad-argument', 'vectors', { expected: 'episodes with a state', got: 'none' })
+    }
+    requireList(augment)
+    if (augment.length > 0) {
+      throw new ArmatureError('bad-argument', 'augment', { expected: 'none for vectors', got: JSON.stringify(augment) })
+    }
+    this.#source = source
+    this.frameShape = [1, 1, source.stateSize]
+  }
+
+  resize(rows: number): void {
+    const size = rows * this.#source.stateSize
+    if (this.#buffer.length < size) this.#buffer = new Float32Array(size)
+  }
+
+  copy(row: number, episode: number, time: number): void {
+    this.#buffer.set(this.#source.stateAt(episode, time), row * this.#source.stateSize)
+  }
+
+  take(rows: number): Float32Array {
+    return this.#buffer.subarray(0, rows * this.#source.stateSize)
+  }
+}
+
 /** A buffer of frames [rows, height, width, channels] that is filled anew for every batch and allocated only when it grows. */
-export class FrameRows {
+export class FrameRows implements Rows<Uint8Array> {
   /** Of the frames in a batch: what augmentation leaves of the camera's. */
   readonly frameShape: FrameShape
   readonly #source: EpisodeSource
@@ -56,7 +101,6 @@ export class FrameRows {
     this.frameShape = this.#augmenter?.outputShape ?? shape
   }
 
-  /** Makes room for `rows` frames, all of which must be copied before {@link take}. */
   resize(rows: number): void {
     if (this.#buffer.length < rows * this.#frameSize) this.#buffer = new Uint8Array(rows * this.#frameSize)
   }

@@ -2,7 +2,7 @@ import type { AugmentedPairBatch, ContextBatch, FrameBatch } from '../../core/ba
 import type { Rng } from '../../core/rng.ts'
 import type { Augmentation } from '../augment.ts'
 import type { EpisodeSource } from '../episode-source.ts'
-import type { FrameOptions } from './frame-rows.ts'
+import type { FrameOptions, Rows } from './frame-rows.ts'
 import { FrameRows } from './frame-rows.ts'
 import { Positions } from './positions.ts'
 import type { Draw } from './sampler.ts'
@@ -64,7 +64,7 @@ export function contextSampler(source: EpisodeSource, options: FrameOptions, rng
 }
 
 /** Copies the observation `after` each of the positions. */
-export function copyFrames(rows: FrameRows, positions: Positions, count: number, after = 0): void {
+export function copyFrames(rows: Rows, positions: Positions, count: number, after = 0): void {
   rows.resize(count)
   for (let i = 0; i < count; i++) rows.copy(i, positions.episodes[i]!, positions.times[i]! + after)
 }

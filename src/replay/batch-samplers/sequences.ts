@@ -1,9 +1,10 @@
 import { requireWhole } from '../../core/checks.ts'
 import type { EpisodeBatch, FrameTupleBatch, GraspTripletBatch, PixelTransitionBatch } from '../../core/batches.ts'
+import type { InputData } from '../../core/encoder-input.ts'
 import type { Rng } from '../../core/rng.ts'
 import type { EpisodeSource } from '../episode-source.ts'
-import type { FrameOptions } from './frame-rows.ts'
-import { FrameRows } from './frame-rows.ts'
+import type { FrameOptions, Rows } from './frame-rows.ts'
+import { FrameRows, VectorRows } from './frame-rows.ts'
 import { copyFrames } from './frames.ts'
 import { Positions } from './positions.ts'
 import type { Draw } from './sampler.ts'
@@ -22,7 +23,13 @@ export interface FrameTupleOptions extends SequenceOptions {
   readonly stride?: number
 }
 
-export interface EpisodeWindowOptions extends SequenceOptions {
+/** Steps, seen as frames or as vectors. */
+export interface TransitionOptions extends SequenceOptions {
+  /** The state as float32 vectors in the place of frames; default false. */
+  readonly vectors?: boolean
+}
+
+export interface EpisodeWindowOptions extends TransitionOptions {
   /** Observations of a window. */
   readonly length: number
 }
@@ -64,15 +71,15 @@ export function frameTupleSampler(
   }
 }
 
-/** Steps as pixels. */
+/** Steps as pixels, or as vectors. */
 export function transitionSampler(
   source: EpisodeSource,
-  options: SequenceOptions,
+  options: TransitionOptions,
   rng: Rng,
   seeds: Rng,
 ): Draw<PixelTransitionBatch> {
   const positions = new Positions(source, 2, rng)
-  const [before, after] = [new FrameRows(source, options), new FrameRows(source, options)]
+  const [before, after] = [rowsOf(source, options), rowsOf(source, options)]
   const own = {
     actions: new Float32Array(0),
     rewards: new Float32Array(0),
@@ -110,7 +117,7 @@ export function episodeSampler(
   const { length, augmentTogether = true } = options
   requireWhole('length of a window', length, 2)
   const positions = new Positions(source, length, rng)
-  const rows = new FrameRows(source, options)
+  const rows = rowsOf(source, options)
   const own = { actions: new Float32Array(0), rewards: new Float32Array(0), episodes: new Int32Array(0) }
   return {
     frameShape: rows.frameShape,
@@ -177,18 +184,22 @@ function taken(source: EpisodeSource, instances: readonly number[], episode: num
   return element === undefined ? 0 : before[element]! + 1
 }
 
-function takePair(
-  before: FrameRows,
-  after: FrameRows,
+function takePair<T extends InputData>(
+  before: Rows<T>,
+  after: Rows<T>,
   count: number,
   { augmentTogether = true }: SequenceOptions,
   seeds: Rng,
-): { readonly frames: Uint8Array; readonly nextFrames: Uint8Array } {
+): { readonly frames: T; readonly nextFrames: T } {
   const [seed, other] = [seeds.nextSeed(), seeds.nextSeed()]
   return { frames: before.take(count, seed), nextFrames: after.take(count, augmentTogether ? seed : other) }
 }
 
-function copyWindows(rows: FrameRows, { episodes, times }: Positions, length: number, stride: number): void {
+function rowsOf(source: EpisodeSource, options: TransitionOptions): Rows {
+  return options.vectors === true ? new VectorRows(source, options) : new FrameRows(source, options)
+}
+
+function copyWindows(rows: Rows, { episodes, times }: Positions, length: number, stride: number): void {
   rows.resize(episodes.length * length)
   for (let i = 0; i < episodes.length; i++) {
     for (let k = 0; k < length; k++) rows.copy(i * length + k, episodes[i]!, times[i]! + k * stride)

@@ -1,0 +1,41 @@
+import type { InputShape, InputSpec } from '../../src/core/encoder-input.ts'
+import { isVectorShape } from '../../src/core/encoder-input.ts'
+import type { Layer } from '../../src/tensor/layers.ts'
+import { activation, mlp, sequential } from '../../src/tensor/layers.ts'
+import { tf } from '../../src/tensor/tf.ts'
+import { scaledFrames } from './frames.ts'
+import { pixelTrunk } from './networks.ts'
+
+/** What {@link inputTrunk} is made of. */
+export interface InputTrunkOptions {
+  readonly latentSize: number
+  /** Of frames, see `PixelTrunkOptions`. */
+  readonly filters: number
+  readonly layers: number
+  /** Of vectors: units of each hidden layer; absent: two of `latentSize`. */
+  readonly vectorUnits?: readonly number[] | undefined
+}
+
+/** A trunk, and what an encoder says of the inputs that it looks at. */
+export interface InputTrunk {
+  readonly input: Pick<InputSpec, 'frameShape' | 'isVector'>
+  /** Raw inputs [B, ...] -> [B, latentSize]; frames are scaled inside. */
+  readonly network: Layer
+}
+
+/**
+ * The trunk for inputs of a shape: {@link pixelTrunk} for uint8 frames; for float32 vectors hidden ReLU layers and a linear one, without
+ * normalisation (Kemertas & Aumentado-Armstrong 2021, whose layers are leaky: nothing bounds the latents).
+ * @throws ArmatureError as {@link pixelTrunk}
+ */
+export function inputTrunk(shape: InputShape, options: InputTrunkOptions): InputTrunk {
+  const { latentSize: size, filters, layers, vectorUnits = [size, size] } = options
+  if (!isVectorShape(shape)) {
+    const frames = pixelTrunk(shape, { filters, layers, size })
+    return { input: { frameShape: shape }, network: sequential([activation(scaledFrames), frames]) }
+  }
+  const [inputSize] = shape
+  const rows = activation((x) => tf.reshape(x, [-1, inputSize]))
+  const network = sequential([rows, mlp('encoder', { inputSize, hiddenSizes: vectorUnits, outputSize: size })])
+  return { input: { frameShape: [1, 1, inputSize], isVector: true }, network }
+}
