@@ -87,6 +87,20 @@ const REDUCTIONS: Record<string, (x: tf.Tensor, axis: number) => tf.Tensor> = {
   cumprod: (x: tf.Tensor, axis: number) => tf.cumprod(x, axis),
 }
 
+describe('what squashes', () => {
+  it.each([
+    ['tanh', -1],
+    ['sigmoid', 0],
+    ['erf', -1],
+  ] as const)('by %s stays within its bounds, or actions would leave theirs', async (name, low) => {
+    const x = array(Array.from({ length: 40_001 }, (_, i) => (i - 20_000) / 1000))
+    for (const engine of NATIVE_ENGINES) {
+      const y = await run(engine, (tensors) => UNARY[name]!(tensors['x']!), { x })
+      expect(y.data.filter((value) => value < low || value > 1)).toHaveLength(0)
+    }
+  })
+})
+
 describe('functions along an axis agree on all engines', () => {
   const rows = [
     [NaN, 2, -3, 1],
