@@ -68,7 +68,8 @@ export class Onlooker {
       const seesLatents = config.representation.sees === 'latents'
       return seesLatents ? encoder.decode(features.slice(0, encoder.spec.latentSize), 1) : undefined
     }
-    const latent = await encoder.encode({ frames: episode.frames!(), count: 1 })
+    if (episode.frames === undefined) return undefined
+    const latent = await encoder.encode({ frames: episode.frames(), count: 1 })
     return newestOf(await encoder.decode(latent, 1), encoder.spec.frameShape)
   }
 }
