@@ -203,9 +203,9 @@ def sac_pixels_update():
         action, reward, discount = (torch.from_numpy(rest[name]) for name in ("action", "reward", "discount"))
         alpha = log_alpha.detach().exp()
         with torch.no_grad():
-            seen = scaled(next_frames)
-            next_action, next_log_prob = actor.sample(trunk(seen))
-            next_q = torch.min(*target_critic(target_trunk(seen), next_action))
+            seen = target_trunk(scaled(next_frames))
+            next_action, next_log_prob = actor.sample(seen)
+            next_q = torch.min(*target_critic(seen, next_action))
             target = reward + discount * (next_q - alpha * next_log_prob)
         state = trunk(scaled(frames))
         q1, q2 = critic(state, action)
