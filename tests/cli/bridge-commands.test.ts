@@ -16,6 +16,7 @@ import { openDataset } from '../../src/io/lerobot/reader.ts'
 import { clock, SimpleRobot } from '../bridges/simple-robot.ts'
 import type { RecordReport } from '../../src/cli/record.ts'
 import { runCli, SLOW_MS, startCli, temporaryFolder, until } from './helpers.ts'
+import { PATIENCE_MS } from '../bridges/helpers.ts'
 
 /** About 2.5 MB a second. */
 class CameraRobot extends SimpleRobot {
@@ -48,7 +49,7 @@ beforeAll(async () => {
   await server.start()
   open.push(server)
   endpoint = server.endpoints.control
-  driver = await PolicyClient.connect({ endpoint, clock, name: 'driver', role: 'operator' })
+  driver = await PolicyClient.connect({ endpoint, clock, timeoutMs: PATIENCE_MS, name: 'driver', role: 'operator' })
   open.push(driver)
   driving = drive()
 })
@@ -174,6 +175,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const observer = await ObserverClient.connect({
       endpoint: at!,
       clock,
+      timeoutMs: PATIENCE_MS,
       security: { keys: own, robotKey: keys.publicKey },
       onMessage: ({ kind }, { arrivalUs }) => void (kind === 'observation' && arrivals.push(arrivalUs)),
     })
@@ -208,7 +210,7 @@ describe('commands that look at a robot', { timeout: SLOW_MS }, () => {
     const server = new RobotServer({ robot: envRobot(env), clock, mode: 'lockstep' })
     await server.start()
     open.push(server)
-    const player = await PolicyClient.connect({ endpoint: server.endpoints.control, clock })
+    const player = await PolicyClient.connect({ endpoint: server.endpoints.control, clock, timeoutMs: PATIENCE_MS })
     open.push(player)
     await player.lease()
     await player.arm()

@@ -16,6 +16,7 @@ import { agentPolicy } from '../../src/run/policies.ts'
 import { exportOnnx } from '../../src/tensor/compile/program.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import { clock } from '../bridges/simple-robot.ts'
+import { PATIENCE_MS } from '../bridges/helpers.ts'
 
 beforeAll(async () => {
   await startEngine({ threads: 1 })
@@ -169,7 +170,7 @@ describe('driving across the bridge in lock-step is evaluation, to the last digi
     const { id, options } = parts.config.env
     const server = new RobotServer({ robot: envRobot(await makeEnv(id, options)), clock, mode: 'lockstep' })
     await server.start()
-    const robot = await connectRemoteEnv({ endpoint: server.endpoints.control, clock })
+    const robot = await connectRemoteEnv({ endpoint: server.endpoints.control, clock, timeoutMs: PATIENCE_MS })
     expect(await evaluatePolicy(robot, agentPolicy({ ...parts, env: robot }), EPISODES)).toEqual(here)
     await robot.close()
     await server.close()

@@ -6,7 +6,7 @@ import { decodeMessage } from '../../../bridges/protocol/codec.ts'
 import type { Endpoints } from '../../../bridges/zmq/sockets.ts'
 import { boxSpace } from '../../../src/core/spaces.ts'
 import type { TestBridge } from '../helpers.ts'
-import { openActive, openBridge, until } from '../helpers.ts'
+import { openActive, openBridge, PATIENCE_MS, until } from '../helpers.ts'
 import { clock, SimpleRobot } from '../simple-robot.ts'
 
 const open: { close(): Promise<void> }[] = []
@@ -33,6 +33,7 @@ async function observe(endpoint: string, options: Partial<ObserverClientOptions>
   const observer = await ObserverClient.connect({
     endpoint,
     clock,
+    timeoutMs: PATIENCE_MS,
     onMessage: (message, { bytes, arrivalUs, captureUs }) => {
       // A greeting is shown without the session; all else as it came.
       if (message.kind !== 'welcome') expect(decodeMessage(bytes)).toEqual(message)

@@ -13,6 +13,7 @@ import { evaluatePolicy } from '../../../src/evaluate/policy.ts'
 import { MemoryLink } from '../memory-network.ts'
 import { clock } from '../simple-robot.ts'
 import { simulatedBridge } from '../simulated-bridge.ts'
+import { PATIENCE_MS } from '../helpers.ts'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -24,7 +25,7 @@ async function remote(env: Env, mode: 'lockstep' | 'realtime' = 'lockstep'): Pro
   const server = new RobotServer({ robot: envRobot(env), clock, mode })
   await server.start()
   opened.push(server)
-  const client = await connectRemoteEnv({ endpoint: server.endpoints.control, clock })
+  const client = await connectRemoteEnv({ endpoint: server.endpoints.control, clock, timeoutMs: PATIENCE_MS })
   opened.push(client)
   return client
 }

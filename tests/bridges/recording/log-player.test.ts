@@ -17,6 +17,7 @@ import { authorizeKey } from '../../../bridges/zmq/keys.ts'
 import { appliedOf, observationOf } from '../observations.ts'
 import { sampleMessages } from '../protocol/samples.ts'
 import { clock } from '../simple-robot.ts'
+import { PATIENCE_MS } from '../helpers.ts'
 
 let folder: string
 const open: { close(): Promise<void> }[] = []
@@ -65,6 +66,7 @@ describe('a log player', () => {
     const observer = await ObserverClient.connect({
       endpoint: player.endpoints.control,
       clock,
+      timeoutMs: PATIENCE_MS,
       onMessage: (message, arrival) => void (message.kind === 'observation' && heard.push(arrival)),
       onChange: (change) => changes.push(change),
     })
@@ -98,7 +100,7 @@ describe('a log player', () => {
       },
     })
     const done = player.play(new AbortController().signal)
-    const observer = await ObserverClient.connect({ endpoint: player.endpoints.control, clock })
+    const observer = await ObserverClient.connect({ endpoint: player.endpoints.control, clock, timeoutMs: PATIENCE_MS })
     open.push(observer)
     expect(await done).toBe(11)
     // A listener has half a second to subscribe; then a second passes in a quarter of it.
@@ -128,7 +130,7 @@ describe('a log player', () => {
 
   it('refuses to be driven', async () => {
     const player = await play(await record())
-    const client = await PolicyClient.connect({ endpoint: player.endpoints.control, clock })
+    const client = await PolicyClient.connect({ endpoint: player.endpoints.control, clock, timeoutMs: PATIENCE_MS })
     open.push(client)
     await expect(client.lease()).rejects.toThrow('the robot refuses (role_forbidden): got this is a recording')
   })

@@ -4,6 +4,7 @@ import { RobotServer } from '../../../bridges/server/robot-server.ts'
 import { SendQueue } from '../../../bridges/zmq/queue.ts'
 import { bindRobotSockets, connectControl, endpointsBeside, makeClientSockets } from '../../../bridges/zmq/sockets.ts'
 import { clock, SimpleRobot } from '../simple-robot.ts'
+import { PATIENCE_MS } from '../helpers.ts'
 
 const [how] = process.argv.slice(2)
 const sockets = await bindRobotSockets(endpointsBeside('tcp://127.0.0.1:*'), {}, () => {})
@@ -18,7 +19,7 @@ const receiving = [sockets.control, sockets.action, control, rest.observation].m
 for (const receive of receiving) receive.catch(() => undefined)
 const server = new RobotServer({ robot: new SimpleRobot(), clock })
 await server.start()
-const client = await PolicyClient.connect({ endpoint: server.endpoints.control, clock })
+const client = await PolicyClient.connect({ endpoint: server.endpoints.control, clock, timeoutMs: PATIENCE_MS })
 client.nextObservation().catch(() => undefined)
 process.stdout.write('ready\n')
 if (how === 'exit') process.exit(3)
