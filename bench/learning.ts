@@ -95,8 +95,8 @@ function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
 
 /** The loss and the models of the released code, with hidden layers that two cores can pay for. */
 const DBC_RELEASED = { latentSize: 50, form: 'released', gamma: 0.99, minStd: 1e-4, maxStd: 10 }
-/** The radius of latents whose distances a step of 4 rewards of 1 can explain: 4 / (1 - gamma) / 2. */
-const NORM_BOUND = { normBound: 200 }
+/** A tenth of the radius whose distances a step of 4 rewards of 1 can explain, 4 / (1 - gamma) / 2: at that one nothing was learned. */
+const NORM_BOUND = { normBound: 20 }
 /** Weights of Kemertas & Aumentado-Armstrong's code for their cart-pole. */
 const INTRINSIC_AND_INVERSE = { intrinsicWeight: 2, intrinsicMax: 0.1, inverseWeight: 1 }
 
