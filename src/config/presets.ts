@@ -21,13 +21,12 @@ const pushTraining = { steps: 40_000, batchSize: 256, updates: 2, evalEvery: 10_
  */
 const pushFrames = { frames: 16_000, resetEvery: 40, extraStarts: 1640 }
 
+const onPuck = { env: pushPuck, agent: pushAgent, replay: pushReplay, training: pushTraining }
+
 const rigPush = {
-  env: pushPuck,
+  ...onPuck,
   representation: { kind: 'encoder', encoder: 'beta-vae', pretrain: { ...pushFrames, updates: 1500 } },
   goals: {},
-  agent: pushAgent,
-  replay: pushReplay,
-  training: pushTraining,
 } satisfies Preset['config']
 
 /** Where hand and puck are to be taken: [hand xy, puck xy], metres. The way there is hardly longer than a push. */
@@ -107,8 +106,8 @@ const withoutContext = (latentSize: number, betaAnneal: number) => ({
 })
 const stateGoals = { representation: { kind: 'state' }, goals: { source: { name: 'env' } } } as const
 
-const onDiscs = { env: discs, agent: pushAgent, replay: pushReplay, training: discTraining }
-const onColouredPuck = { env: colouredPuck, agent: pushAgent, replay: pushReplay, training: pushTraining }
+const onDiscs = { ...onPuck, env: discs, training: discTraining }
+const onColouredPuck = { ...onPuck, env: colouredPuck }
 
 /** From half the picture of the bin, by a camera 0.8 m above what is about 3 cm high, to 11 cm. */
 const GRASP_GAINS = [1.25, 1.25]
@@ -217,14 +216,7 @@ const catalogue: Preset[] = [
   {
     name: 'oracle-push',
     summary: 'the same task from privileged state: SAC with hindsight relabelling, the upper line',
-    config: {
-      env: pushPuck,
-      representation: { kind: 'state' },
-      goals: { source: { name: 'env' } },
-      agent: pushAgent,
-      replay: pushReplay,
-      training: pushTraining,
-    },
+    config: { ...onPuck, ...stateGoals },
   },
   {
     name: 'pixel-mse-push',
@@ -234,14 +226,7 @@ const catalogue: Preset[] = [
   {
     name: 'crl-push',
     summary: 'the same task from privileged state by contrastive RL, without any reward',
-    config: {
-      env: pushPuck,
-      representation: { kind: 'state' },
-      goals: { source: { name: 'env' }, ...reachedGoals },
-      agent: crlAgent,
-      replay: pushReplay,
-      training: pushTraining,
-    },
+    config: { ...onPuck, ...stateGoals, goals: { ...stateGoals.goals, ...reachedGoals }, agent: crlAgent },
   },
   {
     name: 'crl-rig-push',
