@@ -29,7 +29,12 @@ export async function connectArm(host: string, port: number, clock: () => number
   const socket = connect({ host, port, noDelay: true })
   await once(socket, 'connect')
   const arm = new Arm(socket, clock)
-  await arm.firstStatus(2000)
+  try {
+    await arm.firstStatus(2000)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
   return arm
 }
 
@@ -58,8 +63,10 @@ class Arm implements TcpArm {
   constructor(socket: Socket, clock: () => number) {
     this.#socket = socket
     this.#clock = clock
-    createInterface(socket).on('line', (line) => this.#onLine(line))
-    socket.on('error', (error) => this.#fail(error))
+    // The reader of lines passes on the errors of its socket: without a listener of its own, a reset connection would end the process.
+    const reader = createInterface(socket)
+    reader.on('line', (line) => this.#onLine(line))
+    for (const source of [reader, socket]) source.on('error', (error: Error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the arm has closed the connection')))
   }
 

@@ -127,14 +127,32 @@ export class RobotConnections implements RobotConnector {
         fix: 'say --yes if it may move now',
       })
     }
-    const terminal = createInterface({ input: process.stdin, output: process.stderr })
-    const answer = await terminal.question(`${name} ${serial} is hardware and will move. Let it? Type yes: `, {
-      signal: this.#context.signal,
-    })
-    terminal.close()
+    const question = `${name} ${serial} is hardware and will move. Let it? Type yes: `
+    const answer = await ask(question, process.stdin, process.stderr, this.#context.signal)
     if (answer.trim().toLowerCase() !== 'yes') {
       throw new ArmatureError('interrupted', 'the robot was not armed', { got: `"${answer}"` })
     }
+  }
+}
+
+/**
+ * @returns what was typed; nothing where the terminal is closed before an answer, or fails: a question alone would wait for ever then
+ * @throws AbortError when `signal` says so
+ */
+export async function ask(
+  question: string,
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<string> {
+  const terminal = createInterface({ input, output })
+  const hungUp = new Promise<string>((resolve) => {
+    for (const event of ['close', 'error']) terminal.once(event, () => resolve(''))
+  })
+  try {
+    return await Promise.race([terminal.question(question, { signal }), hungUp])
+  } finally {
+    terminal.close()
   }
 }
 

@@ -24,8 +24,9 @@ class Controller {
   constructor() {
     this.#server = createServer((socket) => {
       this.#socket = socket
-      socket.on('error', () => undefined)
-      createInterface(socket).on('line', (line) => this.#obey(line))
+      const reader = createInterface(socket)
+      for (const source of [reader, socket]) source.on('error', () => undefined)
+      reader.on('line', (line) => this.#obey(line))
     })
     this.#ticks = setInterval(() => this.#tick(), 5)
   }
@@ -38,6 +39,11 @@ class Controller {
   /** As when its cable is pulled. */
   cut(): void {
     this.#socket?.destroy()
+  }
+
+  /** As when it is switched off and on again: what comes next is answered by a reset of the connection. */
+  reset(): void {
+    this.#socket?.resetAndDestroy()
   }
 
   close(): void {
@@ -129,6 +135,7 @@ describe('the driver of an arm behind TCP', () => {
   it.each<[string, () => void, string]>([
     ['its emergency stop is pressed', () => (controller.isPressed = true), 'ESTOP'],
     ['its cable is pulled', () => controller.cut(), 'ESTOP'],
+    ['its controller is switched off', () => controller.reset(), 'ESTOP'],
     ['it talks nonsense', () => (controller.says = 'X'), 'ESTOP'],
     ['its encoder fails', () => (controller.says = 'S 0 0.1 NaN 0.1 0'), 'SAFE_STOP'],
   ])('stops when %s', async (_, fail, state) => {
