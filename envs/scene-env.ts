@@ -13,7 +13,7 @@ import type {
 } from '../src/core/env.ts'
 import { ArmatureError } from '../src/core/errors.ts'
 import { sizeOf } from '../src/core/ndarray.ts'
-import type { Rng } from '../src/core/rng.ts'
+import { Rng } from '../src/core/rng.ts'
 import type { BoxSpace } from '../src/core/spaces.ts'
 import { boxSpace, checkAction, imageSpace, whyOutside } from '../src/core/spaces.ts'
 import type { CameraSpec, ImageSize } from './camera/camera.ts'
@@ -65,6 +65,8 @@ const SCENE_OPTIONS = {
   /** Control steps of the task for which each action is held: rewards add up, and only the last is seen. */
   actionRepeat: integer(1, 100),
   start: text,
+  /** Every episode begins where one with this seed does, looks that the task draws itself included; goals and what is randomised are still drawn. */
+  startSeed: integer(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
   /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
   reward: oneOf('dense', 'sparse'),
   /** The goal of every episode, a point of the goal space; default: each reset draws one. For tasks with goals. */
@@ -121,6 +123,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   /** What the task writes of `observation.state`. */
   readonly #taskState: Float32Array
   readonly #start: string
+  readonly #startSeed: number | undefined
   readonly #actionRepeat: number
   readonly #size: ImageSize
   readonly #cameras: ReadonlyMap<string, CameraSpec>
@@ -135,6 +138,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.look = createLook(task, this.#cameras, options)
     this.#size = options.size ?? DEFAULT_SIZE
     this.#start = this.#checkStart(options.start ?? spec.starts[0]!)
+    this.#startSeed = options.startSeed
     this.#actionRepeat = options.actionRepeat ?? 1
     const observed = options.cameras ?? spec.observedCameras ?? [Object.keys(task.cameras)[0]!]
     const samples = options.supersample === 'off' ? 1 : 2
@@ -242,7 +246,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   }
 
   protected begin(start: string, rng: Rng): void {
-    this.task.reset(start, rng)
+    this.task.reset(start, this.#startSeed === undefined ? rng : new Rng(this.#startSeed))
   }
 
   protected info(): Info {

@@ -55,6 +55,7 @@ const GAP_M = 0.008
 /** How far bodies may be pressed beyond their boxes for an instant. */
 const SLACK_M = 0.02
 const SETTLE_SUBSTEPS = 30
+const ROW_SPACING_M = 0.075
 
 /**
  * Push several objects, each to its own place on the table, and take the hand to another: the multi-object push task of multiworld with
@@ -67,8 +68,8 @@ const SETTLE_SUBSTEPS = 30
  * for three quarters of the colour circle, `unseen` for the rest (violet to red). `ground`: `grey`, or `random` for a table in a
  * dark colour of any hue that is drawn at every reset, too.
  *
- * `reset` puts the objects anywhere and the hand before them; with `{ start: 'goal' }` at another random goal; with
- * `{ start: 'random' }` with the hand, too, anywhere it can be.
+ * `reset` puts the objects anywhere and the hand before them; with `{ start: 'row' }` in a row across the middle, a single one into the middle, as
+ * PushPuck begins; with `{ start: 'goal' }` at another random goal; with `{ start: 'random' }` with the hand, too, anywhere it can be.
  */
 export async function makePushMulti(given: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv> {
   const readers = {
@@ -149,8 +150,8 @@ class PushMulti implements GoalTask {
       this.#physics.scale(...this.#scales)
       this.#physics.reset()
     }
-    const state = this.#drawApart(rng, start === 'random' ? HAND_BOX : HAND_GOAL_BOX)
-    if (start === 'default') state.set(HAND_START)
+    const state = start === 'row' ? this.#row() : this.#drawApart(rng, start === 'random' ? HAND_BOX : HAND_GOAL_BOX)
+    if (start === 'default' || start === 'row') state.set(HAND_START)
     this.#hand.place(state[0]!, state[1]!)
     for (const [i, body] of this.#objects.entries()) {
       body.setTranslation({ x: state[2 + 2 * i]!, y: state[3 + 2 * i]!, z: this.#restZ }, true)
@@ -269,6 +270,12 @@ class PushMulti implements GoalTask {
     }
   }
 
+  /** Objects side by side across the middle, behind two numbers for the hand. */
+  #row(): Float32Array {
+    const count = this.#looks.length
+    return Float32Array.from({ length: 2 + 2 * count }, (_, k) => (k < 2 || k % 2 === 1 ? 0 : rowX((k - 2) / 2, count)))
+  }
+
   /** Hand and objects, each uniform in its box (half extents), drawn again until none touches another: [hand xy, object xys]. */
   #drawApart(rng: Rng, handBox: readonly [number, number]): Float32Array {
     const radii = [HAND.radiusM, ...this.#looks.map(footprintM)]
@@ -294,6 +301,10 @@ class PushMulti implements GoalTask {
   }
 }
 
+function rowX(i: number, count: number): number {
+  return (i - (count - 1) / 2) * ROW_SPACING_M
+}
+
 function specOf(count: number): TaskSpec {
   const slots = Array.from({ length: count }, (_, i) => i)
   const names = ['hand_x_m', 'hand_y_m', ...slots.flatMap((i) => [`object_${i}_x_m`, `object_${i}_y_m`])]
@@ -305,7 +316,7 @@ function specOf(count: number): TaskSpec {
     stateSpace: symmetricSpace(limits, names),
     controlHz: CONTROL_HZ,
     maxEpisodeSteps: STEPS_PER_OBJECT * count,
-    starts: ['default', 'goal', 'random'],
+    starts: ['default', 'goal', 'random', 'row'],
   }
 }
 

@@ -59,6 +59,21 @@ describe('the multi-object push task', () => {
     await env.close()
   })
 
+  it.each([1, 2, 5])('puts %i objects in a row across the middle', async (objects) => {
+    const env = await makePushMulti({ ...BLIND, objects, start: 'row', appearance: 'random' })
+    for (const seed of [1, 2, 3]) {
+      const { state } = (await env.reset({ seed })).observation
+      const xs = Array.from({ length: objects }, (_, i) => state[2 + 2 * i]!)
+      for (let i = 0; i < objects; i++) {
+        expect(xs[i]!).toBeCloseTo(-xs.at(-1 - i)!, 3)
+        expect(Math.abs(state[3 + 2 * i]!)).toBeLessThan(1e-3)
+        if (i > 0) expect(xs[i]! - xs[i - 1]!).toBeGreaterThan(0.07)
+      }
+      for (const [k, start] of HAND_START.entries()) expect(state[k]!).toBeCloseTo(start, 5)
+    }
+    await env.close()
+  })
+
   it('draws starts and goals over the whole boxes with nothing inside another', async () => {
     const env = await makePushMulti({ ...BLIND, objects: 4 })
     const rng = new Rng(2)

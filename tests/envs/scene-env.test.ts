@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
 import { PUCK } from '../../envs/tasks/push-puck-layout.ts'
-import type { CameraEnv, SimulatedGoalEnv } from '../../src/core/env.ts'
+import type { CameraEnv, Env, SimulatedGoalEnv } from '../../src/core/env.ts'
 import { isCameraEnv } from '../../src/core/env.ts'
 
 async function makePushPuck(options: Readonly<Record<string, unknown>> = {}): Promise<SimulatedGoalEnv & CameraEnv> {
@@ -111,6 +111,38 @@ describe('goal', () => {
     await expect(makeEnv('armature/CartPole-v0', { goal: [0] })).rejects.toThrow(
       'armature/CartPole-v0 option goal: got one, in a scene without goals',
     )
+  })
+})
+
+describe('startSeed', () => {
+  const stateOf = async (env: Env, seed?: number): Promise<Float32Array> =>
+    (await env.reset(seed === undefined ? {} : { seed })).observation.state.slice()
+
+  it.each(['PickPlace', 'ArmLift', 'PushMulti', 'DiscArena', 'CartPole', 'Reacher', 'GraspBin'])(
+    'begins every episode of %s where one with that seed does',
+    async (name) => {
+      const options = { size: 8, supersample: 'off' }
+      const [fixed, plain] = await Promise.all([
+        makeEnv(`armature/${name}-v0`, { ...options, startSeed: 5 }),
+        makeEnv(`armature/${name}-v0`, options),
+      ])
+      const wanted = await stateOf(plain, 5)
+      for (const seed of [1, 2, undefined]) expect(await stateOf(fixed, seed)).toEqual(wanted)
+      expect(await stateOf(plain, 6)).not.toEqual(wanted)
+      for (const env of [fixed, plain]) await env.close()
+    },
+  )
+
+  it('leaves goals, and what is randomised, to the seed of the episode', async () => {
+    const env = await makePushPuck({ startSeed: 5, start: 'random', randomize: { friction: 1 } })
+    const drawn: unknown[] = []
+    for (const seed of [1, 2, 1]) {
+      const { info } = await env.reset({ seed })
+      drawn.push([...env.goal, info['random_friction']])
+    }
+    expect(drawn[2]).toEqual(drawn[0])
+    expect(drawn[1]).not.toEqual(drawn[0])
+    await env.close()
   })
 })
 
