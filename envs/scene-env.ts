@@ -21,74 +21,19 @@ import { Rasterizer } from './camera/rasterizer.ts'
 import type { Backdrop } from './camera/rasterizer.ts'
 import type { EpisodeState } from './episode.ts'
 import { Episode } from './episode.ts'
-import { distractorOption } from './look/distractor.ts'
 import type { Look, LookState } from './look/look.ts'
 import { createLook, otherLook } from './look/look.ts'
-import { mismatchOption, relighting, shifted } from './look/mismatch.ts'
-import { randomizeOption } from './look/randomize.ts'
+import { relighting, shifted } from './look/mismatch.ts'
+import { withPastActions } from './look/past-actions.ts'
 import { withNoise } from './look/state-noise.ts'
-import type { OptionReader, Values } from './options.ts'
-import {
-  byName,
-  imageSize,
-  integer,
-  names,
-  numbers,
-  oneOf,
-  quantity,
-  readOptions,
-  section,
-  text,
-  vector,
-} from './options.ts'
+import { readOptions } from './options.ts'
+import type { SceneOptions } from './scene-options.ts'
+import { startOption } from './scene-options.ts'
 import type { GoalTask, Task } from './task.ts'
 import { isGoalTask } from './task.ts'
 
-/** Options that every scene takes, whatever its task. */
-const SCENE_OPTIONS = {
-  /** Of observed images; default 48x48. */
-  size: imageSize,
-  cameras: names,
-  /** Changes cameras by name, e.g. `{ front: { fovYDeg: 30 } }`; a mounted camera in the frame of its carrier. */
-  camera: byName(section({ eyeM: vector, targetM: vector, up: vector, fovYDeg: quantity(1, 170) })),
-  supersample: oneOf('on', 'off'),
-  /** A moving picture behind the scene, e.g. `{ kind: 'discs', split: 'test' }` or just its kind. */
-  distractor: distractorOption,
-  /** What is drawn anew for each episode, with its strength, e.g. `{ light: 1, friction: 1, actionDelay: 2 }`. */
-  randomize: randomizeOption,
-  /** How the scene differs in every episode from the one that was learned in, e.g. `{ delaySteps: 2, cameraShiftM: [0, 0.02, 0], light: 0.7 }`. */
-  mismatch: mismatchOption,
-  /** Numbers behind the privileged state that say nothing: standard normals, drawn anew at each control step from the episode's seed. */
-  noiseDims: integer(0, 1000),
-  /** Steps of an episode; default the task's, fewer where actions are repeated, so that it lasts as long. */
-  maxEpisodeSteps: integer(1, 1_000_000),
-  /** Control steps of the task for which each action is held: rewards add up, and only the last is seen. */
-  actionRepeat: integer(1, 100),
-  start: text,
-  /** Every episode begins where one with this seed does, looks that the task draws itself included; goals and what is randomised are still drawn. */
-  startSeed: integer(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
-  /** `dense`: minus the distance; `sparse`: 0 at success, else -1 (Fetch's convention). For tasks with goals. */
-  reward: oneOf('dense', 'sparse'),
-  /** The goal of every episode, a point of the goal space; default: each reset draws one. For tasks with goals. */
-  goal: numbers,
-}
-
-export type SceneOptions = Values<typeof SCENE_OPTIONS>
-type Reader = OptionReader<unknown>
-
-/**
- * Splits what a user gave into the options of every scene and those of one task.
- * @throws ArmatureError `bad-argument` for an unknown key or an invalid value.
- */
-export function readSceneOptions<R extends Readonly<Record<string, Reader>>>(
-  id: string,
-  taskReaders: R,
-  given: Readonly<Record<string, unknown>>,
-): SceneOptions & Values<R> {
-  return readOptions(id, { ...SCENE_OPTIONS, ...taskReaders }, given) as SceneOptions & Values<R>
-}
-
 const HUMAN = 'human'
+const NOTHING = new Float32Array(0)
 const DEFAULT_SIZE: ImageSize = { width: 48, height: 48 }
 const HUMAN_SIZE: ImageSize = { width: 480, height: 360 }
 
@@ -122,6 +67,8 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   protected readonly relight: ((image: Uint8Array) => void) | undefined
   /** What the task writes of `observation.state`. */
   readonly #taskState: Float32Array
+  /** And of `observation.proprio`. */
+  readonly #taskProprio: Float32Array
   readonly #start: string
   readonly #startSeed: number | undefined
   readonly #actionRepeat: number
@@ -147,28 +94,30 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
       view: new Rasterizer(scene, this.#camera(name), this.#size, samples),
       image: new Uint8Array(this.#size.width * this.#size.height * 3),
     }))
+    const withPast = (space: BoxSpace): BoxSpace => withPastActions(space, spec.actionNames, options.pastActions ?? 0)
     this.spec = {
       id: spec.id,
       actionSpace: boxSpace([spec.actionNames.length], -1, 1, spec.actionNames),
       imageSpaces: Object.fromEntries(observed.map((name) => [name, imageSpace(this.#size.height, this.#size.width)])),
       cameras: Object.keys(task.cameras),
-      proprioSpace: spec.proprioSpace,
-      stateSpace: withNoise(spec.stateSpace, options.noiseDims ?? 0),
+      proprioSpace: withPast(spec.proprioSpace),
+      stateSpace: withNoise(withPast(spec.stateSpace), options.noiseDims ?? 0),
       controlHz: spec.controlHz / this.#actionRepeat,
       maxEpisodeSteps: options.maxEpisodeSteps ?? Math.ceil(spec.maxEpisodeSteps / this.#actionRepeat),
     }
     this.episode = new Episode(spec.id, this.spec.maxEpisodeSteps)
     this.observation = {
       images: Object.fromEntries(this.eyes.map(({ name, image }) => [name, image])),
-      proprio: new Float32Array(sizeOf(spec.proprioSpace.shape)),
+      proprio: new Float32Array(sizeOf(this.spec.proprioSpace.shape)),
       state: new Float32Array(sizeOf(this.spec.stateSpace.shape)),
     }
     this.#taskState = this.ownState(this.observation.state)
+    this.#taskProprio = this.observation.proprio.subarray(0, sizeOf(spec.proprioSpace.shape))
     this.observeTask()
   }
 
   async reset(options: ResetOptions = {}): Promise<ResetResult> {
-    const { start } = readOptions(`${this.spec.id} reset`, { start: SCENE_OPTIONS.start }, options.options)
+    const { start } = readOptions(`${this.spec.id} reset`, { start: startOption }, options.options)
     const from = start === undefined ? this.#start : this.#checkStart(start)
     this.episode.begin(options.seed)
     this.look?.begin(options.seed)
@@ -181,6 +130,7 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
   async step(action: Float32Array): Promise<StepResult> {
     this.episode.requireRunning()
     checkAction(this.spec.actionSpace, action)
+    this.look?.past?.add(action)
     let reward = 0
     let info: Info = {}
     let terminated = false
@@ -269,14 +219,19 @@ class SceneEnv<T extends Task = Task> implements SimulatedEnv, CameraEnv {
     this.#observeImages()
   }
 
-  /** Of a state, a view of all but the noise behind it. */
+  /** Of a state, a view of what the task writes, without past actions and noise. */
   protected ownState(state: Float32Array): Float32Array {
     return state.subarray(0, sizeOf(this.task.spec.stateSpace.shape))
   }
 
   protected observeTask(): void {
-    this.task.observe(this.#taskState, this.observation.proprio)
-    if (this.look?.noise) this.observation.state.set(this.look.noise.values, this.#taskState.length)
+    this.task.observe(this.#taskState, this.#taskProprio)
+    if (this.look === undefined) return
+    const { state, proprio } = this.observation
+    const past = this.look.past?.values ?? NOTHING
+    state.set(past, this.#taskState.length)
+    proprio.set(past, this.#taskProprio.length)
+    if (this.look.noise) state.set(this.look.noise.values, this.#taskState.length + past.length)
   }
 
   #observeImages(): void {

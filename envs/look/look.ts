@@ -9,6 +9,7 @@ import { ActionChannel } from './action-channel.ts'
 import type { DistractorOptions, DistractorState } from './distractor.ts'
 import { Distractor } from './distractor.ts'
 import type { MismatchOptions } from './mismatch.ts'
+import { PastActions } from './past-actions.ts'
 import type { RandomizeOptions } from './randomize.ts'
 import { Randomizer, variesScene } from './randomize.ts'
 import type { StateNoiseState } from './state-noise.ts'
@@ -22,6 +23,8 @@ export interface LookOptions {
   readonly mismatch?: MismatchOptions
   /** Numbers of noise behind the privileged state. */
   readonly noiseDims?: number
+  /** How many of the last actions are seen. */
+  readonly pastActions?: number
 }
 
 /** Serialisable state of a {@link Look}. */
@@ -34,23 +37,26 @@ export interface LookState {
   readonly distractor?: DistractorState
   readonly channel?: ActionChannelState
   readonly noise?: StateNoiseState
+  /** {@link PastActions.values} */
+  readonly past?: readonly number[]
 }
 
 /** What `options` ask for; undefined when that is nothing, so that scenes pay for nothing. */
 export function createLook(
   task: Task,
   cameras: ReadonlyMap<string, CameraSpec>,
-  { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {}, noiseDims = 0 }: LookOptions,
+  { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {}, noiseDims = 0, pastActions = 0 }: LookOptions,
 ): Look | undefined {
   const isDistracting = distractor !== undefined && distractor.kind !== 'none'
-  const isOn = isDistracting || delaySteps > 0 || noiseDims > 0 || Object.values(randomize).some((amount) => amount > 0)
-  if (!isOn) return undefined
+  const isRandom = Object.values(randomize).some((amount) => amount > 0)
+  if (!isDistracting && !isRandom && delaySteps === 0 && noiseDims === 0 && pastActions === 0) return undefined
   const late = delaySteps > 0 && { mismatch: { delaySteps } }
   return new Look(task, cameras, {
     randomize,
     ...(isDistracting && { distractor }),
     ...late,
     ...(noiseDims > 0 && { noiseDims }),
+    ...(pastActions > 0 && { pastActions }),
   })
 }
 
@@ -61,6 +67,7 @@ export function createLook(
 export class Look {
   readonly distractor: Distractor | undefined
   readonly noise: StateNoise | undefined
+  readonly past: PastActions | undefined
   readonly #id: string
   readonly #options: string
   readonly #randomizer: Randomizer | undefined
@@ -70,7 +77,7 @@ export class Look {
   #info: Info = {}
 
   constructor(task: Task, cameras: ReadonlyMap<string, CameraSpec>, options: LookOptions) {
-    const { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {}, noiseDims = 0 } = options
+    const { distractor, randomize = {}, mismatch: { delaySteps = 0 } = {}, noiseDims = 0, pastActions = 0 } = options
     const { actionDelay = 0, actionNoise = 0 } = randomize
     this.#id = task.spec.id
     this.#options = JSON.stringify(options, (key, value: unknown) =>
@@ -78,6 +85,7 @@ export class Look {
     )
     if (distractor !== undefined) this.distractor = new Distractor(distractor, task.scene.spec.shadow !== undefined)
     if (noiseDims > 0) this.noise = new StateNoise(noiseDims)
+    if (pastActions > 0) this.past = new PastActions(pastActions, task.spec.actionNames.length)
     if (variesScene(randomize)) this.#randomizer = new Randomizer(randomize, task, cameras)
     if (actionDelay > 0 || actionNoise > 0 || delaySteps > 0) {
       this.#channel = new ActionChannel(task.spec.actionNames.length, actionDelay, actionNoise, delaySteps)
@@ -93,6 +101,7 @@ export class Look {
     this.distractor?.begin(episode.split('distractor'))
     this.#channel?.begin(episode.split('action'))
     this.noise?.begin(episode.split('noise'))
+    this.past?.begin()
   }
 
   /** After the task's reset or restore. */
@@ -125,6 +134,7 @@ export class Look {
       ...(this.distractor && { distractor: this.distractor.state }),
       ...(this.#channel && { channel: this.#channel.state }),
       ...(this.noise && { noise: this.noise.state }),
+      ...(this.past && { past: [...this.past.values] }),
     }
   }
 
@@ -140,13 +150,14 @@ export class Look {
     if (state.distractor !== undefined) this.distractor!.state = state.distractor
     if (state.channel !== undefined) this.#channel!.state = state.channel
     if (state.noise !== undefined) this.noise!.state = state.noise
+    if (state.past !== undefined) this.past!.values.set(state.past)
   }
 }
 
-/** The error for a saved state that an env with other randomisation, another distractor or other noise has made. */
+/** The error for a saved state that an env with other randomisation, another distractor, other noise or another number of past actions has made. */
 export function otherLook(id: string): ArmatureError {
   return new ArmatureError('bad-argument', `state for ${id}`, {
-    expected: 'one saved with the same randomisation, distractor and noise',
+    expected: 'one saved with the same randomisation, distractor, noise and past actions',
     got: 'one of other options',
   })
 }

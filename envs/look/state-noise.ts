@@ -1,7 +1,7 @@
 import type { RngState } from '../../src/core/rng.ts'
 import { Rng } from '../../src/core/rng.ts'
 import type { BoxSpace } from '../../src/core/spaces.ts'
-import { bound } from '../../src/core/spaces.ts'
+import { widened } from './widened.ts'
 
 /** No normal that `Rng` draws is larger: its uniform numbers have 32 bits. */
 const LIMIT = 10
@@ -47,15 +47,9 @@ export class StateNoise {
 
 /** `space`, a vector, with `size` elements of noise behind its own: `noise_0` and so on. */
 export function withNoise(space: BoxSpace, size: number): BoxSpace {
-  if (size === 0) return space
-  const own = space.shape[0]!
-  const bounds = (limit: BoxSpace['low'], noise: number): number[] =>
-    Array.from({ length: own + size }, (_, i) => (i < own ? bound(limit, i) : noise))
-  return {
-    ...space,
-    shape: [own + size],
-    low: bounds(space.low, -LIMIT),
-    high: bounds(space.high, LIMIT),
-    ...(space.names && { names: [...space.names, ...Array.from({ length: size }, (_, i) => `noise_${i}`)] }),
-  }
+  return widened(
+    space,
+    Array.from({ length: size }, (_, i) => `noise_${i}`),
+    LIMIT,
+  )
 }

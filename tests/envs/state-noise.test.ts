@@ -84,7 +84,7 @@ describe('noiseDims', () => {
     const [two, three, none] = [await make(2), await make(3), await make(0)]
     await two.reset({ seed: 0 })
     const saved = await two.saveState()
-    for (const other of [three, none]) await expect(other.restoreState(saved)).rejects.toThrow(/distractor and noise/)
+    for (const other of [three, none]) await expect(other.restoreState(saved)).rejects.toThrow(/noise and past actions/)
     for (const wrong of [-1, 1.5, 'many', 1e9]) {
       await expect(makeEnv(ID, { noiseDims: wrong })).rejects.toThrow(/noiseDims.*an integer from 0 to 1000/)
     }
