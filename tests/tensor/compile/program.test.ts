@@ -117,6 +117,26 @@ describe.each(ENGINES)('programs on %s', (engine) => {
     program.dispose()
   })
 
+  it.each([0, 1, 4095, 4096, 40_000])('give %i results to the caller for good, beside an assignment', async (size) => {
+    const w = variable([1])
+    const program = compile<'x', 'y'>('results', ({ x }) => {
+      const y = tf.add(x, w)
+      w.assign(tf.add(w, 1))
+      return { y }
+    })
+    const x = wiggle([size])
+    const runs = [await program.run({ x }), await program.run({ x })]
+    for (const [i, { y }] of runs.entries()) expect([...y.data]).toEqual([...x.data].map((v) => Math.fround(v + i + 1)))
+    expect(w.dataSync()[0]).toBe(3)
+    program.dispose()
+  })
+
+  it('may have neither results nor assignments', async () => {
+    const program = compile<'x', never>('nothing', () => ({}))
+    expect(await program.run({ x: array([1]) })).toEqual({})
+    program.dispose()
+  })
+
   it('are run in the order of the calls', async () => {
     const w = variable([1])
     const [twice, plusOne] = [
