@@ -1,8 +1,8 @@
 /**
- * The same work here, in eager PyTorch and in jitted JAX, in turn, on one machine: `npx tsx bench/compare.ts --threads 1 --rounds 5`. Each
- * round starts every side once, so that a machine that is busy is busy for all; compare the ratios, which are medians of those within a
- * round. `--python CMD` (may be repeated) names the interpreters; of PyTorch and JAX each runs what it has. The last line is JSON. See
- * docs/performance.md.
+ * The same work here, in eager PyTorch, in jitted JAX and, of a scene, in MuJoCo, in turn, on one machine:
+ * `npx tsx bench/compare.ts --threads 1 --rounds 5`. Each round starts every side once, so that a machine that is busy is busy for all;
+ * compare the ratios, which are medians of those within a round. `--python CMD` (may be repeated) names the interpreters; of PyTorch, JAX and
+ * MuJoCo each runs what it has. The last line is JSON. See docs/performance.md.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,6 +20,8 @@ const ENCODER_FIELDS = [
   ...['tcn', 'dbc', 'grasp2vec', 'curl'].map((name) => `encoder_${name}_update_ms`),
   'sac_pixels_update_ms',
 ]
+/** The push scene with 64x64 pixels, and without. */
+const SCENE_FIELDS = ['env_steps_per_s', 'env_push_puck_physics_ms']
 
 interface Peer {
   readonly script: string
@@ -31,6 +33,7 @@ interface Peer {
 const PEERS: Readonly<Record<string, Peer>> = {
   torch: { script: 'compare_torch.py', fields: [...FIELDS, ...ENCODER_FIELDS] },
   jax: { script: 'compare_jax.py', fields: FIELDS },
+  mujoco: { script: 'compare_mujoco.py', fields: SCENE_FIELDS },
 }
 
 /**
@@ -47,6 +50,8 @@ interface Report {
   readonly [field: string]: unknown
   /** Name and version, of a peer. */
   readonly library?: string
+  /** Why a peer leaves something out. */
+  readonly note?: string
 }
 
 interface Side {
@@ -58,7 +63,7 @@ const OPTIONS = {
   threads: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '5' },
   repetitions: { type: 'string', default: '30' },
-  only: { type: 'string', default: [...FIELDS, ...ENCODER_FIELDS].join(',') },
+  only: { type: 'string', default: [...FIELDS, ...ENCODER_FIELDS, ...SCENE_FIELDS].join(',') },
   python: { type: 'string', multiple: true, default: ['python3'] as string[] },
 } as const
 
@@ -105,6 +110,22 @@ async function lastLine(command: string, args: readonly string[], more: NodeJS.P
   return JSON.parse(text.stdout.trimEnd().split('\n').at(-1)!) as Report
 }
 
+/** Of one side's rounds; `ours` are those of armature. A ratio above 1: armature is faster. */
+function summary(
+  field: string,
+  values: readonly number[],
+  ours: readonly number[],
+): { readonly median: number; readonly best: number; readonly ratio: number } {
+  const isTime = field.endsWith('_ms')
+  const ratios = values.map((value, round) => (isTime ? value / ours[round]! : ours[round]! / value))
+  const best = isTime ? Math.min(...values) : Math.max(...values)
+  return { median: quantile(values, 0.5), best, ratio: quantile(ratios, 0.5) }
+}
+
+function shown(value: number): string {
+  return value < 100 ? value.toPrecision(3) : value.toFixed(0)
+}
+
 async function main(): Promise<void> {
   const { values: options } = parseArgs({ options: OPTIONS })
   const { threads, repetitions } = options
@@ -124,36 +145,33 @@ async function main(): Promise<void> {
     }
   }
   const described = reports.map(([first]) => first!.library ?? 'armature')
+  for (const [side, [first]] of reports.entries()) {
+    if (first!.note !== undefined) process.stderr.write(`${described[side]}: ${first!.note}\n`)
+  }
   const valuesOf = (side: number, field: string): number[] => reports[side]!.map((report) => Number(report[field]))
   const results = only.map((field) => ({
     field,
     // null where a peer has no such work.
     sides: sides.map((_, side) => {
       const values = valuesOf(side, field)
-      if (values.some(Number.isNaN)) return null
-      const ratios = values.map((value, round) => value / valuesOf(0, field)[round]!)
-      return {
-        name: described[side]!,
-        median: quantile(values, 0.5),
-        best: Math.min(...values),
-        ratio: quantile(ratios, 0.5),
-        values,
-      }
+      return values.some(Number.isNaN)
+        ? null
+        : { name: described[side]!, ...summary(field, values, valuesOf(0, field)), values }
     }),
   }))
   const header = ['', ...described.flatMap((name, i) => (i === 0 ? [name, 'best'] : [name, 'best', 'ratio']))]
   const rows = results.map((result) => [
     result.field,
     ...result.sides.flatMap((side, i) => {
-      const cells = side === null ? ['-', '-', '-'] : [side.median, side.best, side.ratio].map((x) => x.toFixed(2))
+      const cells = side === null ? ['-', '-', '-'] : [side.median, side.best, side.ratio].map(shown)
       return i === 0 ? cells.slice(0, 2) : cells
     }),
   ])
   const load = [loadAtStart, loadavg()[0]!].map((x) => Number(x.toFixed(1)))
   process.stdout.write(`${table([header, ...rows])}\n`)
   process.stdout.write(
-    `ms: medians over ${rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
-      `ratio: theirs to ours, median over rounds; peers keep their pages; load average ${load.join(' to ')}\n`,
+    `ms, or per second: medians over ${rounds} rounds, and the best round, of medians of ${repetitions}; ${threads} thread(s); ` +
+      `ratio: our speed to theirs, median over rounds; peers keep their pages; load average ${load.join(' to ')}\n`,
   )
   process.stdout.write(`${JSON.stringify({ threads: Number(threads), load, results })}\n`)
 }

@@ -14,7 +14,7 @@ function compare(...args: string[]): Running {
   return startNode(['--import', LOADER, SCRIPT, ...args], cwd)
 }
 
-describe('the comparison with PyTorch and JAX', { timeout: SLOW_MS }, () => {
+describe('the comparison with PyTorch, JAX and MuJoCo', { timeout: SLOW_MS }, () => {
   test.each([
     [['--python', '/no/such/python'], '--python: expected a Python interpreter, got /no/such/python'],
     [['--rounds', 'none'], '--rounds: expected a whole number above 0, got none'],
@@ -34,6 +34,7 @@ describe('the comparison with PyTorch and JAX', { timeout: SLOW_MS }, () => {
     running.child.stdout!.destroy()
     const { code, stderr } = await running.finished
     expect(code, stderr).toBe(0)
+    expect(stderr).toContain('so not compared: mujoco\n')
     expect(stderr).toContain('round 1 of 1: armature')
     expect(stderr).not.toContain('    at ')
   })
