@@ -80,7 +80,7 @@ function farBelow(reward: number, median: number): boolean {
 
 /** A moving background behind the scene; evaluation shows clips that were never learned from. */
 function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
-  const { id, options } = PIXEL_SCENES.CartPole
+  const { id, options } = PIXEL_SCENES.Reacher
   const set = [
     `env.id=${id}`,
     `env.options=${JSON.stringify({ ...options, distractor: { kind } })}`,

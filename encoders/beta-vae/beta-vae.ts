@@ -15,11 +15,11 @@ import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import type { Posterior } from '../shared/posterior.ts'
 import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
+import { Prior } from '../shared/prior.ts'
 import { frameStatistics } from '../shared/spectrum.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { BetaVaeConfig } from './config.ts'
-import { Prior } from './prior.ts'
 
 /**
  * beta-VAE (Higgins et al. 2017; Kingma & Welling 2014), the representation of RIG (Nair et al. 2018).

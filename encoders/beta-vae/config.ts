@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
 import { warmUpSettings } from '../shared/posterior.ts'
+import { priorSettings } from '../shared/prior.ts'
 import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the beta-VAE; the defaults are RIG's where they carry over (see README.md beside this file). */
@@ -27,18 +28,7 @@ export const betaVaeConfigSchema = z.strictObject({
     .max(32)
     .default(12)
     .describe('principal directions of the frames that beta auto keeps'),
-  prior: z
-    .enum(['fitted', 'standard'])
-    .default('fitted')
-    .describe('what goals are imagined from: the density of the latents of the data, or N(0, I)'),
-  priorBandwidth: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.1)
-    .describe(
-      'how far the fitted prior strays from latents that it saw, in their standard deviations; 1: it is a Gaussian, 0: those latents',
-    ),
+  ...priorSettings,
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })
 

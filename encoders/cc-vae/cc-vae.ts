@@ -1,21 +1,24 @@
 import type { ContextBatch, FrameBatch } from '../../src/core/batches.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { Metrics, NdArray } from '../../src/core/ndarray.ts'
-import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
+import { concatenated, ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { Program } from '../../src/tensor/compile/program.ts'
 import type { FrameTensors } from '../../src/tensor/features.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { dense, scoped } from '../../src/tensor/layers.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
+import { joinStates } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
 import { batchFrames, centred, decodeLatents, frameArray, toImages } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import type { Posterior } from '../shared/posterior.ts'
 import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
+import { Prior } from '../shared/prior.ts'
 import { meanOf } from '../shared/spectrum.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
@@ -28,7 +31,7 @@ import type { CcVaeConfig } from './config.ts'
  * episode: squared errors summed over pixels in [0, 1], KL over dimensions, all averaged over the batch. What is the same throughout an
  * episode reaches the decoder through c for nothing; the KL term prices what is left, so z learns what moves.
  *
- * A latent is [mean of z | c]. Goals are imagined as [z ~ N(0, I) | c of the running episode], and c cancels in distances within it.
+ * A latent is [mean of z | c]. Goals are imagined as [z | c of the running episode], and c cancels in distances within it.
  */
 export class CcVae extends TrainedEncoder<'context'> {
   readonly #frameNet: Layer
@@ -37,6 +40,7 @@ export class CcVae extends TrainedEncoder<'context'> {
   readonly #decoder: Layer
   readonly #contextDecoder: Layer
   readonly #constants: Constants<'meanFrame'>
+  readonly #prior: Prior
   readonly #config: CcVaeConfig
   readonly #decode: Program<'latents', 'images'>
 
@@ -64,7 +68,9 @@ export class CcVae extends TrainedEncoder<'context'> {
     this.#contextDecoder = contextDecoder
     this.#config = config
     const meanFrame = ndarray(new Float32Array(sizeOf(frameShape)), frameShape)
-    this.#constants = this.own(this.saved('constants', new Constants({ meanFrame })))
+    this.#constants = this.own(new Constants({ meanFrame }))
+    this.#prior = new Prior(z, config.priorBandwidth)
+    this.saved('constants', joinStates('constants', [this.#constants, this.#prior]))
     this.#decode = this.program('decode', ({ latents }) => ({
       images: toImages(this.#decoder.apply(this.weights.split(), latents), this.#constants.tensor('meanFrame')),
     }))
@@ -131,9 +137,11 @@ export class CcVae extends TrainedEncoder<'context'> {
     return decodeLatents(this.spec, latents, count, async (rows) => (await this.#decode.run(rows)).images)
   }
 
-  /** z from N(0, I), beside the c of the episode that `start` is the first latent of (the paper's section 4.2). */
+  /**
+   * z from N(0, I) as in the paper's section 4.2, or with `prior: fitted` near one of the z of {@link fitPrior}, beside the c of the episode
+   * that `start` is the first latent of.
+   */
   imagine(rng: Rng, start?: Float32Array): Float32Array {
-    const { latentSize: size } = this.#config
     if (start?.length !== this.spec.latentSize) {
       throw new ArmatureError('bad-argument', 'a goal imagined by cc-vae', {
         expected: `the latent [${this.spec.latentSize}] of the episode's first observation`,
@@ -141,8 +149,16 @@ export class CcVae extends TrainedEncoder<'context'> {
       })
     }
     const goal = start.slice()
-    goal.set(rng.fillNormal(new Float32Array(size)))
+    goal.set(this.#prior.sample(rng))
     return goal
+  }
+
+  async fitPrior(input: EncoderInput): Promise<void> {
+    if (this.#config.prior !== 'fitted') return
+    const { latentSize: size } = this.#config
+    const latents = await this.encode(input)
+    const rows = Array.from({ length: input.count }, (_, row) => row * this.spec.latentSize)
+    this.#prior.fit(concatenated(rows.map((at) => latents.subarray(at, at + size))), input.count)
   }
 }
 

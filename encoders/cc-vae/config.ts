@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { architectureSchema } from '../shared/networks.ts'
 import { warmUpSettings } from '../shared/posterior.ts'
+import { priorSettings } from '../shared/prior.ts'
 import type { EncoderPresets } from '../shared/presets.ts'
 
 /** Settings of the CC-VAE; README.md beside this file says where they differ from the paper's. */
@@ -23,6 +24,8 @@ export const ccVaeConfigSchema = z.strictObject({
     .default(1)
     .describe('w: weight of reconstructing the first frame from c alone; 0: an ablation'),
   sharedEncoders: z.boolean().default(false).describe('an ablation: one network reads both frames'),
+  ...priorSettings,
+  prior: priorSettings.prior.default('standard'),
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })
 

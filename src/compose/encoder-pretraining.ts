@@ -6,6 +6,7 @@ import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { isGoalEnv } from '../core/env.ts'
+import { ArmatureError } from '../core/errors.ts'
 import { concatenated } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
 import type { EmbeddingData } from '../evaluate/embedding.ts'
@@ -20,7 +21,7 @@ import { EpisodeSet } from '../replay/episode-source.ts'
 import type { FrameFits } from '../replay/fitted-dataset.ts'
 import { fitsOf, fittedSpec } from '../replay/fitted-dataset.ts'
 import type { CollectOptions } from '../run/collect.ts'
-import { collectEpisodes } from '../run/collect.ts'
+import { collectEpisodes, collectGoals } from '../run/collect.ts'
 import type { Sides } from '../run/encoder-data.ts'
 import { EncoderData, inputsOf } from '../run/encoder-data.ts'
 import { datasetSpecOf } from '../run/episode-track.ts'
@@ -72,7 +73,8 @@ async function pretrain(pretraining: Pretraining): Promise<void> {
   const episodes = await collect(pretraining, 'frames', how.frames, how.resetEvery)
   const sides = splitInOrder(episodes, how.frames * (1 - how.validationFraction))
   const spec = fittedSpec(datasetSpecOf(env), fitsIn(pretraining))
-  const sources = { training: new EpisodeSet(spec, sides.training), validation: new EpisodeSet(spec, sides.validation) }
+  const training = [...sides.training, ...(await goalsSeen(pretraining))]
+  const sources = { training: new EpisodeSet(spec, training), validation: new EpisodeSet(spec, sides.validation) }
   await learn(pretraining, sources)
   if (encoder.fitPrior) await encoder.fitPrior(await priorInput(pretraining, sources.training))
   await measure(pretraining, sources.validation, camera)
@@ -98,6 +100,36 @@ async function collect(
     start: settings.pretrain.start,
     holdActions: settings.pretrain.holdActions,
     ...(player && { player }),
+    onProgress: (done) => {
+      throwIfInterrupted(context, startAgain(pretraining))
+      phase.update(done)
+    },
+  })
+  phase.finish()
+  return episodes
+}
+
+/** Kinds of batches that take frames of an episode in any order. */
+const UNORDERED: readonly string[] = ['frames', 'context']
+
+/** Goals of the env in the looks of episodes, where the settings ask for some. */
+async function goalsSeen(pretraining: Pretraining): Promise<EpisodeData[]> {
+  const { context, env, encoder, settings, rng } = pretraining
+  const { goalFrames, resetEvery, start } = settings.pretrain
+  if (goalFrames === 0) return []
+  const refuse = (got: string): ArmatureError =>
+    new ArmatureError('bad-config', 'representation.pretrain.goalFrames', { got, fix: 'leave it 0' })
+  if (!isGoalEnv(env)) throw refuse(`${goalFrames}, in ${env.spec.id}, which has no goals`)
+  if (!UNORDERED.includes(encoder.spec.batch.kind)) {
+    throw refuse(`${goalFrames}, for encoder ${encoder.spec.name}, which learns from the order of frames`)
+  }
+  const phase = context.progress.phase('collect goals', goalFrames, { unit: 'frames' })
+  const episodes = await collectGoals(env, rng.split('goals'), {
+    cameras: camerasIn(pretraining),
+    fits: fitsIn(pretraining),
+    count: goalFrames,
+    resetEvery,
+    start,
     onProgress: (done) => {
       throwIfInterrupted(context, startAgain(pretraining))
       phase.update(done)

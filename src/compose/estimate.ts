@@ -89,11 +89,12 @@ async function timePretraining(context: RunContext, parts: Parts): Promise<Estim
   const { config } = parts
   const { representation, env, seed } = config
   if (representation.kind !== 'encoder' || representation.from !== undefined) return []
-  const { frames, resetEvery, validationFraction, updates, extraStarts } = representation.pretrain
+  const { frames, resetEvery, validationFraction, updates, goalFrames, extraStarts } = representation.pretrain
   const short = {
     ...representation.pretrain,
     frames: Math.min(frames, Math.ceil((2 * resetEvery) / validationFraction) + resetEvery),
     updates: Math.min(updates, PRETRAIN_UPDATES),
+    goalFrames: Math.min(goalFrames, resetEvery),
     extraStarts: Math.min(extraStarts, EXTRA_STARTS),
   }
   const small = { ...parts, config: { ...config, representation: { ...representation, pretrain: short } } }
@@ -112,7 +113,7 @@ async function timePretraining(context: RunContext, parts: Parts): Promise<Estim
     seconds: (progress.msPerUnit(label) * count) / 1000,
   })
   return [
-    phase('collect frames', frames + extraStarts, 'frames'),
+    phase('collect frames', frames + goalFrames + extraStarts, 'frames'),
     phase(`pretrain ${representation.encoder}`, updates, 'updates'),
   ]
 }

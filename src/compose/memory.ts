@@ -54,7 +54,7 @@ export function memoryOf(parts: Parts): MemoryNeed[] {
   }
   if (config.representation.kind !== 'encoder') return needs
   const { from, pretrain, refresh } = config.representation
-  const add = (setting: 'frames' | 'extraStarts' | 'batchSize', bytesPerPixel: number): void => {
+  const add = (setting: 'frames' | 'goalFrames' | 'extraStarts' | 'batchSize', bytesPerPixel: number): void => {
     const value = pretrain[setting]
     const count = value * pixels
     needs.push({
@@ -66,6 +66,7 @@ export function memoryOf(parts: Parts): MemoryNeed[] {
   }
   if (from === undefined) {
     add('frames', 1)
+    add('goalFrames', 1)
     add('extraStarts', 1)
   }
   if (from === undefined || refresh.everySteps > 0) add('batchSize', BYTES_PER_PIXEL_LEARNED)

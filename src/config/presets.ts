@@ -1,27 +1,13 @@
 import { PLAIN_NAME, register } from '../core/registry.ts'
-import type { TrainConfigInput } from './train-config.ts'
-
-export interface Preset {
-  readonly name: string
-  /** One line for `armature list`. */
-  readonly summary: string
-  readonly config: Omit<TrainConfigInput, 'preset' | 'seed'>
-}
-
-const pushPuck = { id: 'armature/PushPuck-v0' }
-/** The same nets for all variants of the task, so that they differ in what they see and what they are paid alone. */
-const pushAgent = { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3 } }
-/** Pushing pays off after a detour of about a second: a horizon of 50 control steps sees it and is learned faster than 100. */
-const pushReplay = { gamma: 0.98 }
-const pushTraining = { steps: 40_000, batchSize: 256, updates: 2, evalEvery: 10_000, evalEpisodes: 50 }
+import { contextualPresets } from './contextual-presets.ts'
+import type { Preset } from './preset.ts'
+import { onPuck, pushPuck, pushReplay, pushTraining, stateGoals } from './push-settings.ts'
 
 /**
  * With 40 steps of play the hand spreads so far that a centimetre of it weighs as much in the latents as one of the puck (with 10, a
  * quarter more). Together with the starts of the play there are about 2,000 places to imagine goals near.
  */
 const pushFrames = { frames: 16_000, resetEvery: 40, extraStarts: 1640 }
-
-const onPuck = { env: pushPuck, agent: pushAgent, replay: pushReplay, training: pushTraining }
 
 const rigPush = {
   ...onPuck,
@@ -82,33 +68,6 @@ const tcnImitate = {
   replay: pushReplay,
   training: imitationTraining,
 } satisfies Preset['config']
-/** Colours are drawn anew in every episode; the run is evaluated in hues that training never showed. */
-const NEW_HUES = { evalOptions: { hues: 'unseen' } }
-const discs = { id: 'armature/DiscArena-v0', options: { hues: 'seen' }, ...NEW_HUES }
-const discTraining = { steps: 6000, batchSize: 256, evalEvery: 1000, evalEpisodes: 50 }
-const discFrames = { frames: 20_000, resetEvery: 40, start: 'random', updates: 2000, batchSize: 32 }
-const colouredPuck = {
-  id: 'armature/PushMulti-v0',
-  options: { objects: 1, appearance: 'hues', hues: 'seen', maxEpisodeSteps: 50 },
-  ...NEW_HUES,
-}
-const colouredFrames = { ...pushFrames, extraStarts: 0, batchSize: 32, updates: 4000 }
-
-/** A latent [z | c], of which `latentSize` numbers are z: as many as there are coordinates that can change within an episode. */
-const inContext = (latentSize: number, contextSize: number, betaAnneal: number) => ({
-  encoder: 'cc-vae',
-  config: { latentSize, contextSize, betaAnneal },
-})
-/** The same networks, price and size without a context: what RIG makes of such a scene. */
-const withoutContext = (latentSize: number, betaAnneal: number) => ({
-  encoder: 'beta-vae',
-  config: { architecture: 'palette', latentSize, beta: 0.5, betaAnneal },
-})
-const stateGoals = { representation: { kind: 'state' }, goals: { source: { name: 'env' } } } as const
-
-const onDiscs = { ...onPuck, env: discs, training: discTraining }
-const onColouredPuck = { ...onPuck, env: colouredPuck }
-
 /** From half the picture of the bin, by a camera 0.8 m above what is about 3 cm high, to 11 cm. */
 const GRASP_GAINS = [1.25, 1.25]
 /**
@@ -254,52 +213,7 @@ const catalogue: Preset[] = [
     summary: 'mfTCN: balance a pole from frozen embeddings of four frames',
     config: mfTcnCartPole,
   },
-  {
-    name: 'cc-rig-push',
-    summary: 'CC-RIG: push a puck of another hue in each episode to goals imagined in its own hue',
-    config: {
-      ...onColouredPuck,
-      representation: { kind: 'encoder', ...inContext(4, 8, 2000), pretrain: colouredFrames },
-      goals: {},
-    },
-  },
-  {
-    name: 'rig-push-hues',
-    summary: 'RIG on the same pucks: its goals are of any hue',
-    config: {
-      ...onColouredPuck,
-      representation: { kind: 'encoder', ...withoutContext(12, 2000), pretrain: colouredFrames },
-      goals: {},
-    },
-  },
-  {
-    name: 'oracle-push-hues',
-    summary: 'the same pucks from privileged state',
-    config: { ...onColouredPuck, ...stateGoals },
-  },
-  {
-    name: 'cc-rig-disc',
-    summary: 'CC-RIG in a few minutes: take a disc of another hue in each episode to a place',
-    config: {
-      ...onDiscs,
-      representation: { kind: 'encoder', ...inContext(2, 4, 1000), pretrain: discFrames },
-      goals: {},
-    },
-  },
-  {
-    name: 'rig-disc',
-    summary: 'RIG on the same discs: its goals are of any hue',
-    config: {
-      ...onDiscs,
-      representation: { kind: 'encoder', ...withoutContext(6, 1000), pretrain: discFrames },
-      goals: {},
-    },
-  },
-  {
-    name: 'oracle-disc',
-    summary: 'the same discs from privileged state',
-    config: { ...onDiscs, ...stateGoals },
-  },
+  ...contextualPresets,
   {
     name: 'grasp2vec-bin',
     summary:

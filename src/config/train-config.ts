@@ -98,6 +98,12 @@ const encoderRepresentation = z.strictObject({
         .max(MAX_COUNT)
         .default(0)
         .describe('further resets, without play, whose frames the prior is fitted to as well'),
+      goalFrames: z
+        .int()
+        .min(0)
+        .max(MAX_COUNT)
+        .default(0)
+        .describe('further frames to learn from, of goals that the env draws, as they look in an episode'),
       updates: z.int().min(0).max(MAX_COUNT).default(6000).describe('gradient steps'),
       batchSize: count('rows of a batch', MAX_BATCH).default(64),
       batch: z

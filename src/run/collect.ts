@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { requireWhole } from '../core/checks.ts'
 import type { EpisodeData } from '../core/dataset.ts'
-import type { Env, Observation } from '../core/env.ts'
+import type { Env, GoalEnv, Observation } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { Rng } from '../core/rng.ts'
@@ -46,12 +46,7 @@ export async function collectEpisodes(env: Env, rng: Rng, options: CollectOption
   const { cameras, count, resetEvery, start, fits, player, holdActions = 1, onProgress } = options
   requireWhole('frames to collect', count, 1)
   requireWhole('steps between resets', resetEvery, 1)
-  const known = Object.keys(env.spec.imageSpaces)
-  const other = cameras.find((camera) => !known.includes(camera))
-  if (other !== undefined) {
-    const expected = known.join(' or ') || 'none: it has no cameras'
-    throw new ArmatureError('bad-config', `camera of ${env.spec.id}`, { expected, got: other })
-  }
+  requireCameras(env, cameras)
   const episodes: EpisodeData[] = []
   for (let done = 0; done < count;) {
     // Timers and Ctrl-C get their turn, see evaluatePolicy.
@@ -82,6 +77,48 @@ export async function collectEpisodes(env: Env, rng: Rng, options: CollectOption
     episodes.push({ info, ...track.arrays() })
   }
   return episodes
+}
+
+/**
+ * Pictures of goals that the env draws, in the looks of the episode whose first observation is before them: `resetEvery` frames each. They show
+ * what play within an episode seldom reaches. RIG's released code sets its simulator to such states; a real robot cannot.
+ *
+ * Each row's state and proprioception are those of the reset: nothing but pictures is to be learned from these.
+ * @throws ArmatureError `bad-config` for a camera that the env lacks, `bad-argument` for numbers that make no sense.
+ */
+export async function collectGoals(
+  env: GoalEnv,
+  rng: Rng,
+  { cameras, count, resetEvery, start, fits, onProgress }: Omit<CollectOptions, 'player' | 'holdActions'>,
+): Promise<EpisodeData[]> {
+  requireWhole('frames to collect', count, 1)
+  requireWhole('steps between resets', resetEvery, 2)
+  requireCameras(env, cameras)
+  const still = new Float32Array(sizeOf(env.spec.actionSpace.shape))
+  const episodes: EpisodeData[] = []
+  for (let done = 0; done < count;) {
+    await setImmediate()
+    const seed = rng.nextSeed()
+    const track = new EpisodeTrack(cameras, fits)
+    const { observation } = await env.reset({ seed, options: { start } })
+    track.observe(observation)
+    for (done++; track.length < resetEvery && done < count; done++) {
+      track.step(still, 0)
+      track.observe({ ...observation, images: await env.renderGoal(env.sampleGoal(rng)) })
+    }
+    onProgress?.(done)
+    const info = { index: episodes.length, length: track.length, terminated: false, seed, policy: 'goals', objects: [] }
+    episodes.push({ info, ...track.arrays() })
+  }
+  return episodes
+}
+
+function requireCameras(env: Env, cameras: readonly string[]): void {
+  const known = Object.keys(env.spec.imageSpaces)
+  const other = cameras.find((camera) => !known.includes(camera))
+  if (other === undefined) return
+  const expected = known.join(' or ') || 'none: it has no cameras'
+  throw new ArmatureError('bad-config', `camera of ${env.spec.id}`, { expected, got: other })
 }
 
 function randomAction({ spec }: Env, rng: Rng): Float32Array {

@@ -16,16 +16,18 @@ import type { RunLogger } from '../../src/log/run-logger.ts'
 const SHAPE = [48, 48, 3] as const
 const FRAME = 48 * 48 * 3
 
+const SPY_SPEC = {
+  name: 'spy',
+  frameShape: SHAPE,
+  latentSize: 2,
+  batch: { kind: 'frame-tuples', options: { length: 3 } },
+  window: { frames: 2, stride: 1 },
+  takesContext: true,
+} as const
+
 /** Remembers all that it was given. */
 class Spy implements Encoder {
-  readonly spec = {
-    name: 'spy',
-    frameShape: SHAPE,
-    latentSize: 2,
-    batch: { kind: 'frame-tuples', options: { length: 3 } },
-    window: { frames: 2, stride: 1 },
-    takesContext: true,
-  } as const
+  readonly spec: Encoder['spec'] = SPY_SPEC
   statistics: FrameBatch | undefined
   prior: EncoderInput | undefined
   readonly learned: FrameTupleBatch[] = []
@@ -98,6 +100,32 @@ test('it learns from the scene and the behaviours that its settings name, not fr
   expect((await env.reset({ seed: 1 })).observation.images).not.toHaveProperty('side')
   await env.close()
   expect(encoder.statistics!.frames.length / FRAME).toBe(36)
+  await rm(path, { recursive: true })
+})
+
+test('goals are learned from, and not measured on, by encoders to which the order of frames says nothing', async () => {
+  const set = ['frames=60', 'resetEvery=6', 'goalFrames=15', 'updates=1', 'batchSize=4', 'validationFraction=0.4'].map(
+    (assignment) => `representation.pretrain.${assignment}`,
+  )
+  const config = resolveConfig('rig-push', { set })
+  const env = await makeEnv(config.env.id)
+  const path = await mkdtemp(join(tmpdir(), 'armature-pretraining-'))
+  const folder = await createRunFolder(join(path, 'run'), { config, seed: 0, command: [] })
+  const logger = { log: () => {} } as unknown as RunLogger
+  const learn = (encoder: Encoder): Promise<void> =>
+    pretrainInRun(contextOf(), { config, env, encoder } as unknown as Parts, folder, logger)
+  await expect(learn(new Spy())).rejects.toThrow(
+    'representation.pretrain.goalFrames: got 15, for encoder spy, which learns from the order of frames',
+  )
+  class Frames extends Spy {
+    override readonly spec = { ...SPY_SPEC, batch: { kind: 'frames', options: {} } } as const
+    override update = async (): Promise<{ loss: number }> => ({ loss: 0 })
+  }
+  const encoder = new Frames()
+  await learn(encoder)
+  expect(encoder.statistics!.count).toBe(36 + 15)
+  expect(encoder.encoded.map(({ count }) => count)).toEqual([24])
+  await env.close()
   await rm(path, { recursive: true })
 })
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { BetaVae, chooseBeta } from '../../encoders/beta-vae/beta-vae.ts'
-import { Prior } from '../../encoders/beta-vae/prior.ts'
+import { Prior } from '../../encoders/shared/prior.ts'
 import { betaVaeConfigSchema } from '../../encoders/beta-vae/config.ts'
 import { frameStatistics } from '../../encoders/shared/spectrum.ts'
 import type { FrameBatch } from '../../src/core/batches.ts'

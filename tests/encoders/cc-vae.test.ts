@@ -81,7 +81,37 @@ describe('CC-VAE', () => {
     expect(kept.length / held.count).toBeGreaterThan(0.8)
     vae.dispose()
   })
+
+  test('imagines z that it saw, beside the context of the episode, where its prior is fitted', async () => {
+    const [standard, fitted] = [
+      create({ latentSize: 2 }),
+      create({ latentSize: 2, prior: 'fitted', priorBandwidth: 0 }),
+    ]
+    const data = colouredSquares(16, new Rng(3))
+    for (const vae of [standard, fitted]) await vae.fitPrior(data)
+    const latents = await fitted.encode(data)
+    const seen = Array.from({ length: 16 }, (_, row) => String(latents.slice(row * 6, row * 6 + 2)))
+    const start = latents.slice(0, 6)
+    const draws = (vae: CcVae): Float32Array[] => Array.from({ length: 100 }, (_, i) => vae.imagine(new Rng(i), start))
+    const goals = draws(fitted)
+    const nearest = goals.map((goal) => Math.min(...seen.map((z) => apart(z, goal))))
+    expect(Math.max(...nearest)).toBeLessThan(1e-5)
+    expect(new Set(goals.map(String)).size).toBeGreaterThan(10)
+    for (const goal of goals) expect(goal.slice(2)).toEqual(start.slice(2))
+    const again = create({ latentSize: 2, prior: 'fitted', priorBandwidth: 0 })
+    again.restore(fitted.save())
+    expect(draws(again)).toEqual(goals)
+    const beyond = draws(standard).map((goal) => Math.min(...seen.map((z) => apart(z, goal))))
+    expect(Math.max(...beyond)).toBeGreaterThan(0.1)
+    for (const vae of [standard, fitted, again]) vae.dispose()
+  })
 })
+
+/** Distance of a goal's z from one that is written out. */
+function apart(z: string, goal: Float32Array): number {
+  const [x, y] = z.split(',').map(Number)
+  return Math.hypot(goal[0]! - x!, goal[1]! - y!)
+}
 
 /** Of {@link COLOURS}, the nearest to that of the brightest pixel. */
 function colourOf(image: Uint8Array): number {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { makeEnv } from '../../envs/index.ts'
-import type { Observation } from '../../src/core/env.ts'
+import type { Observation, SimulatedGoalEnv } from '../../src/core/env.ts'
 import { Rng } from '../../src/core/rng.ts'
-import { collectEpisodes } from '../../src/run/collect.ts'
+import { collectEpisodes, collectGoals } from '../../src/run/collect.ts'
 
 const OPTIONS = { cameras: ['front'], count: 11, resetEvery: 4, start: 'goal' }
 
@@ -80,3 +80,48 @@ test('each action is held for as many steps as asked', async () => {
   for (const [t, action] of first.entries()) expect(action).toBe(first[t - (t % 4)])
   expect(new Set(first).size).toBe(3)
 })
+
+describe('pictures of goals', () => {
+  const OF_GOALS = { cameras: ['front'], count: 11, resetEvery: 4, start: 'goal' }
+  const make = (): Promise<SimulatedGoalEnv> =>
+    makeEnv('armature/PushMulti-v0', { objects: 1, appearance: 'hues' }) as Promise<SimulatedGoalEnv>
+
+  test('are in the colours of the observation before them, with things at other places', async () => {
+    const env = await make()
+    const episodes = await collectGoals(env, new Rng(1), OF_GOALS)
+    const again = await collectGoals(env, new Rng(1), OF_GOALS)
+    await env.close()
+    expect(again).toEqual(episodes)
+    expect(episodes.map(({ info }) => info.length)).toEqual([4, 4, 3])
+    const colours = episodes.map(({ images, info }) => {
+      const size = images['front']!.length / info.length
+      const frames = Array.from({ length: info.length }, (_, i) => images['front']!.subarray(i * size, (i + 1) * size))
+      const vivid = frames.map(mostVivid)
+      for (const [i, frame] of frames.entries()) {
+        // Shaded by a degree or two of hue at most.
+        expect(Math.abs(((vivid[i]! - vivid[0]! + 540) % 360) - 180)).toBeLessThan(8)
+        for (const other of frames.slice(0, i)) expect(frame).not.toEqual(other)
+      }
+      return vivid[0]!
+    })
+    expect(Math.max(...colours) - Math.min(...colours)).toBeGreaterThan(20)
+  })
+
+  test('are refused in numbers that make no sense', async () => {
+    const env = await make()
+    await expect(collectGoals(env, new Rng(1), { ...OF_GOALS, resetEvery: 1 })).rejects.toThrow('steps between resets')
+    await expect(collectGoals(env, new Rng(1), { ...OF_GOALS, cameras: ['top'] })).rejects.toThrow('expected front')
+    await env.close()
+  })
+})
+
+/** Hue, degrees, of the pixel whose channels differ most. */
+function mostVivid(frame: Uint8Array): number {
+  let [most, at] = [-1, 0]
+  for (let i = 0; i < frame.length; i += 3) {
+    const spread = Math.max(frame[i]!, frame[i + 1]!, frame[i + 2]!) - Math.min(frame[i]!, frame[i + 1]!, frame[i + 2]!)
+    if (spread > most) [most, at] = [spread, i]
+  }
+  const [r, g, b] = [frame[at]!, frame[at + 1]!, frame[at + 2]!]
+  return (Math.atan2(Math.sqrt(3) * (g - b), 2 * r - g - b) * 180) / Math.PI + 180
+}

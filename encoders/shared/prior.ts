@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { choleskyFactor } from '../../src/core/linalg.ts'
 import type { NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
@@ -7,6 +8,22 @@ import { checkNames, floatsOf } from '../../src/tensor/parameters.ts'
 
 /** Latents that a prior keeps, at most: enough that goals hardly repeat, few enough to save with the weights. */
 const MAX_POINTS = 2048
+
+/** Settings of what goals are imagined from. */
+export const priorSettings = {
+  prior: z
+    .enum(['fitted', 'standard'])
+    .default('fitted')
+    .describe('what goals are imagined from: the density of the latents of the data, or N(0, I)'),
+  priorBandwidth: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe(
+      'how far the fitted prior strays from latents that it saw, in their standard deviations; 1: it is a Gaussian, 0: those latents',
+    ),
+}
 
 type PriorArray = 'priorMean' | 'priorFactor' | 'priorPoints' | 'priorCount'
 
@@ -75,9 +92,9 @@ export class Prior implements Stateful {
     const nearness = Math.sqrt(1 - bandwidth ** 2)
     const noise = rng.fillNormal(new Float32Array(size))
     return priorMean.data.map((mean, i) => {
-      let z = mean + nearness * priorPoints.data[point + i]!
-      for (let j = 0; j <= i; j++) z += bandwidth * priorFactor.data[i * size + j]! * noise[j]!
-      return z
+      let value = mean + nearness * priorPoints.data[point + i]!
+      for (let j = 0; j <= i; j++) value += bandwidth * priorFactor.data[i * size + j]! * noise[j]!
+      return value
     })
   }
 
