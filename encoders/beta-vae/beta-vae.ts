@@ -11,7 +11,15 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { joinStates } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '../shared/frames.ts'
+import {
+  batchFrames,
+  centred,
+  decodeLatents,
+  singleFrameSpec,
+  toImages,
+  withoutSilhouette,
+  withSilhouette,
+} from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import type { Posterior } from '../shared/posterior.ts'
 import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
@@ -37,9 +45,9 @@ export class BetaVae extends TrainedEncoder<'frames'> {
   readonly #decode: Program<'latents', 'images'>
 
   constructor(frameShape: EncoderSpec['frameShape'], config: BetaVaeConfig, rng: Rng) {
-    const { latentSize, architecture, learningRate } = config
+    const { latentSize, architecture, silhouette, learningRate } = config
     const network = encoderNetwork(frameShape, architecture, { name: 'encoder/posterior', size: 2 * latentSize })
-    const decoder = decoderNetwork(frameShape, architecture, latentSize)
+    const decoder = decoderNetwork(frameShape, architecture, latentSize, silhouette)
     const spec = singleFrameSpec('beta-vae', frameShape, latentSize)
     super(spec, { features: network, heads: [decoder], learningRate }, rng)
     this.#network = network
@@ -53,9 +61,10 @@ export class BetaVae extends TrainedEncoder<'frames'> {
     )
     this.#prior = new Prior(latentSize, config.priorBandwidth)
     this.saved('statistics', joinStates('statistics', [this.#constants, this.#prior]))
-    this.#decode = this.program('decode', ({ latents }) => ({
-      images: toImages(this.#decoder.apply(this.weights.split(), latents), this.#constants.tensor('meanFrame')),
-    }))
+    this.#decode = this.program('decode', ({ latents }) => {
+      const painted = withoutSilhouette(this.#decoder.apply(this.weights.split(), latents), frameShape[2])
+      return { images: toImages(painted, this.#constants.tensor('meanFrame')) }
+    })
   }
 
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
@@ -76,7 +85,8 @@ export class BetaVae extends TrainedEncoder<'frames'> {
     const x = this.#centred(frames!) // [B, H, W, C]
     const posterior = this.#posterior(weights, x)
     const z = drawFrom(posterior, noise!) // [B, D]
-    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), x)) // [B, H, W, C]
+    const shown = this.#config.silhouette ? withSilhouette(x) : x
+    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), shown)) // [B, H, W, C]
     const reconstruction = tf.div(tf.sum(squaredError), x.shape[0]!) // []
     const kl = klPerDimension(posterior) // [D]
     return { loss: tf.add(reconstruction, tf.mul(tf.reshape(beta!, []), tf.sum(kl))), reconstruction, kl }

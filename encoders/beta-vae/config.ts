@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { architectureSchema } from '../shared/networks.ts'
+import { architectureSchema, silhouetteSetting } from '../shared/networks.ts'
 import { warmUpSettings } from '../shared/posterior.ts'
 import { priorSettings } from '../shared/prior.ts'
 import type { EncoderPresets } from '../shared/presets.ts'
@@ -28,6 +28,7 @@ export const betaVaeConfigSchema = z.strictObject({
     .max(32)
     .default(12)
     .describe('principal directions of the frames that beta auto keeps'),
+  silhouette: silhouetteSetting,
   ...priorSettings,
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 })

@@ -14,7 +14,15 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { joinStates } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { batchFrames, centred, decodeLatents, frameArray, toImages } from '../shared/frames.ts'
+import {
+  batchFrames,
+  centred,
+  decodeLatents,
+  frameArray,
+  toImages,
+  withoutSilhouette,
+  withSilhouette,
+} from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import type { Posterior } from '../shared/posterior.ts'
 import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
@@ -45,7 +53,7 @@ export class CcVae extends TrainedEncoder<'context'> {
   readonly #decode: Program<'latents', 'images'>
 
   constructor(frameShape: EncoderSpec['frameShape'], config: CcVaeConfig, rng: Rng) {
-    const { latentSize: z, contextSize: c, architecture, sharedEncoders } = config
+    const { latentSize: z, contextSize: c, architecture, sharedEncoders, silhouette } = config
     const frameNet = encoderNetwork(frameShape, architecture, { name: 'encoder/frame', size: z + c })
     // Colours and shapes are no positions.
     const contextArchitecture = architecture === 'spatial' ? 'palette' : architecture
@@ -53,8 +61,8 @@ export class CcVae extends TrainedEncoder<'context'> {
       ? dense('context/shared', { inputSize: z + c, outputSize: c })
       : scoped('context', encoderNetwork(frameShape, contextArchitecture, { name: 'encoder/context', size: c }))
     const posteriorHead = dense('posterior', { inputSize: z + 2 * c, outputSize: 2 * z })
-    const decoder = decoderNetwork(frameShape, architecture, z + c)
-    const contextDecoder = scoped('context', decoderNetwork(frameShape, contextArchitecture, c))
+    const decoder = decoderNetwork(frameShape, architecture, z + c, silhouette)
+    const contextDecoder = scoped('context', decoderNetwork(frameShape, contextArchitecture, c, silhouette))
     const batch = { kind: 'context', options: {} } as const
     const spec = { name: 'cc-vae', frameShape, latentSize: z + c, batch, window: SINGLE_FRAME, takesContext: true }
     const features = {
@@ -71,9 +79,10 @@ export class CcVae extends TrainedEncoder<'context'> {
     this.#constants = this.own(new Constants({ meanFrame }))
     this.#prior = new Prior(z, config.priorBandwidth)
     this.saved('constants', joinStates('constants', [this.#constants, this.#prior]))
-    this.#decode = this.program('decode', ({ latents }) => ({
-      images: toImages(this.#decoder.apply(this.weights.split(), latents), this.#constants.tensor('meanFrame')),
-    }))
+    this.#decode = this.program('decode', ({ latents }) => {
+      const painted = withoutSilhouette(this.#decoder.apply(this.weights.split(), latents), frameShape[2])
+      return { images: toImages(painted, this.#constants.tensor('meanFrame')) }
+    })
   }
 
   protected latents(weights: Weights, { frames, context }: FrameTensors): tf.Tensor {
@@ -103,8 +112,9 @@ export class CcVae extends TrainedEncoder<'context'> {
     const c = this.#context(weights, x0) // [B, dc]
     const posterior = this.#posterior(weights, x, c)
     const z = drawFrom(posterior, noise!) // [B, dz]
-    const reconstruction = sumSquares(this.#decoder.apply(weights, tf.concat([z, c], 1)), x)
-    const firstFrame = sumSquares(this.#contextDecoder.apply(weights, c), x0)
+    const [shown, shown0] = this.#config.silhouette ? [withSilhouette(x), withSilhouette(x0)] : [x, x0]
+    const reconstruction = sumSquares(this.#decoder.apply(weights, tf.concat([z, c], 1)), shown)
+    const firstFrame = sumSquares(this.#contextDecoder.apply(weights, c), shown0)
     const kl = klPerDimension(posterior) // [dz]
     const fit = tf.add(reconstruction, tf.mul(firstFrame, this.#config.contextWeight))
     const loss = tf.add(fit, tf.mul(tf.reshape(beta!, []), tf.sum(kl)))

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { architectureSchema } from '../shared/networks.ts'
+import { architectureSchema, silhouetteSetting } from '../shared/networks.ts'
 import { warmUpSettings } from '../shared/posterior.ts'
 import { priorSettings } from '../shared/prior.ts'
 import type { EncoderPresets } from '../shared/presets.ts'
@@ -18,6 +18,7 @@ export const ccVaeConfigSchema = z.strictObject({
     .default(0.5)
     .describe('weight of the KL term against squared error summed over pixels in [0, 1]'),
   ...warmUpSettings,
+  silhouette: silhouetteSetting,
   contextWeight: z
     .number()
     .min(0)

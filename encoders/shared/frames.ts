@@ -30,6 +30,19 @@ export function centred(frames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
   return tf.sub(scaledFrames(frames), meanFrame)
 }
 
+/**
+ * Frames [B, H, W, C] minus the mean frame, and behind them how far each pixel is from it, [B, H, W, C + 1]: where something is, whatever its colour.
+ */
+export function withSilhouette(centredFrames: tf.Tensor): tf.Tensor {
+  return tf.concat([centredFrames, tf.sqrt(tf.sum(tf.square(centredFrames), 3, true))], 3)
+}
+
+/** The first `channels` of what a decoder paints. */
+export function withoutSilhouette(painted: tf.Tensor, channels: number): tf.Tensor {
+  const [batch, height, width, count] = painted.shape as [number, number, number, number]
+  return count === channels ? painted : tf.slice(painted, [0, 0, 0, 0], [batch, height, width, channels])
+}
+
 /** The way back: images in [0, 255] of what a network says of frames minus the mean frame. */
 export function toImages(centredFrames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
   return tf.mul(tf.clipByValue(tf.add(centredFrames, meanFrame), 0, 1), 255)

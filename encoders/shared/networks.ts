@@ -44,6 +44,12 @@ const halved = (side: number): number => Math.floor((side - 3) / 2) + 1
 const mapFor = (side: number): number => Math.ceil((side - 6) / 3) + 1
 const halfFor = (side: number): number => Math.ceil((side - 3) / 2) + 1
 
+/** Of encoders that reconstruct things whose colours differ. */
+export const silhouetteSetting = z
+  .boolean()
+  .default(false)
+  .describe('reconstruct how far each pixel is from the mean frame as well: places are then found before colours')
+
 /** Smallest side: `spatial` needs two positions to tell apart, the others something left after the three convolutions of RIG. */
 const MIN_SIDE = { spatial: 8, rig: 23, palette: 23 } as const
 const MAX_SIDE = 512
@@ -83,21 +89,22 @@ export function encoderNetwork(
 
 /**
  * The mirror image: decoder [B, latentSize] -> [B, H, W, C], its last layer RIG's transposed convolution (6x6 s3). What it paints beyond
- * the frame is cut off, as much on either side; nothing of 48x48.
+ * the frame is cut off, as much on either side; nothing of 48x48. With `silhouette` it paints [B, H, W, C + 1]: the last has no colour.
  */
 export function decoderNetwork(
   [height, width, channels]: readonly [height: number, width: number, channels: number],
   architecture: Architecture,
   latentSize: number,
+  silhouette = false,
 ): Layer {
   const map: Size = [mapFor(height), mapFor(width)]
   const isPalette = architecture === 'palette'
-  const outputChannels = isPalette ? COLOURS : channels
+  const outputChannels = (isPalette ? COLOURS : channels) + (silhouette ? 1 : 0)
   const image = { inputChannels: MAP_CHANNELS, outputChannels, kernelSize: 6, stride: 3 } as const
   const painter = sequential([
     DECODERS[architecture](map, latentSize), // [B, D] -> [B, >= map, 16]
     conv2dTranspose('decoder/image', { ...image, padding: 'valid' }),
-    activation((x) => middle(x, height, width)), // [B, H, W, C or 4]
+    activation((x) => middle(x, height, width)), // [B, H, W, C or 4, and the silhouette]
   ])
   return isPalette ? coloured(painter, latentSize, channels) : painter
 }
@@ -168,17 +175,22 @@ function hiddenDecoder(map: Size, latentSize: number): Layer {
   return sequential([hidden, relu, flattenedDecoder(map, HIDDEN)])
 }
 
-/** Maps by `painter` [B, H, W, 4], each times a colour [channels] that a small network of the same latent says. */
+/** Maps by `painter` [B, H, W, 4], each times a colour [channels] that a small network of the same latent says; what is behind them stays as it is. */
 function coloured(painter: Layer, latentSize: number, channels: number): Layer {
   const palette = mlp('decoder/palette', { inputSize: latentSize, hiddenSizes: [64], outputSize: COLOURS * channels })
   return {
     parameters: [...painter.parameters, ...palette.parameters],
     apply: (weights, latents) => {
       const maps = painter.apply(weights, latents)
-      const [batch, height, width] = maps.shape as [number, number, number, number]
+      const [batch, height, width, count] = maps.shape as [number, number, number, number]
       const colours = tf.reshape(palette.apply(weights, latents), [batch, COLOURS, channels])
-      const image = tf.matMul(tf.reshape(maps, [batch, height * width, COLOURS]), colours) // [B, HW, C]
-      return tf.reshape(image, [batch, height, width, channels])
+      const of = (painted: tf.Tensor): tf.Tensor => {
+        const image = tf.matMul(tf.reshape(painted, [batch, height * width, COLOURS]), colours) // [B, HW, C]
+        return tf.reshape(image, [batch, height, width, channels])
+      }
+      if (count === COLOURS) return of(maps)
+      const [painted, plain] = tf.split(maps, [COLOURS, count - COLOURS], 3) as [tf.Tensor, tf.Tensor]
+      return tf.concat([of(painted), plain], 3)
     },
   }
 }

@@ -29,8 +29,8 @@ const withoutContext = (config: Readonly<Record<string, unknown>>) => ({
   encoder: 'beta-vae',
   config: { architecture: 'palette', ...config },
 })
-/** A puck is small in the picture: at 0.5 one of its coordinates is blurred. */
-const colouredPrices = { beta: 0.15, betaAnneal: 2000 }
+/** A puck is small in the picture: places are to be found before colours, and before the KL is priced. */
+const colouredPrices = { beta: 0.3, betaAnneal: 4000, silhouette: true }
 
 const onDiscs = { ...onPuck, env: discs, training: discTraining }
 const onColouredPuck = { ...onPuck, env: colouredPuck, training: { ...pushTraining, steps: 20_000, evalEvery: 5000 } }

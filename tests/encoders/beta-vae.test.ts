@@ -32,6 +32,20 @@ describe('beta-VAE', () => {
     expect(cold.loss! / (cold.reconstruction! + 0.3 * cold.kl!)).toBeCloseTo(1, 5)
   })
 
+  test('prices the silhouette where it is asked for, and paints frames without it', async () => {
+    const frames = squareFrames(4, new Rng(1))
+    const [plain, outlined] = [
+      create({ architecture: 'palette' }),
+      create({ architecture: 'palette', silhouette: true }),
+    ]
+    for (const vae of [plain, outlined]) await vae.fitStatistics(frames)
+    const [without, beside] = [await plain.evaluate(frames), await outlined.evaluate(frames)]
+    // An untrained decoder paints next to nothing: the silhouette's squares sum to those of the channels.
+    expect(beside.reconstruction! / without.reconstruction!).toBeGreaterThan(1.6)
+    expect(beside.reconstruction! / without.reconstruction!).toBeLessThan(2.4)
+    expect((await outlined.decode(new Float32Array(8), 1)).length).toBe(48 * 48 * 3)
+  })
+
   test('the spectrum of frames is that of their covariance, and beta is its k-th value', async () => {
     const [count, pixels] = [64, 3]
     // Three independent pixels with variances 9, 4, 1 in units of 1/255^2, around different means.

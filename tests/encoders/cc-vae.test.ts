@@ -82,6 +82,23 @@ describe('CC-VAE', () => {
     vae.dispose()
   })
 
+  test('prices the silhouette of both frames where it is asked for, and paints frames without it', async () => {
+    const batch = colouredSquares(4, new Rng(2))
+    for (const architecture of ['palette', 'rig', 'spatial']) {
+      const [plain, outlined] = [create({ architecture }), create({ architecture, silhouette: true })]
+      for (const vae of [plain, outlined]) await vae.fitStatistics(batch)
+      const [without, beside] = [await plain.evaluate(batch), await outlined.evaluate(batch)]
+      // An untrained decoder paints next to nothing: the silhouette's squares sum to those of the channels.
+      for (const term of ['reconstruction', 'first_frame']) {
+        expect(beside[term]! / without[term]!).toBeGreaterThan(1.6)
+        expect(beside[term]! / without[term]!).toBeLessThan(2.4)
+      }
+      const latents = await outlined.encode(batch)
+      expect((await outlined.decode(latents, 4)).length).toBe(4 * SIDE * SIDE * 3)
+      for (const vae of [plain, outlined]) vae.dispose()
+    }
+  })
+
   test('imagines z that it saw, beside the context of the episode, where its prior is fitted', async () => {
     const [standard, fitted] = [
       create({ latentSize: 2 }),
