@@ -14,6 +14,8 @@ class Controller {
   readonly lines: string[] = []
   angles = [0.5, -0.5, 0.25]
   isPressed = false
+  isSilent = false
+  isHungUp = false
   says: string | undefined
   radPerS = 2
   #target = this.angles
@@ -27,6 +29,7 @@ class Controller {
       const reader = createInterface(socket)
       for (const source of [reader, socket]) source.on('error', () => undefined)
       reader.on('line', (line) => this.#obey(line))
+      socket.on('close', () => (this.isHungUp = true))
     })
     this.#ticks = setInterval(() => this.#tick(), 5)
   }
@@ -60,7 +63,8 @@ class Controller {
   #tick(): void {
     const step = this.radPerS * 0.005
     this.angles = this.angles.map((angle, i) => angle + Math.max(-step, Math.min(step, this.#target[i]! - angle)))
-    this.#socket?.write(`${this.says ?? `S 0 ${this.angles.join(' ')} ${this.isPressed ? 1 : 0}`}\n`)
+    if (!this.isSilent)
+      this.#socket?.write(`${this.says ?? `S 0 ${this.angles.join(' ')} ${this.isPressed ? 1 : 0}`}\n`)
   }
 }
 
@@ -130,6 +134,13 @@ describe('the driver of an arm behind TCP', () => {
     await expect(reset).rejects.toThrow(/epoch_stale/)
     expect(await until(() => controller.lines.at(-1) === 'H')).toBe(true)
     expect(bridge!.server.state).toBe('READY')
+  })
+
+  it('hangs up on an arm that says nothing', async () => {
+    controller = new Controller()
+    controller.isSilent = true
+    await expect(connectArm('127.0.0.1', await controller.listen(), clock)).rejects.toThrow('the arm has said nothing')
+    expect(await until(() => controller.isHungUp)).toBe(true)
   })
 
   it.each<[string, () => void, string]>([
