@@ -265,7 +265,7 @@ describe('a scene before a distractor', () => {
     ]
     for (const env of [plain, discs, texture]) await env.reset({ seed: 1 })
     await expect(texture.restoreState(await discs.saveState())).rejects.toThrow(
-      /same randomisation, distractor and noise/,
+      /same randomisation, distractor, noise and past actions/,
     )
     await expect(texture.restoreState(await plain.saveState())).rejects.toThrow(/other options/)
     await expect(plain.restoreState(await discs.saveState())).rejects.toThrow(/other options/)
