@@ -11,15 +11,7 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { joinStates } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import {
-  batchFrames,
-  centred,
-  decodeLatents,
-  singleFrameSpec,
-  toImages,
-  withoutSilhouette,
-  withSilhouette,
-} from '../shared/frames.ts'
+import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages, withSilhouette } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import type { Posterior } from '../shared/posterior.ts'
 import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
@@ -61,10 +53,9 @@ export class BetaVae extends TrainedEncoder<'frames'> {
     )
     this.#prior = new Prior(latentSize, config.priorBandwidth)
     this.saved('statistics', joinStates('statistics', [this.#constants, this.#prior]))
-    this.#decode = this.program('decode', ({ latents }) => {
-      const painted = withoutSilhouette(this.#decoder.apply(this.weights.split(), latents), frameShape[2])
-      return { images: toImages(painted, this.#constants.tensor('meanFrame')) }
-    })
+    this.#decode = this.program('decode', ({ latents }) => ({
+      images: toImages(this.#decoder.apply(this.weights.split(), latents), this.#constants.tensor('meanFrame')),
+    }))
   }
 
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {

@@ -14,15 +14,7 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { joinStates } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import {
-  batchFrames,
-  centred,
-  decodeLatents,
-  frameArray,
-  toImages,
-  withoutSilhouette,
-  withSilhouette,
-} from '../shared/frames.ts'
+import { batchFrames, centred, decodeLatents, frameArray, toImages, withSilhouette } from '../shared/frames.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
 import type { Posterior } from '../shared/posterior.ts'
 import { drawFrom, klMetrics, klPerDimension, posteriorOf, warmUp } from '../shared/posterior.ts'
@@ -79,10 +71,9 @@ export class CcVae extends TrainedEncoder<'context'> {
     this.#constants = this.own(new Constants({ meanFrame }))
     this.#prior = new Prior(z, config.priorBandwidth)
     this.saved('constants', joinStates('constants', [this.#constants, this.#prior]))
-    this.#decode = this.program('decode', ({ latents }) => {
-      const painted = withoutSilhouette(this.#decoder.apply(this.weights.split(), latents), frameShape[2])
-      return { images: toImages(painted, this.#constants.tensor('meanFrame')) }
-    })
+    this.#decode = this.program('decode', ({ latents }) => ({
+      images: toImages(this.#decoder.apply(this.weights.split(), latents), this.#constants.tensor('meanFrame')),
+    }))
   }
 
   protected latents(weights: Weights, { frames, context }: FrameTensors): tf.Tensor {

@@ -37,15 +37,12 @@ export function withSilhouette(centredFrames: tf.Tensor): tf.Tensor {
   return tf.concat([centredFrames, tf.sqrt(tf.sum(tf.square(centredFrames), 3, true))], 3)
 }
 
-/** The first `channels` of what a decoder paints. */
-export function withoutSilhouette(painted: tf.Tensor, channels: number): tf.Tensor {
+/** The way back: images in [0, 255] of what a network says of frames minus the mean frame, without the silhouette that it may say behind them. */
+export function toImages(painted: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
   const [batch, height, width, count] = painted.shape as [number, number, number, number]
-  return count === channels ? painted : tf.slice(painted, [0, 0, 0, 0], [batch, height, width, channels])
-}
-
-/** The way back: images in [0, 255] of what a network says of frames minus the mean frame. */
-export function toImages(centredFrames: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
-  return tf.mul(tf.clipByValue(tf.add(centredFrames, meanFrame), 0, 1), 255)
+  const channels = meanFrame.shape.at(-1)!
+  const frames = count === channels ? painted : tf.slice(painted, [0, 0, 0, 0], [batch, height, width, channels])
+  return tf.mul(tf.clipByValue(tf.add(frames, meanFrame), 0, 1), 255)
 }
 
 /**

@@ -70,10 +70,11 @@ export async function pretrainInRun(
 async function pretrain(pretraining: Pretraining): Promise<void> {
   const { encoder, env, settings } = pretraining
   const { camera, pretrain: how } = settings
+  const goals = await goalsSeen(pretraining)
   const episodes = await collect(pretraining, 'frames', how.frames, how.resetEvery)
   const sides = splitInOrder(episodes, how.frames * (1 - how.validationFraction))
   const spec = fittedSpec(datasetSpecOf(env), fitsIn(pretraining))
-  const training = [...sides.training, ...(await goalsSeen(pretraining))]
+  const training = [...sides.training, ...goals]
   const sources = { training: new EpisodeSet(spec, training), validation: new EpisodeSet(spec, sides.validation) }
   await learn(pretraining, sources)
   if (encoder.fitPrior) await encoder.fitPrior(await priorInput(pretraining, sources.training))
