@@ -25,10 +25,11 @@ export interface Experiment {
 const ABLATION_STEPS = 20_000
 const SHORT = [`training.steps=${ABLATION_STEPS}`]
 
-/** As in dm_control's benchmarks of learning from pixels: actions are repeated. */
+/** As in dm_control's benchmarks of learning from pixels, actions are repeated; the arm, whose goals are not to be seen, goes to one place from anywhere. */
 const PIXEL_SCENES = {
   CartPole: { id: 'armature/CartPole-v0', options: { task: 'swingup', actionRepeat: 4 } },
   Reacher: { id: 'armature/Reacher-v0', options: { actionRepeat: 4 } },
+  ArmReach: { id: 'armature/ArmReach-v0', options: { goal: [0.08, 0.12, 0.2], start: 'random' } },
 }
 
 /** Evaluation takes a tenth of the time of these runs. */
@@ -39,15 +40,13 @@ function pixelSettings(scene: keyof typeof PIXEL_SCENES): string[] {
   return [`env.id=${id}`, `env.options=${JSON.stringify(options)}`, ...PIXEL_TRAINING]
 }
 
-function pixelVariants(scene: keyof typeof PIXEL_SCENES): Variant[] {
+function pixelVariants(
+  scene: keyof typeof PIXEL_SCENES,
+  presets = ['sac-state', 'pixels', 'curl', 'sac-ae'],
+): Variant[] {
   const set = pixelSettings(scene)
   return [
-    ...['sac-state', 'pixels', 'curl', 'sac-ae'].map((preset) => ({
-      name: `${scene} ${preset}`,
-      scene,
-      preset,
-      set,
-    })),
+    ...presets.map((preset) => ({ name: `${scene} ${preset}`, scene, preset, set })),
     { name: `${scene} without shifts`, scene, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
   ]
 }
@@ -299,7 +298,11 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     measures: ['eval/mean_reward'],
     score: 'eval/mean_reward',
     fails: farBelow,
-    variants: [...pixelVariants('CartPole'), ...pixelVariants('Reacher')],
+    variants: [
+      ...pixelVariants('CartPole'),
+      ...pixelVariants('Reacher'),
+      ...pixelVariants('ArmReach', ['sac-state', 'pixels', 'sac-ae']),
+    ],
     comparisons: ['CartPole', 'Reacher'].flatMap((scene) =>
       ['curl', 'sac-ae', 'without shifts'].map((other) => [`${scene} ${other}`, `${scene} pixels`] as const),
     ),
