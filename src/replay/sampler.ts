@@ -27,6 +27,20 @@ export interface FrameSampling {
   readonly stack: number
   /** What is done to each stack; that of the next observation is changed on its own. Frames keep their size. */
   readonly augmenter?: Augmenter
+  /** Where batches of one size are written to, so that none needs new memory: each ends the one before. Default: a batch has its own. */
+  readonly memory?: FrameMemory
+}
+
+/** Stacks of a batch, uint8 [size, height, width, stack * channels]. */
+export interface FrameMemory {
+  readonly frames: Uint8Array
+  readonly nextFrames: Uint8Array
+}
+
+/** Memory for the stacks of `size` transitions. */
+export function frameMemory(size: number, { frameShape, stack }: FrameSampling): FrameMemory {
+  const bytes = size * stack * sizeOf(frameShape)
+  return { frames: new Uint8Array(bytes), nextFrames: new Uint8Array(bytes) }
 }
 
 /** How a goal-conditioned batch gets its goals and rewards. */
@@ -95,9 +109,11 @@ export function sampleTransitions(
   const [observation, nextObservation] = [shown(seen), shown(nextSeen)]
   const batch = { size, observation, action, reward, nextObservation, discount }
   if (options.frames === undefined) return batch
+  const { memory = frameMemory(size, options.frames) } = options.frames
   const nextPositions = positions.map((position, row) => position + windows[row]!)
-  const frames = stacksAt(store, positions, options.frames, rng)
-  return { ...batch, frames, nextFrames: stacksAt(store, nextPositions, options.frames, rng) }
+  writeStacks(memory.frames, store, positions, options.frames, rng)
+  writeStacks(memory.nextFrames, store, nextPositions, options.frames, rng)
+  return { ...batch, ...memory }
 }
 
 /**
@@ -113,10 +129,15 @@ export function sampleAcross(
 ): TransitionBatch {
   if (stores.length === 1) return sampleTransitions(stores[0]!, size, options, rng, goals)
   checkSampling(size, options, goals?.mix)
-  const counts = drawCounts(stores, size, rng)
-  const parts = stores.flatMap((store, i) =>
-    counts[i] === 0 ? [] : [sampleTransitions(store, counts[i]!, options, rng, goals)],
-  )
+  const memory = options.frames && (options.frames.memory ?? frameMemory(size, options.frames))
+  const parts: TransitionBatch[] = []
+  let row = 0
+  for (const [i, count] of drawCounts(stores, size, rng).entries()) {
+    if (count === 0) continue
+    const own = memory && { ...options, frames: { ...options.frames!, memory: rowsOf(memory, row, count, size) } }
+    parts.push(sampleTransitions(stores[i]!, count, own ?? options, rng, goals))
+    row += count
+  }
   const batch = {
     size,
     observation: concatenated(parts.map(({ observation }) => observation)),
@@ -125,9 +146,14 @@ export function sampleAcross(
     nextObservation: concatenated(parts.map(({ nextObservation }) => nextObservation)),
     discount: concatenated(parts.map(({ discount }) => discount)),
   }
-  if (options.frames === undefined) return batch
-  const frames = concatenated(parts.map((part) => part.frames!))
-  return { ...batch, frames, nextFrames: concatenated(parts.map((part) => part.nextFrames!)) }
+  return { ...batch, ...memory }
+}
+
+/** `count` rows of a batch of `size`, from `row` on. */
+function rowsOf({ frames, nextFrames }: FrameMemory, row: number, count: number, size: number): FrameMemory {
+  const bytes = frames.length / size
+  const part = (all: Uint8Array): Uint8Array => all.subarray(row * bytes, (row + count) * bytes)
+  return { frames: part(frames), nextFrames: part(nextFrames) }
 }
 
 /** How many of `size` rows come from each store. */
@@ -144,17 +170,21 @@ function drawCounts(stores: readonly EpisodeStore[], size: number, rng: Rng): nu
   return counts
 }
 
-/** Stacks of frames that end at `positions`, augmented, [positions, height, width, stack * channels]. */
-function stacksAt(store: EpisodeStore, positions: Float64Array, sampling: FrameSampling, rng: Rng): Uint8Array {
-  const { frameShape, stack, augmenter } = sampling
+/** Writes the stacks of frames that end at `positions`, augmented, to `target` [positions, height, width, stack * channels]. */
+function writeStacks(
+  target: Uint8Array,
+  store: EpisodeStore,
+  positions: Float64Array,
+  { frameShape, stack, augmenter }: FrameSampling,
+  rng: Rng,
+): void {
   const size = stack * sizeOf(frameShape)
-  const stacks = new Uint8Array(positions.length * size)
   positions.forEach((position, row) => {
     const time = position - store.firstOfEpisode(position)
     const frameAt = (at: number): Uint8Array => store.frameWithin(position, at)
-    stackFrames({ count: stack, channels: frameShape[2], frameAt }, time, stacks, row * size)
+    stackFrames({ count: stack, channels: frameShape[2], frameAt }, time, target, row * size)
   })
-  return augmenter?.apply(stacks, positions.length, rng) ?? stacks
+  augmenter?.apply(target, positions.length, rng)
 }
 
 function drawPositions(store: EpisodeStore, size: number, rng: Rng): Float64Array {

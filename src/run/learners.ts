@@ -15,7 +15,7 @@ import type { FrameShape } from '../core/frame-fit.ts'
 import type { EpisodeSource } from '../replay/episode-source.ts'
 import type { EpisodeStore } from '../replay/episode-store.ts'
 import type { GoalSampling, SamplerOptions } from '../replay/sampler.ts'
-import { checkSampling, sampleAcross } from '../replay/sampler.ts'
+import { checkSampling, frameMemory, sampleAcross } from '../replay/sampler.ts'
 import { JoinedSource } from '../replay/joined-source.ts'
 import { StoreSource } from '../replay/store-source.ts'
 import { inputsOf } from './encoder-data.ts'
@@ -41,7 +41,9 @@ export function agentLearner(
 ): Learner {
   const { startsAt, every, updates, batchSize, sampling, goals } = options
   checkSampling(batchSize, sampling, goals?.mix)
-  const step: Learner['step'] = () => agent.update(sampleAcross(stores, batchSize, sampling, rng, goals))
+  const { frames } = sampling
+  const drawing = frames ? { ...sampling, frames: { memory: frameMemory(batchSize, frames), ...frames } } : sampling
+  const step: Learner['step'] = () => agent.update(sampleAcross(stores, batchSize, drawing, rng, goals))
   return { name: 'agent', startsAt, every, updates, rngs: [rng], step }
 }
 

@@ -6,7 +6,7 @@ import type { RelabelMix } from '../../src/replay/relabel.ts'
 import { relabelGoals } from '../../src/replay/relabel.ts'
 import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
 import { latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
-import { sampleAcross, sampleTransitions } from '../../src/replay/sampler.ts'
+import { frameMemory, sampleAcross, sampleTransitions } from '../../src/replay/sampler.ts'
 import { filledStore } from './helpers.ts'
 
 const gamma = 0.9
@@ -90,6 +90,33 @@ describe('sampling transitions', () => {
     expect(new Set(pairs.map(([now, next]) => `${now![0]! - next![0]!}`))).toEqual(
       new Set(['0', '10', '-10', '20', '-20']),
     )
+  })
+
+  test('stacks of several stores go to the memory that is given, row by row, each batch over the one before', () => {
+    const stores = [1, 3].map((count) =>
+      filledStore(
+        Array.from({ length: count }, () => ({ length: 4, terminated: false })),
+        1000,
+        6,
+      ),
+    )
+    const sampling = { frameShape: [1, 2, 3], stack: 1 } as const
+    const frames = { ...sampling, memory: frameMemory(50, sampling) }
+    const rng = new Rng(3)
+    for (let draw = 0; draw < 2; draw++) {
+      const batch = sampleAcross(stores, 50, { gamma, nStep: 1, frames }, rng)
+      expect(batch.frames).toBe(frames.memory.frames)
+      expect(batch.nextFrames).toBe(frames.memory.nextFrames)
+      for (let row = 0; row < batch.size; row++) {
+        const [episode, step] = batch.observation.subarray(2 * row, 2 * row + 2) as unknown as [number, number]
+        expect(batch.frames![6 * row]).toBe(10 * episode + step)
+        expect(batch.nextFrames![6 * row + 5]).toBe(10 * episode + step + 1)
+      }
+    }
+    const own = { gamma, nStep: 1, frames: sampling }
+    const [first, second] = [sampleAcross(stores, 50, own, new Rng(4)), sampleAcross(stores, 50, own, new Rng(4))]
+    expect(first.frames).not.toBe(second.frames)
+    expect(first.frames).toEqual(second.frames)
   })
 
   test('several stores are drawn from in proportion to their transitions, none that is empty', () => {
