@@ -33,7 +33,8 @@ export interface ConfigOptions {
  */
 export function resolveConfig(preset: string, options: ConfigOptions): TrainConfig {
   const { seed, steps, envs, set = [], env } = options
-  const { config } = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
+  const known = lookUp('preset', Object.fromEntries(presets.map((p) => [p.name, p])), preset)
+  const config = env === undefined || isAddress(env) ? known.config : inScene(known.config, env)
   if (set.some((assignment) => assignment.startsWith('preset='))) {
     throw new ArmatureError('bad-argument', '--set preset', {
       fix: 'name the preset instead: "armature train <preset>"',
@@ -43,9 +44,14 @@ export function resolveConfig(preset: string, options: ConfigOptions): TrainConf
   if (seed !== undefined) assignments.push(`seed=${seed}`)
   if (steps !== undefined) assignments.push(`training.steps=${steps}`)
   if (envs !== undefined) assignments.push(`training.envs=${envs}`)
-  if (env !== undefined) assignments.push(`${isAddress(env) ? 'env.robot' : 'env.id'}=${env}`)
+  if (env !== undefined && isAddress(env)) assignments.push(`env.robot=${env}`)
   const input = applyOverrides({ ...config, preset }, assignments)
   return resolveComponents(parseConfig(trainConfigSchema, input, 'config'))
+}
+
+/** The same in another scene; options are those of the preset's own, and stay behind. */
+function inScene(config: Preset['config'], id: string): Preset['config'] {
+  return config.env.id === id ? config : { ...config, env: { id } }
 }
 
 /** What `--demo` and `--episode` set. */

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { resolveConfig } from '../../src/compose/config.ts'
+
+const GRASPS = { task: 'command', maxEpisodeSteps: 1 }
+
+test('options of a preset are those of its scene: another scene begins with its own', () => {
+  const envOf = (env?: string, set: string[] = []) => resolveConfig('grasp2vec-bin', { ...(env && { env }), set }).env
+  expect(envOf().options).toEqual(GRASPS)
+  expect(envOf('armature/GraspBin-v0').options).toEqual(GRASPS)
+  expect(envOf('armature/Reacher-v0')).toMatchObject({ id: 'armature/Reacher-v0', options: {}, evalOptions: {} })
+  expect(envOf('armature/Reacher-v0', ['env.options.actionRepeat=4']).options).toEqual({ actionRepeat: 4 })
+})
+
+test('a robot stands for the scene of the preset, whose options it keeps', () => {
+  const { env } = resolveConfig('grasp2vec-bin', { env: 'tcp://127.0.0.1:5600' })
+  expect(env).toMatchObject({ id: 'armature/GraspBin-v0', options: GRASPS, robot: 'tcp://127.0.0.1:5600' })
+})
+
+test('unseen looks to evaluate in stay behind with the scene that has them', () => {
+  expect(resolveConfig('cc-rig-disc', {}).env.evalOptions).toEqual({ hues: 'unseen' })
+  expect(resolveConfig('cc-rig-disc', { env: 'armature/PushPuck-v0' }).env.evalOptions).toEqual({})
+})
