@@ -104,6 +104,7 @@ function noiseVariants(scene: keyof typeof SPARSE_SCENES, noiseDims: number): Va
     `env.id=${id}`,
     `env.options=${JSON.stringify(all)}`,
     `training={"steps":${steps},"batchSize":128,"evalEvery":2000,"evalEpisodes":3,"finalEpisodes":10,"checkpointEvery":2000}`,
+    'agent.config.criticNorm=none',
   ]
   const dbc = (config: object): string[] => [
     ...set,
@@ -112,6 +113,7 @@ function noiseVariants(scene: keyof typeof SPARSE_SCENES, noiseDims: number): Va
   ]
   return [
     { name: 'SAC', set },
+    { name: 'SAC with layer norm', set: [...set, 'agent.config.criticNorm=layer'] },
     { name: 'DBC as released', set: dbc({}) },
     { name: 'DBC with norm bound', set: dbc(NORM_BOUND) },
     { name: 'DBC with norm bound and IR and ID', set: dbc({ ...NORM_BOUND, ...INTRINSIC_AND_INVERSE }) },
