@@ -67,6 +67,7 @@ const SELF_PREDICTION = [
   'representation.config.learningRate=1e-3',
   'representation.batch={"augment":[{"kind":"shift","maxPixels":3}],"augmentTogether":false}',
 ]
+
 /** A moving background behind the scene; evaluation shows clips that were never learned from. */
 function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
   const { id, options } = PIXEL_SCENES.Reacher
@@ -77,10 +78,10 @@ function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
     ...PIXEL_TRAINING,
   ]
   return [
-    ...['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc'].map((preset) => ({ name: `${kind} ${preset}`, preset, set })),
-    { name: `${kind} self-prediction`, preset: 'deepmdp', set: [...set, ...SELF_PREDICTION] },
-    { name: `${kind} without shifts`, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
-  ]
+    ...['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc'].map((preset) => ({ method: preset, preset, set })),
+    { method: 'self-prediction', preset: 'deepmdp', set: [...set, ...SELF_PREDICTION] },
+    { method: 'without shifts', preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
+  ].map(({ method, ...variant }) => ({ name: `${kind} ${method}`, scene: kind, ...variant }))
 }
 
 /** The loss and the models of the released code, with hidden layers that two cores can pay for. */
