@@ -278,7 +278,10 @@ const catalogue: Preset[] = [
     config: {
       env: { id: 'armature/CartPole-v0' },
       representation: { kind: 'vectors', config: { latentSize: 50 } },
-      agent: { name: 'sac', config: { hidden: [128, 128], learningRate: 1e-3, initialAlpha: 0.1 } },
+      agent: {
+        name: 'sac',
+        config: { hidden: [128, 128], learningRate: 1e-3, criticNorm: 'layer', initialAlpha: 0.1 },
+      },
       training: { steps: 30_000, batchSize: 128 },
     },
   },
