@@ -56,18 +56,6 @@ function farBelow(reward: number, median: number): boolean {
   return reward < (median > 0 ? median / 2 : 2 * median)
 }
 
-/**
- * The preset `deepmdp` with what is known since: a latent learns to predict itself (MR.Q, Fujimoto et al. 2025), where a slow copy says what the
- * next one is, and frames are shifted. Neither price on how fast models or latents change.
- */
-const SELF_PREDICTION = [
-  'representation.config.target=momentum',
-  'representation.config.lipschitz=0',
-  'representation.config.smoothness=0',
-  'representation.config.learningRate=1e-3',
-  'representation.batch={"augment":[{"kind":"shift","maxPixels":3}],"augmentTogether":false}',
-]
-
 /** A moving background behind the scene; evaluation shows clips that were never learned from. */
 function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
   const { id, options } = PIXEL_SCENES.Reacher
@@ -78,8 +66,11 @@ function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
     ...PIXEL_TRAINING,
   ]
   return [
-    ...['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc'].map((preset) => ({ method: preset, preset, set })),
-    { method: 'self-prediction', preset: 'deepmdp', set: [...set, ...SELF_PREDICTION] },
+    ...['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc', 'self-prediction'].map((preset) => ({
+      method: preset,
+      preset,
+      set,
+    })),
     { method: 'without shifts', preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
   ].map(({ method, ...variant }) => ({ name: `${kind} ${method}`, scene: kind, ...variant }))
 }
@@ -151,17 +142,17 @@ const LADDER: readonly { readonly rung: string; readonly preset: string; readonl
   { rung: 'R0 SAC with shifts', preset: 'pixels', set: ['agent.config.criticNorm=none', 'replay.nStep=1'] },
   { rung: 'R1 layer norm and 3-step returns', preset: 'pixels', set: [] },
   { rung: 'R1 at 3e-4', preset: 'pixels', set: ['agent.config.learningRate=3e-4'] },
-  { rung: 'R2 detached self-prediction', preset: 'deepmdp', set: [...SELF_PREDICTION, DETACHED] },
-  { rung: 'R2 with the gradient of the critics', preset: 'deepmdp', set: SELF_PREDICTION },
+  { rung: 'R2 detached self-prediction', preset: 'self-prediction', set: [DETACHED] },
+  { rung: 'R2 with the gradient of the critics', preset: 'self-prediction', set: [] },
   {
     rung: 'R3 three steps ahead and two-hot rewards',
-    preset: 'deepmdp',
-    set: [...SELF_PREDICTION, DETACHED, 'representation.config.unroll=3', 'representation.config.reward=two-hot'],
+    preset: 'self-prediction',
+    set: [DETACHED, 'representation.config.unroll=3', 'representation.config.reward=two-hot'],
   },
   {
     rung: 'R4 batch norm without targets',
-    preset: 'deepmdp',
-    set: [...SELF_PREDICTION, DETACHED, 'agent.config.criticNorm=batch'],
+    preset: 'self-prediction',
+    set: [DETACHED, 'agent.config.criticNorm=batch'],
   },
 ]
 

@@ -138,7 +138,7 @@ const mfTcnCartPole = {
 const fromPixels = (
   encoder: string,
   config: Readonly<Record<string, unknown>> = {},
-  view: { readonly maxShiftPixels?: number } = {},
+  view: { readonly maxShiftPixels?: number; readonly batch?: Readonly<Record<string, unknown>> } = {},
 ): Preset['config'] => ({
   // An update costs as much for a step of 20 ms as for one of 80, in which more happens.
   env: { id: 'armature/Reacher-v0', options: { actionRepeat: 4 } },
@@ -257,6 +257,15 @@ const catalogue: Preset[] = [
   },
   { name: 'curl', summary: 'pixels with a contrastive loss besides', config: fromPixels('curl') },
   { name: 'deepmdp', summary: 'pixels with models of reward and next latent besides', config: fromPixels('deepmdp') },
+  {
+    name: 'self-prediction',
+    summary: 'pixels with a latent that predicts itself besides, as a slow copy of it sees what comes next (MR.Q)',
+    config: fromPixels(
+      'deepmdp',
+      { target: 'momentum', lipschitz: 0, smoothness: 0, learningRate: 1e-3 },
+      { batch: { augment: [{ kind: 'shift', maxPixels: 3 }], augmentTogether: false } },
+    ),
+  },
   { name: 'dbc', summary: 'pixels with bisimulation distances besides', config: fromPixels('dbc') },
   {
     name: 'sac-state',
