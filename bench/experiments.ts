@@ -42,7 +42,7 @@ function pixelSettings(scene: keyof typeof PIXEL_SCENES): string[] {
 
 function pixelVariants(
   scene: keyof typeof PIXEL_SCENES,
-  presets = ['sac-state', 'pixels', 'curl', 'sac-ae'],
+  presets = ['sac-state', 'pixels', 'self-prediction', 'curl', 'sac-ae'],
 ): Variant[] {
   const set = pixelSettings(scene)
   return [
@@ -309,10 +309,12 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     variants: [
       ...pixelVariants('CartPole'),
       ...pixelVariants('Reacher'),
-      ...pixelVariants('ArmReach', ['sac-state', 'pixels', 'sac-ae']),
+      ...pixelVariants('ArmReach', ['sac-state', 'pixels', 'self-prediction', 'sac-ae']),
     ],
     comparisons: ['CartPole', 'Reacher'].flatMap((scene) =>
-      ['curl', 'sac-ae', 'without shifts'].map((other) => [`${scene} ${other}`, `${scene} pixels`] as const),
+      ['curl', 'sac-ae', 'without shifts', 'self-prediction'].map(
+        (other) => [`${scene} ${other}`, `${scene} pixels`] as const,
+      ),
     ),
   },
   ladder: {
