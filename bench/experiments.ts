@@ -17,7 +17,7 @@ export interface Experiment {
   /** When a run has failed, by its score. */
   readonly fails: (score: number, medianOfVariant: number) => boolean
   readonly variants: readonly Variant[]
-  /** Pairs [a, b]: is a lower than b, seed by seed, at the last step that both reached? */
+  /** Pairs [a, b]: is a lower than b, seed by seed, at the last step at which both were evaluated? */
   readonly comparisons: readonly (readonly [string, string])[]
 }
 

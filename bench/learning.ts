@@ -188,10 +188,13 @@ function markdown({ measures, variants, comparisons, score, fails }: Experiment,
     }
     const [runsA, runsB] = [of(a).filter(sharedWith(b)), of(b).filter(sharedWith(a))]
     if (runsA.length === 0) return []
-    const step = Math.min(...[...runsA, ...runsB].map(({ curve }) => curve.at(-1)![0]))
+    const stepsOf = ({ curve }: RunResult): number[] => curve.map(([at]) => at)
+    const shared = [...runsA, ...runsB].map(stepsOf).reduce((all, own) => all.filter((at) => own.includes(at)))
+    if (shared.length === 0) return []
+    const step = Math.max(...shared)
     // The final evaluation has more episodes than those on the way.
     const scoreOf = ({ curve, final }: RunResult): number =>
-      curve.at(-1)![0] === step ? final[score]! : (curve.find(([at]) => at === step)?.[1] ?? NaN)
+      curve.at(-1)![0] === step ? final[score]! : curve.find(([at]) => at === step)![1]
     const scores = (runs: readonly RunResult[]): number[] => runs.map(scoreOf)
     const difference = pairedDifference(scores(runsB), scores(runsA), { rng: new Rng(0), repetitions: 50_000 })
     return [`- ${b} minus ${a}, ${score} at ${step} steps, over ${runsA.length} seeds: ${text(difference)}`]
