@@ -21,10 +21,10 @@ interface Point {
 const { document } = parseHTML('<!doctype html><html><body></body></html>')
 /** Okabe and Ito's colours, which are told apart by everyone. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999']
-const PANEL_PX = { width: 300, height: 260, legend: 16 }
+const PANEL_PX = { width: 370, height: 260, legend: 16 }
 
 /**
- * Mean score of each method with the range of its runs, one panel per scene, as an SVG file.
+ * Mean score of each method with the range of its runs, one panel per scene with a scale of its own, as an SVG file.
  * @param along env steps, or minutes of processor time that acting and learning took (evaluations left out), averaged over runs
  * @returns undefined where no run knows its minutes
  */
@@ -33,16 +33,31 @@ export function curvesSvg(runs: readonly CurveRun[], score: string, along: 'step
   if (points.length === 0) return undefined
   const scenes = [...new Set(points.map(({ scene }) => scene))]
   const methods = [...new Set(points.map(({ method }) => method))]
-  const width = 90 + PANEL_PX.width * scenes.length
+  const panels = scenes.map((scene, i) => {
+    const own = points.filter((point) => point.scene === scene)
+    return panelSvg(own, { title: scene, score, along, methods }).replace('<svg', `<svg x="${i * PANEL_PX.width}"`)
+  })
+  return withLegend(panels, methods)
+}
+
+interface PanelLabels {
+  readonly title: string
+  readonly score: string
+  readonly along: 'steps' | 'minutes'
+  /** All of the figure: each has its colour in every panel. */
+  readonly methods: readonly string[]
+}
+
+function panelSvg(points: readonly Point[], { title, score, along, methods }: PanelLabels): string {
   const channels = { x: 'x', fx: 'scene', z: 'method' } as const
   // linkedom's document is the DOM that Plot needs, under another type.
   const figure = Plot.plot({
     document: document as never,
-    width,
+    width: PANEL_PX.width,
     height: PANEL_PX.height,
     marginLeft: 55,
     style: { background: 'white', color: '#222', fontFamily: 'sans-serif' },
-    fx: { label: null, domain: scenes },
+    fx: { label: null, domain: [title] },
     x: { label: along === 'steps' ? 'env steps' : 'minutes of one core', nice: true },
     y: { label: score, grid: true, nice: true },
     color: { domain: methods, range: methods.map((_, i) => COLOURS[i % COLOURS.length]!) },
@@ -52,14 +67,14 @@ export function curvesSvg(runs: readonly CurveRun[], score: string, along: 'step
       Plot.lineY(points, { ...channels, y: 'mean', stroke: 'method', strokeWidth: 1.8 }),
     ],
   }) as { outerHTML: string }
-  const plot = figure.outerHTML
+  return figure.outerHTML
     .replaceAll(/-?\d+\.\d{3,}/g, (value) => String(Math.round(Number(value) * 100) / 100))
     .replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"')
-  return withLegend(plot, methods, width)
 }
 
 /** A file of its own shows no legend beside it: the names go into the picture, below. */
-function withLegend(svg: string, methods: readonly string[], width: number): string {
+function withLegend(panels: readonly string[], methods: readonly string[]): string {
+  const width = PANEL_PX.width * panels.length
   const height = PANEL_PX.height + PANEL_PX.legend * (methods.length + 1)
   const rows = methods.map((method, i) => {
     const y = PANEL_PX.height + PANEL_PX.legend * (i + 0.7)
@@ -69,7 +84,7 @@ function withLegend(svg: string, methods: readonly string[], width: number): str
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
     '<rect width="100%" height="100%" fill="white"/>',
-    svg,
+    ...panels,
     ...rows,
     '</svg>\n',
   ].join('\n')
