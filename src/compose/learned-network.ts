@@ -4,13 +4,13 @@ import type { Encoder } from '../core/encoder.ts'
 import { isLearning } from '../core/encoder.ts'
 import type { Env } from '../core/env.ts'
 import { ArmatureError } from '../core/errors.ts'
-import type { FrameShape } from '../core/frame-fit.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import { Rng } from '../core/rng.ts'
 import type { BatchOptions } from '../replay/batch-sampler.ts'
 import { camerasOf, makeSampler } from '../replay/batch-sampler.ts'
 import { EpisodeStore } from '../replay/episode-store.ts'
 import { StoreSource } from '../replay/store-source.ts'
+import { shapeOfCamera } from '../run/representation.ts'
 import type { FeatureNetwork } from '../tensor/features.ts'
 
 /** Whether the agent sees through a network of the encoder that learns along with it. */
@@ -64,7 +64,7 @@ export function checkPixelEncoder(
     throw refuse(setting, 'learns from several cameras', 'choose one of a single camera: replay keeps one')
   }
   // Nothing is drawn from it: what is asked for has to make sense.
-  const shape = shapeOfCamera(env, camera)
+  const shape = shapeOfCamera(env.spec, camera)
   const store = new EpisodeStore({ capacity: 2, featureSize: 1, actionSize: 1, frameSize: sizeOf(shape) })
   const source = new StoreSource(store, camera, shape, stack)
   const drawn = orBadConfig(() => makeSampler(batch.kind, source, options as BatchOptions[BatchKind], new Rng(0)))
@@ -74,14 +74,6 @@ export function checkPixelEncoder(
       got: `[${drawn.frameShape.join(', ')}]`,
     })
   }
-}
-
-/** The shape of the frames of a camera. @throws ArmatureError `bad-config` for an env without it. */
-export function shapeOfCamera({ spec: { imageSpaces } }: Env, camera: string): FrameShape {
-  const space = imageSpaces[camera]
-  if (space !== undefined) return space.shape as unknown as FrameShape
-  const expected = Object.keys(imageSpaces).join(' or ')
-  throw new ArmatureError('bad-config', 'representation.camera', { expected, got: camera })
 }
 
 /** Frames that a network cannot take, and batches that cannot be drawn, come from the settings. */

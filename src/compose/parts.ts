@@ -28,6 +28,7 @@ import {
   encoderRepresentation,
   pixelRepresentation,
   proprioRepresentation,
+  shapeOfCamera,
   stateRepresentation,
   wholeStateRepresentation,
 } from '../run/representation.ts'
@@ -36,14 +37,7 @@ import { goalForms } from './goal-forms.ts'
 import { goalRewards } from './goal-rewards.ts'
 import type { GoalSourceParts } from './goal-sources.ts'
 import { goalEnv, goalSources } from './goal-sources.ts'
-import {
-  checkBonus,
-  checkPixelEncoder,
-  featuresOf,
-  learnsAlong,
-  orBadConfig,
-  shapeOfCamera,
-} from './learned-network.ts'
+import { checkBonus, checkPixelEncoder, featuresOf, learnsAlong, orBadConfig } from './learned-network.ts'
 import { makeAgent, makeEncoder } from './make.ts'
 import { placesEncoder } from './places-encoder.ts'
 import { scaledEncoder } from './scaled-encoder.ts'
@@ -285,7 +279,7 @@ function fitOfEnv({ env: { robot }, representation }: TrainConfig, env: Env): Fr
   checkFit(fit)
   const what = `frames of ${robot === undefined ? env.spec.id : `the robot at ${robot}`} for encoder ${representation.encoder}`
   const fix = `use a camera of that size${robot === undefined ? ', by env.options' : ''}`
-  return fitOfCamera(fit, { what, camera, shape: shapeOfCamera(env, camera), fix })
+  return fitOfCamera(fit, { what, camera, shape: shapeOfCamera(env.spec, camera), fix })
 }
 
 function buildEncoder(
@@ -309,7 +303,7 @@ function inputShapeOf(
   fit: FrameFit | undefined,
 ): InputShape {
   if (representation.kind === 'vectors') return [vectorRepresentation(representation, env).size]
-  const [height, width, channels] = fit?.to ?? shapeOfCamera(env, representation.camera)
+  const [height, width, channels] = fit?.to ?? shapeOfCamera(env.spec, representation.camera)
   const stack = representation.kind === 'pixels' ? representation.stack : 1
   return [height, width, stack * channels]
 }

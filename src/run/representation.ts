@@ -248,23 +248,27 @@ export interface PixelView {
   readonly proprio: boolean
 }
 
+/** The shape of the frames of a camera. @throws ArmatureError `bad-config` for an env without it. */
+export function shapeOfCamera({ id, imageSpaces }: Env['spec'], camera: string): FrameShape {
+  const space = imageSpaces[camera]
+  if (space !== undefined) return space.shape as unknown as FrameShape
+  const expected = Object.keys(imageSpaces).join(' or ') || `an env with cameras (${id} has none)`
+  throw new ArmatureError('bad-config', 'representation.camera', { expected, got: camera })
+}
+
 /**
  * Frames as they are, for an agent that looks at them itself.
  * @throws ArmatureError `bad-config` for an env without that camera.
  */
 export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: PixelView): Representation {
-  const space = spec.imageSpaces[camera]
-  if (space === undefined) {
-    const expected = Object.keys(spec.imageSpaces).join(' or ')
-    throw new ArmatureError('bad-config', 'representation.camera', { expected, got: camera })
-  }
+  const shape = shapeOfCamera(spec, camera)
   return {
     name: 'pixels',
     size: proprio ? sizeOf(spec.proprioSpace.shape) : 0,
     camera,
     takesContext: false,
     begin: () => {
-      const recent = new RecentFrames(camera, asTheyAre(space.shape as unknown as FrameShape), stack)
+      const recent = new RecentFrames(camera, asTheyAre(shape), stack)
       return {
         observe: async (observation) => {
           recent.push(observation)
@@ -274,9 +278,9 @@ export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: P
         newestFrame: () => recent.frames.at(-1)!,
         frames: () => {
           const { frames } = recent
-          const stacked = new Uint8Array(stack * sizeOf(space.shape))
+          const stacked = new Uint8Array(stack * sizeOf(shape))
           const frameAt = (time: number): Uint8Array => frames[time]!
-          stackFrames({ count: stack, channels: space.shape[2]!, frameAt }, frames.length - 1, stacked)
+          stackFrames({ count: stack, channels: shape[2], frameAt }, frames.length - 1, stacked)
           return stacked
         },
         save: () => ({ recentFrames: recent.save() }),

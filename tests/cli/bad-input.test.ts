@@ -76,7 +76,11 @@ describe('refused before anything is made', { timeout: SLOW_MS }, () => {
       ['train', 'deepmdp', '--out', 'made', '--set', `representation.batch.augment=${CROP}`],
       ['representation.batch: expected frames [48, 48, 9], got [24, 24, 9]'],
     ],
-    ['an env without images', [...train, '--set', 'env.id=armature/Pendulum-v1'], ['representation.camera']],
+    [
+      'an env without images',
+      [...train, '--set', 'env.id=armature/Pendulum-v1'],
+      ['representation.camera: expected an env with cameras (armature/Pendulum-v1 has none)'],
+    ],
     ['a seed that is no number', [...train, '--seed', '1e3'], ["option '--seed <n>' argument '1e3' is invalid"]],
     ['too many envs', [...train, '--envs', '257'], ['Expected a whole number from 1 to 256']],
     [

@@ -171,7 +171,11 @@ describe('a demonstration that cannot be followed is refused before anything is 
       }),
       'what was paid is stored, got 10',
     ],
-    ['a scene without an expert', () => ({ env: 'armature/Pendulum-v1' }), 'armature/Pendulum-v1'],
+    [
+      'a scene without cameras',
+      () => ({ env: 'armature/Pendulum-v1' }),
+      'representation.camera: expected an env with cameras (armature/Pendulum-v1 has none), got front',
+    ],
   ])('%s', async (_what, options, message) => {
     const { set = [], ...more } = options() as TrainRunOptions
     const given = { episode: 'demo' in more ? 0 : undefined, ...more } as TrainRunOptions
