@@ -18,6 +18,7 @@ import type { Encoder } from '../src/core/encoder.ts'
 import type { Env } from '../src/core/env.ts'
 import { isGoalEnv } from '../src/core/env.ts'
 import { Rng } from '../src/core/rng.ts'
+import { rowDistance } from '../src/evaluate/measures/embedded-episodes.ts'
 import { ridgeProbe } from '../src/evaluate/probes.ts'
 import type { Rows } from '../src/evaluate/rows.ts'
 import { momentsOf } from '../src/evaluate/rows.ts'
@@ -36,9 +37,12 @@ const [STEPS, EVERY, HOLD] = [64, 8, 4]
 /** Cells of the grid on which the background is to be told. */
 const GRID = 4
 
+/** Rows of float32: what encoders give. */
+type FloatRows = Rows & { readonly data: Float32Array }
+
 /** Rows ordered by episode, moment and background. */
 interface Seen {
-  readonly latents: Rows
+  readonly latents: FloatRows
   /** The env's state and goal. */
   readonly tasks: Rows
   /** Mean colours of each cell, less their mean over the backgrounds of that state. */
@@ -69,9 +73,8 @@ async function look(run: string): Promise<Seen> {
   const latents: Float32Array[] = []
   try {
     for (let episode = 0; episode < EPISODES; episode++) {
-      const options = { ...evaluationOptions(config.env), startSeed: episode }
-      const goal = await goalOf(await scene.make(options), rng.split(`goal/${episode}`))
-      const env = await scene.make({ ...options, ...goal })
+      const goal = isGoalEnv(parts.env) && { goal: [...parts.env.sampleGoal(rng.split(`goal/${episode}`))] }
+      const env = await scene.make({ ...evaluationOptions(config.env), startSeed: episode, ...goal })
       const played: Played[][] = []
       for (let background = 0; background < BACKGROUNDS; background++) {
         await env.reset({ seed: episode * BACKGROUNDS + background })
@@ -100,14 +103,6 @@ interface Played {
   readonly frames: Uint8Array
   /** Mean colours of the newest frame, [GRID * GRID * channels]. */
   readonly cells: Float32Array
-}
-
-async function goalOf(env: Env, rng: Rng): Promise<{ readonly goal?: readonly number[] }> {
-  try {
-    return isGoalEnv(env) ? { goal: [...env.sampleGoal(rng)] } : {}
-  } finally {
-    await env.close()
-  }
 }
 
 async function play(env: Env, camera: string, stack: number, rng: Rng): Promise<Played[]> {
@@ -151,29 +146,23 @@ async function encoded(encoder: Encoder, moments: readonly Played[]): Promise<Fl
   return await encoder.encode({ frames, count: moments.length })
 }
 
-function asRows(parts: readonly Float32Array[], size = parts[0]!.length): Rows {
+function asRows(parts: readonly Float32Array[], size = parts[0]!.length): FloatRows {
   const data = Float32Array.from(parts.flatMap((part) => [...part]))
   return { data, count: data.length / size, size }
 }
 
-function denoisingFactor(latents: Rows): number {
+function denoisingFactor({ data, count, size }: FloatRows): number {
   const rng = new Rng(0)
-  const states = latents.count / BACKGROUNDS
+  const states = count / BACKGROUNDS
   let [same, other] = [0, 0]
-  for (let row = 0; row < latents.count; row++) {
+  for (let row = 0; row < count; row++) {
     const state = Math.floor(row / BACKGROUNDS)
     const background = (row + 1 + rng.int(BACKGROUNDS - 1)) % BACKGROUNDS
     const otherState = (state + 1 + rng.int(states - 1)) % states
-    same += distance(latents, row, state * BACKGROUNDS + background)
-    other += distance(latents, row, otherState * BACKGROUNDS + rng.int(BACKGROUNDS))
+    same += rowDistance(data, row, data, state * BACKGROUNDS + background, size)
+    other += rowDistance(data, row, data, otherState * BACKGROUNDS + rng.int(BACKGROUNDS), size)
   }
   return (other - same) / (other + same)
-}
-
-function distance({ data, size }: Rows, a: number, b: number): number {
-  let sum = 0
-  for (let i = 0; i < size; i++) sum += (data[a * size + i]! - data[b * size + i]!) ** 2
-  return Math.sqrt(sum)
 }
 
 /** Over the columns that vary; fitted on the first half of the episodes, scored on the second. */

@@ -40,15 +40,19 @@ function pixelSettings(scene: keyof typeof PIXEL_SCENES): string[] {
   return [`env.id=${id}`, `env.options=${JSON.stringify(options)}`, ...PIXEL_TRAINING]
 }
 
-function pixelVariants(
-  scene: keyof typeof PIXEL_SCENES,
-  presets = ['sac-state', 'pixels', 'self-prediction', 'curl', 'sac-ae'],
-): Variant[] {
-  const set = pixelSettings(scene)
+/** Presets that learn from pixels, and the plain one without augmentation. */
+function methodVariants(scene: string, presets: readonly string[], set: readonly string[]): Variant[] {
   return [
     ...presets.map((preset) => ({ name: `${scene} ${preset}`, scene, preset, set })),
     { name: `${scene} without shifts`, scene, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
   ]
+}
+
+function pixelVariants(
+  scene: keyof typeof PIXEL_SCENES,
+  presets = ['sac-state', 'pixels', 'self-prediction', 'curl', 'sac-ae'],
+): Variant[] {
+  return methodVariants(scene, presets, pixelSettings(scene))
 }
 
 /** Half of the median where rewards are gains, twice it where they are costs. */
@@ -65,14 +69,7 @@ function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
     ...(kind === 'none' ? [] : ['env.evalOptions={"distractor":{"split":"test"}}']),
     ...PIXEL_TRAINING,
   ]
-  return [
-    ...['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc', 'self-prediction'].map((preset) => ({
-      method: preset,
-      preset,
-      set,
-    })),
-    { method: 'without shifts', preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
-  ].map(({ method, ...variant }) => ({ name: `${kind} ${method}`, scene: kind, ...variant }))
+  return methodVariants(kind, ['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc', 'self-prediction'], set)
 }
 
 /** The loss and the models of the released code, with hidden layers that two cores can pay for. */
@@ -174,12 +171,18 @@ const COLOURED_GROUND = ['env.options.ground=random', 'representation.pretrain.u
 const GROUND_CC_VAE = ['representation.config.contextSize=16', 'representation.config.betaAnneal=7000']
 const GROUND_BETA_VAE = ['representation.config.latentSize=18', 'representation.config.betaAnneal=7000']
 
+const BY_REWARD = { measures: ['eval/mean_reward'], score: 'eval/mean_reward' } as const
+/** How far hand and puck are from their goals. */
+const BY_PUSH = {
+  measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
+  score: 'eval/distance',
+  fails: (distance: number, median: number) => distance > 2 * median,
+} as const
+
 /** What `bench/learning.ts` takes by name. */
 export const experiments: Readonly<Record<string, Experiment>> = {
   'rig-push': {
-    measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
-    score: 'eval/distance',
-    fails: (distance, median) => distance > 2 * median,
+    ...BY_PUSH,
     variants: [
       { name: 'RIG', preset: 'rig-push' },
       { name: 'state oracle', preset: 'oracle-push' },
@@ -232,9 +235,7 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     ],
   },
   'crl-push': {
-    measures: ['eval/distance', 'eval/hand_distance', 'eval/puck_distance', 'eval/success_rate'],
-    score: 'eval/distance',
-    fails: (distance, median) => distance > 2 * median,
+    ...BY_PUSH,
     variants: [
       { name: 'CRL', preset: 'crl-push', set: SHORT },
       { name: 'state oracle', preset: 'oracle-push', set: SHORT },
@@ -293,8 +294,7 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     comparisons: [],
   },
   'sac-pendulum': {
-    measures: ['eval/mean_reward'],
-    score: 'eval/mean_reward',
+    ...BY_REWARD,
     fails: (reward) => reward < -250,
     variants: [
       { name: 'SAC', preset: 'sac-pendulum' },
@@ -303,8 +303,7 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     comparisons: [],
   },
   pixels: {
-    measures: ['eval/mean_reward'],
-    score: 'eval/mean_reward',
+    ...BY_REWARD,
     fails: farBelow,
     variants: [
       ...pixelVariants('CartPole'),
@@ -318,8 +317,7 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     ),
   },
   ladder: {
-    measures: ['eval/mean_reward'],
-    score: 'eval/mean_reward',
+    ...BY_REWARD,
     fails: farBelow,
     variants: (['CartPole', 'Reacher'] as const).flatMap((scene) =>
       LADDER.map(({ rung, preset, set }) => {
@@ -329,24 +327,21 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     comparisons: [],
   },
   'dbc-noise': {
-    measures: ['eval/mean_reward'],
-    score: 'eval/mean_reward',
+    ...BY_REWARD,
     // Standing still is paid about 370: so long the pole takes to fall.
     fails: (reward) => reward < 400,
     variants: [0, 10].flatMap((noise) => noiseVariants('cartPole', noise)),
     comparisons: [0, 10].flatMap(noiseComparisons),
   },
   'dbc-noise-mountain-car': {
-    measures: ['eval/mean_reward'],
-    score: 'eval/mean_reward',
+    ...BY_REWARD,
     // Reached in fewer than half of the episodes.
     fails: (reward) => reward < 0.5,
     variants: [0, 4].flatMap((noise) => noiseVariants('mountainCar', noise)),
     comparisons: [0, 4].flatMap(noiseComparisons),
   },
   distractors: {
-    measures: ['eval/mean_reward'],
-    score: 'eval/mean_reward',
+    ...BY_REWARD,
     fails: farBelow,
     variants: [...distractorVariants('none'), ...distractorVariants('discs'), ...distractorVariants('noise')],
     comparisons: [
