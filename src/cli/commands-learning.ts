@@ -80,7 +80,10 @@ async function addTrain(line: CommandLine): Promise<void> {
     'train tcn-imitate --demo data/mine --episode 3': 'do what a recorded episode shows',
   })
   withRobotFlags(command)
-    .option('--env <id|address>', "a scene instead of the preset's, or a robot such as tcp://127.0.0.1:5600 for it")
+    .option(
+      '--env <id|address>',
+      "a scene instead of the preset's, whose options stay behind, or a robot such as tcp://127.0.0.1:5600 for it",
+    )
     .option('--seed <n>', 'master seed (default: 0)', seed)
     .option('--steps <n>', "env steps (default: the preset's)", steps)
     .option('--envs <n>', 'envs that are stepped at the same time (default: 1)', envCount)
@@ -112,7 +115,7 @@ async function addEstimate(line: CommandLine): Promise<void> {
       'estimate pixels --env armature/CartPole-v0': 'before you train it',
       'estimate rig-push --steps 60000 --set agent.config.hidden=[512,512]': 'with changes',
     })
-    .option('--env <id>', "a scene instead of the preset's")
+    .option('--env <id>', "a scene instead of the preset's, whose options stay behind")
     .option('--steps <n>', "env steps (default: the preset's)", steps)
     .addOption(settings('change a setting'))
     .action(async (preset: string, options: Pick<TrainFlags, 'env' | 'steps' | 'set'>) => {
