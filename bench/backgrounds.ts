@@ -99,7 +99,7 @@ async function look(run: string): Promise<Seen> {
 
 interface Played {
   readonly task: Float32Array
-  /** uint8 [height, width, stack * channels] */
+  /** uint8 [stack, height, width, channels] */
   readonly frames: Uint8Array
   /** Mean colours of the newest frame, [GRID * GRID * channels]. */
   readonly cells: Float32Array
@@ -116,7 +116,7 @@ async function play(env: Env, camera: string, stack: number, rng: Rng): Promise<
     frames.push(observation.images[camera]!.slice())
     if ((t + 1) % EVERY !== 0) continue
     const stacked = new Uint8Array(height * width * channels * stack)
-    stackFrames({ count: stack, channels, frameAt: (time) => frames[time]! }, t, stacked)
+    stackFrames({ count: stack, frameAt: (time) => frames[time]! }, t, stacked)
     const task = Float32Array.of(...observation.state, ...(isGoalEnv(env) ? env.goal : []))
     moments.push({ task, frames: stacked, cells: cellsOf(frames.at(-1)!, [height, width, channels]) })
   }

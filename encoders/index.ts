@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { StackShape } from '../src/core/encoder-input.ts'
 import type { Encoder } from '../src/core/encoder.ts'
 import { PLAIN_NAME, register } from '../src/core/registry.ts'
 import type { Rng } from '../src/core/rng.ts'
@@ -60,6 +61,8 @@ export interface EncoderEntry {
     rng: Rng,
     actionSize: number,
   ): Encoder
+  /** The same for frames that are seen at once; absent: it looks at one of each moment, or at windows of its own. */
+  createForStack?(shape: StackShape, config: unknown, rng: Rng, actionSize: number): Encoder
   /** The same for float32 vectors of `size` numbers; absent: it looks at frames alone. */
   createForVectors?(size: number, config: unknown, rng: Rng, actionSize: number): Encoder
 }
@@ -82,6 +85,7 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: autoencoderConfigSchema,
     presets: autoencoderPresets,
     create: (frameShape, config, rng) => new Autoencoder(frameShape, config as AutoencoderConfig, rng),
+    createForStack: (shape, config, rng) => new Autoencoder(shape, config as AutoencoderConfig, rng),
   },
   'cc-vae': {
     summary: 'context-conditioned VAE of CC-RIG: what moves, apart from what is the same throughout an episode',
@@ -127,6 +131,7 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: curlConfigSchema,
     presets: curlPresets,
     create: (frameShape, config, rng) => new Curl(frameShape, config as CurlConfig, rng),
+    createForStack: (shape, config, rng) => new Curl(shape, config as CurlConfig, rng),
   },
   deepmdp: {
     summary: 'DeepMDP: latents that tell the reward and the next latent',
@@ -136,6 +141,7 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: deepMdpConfigSchema,
     presets: deepMdpPresets,
     create: (frameShape, config, rng, actionSize) => new DeepMdp(frameShape, actionSize, config as DeepMdpConfig, rng),
+    createForStack: (shape, config, rng, actionSize) => new DeepMdp(shape, actionSize, config as DeepMdpConfig, rng),
     createForVectors: (size, config, rng, actionSize) => new DeepMdp([size], actionSize, config as DeepMdpConfig, rng),
   },
   dbc: {
@@ -146,6 +152,7 @@ const catalogue: Record<string, EncoderEntry> = {
     configSchema: dbcConfigSchema,
     presets: dbcPresets,
     create: (frameShape, config, rng, actionSize) => new Dbc(frameShape, actionSize, config as DbcConfig, rng),
+    createForStack: (shape, config, rng, actionSize) => new Dbc(shape, actionSize, config as DbcConfig, rng),
     createForVectors: (size, config, rng, actionSize) => new Dbc([size], actionSize, config as DbcConfig, rng),
   },
   trunk: {
@@ -155,6 +162,7 @@ const catalogue: Record<string, EncoderEntry> = {
     badAt: 'all else; it learns nothing from a dataset',
     configSchema: trunkConfigSchema,
     create: (frameShape, config, rng) => new Trunk(frameShape, config as TrunkConfig, rng),
+    createForStack: (shape, config, rng) => new Trunk(shape, config as TrunkConfig, rng),
     createForVectors: (size, config, rng) => new Trunk([size], config as TrunkConfig, rng),
   },
   pca: {

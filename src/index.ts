@@ -73,7 +73,7 @@ export type {
 export type { Dataset, DatasetSpec, EpisodeData, EpisodeInfo } from './core/dataset.ts'
 export type { BatchRequest, Encoder, EncoderSpec, LearningEncoder, SeenSteps } from './core/encoder.ts'
 export { encodeGoal, isLearning } from './core/encoder.ts'
-export type { EncoderInput, FrameWindow, InputData, InputShape, InputSpec } from './core/encoder-input.ts'
+export type { EncoderInput, FrameWindow, InputData, InputShape, InputSpec, StackShape } from './core/encoder-input.ts'
 export { encoderInput, goalInput, SINGLE_FRAME } from './core/encoder-input.ts'
 export type {
   CameraEnv,

@@ -1,5 +1,6 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
-import type { EncoderSpec } from '../../src/core/encoder.ts'
+import { inputShape, isStackShape } from '../../src/core/encoder-input.ts'
+import { ArmatureError } from '../../src/core/errors.ts'
 import type { Metrics, NdArray } from '../../src/core/ndarray.ts'
 import { ndarray, sizeOf } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -10,7 +11,10 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
 import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '../shared/frames.ts'
-import { decoderNetwork, encoderNetwork, pixelTrunk, trunkDecoder } from '../shared/networks.ts'
+import type { FrameInput } from '../shared/input-trunk.ts'
+import { frameInput } from '../shared/input-trunk.ts'
+import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
+import { pixelTrunk, trunkDecoder } from '../shared/pixel-trunk.ts'
 import { meanOf } from '../shared/spectrum.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
@@ -32,19 +36,33 @@ export class Autoencoder extends TrainedEncoder<'frames'> {
   readonly #config: AutoencoderConfig
   readonly #decode: Program<'latents', 'images'>
 
-  constructor(frameShape: EncoderSpec['frameShape'], config: AutoencoderConfig, rng: Rng) {
+  /** @throws ArmatureError `bad-config` for frames that are seen at once, but of `trunk` */
+  constructor(shape: FrameInput, config: AutoencoderConfig, rng: Rng) {
     const { latentSize, learningRate } = config
-    const { network, decoder } = networksOf(frameShape, config)
-    const spec = singleFrameSpec('autoencoder', frameShape, latentSize)
+    const { network, decoder } = networksOf(shape, config)
+    const spec = { ...singleFrameSpec('autoencoder', frameInput(shape).frameShape, latentSize), ...frameInput(shape) }
     super(spec, { features: network, heads: [decoder], learningRate }, rng)
     this.#network = network
     this.#decoder = decoder
     this.#config = config
-    const meanFrame = ndarray(new Float32Array(sizeOf(frameShape)), frameShape)
+    const meanFrame = ndarray(new Float32Array(sizeOf(shape)), shape)
     this.#constants = this.own(this.saved('constants', new Constants({ meanFrame })))
     this.#decode = this.program('decode', ({ latents }) => ({
-      images: toImages(this.#decoder.apply(this.weights.split(), latents), this.#constants.tensor('meanFrame')),
+      images: this.#newest(this.#decoder.apply(this.weights.split(), latents)),
     }))
+  }
+
+  /** The newest frame [B, H, W, C] in [0, 255] of what the decoder paints. */
+  #newest(painted: tf.Tensor): tf.Tensor {
+    const meanFrame = this.#constants.tensor('meanFrame')
+    const { frames } = this.spec.window
+    if (frames === 1) return toImages(painted, meanFrame)
+    return toImages(tf.split(painted, frames, 3).at(-1)!, tf.unstack(meanFrame).at(-1)!)
+  }
+
+  /** As the decoder paints them: frames that are seen at once with their channels behind each other, [B, H, W, frames C]. */
+  #asPainted(frames: tf.Tensor): tf.Tensor {
+    return this.spec.window.frames === 1 ? frames : tf.concat(tf.unstack(frames, 1), 3)
   }
 
   #centred(frames: tf.Tensor): tf.Tensor {
@@ -61,9 +79,9 @@ export class Autoencoder extends TrainedEncoder<'frames'> {
     const x = this.#centred(inputs['frames']!) // [B, H, W, C]
     const target = targetBits === ALL_BITS ? x : this.#quantised(inputs) // [B, H, W, C]
     const z = this.#network.apply(weights, tf.add(x, inputs['noise']!)) // [B, D]
-    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), target))
+    const squaredError = tf.square(tf.sub(this.#decoder.apply(weights, z), this.#asPainted(target)))
     const reconstruction = tf.div(tf.sum(squaredError), x.shape[0]!)
-    const size = sizeOf(this.spec.frameShape)
+    const size = sizeOf(inputShape(this.spec))
     const terms: tf.Tensor[] = [reconstruction]
     if (latentPenalty > 0) {
       terms.push(tf.mul(tf.mean(tf.sum(tf.square(z), 1)), (latentPenalty * size) / 2))
@@ -112,15 +130,21 @@ const ALL_BITS = 8
 const same = (value: number): NdArray => ndarray(Float32Array.of(value), [1, 1, 1, 1])
 
 function networksOf(
-  frameShape: EncoderSpec['frameShape'],
-  { architecture, latentSize: size, filters, layers }: AutoencoderConfig,
+  shape: FrameInput,
+  { architecture, latentSize: size, filters, layers, readout }: AutoencoderConfig,
 ): { readonly network: Layer; readonly decoder: Layer } {
   if (architecture === 'trunk') {
-    const options = { filters, layers, size }
-    return { network: pixelTrunk(frameShape, options), decoder: trunkDecoder(frameShape, options) }
+    const options = { filters, layers, readout, size }
+    return { network: pixelTrunk(shape, options), decoder: trunkDecoder(shape, options) }
+  }
+  if (isStackShape(shape)) {
+    throw new ArmatureError('bad-config', 'architecture of an autoencoder of several frames', {
+      expected: 'trunk',
+      got: architecture,
+    })
   }
   return {
-    network: encoderNetwork(frameShape, architecture, { name: 'encoder/latent', size }),
-    decoder: decoderNetwork(frameShape, architecture, size),
+    network: encoderNetwork(shape, architecture, { name: 'encoder/latent', size }),
+    decoder: decoderNetwork(shape, architecture, size),
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { EncoderPresets } from '../shared/presets.ts'
+import { trunkSettings } from '../shared/trunk-config.ts'
 
 /** Settings of the autoencoder; where it shares them with the beta-VAE, the defaults are the same. */
 export const autoencoderConfigSchema = z.strictObject({
@@ -12,6 +13,7 @@ export const autoencoderConfigSchema = z.strictObject({
     ),
   filters: z.int().min(1).max(128).default(16).describe('trunk: channels of each convolution (32 in SAC-AE)'),
   layers: z.int().min(1).max(6).default(4).describe('trunk: convolutions, the first of which halves the sides'),
+  readout: trunkSettings.readout,
   noiseStd: z
     .number()
     .min(0)

@@ -1,6 +1,5 @@
 import type { AugmentedPairBatch } from '../../src/core/batches.ts'
-import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
-import type { EncoderSpec } from '../../src/core/encoder.ts'
+import type { InputShape } from '../../src/core/encoder-input.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
 import type { FrameTensors } from '../../src/tensor/features.ts'
@@ -10,8 +9,8 @@ import type { Weights } from '../../src/tensor/parameters.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { bilinearInfoNce } from '../../src/tensor/contrastive.ts'
-import { frameArray, scaledFrames } from '../shared/frames.ts'
-import { pixelTrunk } from '../shared/networks.ts'
+import { frameArray } from '../shared/frames.ts'
+import { inputTrunk } from '../shared/input-trunk.ts'
 import type { LossTerms, Tensors } from '../shared/tensor-encoder.ts'
 import { TrainedEncoder } from '../shared/tensor-encoder.ts'
 import type { CurlConfig } from './config.ts'
@@ -29,12 +28,12 @@ export class Curl extends TrainedEncoder<'augmented-pairs'> {
   readonly #keys: Parameters
   readonly #momentum: number
 
-  constructor(frameShape: EncoderSpec['frameShape'], config: CurlConfig, rng: Rng) {
-    const { latentSize, filters, layers, learningRate, maxShiftPixels, momentum } = config
-    const network = pixelTrunk(frameShape, { filters, layers, size: latentSize })
+  constructor(shape: InputShape, config: CurlConfig, rng: Rng) {
+    const { latentSize, learningRate, maxShiftPixels, momentum } = config
+    const { input, network } = inputTrunk(shape, config)
     const augment = [{ kind: 'shift', maxPixels: maxShiftPixels }]
     const batch = { kind: 'augmented-pairs', options: { augment } } as const
-    const spec = { name: 'curl', frameShape, latentSize, batch, window: SINGLE_FRAME, takesContext: false }
+    const spec = { name: 'curl', ...input, latentSize, batch }
     const bilinear = { parameters: [{ name: BILINEAR, shape: [latentSize, latentSize], init: uniform(1) }] }
     super(spec, { features: network, heads: [bilinear], learningRate }, rng)
     this.#network = network
@@ -43,12 +42,12 @@ export class Curl extends TrainedEncoder<'augmented-pairs'> {
   }
 
   protected latents(weights: Weights, { frames }: FrameTensors): tf.Tensor {
-    return this.#network.apply(weights, scaledFrames(frames)) // [B, D]
+    return this.#network.apply(weights, frames) // [B, D]
   }
 
   protected loss(weights: Weights, { first, second }: Tensors): LossTerms {
     const queries = this.latents(weights, { frames: first! }) // [B, D]
-    const keys = this.#network.apply(this.#keys.split(), scaledFrames(second!)) // [B, D], no gradient
+    const keys = this.#network.apply(this.#keys.split(), second!) // [B, D], no gradient
     return { loss: bilinearInfoNce(queries, keys, weights[BILINEAR]!) }
   }
 

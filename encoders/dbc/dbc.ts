@@ -1,6 +1,5 @@
 import type { PixelTransitionBatch } from '../../src/core/batches.ts'
 import type { InputShape } from '../../src/core/encoder-input.ts'
-import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { Encoder, SeenSteps } from '../../src/core/encoder.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
@@ -57,7 +56,7 @@ export class Dbc extends TrainedEncoder<'transitions'> {
     const reward = mlp('reward', { ...model, inputSize: size, outputSize: 1 })
     const inverse = mlp('inverse', { hiddenSizes: [hidden], inputSize: 2 * size, outputSize: actionSize })
     const batch = { kind: 'transitions', options: input.isVector ? { vectors: true } : {} } as const
-    const spec = { name: 'dbc', ...input, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
+    const spec = { name: 'dbc', ...input, latentSize: size, batch }
     const heads = [transition, reward, ...(inverseWeight > 0 ? [inverse] : [])]
     super(spec, { features: network, heads, learningRate }, rng)
     this.#network = network

@@ -1,6 +1,6 @@
 import type { EpisodeBatch } from '../../src/core/batches.ts'
 import type { InputShape } from '../../src/core/encoder-input.ts'
-import { SINGLE_FRAME } from '../../src/core/encoder-input.ts'
+import { inputShape } from '../../src/core/encoder-input.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
 import { ndarray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -69,7 +69,7 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
     })
     const options = { length: unroll + 1, ...(input.isVector && { vectors: true }) }
     const batch = { kind: 'episodes', options } as const
-    const spec = { name: 'deepmdp', ...input, latentSize: size, batch, window: SINGLE_FRAME, takesContext: false }
+    const spec = { name: 'deepmdp', ...input, latentSize: size, batch }
     super(spec, { features: network, heads: [next, paid], learningRate }, rng)
     this.#network = network
     this.#transition = next
@@ -196,7 +196,7 @@ export class DeepMdp extends TrainedEncoder<'episodes'> {
       rng.fillNormal(new Float32Array(shape.reduce((product, n) => product * n, 1)))
     const noise = transition === 'energy' ? [samples, count, size] : [1, 1, 1]
     return {
-      frames: ndarray(data, [count, length, ...this.spec.frameShape]),
+      frames: ndarray(data, [count, length, ...inputShape(this.spec)]),
       actions: ndarray(actions, [count, length - 1, this.#actionSize]),
       rewards: ndarray(rewards, [count, length - 1]),
       noise: ndarray(drawn(noise), noise),

@@ -1,6 +1,6 @@
 import type { FrameBatch } from '../../src/core/batches.ts'
 import type { EncoderInput, InputData, InputSpec } from '../../src/core/encoder-input.ts'
-import { checkInput, requireInput, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
+import { checkInput, inputShape, requireInput, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
@@ -46,11 +46,11 @@ export function toImages(painted: tf.Tensor, meanFrame: tf.Tensor): tf.Tensor {
 }
 
 /**
- * `count` frames, or vectors, as an array [count, ...frameShape] for a program.
+ * `count` frames, windows of them, or vectors, as an array [count, ...inputShape] for a program.
  * @throws ArmatureError `bad-shape` for frames that the encoder does not take.
  */
 export function frameArray(spec: InputSpec, frames: InputData, count: number): NdArray<InputData> {
-  const shape = [count, ...spec.frameShape]
+  const shape = [count, ...inputShape(spec)]
   requireInput(spec, frames, shape)
   return ndarray(frames, shape)
 }
@@ -67,12 +67,18 @@ export function inputArray({ frameShape, window, takesContext }: InputSpec): NdA
 
 /** @throws ArmatureError `bad-shape` where weights that looked at inputs `saved`, see {@link inputArray}, are put into another encoder. */
 export function requireSameInput(spec: InputSpec, saved: NdArray): void {
-  const [expected, got] = [[...inputArray(spec).data], [...saved.data]]
-  if (expected.join() === got.join()) return
+  const { data: expected } = inputArray(spec)
+  const accepted = [expected, behindEachOther(spec)].map((input) => [...input].join())
+  if (accepted.includes([...saved.data].join())) return
   throw new ArmatureError('bad-shape', `weights for ${spec.name}`, {
-    expected: `those that look at ${inputText(expected)}`,
-    got: `those that look at ${inputText(got)}`,
+    expected: `those that look at ${inputText([...expected])}`,
+    got: `those that look at ${inputText([...saved.data])}`,
   })
+}
+
+/** What weights of before say of frames that are seen at once: one, with their channels behind each other. Their numbers are the same. */
+function behindEachOther({ frameShape: [height, width, channels], window, takesContext }: InputSpec): Float32Array {
+  return Float32Array.of(height, width, channels * window.frames, 1, 1, takesContext ? 1 : 0)
 }
 
 function inputText([height, width, channels, frames, stride, context]: readonly number[]): string {
@@ -97,10 +103,9 @@ export async function encodeInput(
 ): Promise<Float32Array> {
   checkInput(spec, input)
   const { count, frames, context } = input
-  const { latentSize, frameShape, window, takesContext } = spec
-  const shape = [count, ...(window.frames === 1 ? [] : [window.frames]), ...frameShape]
+  const { latentSize, frameShape, takesContext } = spec
   const inputs = {
-    frames: ndarray(frames, shape),
+    frames: ndarray(frames, [count, ...inputShape(spec)]),
     ...(takesContext && { context: ndarray(context!, [count, ...frameShape]) }),
   }
   const latents = new Float32Array(count * latentSize)

@@ -1,24 +1,22 @@
 import type { InputShape, InputSpec } from '../../src/core/encoder-input.ts'
-import { isVectorShape } from '../../src/core/encoder-input.ts'
+import { isStackShape, isVectorShape, SINGLE_FRAME } from '../../src/core/encoder-input.ts'
 import type { Layer } from '../../src/tensor/layers.ts'
 import { activation, mlp, sequential } from '../../src/tensor/layers.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { scaledFrames } from './frames.ts'
-import { pixelTrunk } from './networks.ts'
+import type { PixelTrunkOptions } from './pixel-trunk.ts'
+import { pixelTrunk } from './pixel-trunk.ts'
 
 /** What {@link inputTrunk} is made of. */
-export interface InputTrunkOptions {
+export interface InputTrunkOptions extends Omit<PixelTrunkOptions, 'size'> {
   readonly latentSize: number
-  /** Of frames, see `PixelTrunkOptions`. */
-  readonly filters: number
-  readonly layers: number
   /** Of vectors: units of each hidden layer; absent: two of `latentSize`. */
   readonly vectorUnits?: readonly number[] | undefined
 }
 
 /** A trunk, and what an encoder says of the inputs that it looks at. */
 export interface InputTrunk {
-  readonly input: Pick<InputSpec, 'frameShape' | 'isVector'>
+  readonly input: Pick<InputSpec, 'frameShape' | 'isVector' | 'window' | 'takesContext'>
   /** Raw inputs [B, ...] -> [B, latentSize]; frames are scaled inside. */
   readonly network: Layer
 }
@@ -29,13 +27,23 @@ export interface InputTrunk {
  * @throws ArmatureError as {@link pixelTrunk}
  */
 export function inputTrunk(shape: InputShape, options: InputTrunkOptions): InputTrunk {
-  const { latentSize: size, filters, layers, vectorUnits = [size, size] } = options
+  const { latentSize: size, filters, layers, readout, vectorUnits = [size, size] } = options
   if (!isVectorShape(shape)) {
-    const frames = pixelTrunk(shape, { filters, layers, size })
-    return { input: { frameShape: shape }, network: sequential([activation(scaledFrames), frames]) }
+    const network = sequential([activation(scaledFrames), pixelTrunk(shape, { filters, layers, readout, size })])
+    return { input: frameInput(shape), network }
   }
   const [inputSize] = shape
   const rows = activation((x) => tf.reshape(x, [-1, inputSize]))
   const network = sequential([rows, mlp('encoder', { inputSize, hiddenSizes: vectorUnits, outputSize: size })])
-  return { input: { frameShape: [1, 1, inputSize], isVector: true }, network }
+  return { input: { ...frameInput([1, 1, inputSize]), isVector: true }, network }
+}
+
+/** A frame, or several that are seen at once. */
+export type FrameInput = Exclude<InputShape, readonly [size: number]>
+
+/** What an encoder says of inputs that are frames of that shape. */
+export function frameInput(shape: FrameInput): InputTrunk['input'] {
+  if (!isStackShape(shape)) return { frameShape: shape, window: SINGLE_FRAME, takesContext: false }
+  const [frames, ...frameShape] = shape
+  return { frameShape, window: { frames, stride: 1 }, takesContext: false }
 }

@@ -1,13 +1,12 @@
 import { z } from 'zod'
 import { ArmatureError } from '../../src/core/errors.ts'
-import { deltaOrthogonal, orthogonal, RELU_GAIN, uniform } from '../../src/tensor/init.ts'
+import { orthogonal, uniform } from '../../src/tensor/init.ts'
 import type { ConvOptions, Layer } from '../../src/tensor/layers.ts'
 import {
   activation,
   conv2d,
   conv2dTranspose,
   dense,
-  layerNorm,
   mlp,
   sequential,
   spatialBroadcast,
@@ -39,7 +38,7 @@ type Size = readonly [height: number, width: number]
 const MAP_CHANNELS = 16
 /** What the first convolution, and RIG's two that follow it, do to a side. */
 const firstSide = (side: number): number => Math.floor((side - 5) / 3) + 1
-const halved = (side: number): number => Math.floor((side - 3) / 2) + 1
+export const halved = (side: number): number => Math.floor((side - 3) / 2) + 1
 /** The smallest map that a transposed convolution, 6x6 s3 or 3x3 s2, makes no smaller than `side`. */
 const mapFor = (side: number): number => Math.ceil((side - 6) / 3) + 1
 const halfFor = (side: number): number => Math.ceil((side - 3) / 2) + 1
@@ -52,7 +51,7 @@ export const silhouetteSetting = z
 
 /** Smallest side: `spatial` needs two positions to tell apart, the others something left after the three convolutions of RIG. */
 const MIN_SIDE = { spatial: 8, rig: 23, palette: 23 } as const
-const MAX_SIDE = 512
+export const MAX_SIDE = 512
 const MAX_CHANNELS = 64
 
 /**
@@ -223,91 +222,17 @@ function spatialDecoder([height, width]: Size, latentSize: number): Layer {
 const ENCODERS = { spatial: spatialEncoder, rig: flattenedEncoder, palette: readingEncoder } as const
 const DECODERS = { spatial: spatialDecoder, rig: flattenedDecoder, palette: hiddenDecoder } as const
 
-const relu = activation(tf.relu)
+/** [B, ...] -> [B, ...] */
+export const relu: Layer = activation(tf.relu)
 
-function conv(name: string, options: ConvOptions): Layer[] {
+/** A convolution without padding, and ReLU. */
+export function conv(name: string, options: ConvOptions): Layer[] {
   return [conv2d(name, { ...options, padding: 'valid' }), relu]
 }
 
-function deconv(name: string, options: ConvOptions): Layer[] {
+/** A transposed one. */
+export function deconv(name: string, options: ConvOptions): Layer[] {
   return [conv2dTranspose(name, { ...options, padding: 'valid' }), relu]
-}
-
-/** What the convolutions of {@link pixelTrunk} leave of a side. */
-const trunkSide = (pixels: number, layers: number): number => halved(pixels) - 2 * (layers - 1)
-
-/** Settings of every encoder that has {@link pixelTrunk}. */
-export interface PixelTrunkOptions {
-  /** Channels of each convolution. */
-  readonly filters: number
-  /** Convolutions, the first of which halves the sides; at least 1. */
-  readonly layers: number
-  /** Length of the latent. */
-  readonly size: number
-}
-
-/**
- * The trunk of agents that learn from pixels (SAC-AE, CURL, DBC, DrQ): convolutions 3x3, the first with stride 2, without padding, flattened,
- * a dense layer and layer normalisation: [B, H, W, C] -> [B, size].
- * @throws ArmatureError `bad-shape` for frames of which nothing would be left.
- */
-export function pixelTrunk(
-  [height, width, channels]: readonly [height: number, width: number, channels: number],
-  { filters, layers, size }: PixelTrunkOptions,
-): Layer {
-  const [rows, columns] = [trunkSide(height, layers), trunkSide(width, layers)]
-  if (!(rows >= 1 && columns >= 1 && height <= MAX_SIDE && width <= MAX_SIDE)) {
-    throw new ArmatureError('bad-shape', 'frames of a convolutional encoder', {
-      expected: `${4 * layers} to ${MAX_SIDE} pixels a side for ${layers} convolutions`,
-      got: `${height}x${width}`,
-      fix: 'choose another size (env.options of a scene, resize of recorded frames), or set fewer layers',
-    })
-  }
-  const convolutions = Array.from({ length: layers }, (_, i) =>
-    conv(`encoder/conv${i}`, {
-      inputChannels: i === 0 ? channels : filters,
-      outputChannels: filters,
-      kernelSize: 3,
-      stride: i === 0 ? 2 : 1,
-      kernelInit: deltaOrthogonal(RELU_GAIN),
-    }),
-  )
-  const flatSize = rows * columns * filters
-  return sequential([
-    ...convolutions.flat(),
-    activation((x) => tf.reshape(x, [x.shape[0]!, flatSize])),
-    dense('encoder/latent', { inputSize: flatSize, outputSize: size, kernelInit: orthogonal() }),
-    layerNorm('encoder/norm', size),
-  ])
-}
-
-/**
- * The mirror image of {@link pixelTrunk}, as in SAC-AE: a dense layer, transposed convolutions 3x3, the last of which doubles the sides:
- * [B, size] -> [B, H, W, C].
- */
-export function trunkDecoder(
-  [height, width, channels]: readonly [height: number, width: number, channels: number],
-  { filters, layers, size }: PixelTrunkOptions,
-): Layer {
-  const [rows, columns] = [trunkSide(height, layers), trunkSide(width, layers)]
-  const inner = Array.from({ length: layers - 1 }, (_, i) =>
-    deconv(`decoder/deconv${i}`, { inputChannels: filters, outputChannels: filters, kernelSize: 3 }),
-  )
-  const missing = (side: number): number => side - (2 * halved(side) + 1)
-  return sequential([
-    dense('decoder/latent', { inputSize: size, outputSize: rows * columns * filters }),
-    relu,
-    activation((x) => tf.reshape(x, [-1, rows, columns, filters])),
-    ...inner.flat(),
-    conv2dTranspose('decoder/image', {
-      inputChannels: filters,
-      outputChannels: channels,
-      kernelSize: 3,
-      stride: 2,
-      padding: 'valid',
-      outputPadding: [missing(height), missing(width)],
-    }),
-  ])
 }
 
 /** Channels and stride of each convolution 3x3. */

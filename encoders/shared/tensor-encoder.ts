@@ -1,5 +1,6 @@
 import type { BatchKind, Batches } from '../../src/core/batches.ts'
 import type { EncoderInput, InputData } from '../../src/core/encoder-input.ts'
+import { inputShape } from '../../src/core/encoder-input.ts'
 import type { Encoder, EncoderSpec, LearningEncoder } from '../../src/core/encoder.ts'
 import type { Metrics, NamedArrays, NdArray } from '../../src/core/ndarray.ts'
 import type { Rng } from '../../src/core/rng.ts'
@@ -137,9 +138,8 @@ export abstract class TrainedEncoder<K extends BatchKind> extends TensorEncoder<
     const parameters = this.own(new Parameters(features.parameters, drawn))
     const headSpecs = heads.flatMap((head) => head.parameters)
     const own = headSpecs.length === 0 ? [] : [this.own(new Parameters(headSpecs, drawn))]
-    const window = spec.window.frames === 1 ? [] : [spec.window.frames]
     this.features = {
-      inputShape: spec.isVector ? spec.frameShape.slice(2) : [...window, ...spec.frameShape],
+      inputShape: spec.isVector ? spec.frameShape.slice(2) : inputShape(spec),
       ...(spec.isVector && { isVector: true }),
       size: spec.latentSize,
       parameters,

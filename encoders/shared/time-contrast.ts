@@ -174,7 +174,7 @@ export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
       })
     }
     const frames = this.#contrast.views === 'multi' ? shuffledViews(batch, rng) : batch.frames
-    const { data } = frameArray(this.spec, frames, views * count * window.frames)
+    const { data } = frameArray(this.spec, frames, views * count)
     const windows = window.frames === 1 ? [] : [window.frames]
     return {
       frames: ndarray(data, [views, count, ...windows, ...frameShape]),

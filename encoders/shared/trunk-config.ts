@@ -13,6 +13,12 @@ export const vectorTrunkSettings = {
 export const trunkSettings = {
   latentSize: z.int().min(1).max(256).default(32).describe('dimensions of the latent'),
   filters: z.int().min(1).max(128).default(16).describe('channels of each convolution (32 in the papers)'),
-  layers: z.int().min(1).max(6).default(4).describe('convolutions, the first of which halves the sides'),
+  layers: z.int().min(1).max(6).default(4).describe('readout flat: convolutions, the first of which halves the sides'),
+  readout: z
+    .enum(['flat', 'positions'])
+    .default('flat')
+    .describe(
+      'what the latent is read off: all of the maps (the papers), or where each channel is active in each frame, and how far that moved',
+    ),
   learningRate: z.number().gt(0).max(0.1).default(1e-3).describe('Adam step size'),
 }

@@ -6,6 +6,7 @@ export const trunkConfigSchema = z.strictObject({
   latentSize: trunkSettings.latentSize,
   filters: trunkSettings.filters,
   layers: trunkSettings.layers,
+  readout: trunkSettings.readout,
   ...vectorTrunkSettings,
 })
 

@@ -4,7 +4,6 @@ import type { Rng } from '../../src/core/rng.ts'
 import type { FeatureNetwork, FrameTensors } from '../../src/tensor/features.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import type { tf } from '../../src/tensor/tf.ts'
-import { singleFrameSpec } from '../shared/frames.ts'
 import { inputTrunk } from '../shared/input-trunk.ts'
 import { TensorEncoder } from '../shared/tensor-encoder.ts'
 import type { TrunkConfig } from './config.ts'
@@ -18,7 +17,8 @@ export class Trunk extends TensorEncoder {
 
   constructor(shape: InputShape, config: TrunkConfig, rng: Rng) {
     const { input, network } = inputTrunk(shape, config)
-    super({ ...singleFrameSpec('trunk', input.frameShape, config.latentSize), ...input })
+    const batch = { kind: 'frames', options: {} } as const
+    super({ name: 'trunk', ...input, latentSize: config.latentSize, batch })
     const parameters = this.own(this.saved('weights', new Parameters(network.parameters, rng.split('weights'))))
     this.features = {
       inputShape: shape,

@@ -39,14 +39,13 @@ export function pixelBenchmarks(): Readonly<Record<string, Benchmark>> {
 
 async function update(name: string, config: object): ReturnType<Benchmark['prepare']> {
   const rng = new Rng(SEED)
-  const stacked = [SHAPE[0], SHAPE[1], STACK * SHAPE[2]] as const
   const entry = encoders[name]!
   const settings = entry.configSchema.parse({ ...config, latentSize: 50, filters: 32 })
-  const encoder = entry.create(stacked, settings, rng.split('encoder'), ACTION_SIZE)
+  const encoder = entry.createForStack!([STACK, ...SHAPE], settings, rng.split('encoder'), ACTION_SIZE)
   const spec = { observationSize: 0, actionSize: ACTION_SIZE }
   const agent = makeAgent('sac', spec, rng.split('agent'), { hidden: [256, 256] }, featuresOf(encoder))
   const store = noise(rng)
-  const augmenter = new Augmenter([{ kind: 'shift', maxPixels: 3 }], stacked)
+  const augmenter = new Augmenter([{ kind: 'shift', maxPixels: 3 }], SHAPE)
   const frames = { frameShape: SHAPE, stack: STACK, augmenter }
   const schedule = { startsAt: 0, every: 1, updates: 1, batchSize: BATCH }
   const learners: Learner[] = [

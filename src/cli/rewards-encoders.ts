@@ -17,7 +17,6 @@ import { openRunFolder } from '../io/run-folder.ts'
 import { fittedDataset } from '../replay/fitted-dataset.ts'
 import { fitOfRun, isEncoderRun, loadEncoderRun } from '../compose/encoder-run.ts'
 import { loadRun } from '../compose/load-run.ts'
-import { unstackedEncoder } from '../compose/stacked-encoder.ts'
 
 /** What every encoder is compared with: a network that has learned nothing. */
 export const BASELINE = 'random'
@@ -61,11 +60,10 @@ export async function openTrainedEncoder(path: string): Promise<TrainedEncoder> 
   }
   const { parts, step } = await loadRun(path)
   const { representation, preset } = parts.config
-  const made = parts.encoder
-  if (made === undefined || !('camera' in representation)) {
+  const { encoder } = parts
+  if (encoder === undefined || !('camera' in representation)) {
     throw new ArmatureError('bad-argument', `${path} has no encoder`, { fix: 'name a run that learns from pixels' })
   }
-  const encoder = representation.kind === 'pixels' ? unstackedEncoder(made, representation.stack) : made
   const fit = representation.kind === 'encoder' ? representation.fit : undefined
   return {
     name,

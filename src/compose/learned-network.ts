@@ -51,10 +51,10 @@ export function checkPixelEncoder(
   const { batch, window, takesContext } = encoder.spec
   const setting = 'representation.encoder'
   featuresOf(encoder)
-  if (window.frames > 1 || takesContext) {
+  if (window.frames !== stack || takesContext) {
     throw refuse(
       setting,
-      'looks at more than one moment',
+      'looks at other moments',
       'choose one of single frames; representation.stack sets how many are seen at once',
     )
   }

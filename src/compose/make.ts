@@ -5,7 +5,7 @@ import { requireWhole } from '../core/checks.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { Agent, AgentSpec } from '../core/agent.ts'
 import type { InputShape } from '../core/encoder-input.ts'
-import { isVectorShape } from '../core/encoder-input.ts'
+import { isStackShape, isVectorShape } from '../core/encoder-input.ts'
 import type { Encoder } from '../core/encoder.ts'
 import { lookUp } from '../core/registry.ts'
 import type { Rng } from '../core/rng.ts'
@@ -50,18 +50,26 @@ export function settingsOf(agent: Agent): object {
  * A registered encoder of frames [height, width, channels], or of vectors [size], with its weights drawn from `rng`.
  * @param config what differs from its defaults.
  * @param actionSize length of the actions in its batches; only methods that learn from steps need it.
- * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take, and for vectors of one that looks
- *   at frames alone.
+ * @throws ArmatureError `not-found` for an unknown name, `bad-config` for settings that it does not take, and for vectors, or frames seen at
+ *   once, of one that does not look at such.
  */
 export function makeEncoder(name: string, shape: InputShape, rng: Rng, config: object = {}, actionSize = 0): Encoder {
   const definition = lookUp('encoder', encoders, name)
   const settings = parseConfig(definition.configSchema, config, `config of encoder ${name}`)
-  if (!isVectorShape(shape)) return definition.create(shape, settings, rng, actionSize)
-  if (definition.createForVectors !== undefined) return definition.createForVectors(shape[0], settings, rng, actionSize)
-  const others = Object.keys(encoders).filter((other) => encoders[other]!.createForVectors !== undefined)
-  throw new ArmatureError('bad-config', `encoder ${name}`, {
-    expected: 'one that looks at vectors',
-    got: 'one of frames alone',
-    fix: `choose ${others.join(', ')}`,
-  })
+  if (isVectorShape(shape)) {
+    if (definition.createForVectors === undefined) throw refusal('createForVectors', 'vectors', 'frames alone')
+    return definition.createForVectors(shape[0], settings, rng, actionSize)
+  }
+  if (!isStackShape(shape)) return definition.create(shape, settings, rng, actionSize)
+  if (definition.createForStack === undefined) throw refusal('createForStack', 'several frames at once', 'one')
+  return definition.createForStack(shape, settings, rng, actionSize)
+
+  function refusal(make: 'createForVectors' | 'createForStack', expected: string, got: string): ArmatureError {
+    const others = Object.keys(encoders).filter((other) => encoders[other]![make] !== undefined)
+    return new ArmatureError('bad-config', `encoder ${name}`, {
+      expected: `one that looks at ${expected}`,
+      got: `one of ${got}`,
+      fix: `choose ${others.join(', ')}${make === 'createForStack' ? ', or set representation.stack=1' : ''}`,
+    })
+  }
 }

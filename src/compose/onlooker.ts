@@ -58,7 +58,6 @@ export class Onlooker {
     return goalPay(reward, { goal: this.#goalFeatures, reached, time: ++this.#time, goalFrame, reachedFrame })
   }
 
-  /** The newest frame of a stack alone. */
   async #decode(episode: EpisodeFeatures, features: Float32Array): Promise<Uint8Array | undefined> {
     const { encoder, config } = this.#parts
     if (encoder?.decode === undefined) return undefined
@@ -70,13 +69,6 @@ export class Onlooker {
     }
     if (episode.frames === undefined) return undefined
     const latent = await encoder.encode({ frames: episode.frames(), count: 1 })
-    return newestOf(await encoder.decode(latent, 1), encoder.spec.frameShape)
+    return encoder.decode(latent, 1)
   }
-}
-
-/** The last 3 channels of an image [height, width, channels]. */
-function newestOf(stack: Uint8Array, shape: readonly [number, number, number]): Uint8Array {
-  const [height, width, channels] = shape
-  const channelOf = (i: number): number => Math.floor(i / 3) * channels + channels - 3 + (i % 3)
-  return Uint8Array.from({ length: height * width * 3 }, (_, i) => stack[channelOf(i)]!)
 }

@@ -303,9 +303,9 @@ function inputShapeOf(
   fit: FrameFit | undefined,
 ): InputShape {
   if (representation.kind === 'vectors') return [vectorRepresentation(representation, env).size]
-  const [height, width, channels] = fit?.to ?? shapeOfCamera(env.spec, representation.camera)
+  const frame = fit?.to ?? shapeOfCamera(env.spec, representation.camera)
   const stack = representation.kind === 'pixels' ? representation.stack : 1
-  return [height, width, stack * channels]
+  return stack === 1 ? frame : [stack, ...frame]
 }
 
 /** Vectors as they are: what a network looks at is in the agent. */

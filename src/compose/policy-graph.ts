@@ -104,7 +104,7 @@ function actionOf(parts: PolicyParts, inputs: GraphInputs): tf.Tensor {
   const { representation } = config
   if (representation.kind === 'pixels') {
     const vector = representation.proprio && { observation: inputs.proprio! }
-    return agent.policyFunction({ frames: stacked(inputs.frame!), ...vector })
+    return agent.policyFunction({ frames: inputs.frame!, ...vector })
   }
   if (encoder === undefined || representation.kind === 'vectors') {
     return agent.policyFunction({ observation: inputs.proprio! })
@@ -131,14 +131,6 @@ function followed(
   const seesProprio = representation.kind === 'encoder' && representation.sees === 'proprio'
   const seen = seesProprio ? inputs.proprio! : latent
   return { observation: tf.concat([seen, tf.div(moment, demonstration.last)], 1), moment }
-}
-
-/** Frames of a window as one, with their channels behind each other: [1, frames, H, W, C] -> [1, H, W, frames * C]; a single frame as it is. */
-function stacked(frames: tf.Tensor): tf.Tensor {
-  if (frames.shape.length === 4) return frames
-  const [rows, count, height, width, channels] = frames.shape as [number, number, number, number, number]
-  const behind = tf.transpose(tf.cast(frames, 'float32'), [0, 2, 3, 1, 4])
-  return tf.reshape(behind, [rows, height, width, count * channels])
 }
 
 /** An agent's action, [1, A] in [-1, 1], in the bounds of the env. */

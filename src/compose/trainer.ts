@@ -132,8 +132,7 @@ function seenFrames(
 /** How an agent that looks at frames gets them. */
 function frameSampling({ camera, stack, maxShiftPixels }: PixelRepresentationConfig, env: Env): FrameSampling {
   const frameShape = env.spec.imageSpaces[camera]!.shape as unknown as FrameShape
-  const [height, width, channels] = frameShape
   if (maxShiftPixels === 0) return { frameShape, stack }
   const shift = { kind: 'shift', maxPixels: maxShiftPixels } as const
-  return { frameShape, stack, augmenter: new Augmenter([shift], [height, width, stack * channels]) }
+  return { frameShape, stack, augmenter: new Augmenter([shift], frameShape) }
 }

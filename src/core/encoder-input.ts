@@ -1,11 +1,19 @@
 import { ArmatureError } from './errors.ts'
 import { sizeOf } from './ndarray.ts'
 
-/** What an encoder or a feature network looks at, without its rows: uint8 frames [height, width, channels], or float32 vectors [size]. */
-export type InputShape = readonly [height: number, width: number, channels: number] | readonly [size: number]
+/** uint8 frames that are seen at once, the oldest first, so that motion is seen. */
+export type StackShape = readonly [frames: number, height: number, width: number, channels: number]
+
+/** What an encoder or a feature network looks at, without its rows: a uint8 frame [height, width, channels], several, or a float32 vector [size]. */
+export type InputShape =
+  readonly [height: number, width: number, channels: number] | StackShape | readonly [size: number]
 
 export function isVectorShape(shape: InputShape): shape is readonly [size: number] {
   return shape.length === 1
+}
+
+export function isStackShape(shape: InputShape): shape is StackShape {
+  return shape.length === 4
 }
 
 /** Frames are uint8, vectors float32. */
@@ -45,6 +53,11 @@ export interface InputSpec {
   readonly window: FrameWindow
   /** Whether the first frame of its episode stands beside each input. */
   readonly takesContext: boolean
+}
+
+/** One input without its rows: [height, width, channels], or [frames, height, width, channels] for a window above 1. */
+export function inputShape({ frameShape, window }: Pick<InputSpec, 'frameShape' | 'window'>): readonly number[] {
+  return window.frames === 1 ? frameShape : [window.frames, ...frameShape]
 }
 
 /**
@@ -93,8 +106,8 @@ export function goalInput(spec: InputSpec, goal: Uint8Array, start: Uint8Array |
  * @throws ArmatureError `bad-shape` for frames or context of another size, `bad-argument` where context is missing.
  */
 export function checkInput(spec: InputSpec, { count, frames, context }: EncoderInput<InputData>): void {
-  const { name, frameShape, window, takesContext } = spec
-  requireInput(spec, frames, [count, ...(window.frames === 1 ? [] : [window.frames]), ...frameShape])
+  const { name, frameShape, takesContext } = spec
+  requireInput(spec, frames, [count, ...inputShape(spec)])
   if (!takesContext) return
   if (context === undefined) {
     throw new ArmatureError('bad-argument', `${name} context`, {

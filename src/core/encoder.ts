@@ -80,7 +80,7 @@ export interface Encoder<K extends BatchKind = BatchKind> {
   spatialMap?(input: EncoderInput): Promise<NdArray<Float32Array>>
   /** Where the places of `spatialMap` are: there where that is. */
   readonly mapPlaces?: MapPlaces
-  /** Images uint8 [count, height, width, channels] for latents [count, latentSize], where the encoder can. */
+  /** Images uint8 [count, height, width, channels], of a window the newest, for latents [count, latentSize], where the encoder can. */
   decode?(latents: Float32Array, count: number): Promise<Uint8Array>
   /**
    * A latent [latentSize] of a scene that could be, where the encoder has a prior: what goals are imagined from.

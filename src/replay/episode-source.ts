@@ -11,6 +11,8 @@ import { sizeOf } from '../core/ndarray.ts'
 export interface EpisodeSource {
   /** Shape of the uint8 frames of each camera. */
   readonly cameras: Readonly<Record<string, FrameShape>>
+  /** Frames that an observation shows, up to its own; default 1. */
+  readonly window?: number
   readonly actionSize: number
   /** What each element of the privileged state is; empty where there is no state or it has no names. */
   readonly stateNames: readonly string[]
@@ -22,6 +24,7 @@ export interface EpisodeSource {
   /** Its `index` stays that episode's own when `episodeCount` and the numbers change. */
   infoOf(episode: number): EpisodeInfo
   lengthOf(episode: number): number
+  /** [height, width, channels], behind those that come before it in the window. */
   frameAt(episode: number, time: number, camera: string): Uint8Array
   /** Of the step from observation `time`, as executed. */
   actionAt(episode: number, time: number): Float32Array

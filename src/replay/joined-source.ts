@@ -8,14 +8,16 @@ import type { EpisodeSource } from './episode-source.ts'
  */
 export class JoinedSource implements EpisodeSource {
   readonly cameras: Readonly<Record<string, FrameShape>>
+  readonly window: number
   readonly actionSize: number
   readonly stateNames: readonly string[]
   readonly stateSize: number
   readonly #sources: readonly EpisodeSource[]
 
   constructor(sources: readonly EpisodeSource[]) {
-    const { cameras, actionSize, stateNames, stateSize } = sources[0]!
+    const { cameras, window = 1, actionSize, stateNames, stateSize } = sources[0]!
     this.cameras = cameras
+    this.window = window
     this.actionSize = actionSize
     this.stateNames = stateNames
     this.stateSize = stateSize

@@ -23,15 +23,15 @@ export interface SamplerOptions {
 export interface FrameSampling {
   /** [height, width, channels] of those stored. */
   readonly frameShape: FrameShape
-  /** Of them, those that the agent sees as one, with their channels behind each other. */
+  /** How many of them the agent sees at once. */
   readonly stack: number
-  /** What is done to each stack; that of the next observation is changed on its own. Frames keep their size. */
+  /** What is done to each stack, its frames alike; that of the next observation is changed on its own. Frames keep their size. */
   readonly augmenter?: Augmenter
   /** Where batches of one size are written to, so that none needs new memory: each ends the one before. Default: a batch has its own. */
   readonly memory?: FrameMemory
 }
 
-/** Stacks of a batch, uint8 [size, height, width, stack * channels]. */
+/** Stacks of a batch, uint8 [size, stack, height, width, channels]. */
 export interface FrameMemory {
   readonly frames: Uint8Array
   readonly nextFrames: Uint8Array
@@ -170,7 +170,7 @@ function drawCounts(stores: readonly EpisodeStore[], size: number, rng: Rng): nu
   return counts
 }
 
-/** Writes the stacks of frames that end at `positions`, augmented, to `target` [positions, height, width, stack * channels]. */
+/** Writes the stacks of frames that end at `positions`, augmented, to `target` [positions, stack, height, width, channels]. */
 function writeStacks(
   target: Uint8Array,
   store: EpisodeStore,
@@ -182,9 +182,9 @@ function writeStacks(
   positions.forEach((position, row) => {
     const time = position - store.firstOfEpisode(position)
     const frameAt = (at: number): Uint8Array => store.frameWithin(position, at)
-    stackFrames({ count: stack, channels: frameShape[2], frameAt }, time, target, row * size)
+    stackFrames({ count: stack, frameAt }, time, target, row * size)
   })
-  augmenter?.apply(target, positions.length, rng)
+  augmenter?.apply(target, positions.length * stack, rng, stack)
 }
 
 function drawPositions(store: EpisodeStore, size: number, rng: Rng): Float64Array {

@@ -27,8 +27,7 @@ export class StoreSource implements EpisodeSource {
   readonly stateNames: readonly string[] = []
   readonly stateSize: number
   readonly #store: EpisodeStore
-  readonly #stack: number
-  readonly #channels: number
+  readonly window: number
   readonly #stacked: Uint8Array
   #episodes: readonly StoredEpisode[] = []
   /** End of the store when its episodes were listed. */
@@ -36,11 +35,11 @@ export class StoreSource implements EpisodeSource {
 
   /**
    * @param camera whose frames the replay keeps; absent: what an agent sees of it are its vectors
-   * @param stack frames of the replay that are one frame here, with their channels behind each other, the oldest first; before its start an
-   *   episode stands still. With more than 1, a frame is overwritten by the next that is asked for.
+   * @param window frames that an observation shows; before its start an episode stands still. With more than 1, those of an observation are
+   *   overwritten by the next that is asked for.
    * @throws ArmatureError `bad-shape` where the store keeps no frames of that shape.
    */
-  constructor(store: EpisodeStore, camera?: string, frameShape: FrameShape = [0, 0, 0], stack = 1) {
+  constructor(store: EpisodeStore, camera?: string, frameShape: FrameShape = [0, 0, 0], window = 1) {
     if (camera !== undefined && store.options.frameSize !== sizeOf(frameShape)) {
       throw new ArmatureError('bad-shape', `frames of camera ${camera} in the replay`, {
         expected: `${sizeOf(frameShape)} bytes for [${frameShape.join(', ')}]`,
@@ -48,11 +47,9 @@ export class StoreSource implements EpisodeSource {
       })
     }
     this.#store = store
-    this.#stack = stack
-    const [height, width, channels] = frameShape
-    this.#channels = channels
-    this.#stacked = new Uint8Array(stack === 1 ? 0 : stack * sizeOf(frameShape))
-    this.cameras = camera === undefined ? {} : { [camera]: [height, width, stack * channels] }
+    this.window = window
+    this.#stacked = new Uint8Array(window === 1 ? 0 : window * sizeOf(frameShape))
+    this.cameras = camera === undefined ? {} : { [camera]: frameShape }
     this.stateSize = camera === undefined ? store.options.featureSize : 0
   }
 
@@ -80,9 +77,9 @@ export class StoreSource implements EpisodeSource {
 
   frameAt(episode: number, time: number): Uint8Array {
     const position = this.#positionOf(episode, time)
-    if (this.#stack === 1) return this.#store.frameAt(position)
+    if (this.window === 1) return this.#store.frameAt(position)
     const frameAt = (at: number): Uint8Array => this.#store.frameAt(position - time + at)
-    stackFrames({ count: this.#stack, channels: this.#channels, frameAt }, time, this.#stacked)
+    stackFrames({ count: this.window, frameAt }, time, this.#stacked)
     return this.#stacked
   }
 

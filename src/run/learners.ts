@@ -52,7 +52,7 @@ export interface SeenFrames {
   /** Whose frames the replay keeps, and their shape. */
   readonly camera: string
   readonly frameShape: FrameShape
-  /** Frames that are one to the encoder; default 1. */
+  /** Frames that the encoder sees at once; default 1. */
   readonly stack?: number
 }
 

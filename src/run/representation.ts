@@ -58,7 +58,7 @@ export interface EpisodeFeatures {
   goal(goal: GoalView): Promise<Float32Array>
   /** The newest frame as replay keeps it, valid until the next observation; default: that of `camera` as it is. */
   newestFrame?(): Uint8Array
-  /** uint8 [height, width, channels] that the agent looks at beside the features of the newest observation, where it looks at frames: a copy. */
+  /** uint8 [frames, height, width, channels], the oldest first, that the agent looks at beside the features of the newest observation, where it looks at frames: a copy. */
   frames?(): Uint8Array
   /** What the step to the newest observation pays, where something else than the env does. */
   reward?(): number
@@ -242,7 +242,7 @@ class EncodedEpisode implements EpisodeFeatures {
 /** What an agent with a feature network sees: stacks of the frames of one camera, beside proprioception where it is asked for. */
 export interface PixelView {
   readonly camera: string
-  /** Frames that the agent sees as one, with their channels behind each other. */
+  /** Frames that the agent sees at once. */
   readonly stack: number
   /** Whether it sees what the robot measures of itself as well. */
   readonly proprio: boolean
@@ -280,7 +280,7 @@ export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: P
           const { frames } = recent
           const stacked = new Uint8Array(stack * sizeOf(shape))
           const frameAt = (time: number): Uint8Array => frames[time]!
-          stackFrames({ count: stack, channels: shape[2], frameAt }, frames.length - 1, stacked)
+          stackFrames({ count: stack, frameAt }, frames.length - 1, stacked)
           return stacked
         },
         save: () => ({ recentFrames: recent.save() }),

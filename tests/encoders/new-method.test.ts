@@ -94,7 +94,7 @@ class TwoTowers extends TrainedEncoder<'frame-tuples'> {
   }
 
   protected inputs({ frames, count }: FrameTupleBatch): Record<string, NdArray> {
-    const { data } = frameArray(this.spec, frames, 2 * count)
+    const { data } = frameArray(this.spec, frames, count)
     return { frames: { data, shape: [count, 2, ...this.spec.frameShape] } }
   }
 }

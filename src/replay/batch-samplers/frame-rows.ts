@@ -80,13 +80,15 @@ export class VectorRows implements Rows<Float32Array> {
   }
 }
 
-/** A buffer of frames [rows, height, width, channels] that is filled anew for every batch and allocated only when it grows. */
+/** A buffer of frames [rows, height, width, channels], or windows of them [rows, frames, ...], that is filled anew for every batch and allocated only when it grows. */
 export class FrameRows implements Rows<Uint8Array> {
   /** Of the frames in a batch: what augmentation leaves of the camera's. */
   readonly frameShape: FrameShape
   readonly #source: EpisodeSource
   readonly #camera: string
-  readonly #frameSize: number
+  readonly #window: number
+  /** Bytes. */
+  readonly #rowSize: number
   readonly #augmenter: Augmenter | undefined
   #buffer = new Uint8Array(0)
 
@@ -96,25 +98,27 @@ export class FrameRows implements Rows<Uint8Array> {
     this.#source = source
     this.#camera = cameraOf(source, camera)
     const shape = source.cameras[this.#camera]!
-    this.#frameSize = sizeOf(shape)
+    this.#window = source.window ?? 1
+    this.#rowSize = this.#window * sizeOf(shape)
     this.#augmenter = augment.length === 0 ? undefined : new Augmenter(augment, shape)
     this.frameShape = this.#augmenter?.outputShape ?? shape
   }
 
   resize(rows: number): void {
-    if (this.#buffer.length < rows * this.#frameSize) this.#buffer = new Uint8Array(rows * this.#frameSize)
+    if (this.#buffer.length < rows * this.#rowSize) this.#buffer = new Uint8Array(rows * this.#rowSize)
   }
 
   copy(row: number, episode: number, time: number): void {
-    this.#buffer.set(this.#source.frameAt(episode, time, this.#camera), row * this.#frameSize)
+    this.#buffer.set(this.#source.frameAt(episode, time, this.#camera), row * this.#rowSize)
   }
 
   /**
-   * The first `rows` frames, augmented by random numbers from `seed`, each `group` of consecutive frames alike: rows of several buffers
+   * The first `rows`, augmented by random numbers from `seed`, the frames of each `group` of consecutive rows alike: rows of several buffers
    * with the same seed are augmented alike, too.
    */
   take(rows: number, seed: number, group = 1): Uint8Array {
-    const frames = this.#buffer.subarray(0, rows * this.#frameSize)
-    return this.#augmenter === undefined ? frames : this.#augmenter.apply(frames, rows, new Rng(seed), group)
+    const frames = this.#buffer.subarray(0, rows * this.#rowSize)
+    if (this.#augmenter === undefined) return frames
+    return this.#augmenter.apply(frames, rows * this.#window, new Rng(seed), group * this.#window)
   }
 }
