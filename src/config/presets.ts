@@ -142,7 +142,7 @@ const fromPixels = (
 ): Preset['config'] => ({
   // An update costs as much for a step of 20 ms as for one of 80, in which more happens.
   env: { id: 'armature/Reacher-v0', options: { actionRepeat: 4 } },
-  representation: { kind: 'pixels', encoder, config, ...view },
+  representation: { kind: 'pixels', encoder, config: { readout: 'positions', ...config }, ...view },
   agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticNorm: 'layer', initialAlpha: 0.1 } },
   replay: { capacity: 60_000, nStep: 3 },
   training: { steps: 35_000, batchSize: 64, updateEvery: 2, evalEvery: 5000 },

@@ -74,7 +74,7 @@ describe('refused before anything is made', { timeout: SLOW_MS }, () => {
     [
       'frames of another size than the encoder takes',
       ['train', 'deepmdp', '--out', 'made', '--set', `representation.batch.augment=${CROP}`],
-      ['representation.batch: expected frames [48, 48, 9], got [24, 24, 9]'],
+      ['representation.batch: expected frames [48, 48, 3], got [24, 24, 3]'],
     ],
     [
       'an env without images',

@@ -153,10 +153,10 @@ test('frames that the agent itself looks at are stacked within the graph', async
     spec: { name: 'looking' },
     act: async (input: Float32Array, _count: number, _mode: string, frames: Uint8Array) =>
       // Red of the first pixel, now and two steps before.
-      Float32Array.of(frames[6]! / 256 + input[0]!, frames[0]! / 256),
+      Float32Array.of(frames[36]! / 256 + input[0]!, frames[0]! / 256),
     policyFunction: ({ observation, frames }: { observation: tf.Tensor; frames: tf.Tensor }) => {
-      const pixel = tf.slice(tf.reshape(frames, [1, -1]), [0, 0], [1, 9])
-      const reds = tf.mul(tf.concat([tf.slice(pixel, [0, 6], [1, 1]), tf.slice(pixel, [0, 0], [1, 1])], 1), 1 / 256)
+      const bytes = tf.cast(tf.reshape(frames, [1, -1]), 'float32')
+      const reds = tf.mul(tf.concat([tf.slice(bytes, [0, 36], [1, 1]), tf.slice(bytes, [0, 0], [1, 1])], 1), 1 / 256)
       return tf.add(reds, tf.concat([observation, tf.zeros([1, 1])], 1))
     },
   }
