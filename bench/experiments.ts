@@ -136,9 +136,11 @@ const DETACHED = 'agent.config.trainFeatures=false'
 
 /** From plain SAC with shifts upwards, each rung with what it adds. */
 const LADDER: readonly { readonly rung: string; readonly preset: string; readonly set: readonly string[] }[] = [
+  { rung: 'flat trunk', preset: 'pixels', set: ['representation.config.readout=flat', 'replay.nStep=1'] },
   { rung: 'R0 SAC with shifts', preset: 'pixels', set: ['agent.config.criticNorm=none', 'replay.nStep=1'] },
-  { rung: 'R1 layer norm and 3-step returns', preset: 'pixels', set: [] },
-  { rung: 'R1 at 3e-4', preset: 'pixels', set: ['agent.config.learningRate=3e-4'] },
+  { rung: 'R1 layer norm', preset: 'pixels', set: ['replay.nStep=1'] },
+  { rung: 'R1 layer norm and 2-step returns', preset: 'pixels', set: ['replay.nStep=2'] },
+  { rung: 'R1 layer norm and 3-step returns', preset: 'pixels', set: ['replay.nStep=3'] },
   { rung: 'R2 detached self-prediction', preset: 'self-prediction', set: [DETACHED] },
   { rung: 'R2 with the gradient of the critics', preset: 'self-prediction', set: [] },
   {

@@ -145,7 +145,7 @@ const fromPixels = (
   representation: { kind: 'pixels', encoder, config: { readout: 'positions', ...config }, ...view },
   agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticNorm: 'layer', initialAlpha: 0.1 } },
   replay: { capacity: 60_000, nStep: 3 },
-  training: { steps: 35_000, batchSize: 64, updateEvery: 2, evalEvery: 5000 },
+  training: { steps: 20_000, batchSize: 64, evalEvery: 2500 },
 })
 
 /** Contrastive RL learns from what was reached, and from nothing else; what a goal pays is only logged. */
