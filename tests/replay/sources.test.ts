@@ -4,6 +4,7 @@ import { makeSampler } from '../../src/replay/batch-sampler.ts'
 import { DatasetWindow } from '../../src/replay/dataset-window.ts'
 import { EpisodeSet } from '../../src/replay/episode-source.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
+import { JoinedSource } from '../../src/replay/joined-source.ts'
 import { StoreSource } from '../../src/replay/store-source.ts'
 import { FAKE_SPEC, FakeDataset, fakeEpisode, markOf } from './fake-dataset.ts'
 import { addEpisode, filledStore } from './helpers.ts'
@@ -146,6 +147,27 @@ describe('replay as a source', () => {
     expect(indices(source)).toEqual([4, 7, 12])
     addEpisode(store, 4, { length: 2, terminated: false })
     expect(indices(source)).toEqual([7, 12, 14])
+  })
+
+  test('frames that are seen at once are augmented alike, and those of two observations apart where that is asked for', () => {
+    const side = 5
+    const store = new EpisodeStore({ capacity: 10, featureSize: 0, actionSize: 1, frameSize: side * side })
+    // A gradient to the right: how far a frame was shifted is in every pixel.
+    const frame = Uint8Array.from({ length: side * side }, (_, i) => 10 * (i % side))
+    store.begin(new Float32Array(0), frame)
+    const step = { action: new Float32Array(1), reward: 0, terminated: false, truncated: false }
+    for (let i = 0; i < 4; i++) store.append(step, new Float32Array(0), frame)
+    const one = new StoreSource(store, 'front', [side, side, 1], 3)
+    const options = { augment: [{ kind: 'shift', maxPixels: 1 }], augmentTogether: false } as const
+    for (const source of [one, new JoinedSource([one, one])]) {
+      const { frames, nextFrames } = makeSampler('transitions', source, options, new Rng(1)).sample(50)
+      expect(frames).toHaveLength(50 * 3 * side * side)
+      const middles = (all: ArrayLike<number>, row: number): (number | undefined)[] =>
+        [0, 1, 2].map((k) => all[(3 * row + k) * side * side + 12])
+      const rows = Array.from({ length: 50 }, (_, row) => [middles(frames, row), middles(nextFrames, row)])
+      for (const stack of rows.flat()) expect(new Set(stack).size).toBe(1)
+      expect(rows.some(([now, next]) => now![0] !== next![0])).toBe(true)
+    }
   })
 
   test('transitions from it never cross a border', () => {

@@ -71,7 +71,7 @@ test('an encoder that learns along is shown stacks of the frames of the replay',
   const fake = markEncoder({})
   const encoder = {
     ...fake,
-    spec: { ...fake.spec, frameShape: [1, 1, 9] },
+    spec: { ...fake.spec, frameShape: PIXEL, window: { frames: 3, stride: 1 } },
     update: async (batch: Batches[keyof Batches]) => (batches.push(structuredClone(batch) as FrameBatch), { loss: 7 }),
     evaluate: async () => ({ loss: 0 }),
   } as unknown as LearningEncoder
