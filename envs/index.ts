@@ -39,6 +39,8 @@ import { loadPhysics } from './world/engine.ts'
 export interface EnvEntry {
   readonly summary: string
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
+  /** Control steps for which an agent that learns from pixels had better hold an action: option `actionRepeat`; default 1. */
+  readonly pixelActionRepeat?: number
   /** Solves the task from privileged state, where that makes sense. */
   readonly expert?: ExpertFactory
 }
@@ -77,6 +79,7 @@ const catalogue: Record<string, EnvEntry> = {
   [CART_POLE_ID]: {
     summary: 'balance a pole on a cart, or swing it up first: the cartpole of dm_control',
     make: makeCartPole,
+    pixelActionRepeat: 4,
     expert: cartPoleExpert,
   },
   [DISC_ARENA_ID]: {
@@ -87,6 +90,7 @@ const catalogue: Record<string, EnvEntry> = {
   [REACHER_ID]: {
     summary: 'bring the tip of a two-link arm to a target: the reacher of dm_control',
     make: makeReacher,
+    pixelActionRepeat: 4,
     expert: reacherExpert,
   },
   [RING_WORLD_ID]: {
@@ -122,6 +126,7 @@ const catalogue: Record<string, EnvEntry> = {
   [FINGER_SPIN_ID]: {
     summary: 'flick a spinner with a two-link finger to keep it turning: the finger of dm_control',
     make: makeFingerSpin,
+    pixelActionRepeat: 2,
     expert: fingerSpinExpert,
   },
   [MOUNTAIN_CAR_ID]: {

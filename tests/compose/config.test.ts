@@ -11,6 +11,20 @@ test('options of a preset are those of its scene: another scene begins with its 
   expect(envOf('armature/Reacher-v0', ['env.options.actionRepeat=4']).options).toEqual({ actionRepeat: 4 })
 })
 
+test('where it learns from pixels, actions are held in scenes whose control steps are short', () => {
+  const optionsOf = (preset: string, env?: string, set: string[] = []) =>
+    resolveConfig(preset, { ...(env && { env }), set }).env.options
+  expect(optionsOf('pixels')).toEqual({ actionRepeat: 4 })
+  expect(optionsOf('pixels', 'armature/CartPole-v0', ['env.options.task=swingup'])).toEqual({
+    actionRepeat: 4,
+    task: 'swingup',
+  })
+  expect(optionsOf('curl', 'armature/FingerSpin-v0')).toEqual({ actionRepeat: 2 })
+  expect(optionsOf('pixels', 'armature/ArmReach-v0')).toEqual({})
+  expect(optionsOf('sac-state', 'armature/Reacher-v0')).toEqual({})
+  expect(optionsOf('pixels', 'armature/CartPole-v0', ['env.options.actionRepeat=1'])).toEqual({ actionRepeat: 1 })
+})
+
 test('a robot stands for the scene of the preset, whose options it keeps', () => {
   const { env } = resolveConfig('grasp2vec-bin', { env: 'tcp://127.0.0.1:5600' })
   expect(env).toMatchObject({ id: 'armature/GraspBin-v0', options: GRASPS, robot: 'tcp://127.0.0.1:5600' })
