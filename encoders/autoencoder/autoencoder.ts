@@ -10,7 +10,7 @@ import type { Layer } from '../../src/tensor/layers.ts'
 import type { Weights } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { Constants } from '../shared/constants.ts'
-import { batchFrames, centred, decodeLatents, singleFrameSpec, toImages } from '../shared/frames.ts'
+import { batchFrames, centred, decodeLatents, toImages } from '../shared/frames.ts'
 import type { FrameInput } from '../shared/input-trunk.ts'
 import { frameInput } from '../shared/input-trunk.ts'
 import { decoderNetwork, encoderNetwork } from '../shared/networks.ts'
@@ -40,7 +40,8 @@ export class Autoencoder extends TrainedEncoder<'frames'> {
   constructor(shape: FrameInput, config: AutoencoderConfig, rng: Rng) {
     const { latentSize, learningRate } = config
     const { network, decoder } = networksOf(shape, config)
-    const spec = { ...singleFrameSpec('autoencoder', frameInput(shape).frameShape, latentSize), ...frameInput(shape) }
+    const batch = { kind: 'frames', options: {} } as const
+    const spec = { name: 'autoencoder', ...frameInput(shape), latentSize, batch }
     super(spec, { features: network, heads: [decoder], learningRate }, rng)
     this.#network = network
     this.#decoder = decoder

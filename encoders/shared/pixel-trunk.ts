@@ -60,8 +60,11 @@ function requireSides([, height, width]: StackShape, smallest: number, layers: s
 /** What the convolutions of `flat` leave of a side. */
 const flatSide = (pixels: number, layers: number): number => halved(pixels) - 2 * (layers - 1)
 
-function flatTrunk(shape: StackShape, { filters, layers, size }: PixelTrunkOptions): Layer {
+const requireFlat = (shape: StackShape, layers: number): void =>
   requireSides(shape, 4 * layers - 1, `${layers} convolutions`, ', or set fewer layers')
+
+function flatTrunk(shape: StackShape, { filters, layers, size }: PixelTrunkOptions): Layer {
+  requireFlat(shape, layers)
   const [frames, height, width, channels] = shape
   const kernel = { outputChannels: filters, kernelSize: 3, kernelInit: deltaOrthogonal(RELU_GAIN) } as const
   const later = Array.from({ length: layers - 1 }, (_, i) =>
@@ -135,12 +138,15 @@ function latent(inputSize: number, size: number): Layer[] {
 /**
  * The mirror image of `flat`, as in SAC-AE: a dense layer, transposed convolutions 3x3, the last of which doubles the sides: from [B, size] to
  * the channels of all frames behind each other, [B, H, W, frames * C].
+ * @throws ArmatureError `bad-shape` for frames that are smaller than what it would paint at least.
  */
 export function trunkDecoder(
   shape: FrameShape | StackShape,
   { filters, layers, size }: Pick<PixelTrunkOptions, 'filters' | 'layers' | 'size'>,
 ): Layer {
   const [height, width, channels] = shape.slice(-3) as [number, number, number]
+  const frames = shape.length === 4 ? shape[0] : 1
+  requireFlat([frames, height, width, channels], layers)
   const [rows, columns] = [flatSide(height, layers), flatSide(width, layers)]
   const inner = Array.from({ length: layers - 1 }, (_, i) =>
     deconv(`decoder/deconv${i}`, { inputChannels: filters, outputChannels: filters, kernelSize: 3 }),
@@ -153,7 +159,7 @@ export function trunkDecoder(
     ...inner.flat(),
     conv2dTranspose('decoder/image', {
       inputChannels: filters,
-      outputChannels: (shape.length === 4 ? shape[0] : 1) * channels,
+      outputChannels: frames * channels,
       kernelSize: 3,
       stride: 2,
       padding: 'valid',

@@ -140,6 +140,8 @@ describe('the readout by positions', () => {
   test('needs two positions to tell apart', () => {
     expect(() => trunk([3, 13, 40, 3], config)).toThrow('14 to 512 pixels a side for positions')
     trunk([3, 14, 14, 3], config).dispose()
+    const reconstructs = { architecture: 'trunk', readout: 'positions', layers: 4 }
+    expect(() => makeEncoder('autoencoder', [3, 14, 14, 3], new Rng(1), reconstructs)).toThrow('or set fewer layers')
   })
 })
 
