@@ -19,6 +19,7 @@ const FIELDS = ['sac_update_ms', 'encoder_update_ms', 'vae_update_ms', 'act_ms']
 const ENCODER_FIELDS = [
   ...['tcn', 'dbc', 'grasp2vec', 'curl'].map((name) => `encoder_${name}_update_ms`),
   'sac_pixels_update_ms',
+  'pixels_update_ms',
 ]
 /** The push scene with 64x64 pixels, and without. */
 const SCENE_FIELDS = ['env_steps_per_s', 'env_push_puck_physics_ms']

@@ -32,8 +32,8 @@ def convolutions(channels, *spec):
 
 
 def scaled(frames):
-    """uint8 NHWC to float NCHW in [0, 1]."""
-    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+    """uint8 NHWC, an array or a tensor, to float NCHW in [0, 1]."""
+    return torch.as_tensor(frames).permute(0, 3, 1, 2).float() / 255
 
 
 def noise_frames(*shape):
@@ -185,29 +185,55 @@ def curl_update():
     return run
 
 
-def sac_pixels_update():
-    """SAC through the trunk, as agents/sac does it: the critics' loss trains it, actor and a slow copy see it without gradient. Its batch was
+class Flat(nn.Module):
+    """Frames [B, 3, 48, 48, 3] with their channels behind each other, through `pixel_trunk` of 32 filters."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.trunk = pixel_trunk(9, 32, size)
+
+    def forward(self, frames):
+        return self.trunk(frames.permute(0, 1, 4, 2, 3).reshape(-1, 9, 48, 48).float() / 255)
+
+
+class Positions(nn.Module):
+    """Of frames [B, 3, 48, 48, 3] where each of 16 channels is active in the newest, and how far that moved from frame to frame."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.places = nn.Sequential(
+            nn.Conv2d(3, 16, 5, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), SpatialSoftArgmax(13)
+        )  # fmt: skip
+        self.head = nn.Sequential(nn.Linear(96, size), nn.LayerNorm(size))
+
+    def forward(self, frames):
+        places = self.places(scaled(frames.reshape(-1, 48, 48, 3))).reshape(-1, 3, 32)
+        moved = 4 * (places[:, 1:] - places[:, :-1]).flip(1)
+        return self.head(torch.cat([places[:, 2], moved.flatten(1)], 1))
+
+
+def sac_through(trunk, size):
+    """SAC through a trunk, as agents/sac does it: the critics' loss trains it, actor and a slow copy see it without gradient. Its batch was
     drawn and shifted before; armature's field draws and shifts one."""
-    count, size, action_size, hidden = 64, 50, 2, [256, 256]
-    trunk = pixel_trunk(9, 32, size)
+    count, action_size, hidden = 64, 2, [256, 256]
     actor, critic = Actor(size, action_size, hidden), TwinQ(size, action_size, hidden)
     target_trunk, target_critic = (copy.deepcopy(net).requires_grad_(False) for net in (trunk, critic))
     log_alpha = torch.zeros(1, requires_grad=True)
     actor_adam = torch.optim.Adam(actor.parameters(), 3e-4)
     critic_adam = torch.optim.Adam([*critic.parameters(), *trunk.parameters()], 3e-4)
     alpha_adam = torch.optim.Adam([log_alpha], 3e-4)
-    frames, next_frames = np.random.default_rng(0).integers(0, 256, (2, count, 48, 48, 9), np.uint8)
+    frames, next_frames = (torch.from_numpy(x) for x in noise_frames(2, count, 3))
     rest = sac_batch(count, size, action_size)
 
     def run():
         action, reward, discount = (torch.from_numpy(rest[name]) for name in ("action", "reward", "discount"))
         alpha = log_alpha.detach().exp()
         with torch.no_grad():
-            seen = target_trunk(scaled(next_frames))
+            seen = target_trunk(next_frames)
             next_action, next_log_prob = actor.sample(seen)
             next_q = torch.min(*target_critic(seen, next_action))
             target = reward + discount * (next_q - alpha * next_log_prob)
-        state = trunk(scaled(frames))
+        state = trunk(frames)
         q1, q2 = critic(state, action)
         critic_loss = 0.5 * (F.mse_loss(q1, target) + F.mse_loss(q2, target))
         critic_adam.zero_grad()
@@ -239,5 +265,6 @@ ENCODER_BENCHMARKS = {
     "encoder_dbc_update_ms": dbc_update,
     "encoder_grasp2vec_update_ms": grasp2vec_update,
     "encoder_curl_update_ms": curl_update,
-    "sac_pixels_update_ms": sac_pixels_update,
+    "sac_pixels_update_ms": lambda: sac_through(Flat(50), 50),
+    "pixels_update_ms": lambda: sac_through(Positions(32), 32),
 }

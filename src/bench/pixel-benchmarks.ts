@@ -17,13 +17,16 @@ const BATCH = 64
 const ACTION_SIZE = 2
 const [EPISODES, LENGTH] = [5, 40]
 
-/** Encoder and settings of each preset that learns from pixels; 32 filters, as the papers have. */
+/** The trunk of the papers: flat, 32 filters. */
+const PAPER = { latentSize: 50, filters: 32 }
+/** Encoder and settings of each method that learns from pixels, and those of what `armature train pixels` does. */
 const METHODS: Readonly<Record<string, readonly [encoder: string, config: object]>> = {
-  sac_pixels: ['trunk', {}],
-  curl: ['curl', {}],
-  sac_ae: ['autoencoder', { architecture: 'trunk', targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 }],
-  deepmdp: ['deepmdp', {}],
-  dbc: ['dbc', {}],
+  pixels: ['trunk', { readout: 'positions' }],
+  sac_pixels: ['trunk', PAPER],
+  curl: ['curl', PAPER],
+  sac_ae: ['autoencoder', { ...PAPER, architecture: 'trunk', targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 }],
+  deepmdp: ['deepmdp', PAPER],
+  dbc: ['dbc', PAPER],
 }
 
 /** One update of everything that learns, drawing its batches included: SAC through the encoder's network, then the encoder by its own loss. */
@@ -40,7 +43,7 @@ export function pixelBenchmarks(): Readonly<Record<string, Benchmark>> {
 async function update(name: string, config: object): ReturnType<Benchmark['prepare']> {
   const rng = new Rng(SEED)
   const entry = encoders[name]!
-  const settings = entry.configSchema.parse({ ...config, latentSize: 50, filters: 32 })
+  const settings = entry.configSchema.parse(config)
   const encoder = entry.createForStack!([STACK, ...SHAPE], settings, rng.split('encoder'), ACTION_SIZE)
   const spec = { observationSize: 0, actionSize: ACTION_SIZE }
   const agent = makeAgent('sac', spec, rng.split('agent'), { hidden: [256, 256] }, featuresOf(encoder))

@@ -40,6 +40,7 @@ test('the fields that others read', () => {
     'augment_ms',
   ])
   expect(Object.keys(pixelBenchmarks())).toEqual([
+    'pixels_update_ms',
     'sac_pixels_update_ms',
     'curl_update_ms',
     'sac_ae_update_ms',
