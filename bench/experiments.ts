@@ -27,17 +27,26 @@ const SHORT = [`training.steps=${ABLATION_STEPS}`]
 
 /** As in dm_control's benchmarks of learning from pixels, actions are repeated; the arm, whose goals are not to be seen, goes to one place from anywhere. */
 const PIXEL_SCENES = {
-  CartPole: { id: 'armature/CartPole-v0', options: { task: 'swingup', actionRepeat: 4 } },
-  Reacher: { id: 'armature/Reacher-v0', options: { actionRepeat: 4 } },
-  ArmReach: { id: 'armature/ArmReach-v0', options: { goal: [0.08, 0.12, 0.2], start: 'random' } },
+  CartPole: { id: 'armature/CartPole-v0', options: { task: 'swingup', actionRepeat: 4 }, evalOptions: {} },
+  Reacher: {
+    id: 'armature/Reacher-v0',
+    options: { actionRepeat: 4, maxEpisodeSteps: 75 },
+    evalOptions: { maxEpisodeSteps: 250 },
+  },
+  ArmReach: { id: 'armature/ArmReach-v0', options: { goal: [0.08, 0.12, 0.2], start: 'random' }, evalOptions: {} },
 }
 
 /** Evaluation takes a tenth of the time of these runs. */
 const PIXEL_TRAINING = ['training.evalEpisodes=10', 'training.finalEpisodes=50']
 
 function pixelSettings(scene: keyof typeof PIXEL_SCENES): string[] {
-  const { id, options } = PIXEL_SCENES[scene]
-  return [`env.id=${id}`, `env.options=${JSON.stringify(options)}`, ...PIXEL_TRAINING]
+  const { id, options, evalOptions } = PIXEL_SCENES[scene]
+  return [
+    `env.id=${id}`,
+    `env.options=${JSON.stringify(options)}`,
+    `env.evalOptions=${JSON.stringify(evalOptions)}`,
+    ...PIXEL_TRAINING,
+  ]
 }
 
 /** Presets that learn from pixels, and the plain one without augmentation, and with the trunk of the papers. */
@@ -63,11 +72,12 @@ function farBelow(reward: number, median: number): boolean {
 
 /** A moving background behind the scene; evaluation shows clips that were never learned from. */
 function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
-  const { id, options } = PIXEL_SCENES.Reacher
+  const { id, options, evalOptions } = PIXEL_SCENES.Reacher
+  const unseen = { ...evalOptions, ...(kind !== 'none' && { distractor: { split: 'test' } }) }
   const set = [
     `env.id=${id}`,
     `env.options=${JSON.stringify({ ...options, distractor: { kind } })}`,
-    ...(kind === 'none' ? [] : ['env.evalOptions={"distractor":{"split":"test"}}']),
+    `env.evalOptions=${JSON.stringify(unseen)}`,
     ...PIXEL_TRAINING,
   ]
   return methodVariants(kind, ['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc', 'self-prediction'], set)

@@ -14,7 +14,7 @@ test('options of a preset are those of its scene: another scene begins with its 
 test('where it learns from pixels, actions are held in scenes whose control steps are short', () => {
   const optionsOf = (preset: string, env?: string, set: string[] = []) =>
     resolveConfig(preset, { ...(env && { env }), set }).env.options
-  expect(optionsOf('pixels')).toEqual({ actionRepeat: 4 })
+  expect(optionsOf('pixels')).toMatchObject({ actionRepeat: 4 })
   expect(optionsOf('pixels', 'armature/CartPole-v0', ['env.options.task=swingup'])).toEqual({
     actionRepeat: 4,
     task: 'swingup',
