@@ -66,7 +66,7 @@ async function update(name: string, config: object): ReturnType<Benchmark['prepa
   }
   return {
     run: async () => {
-      for (const learner of learners) await learner.step(0)
+      for (const learner of learners) await learner.step()
     },
     close: async () => {
       agent.dispose()

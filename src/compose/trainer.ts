@@ -97,8 +97,7 @@ function buildLearners(
   const { learningStarts: startsAt, updateEvery: every, updates, batchSize } = training
   const frames = representation.kind === 'pixels' ? frameSampling(representation, env) : undefined
   const sampling = { gamma: replay.gamma, nStep: replay.nStep, ...(frames && { frames }) }
-  const { nStepUntil } = replay
-  const options = { startsAt, every, updates, batchSize, sampling, nStepUntil, ...(goals && { goals }) }
+  const options = { startsAt, every, updates, batchSize, sampling, ...(goals && { goals }) }
   const learners = [agentLearner(agent, stores, options, rng.split('replay'))]
   if (encoder === undefined || !isLearning(encoder)) return learners
   if (learnsAlong(representation) && representation.ownUpdates > 0) {

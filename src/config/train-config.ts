@@ -251,7 +251,6 @@ export const trainConfigSchema = z.strictObject({
     .strictObject({
       capacity: count('observations kept').default(200_000),
       nStep: z.int().min(1).max(20).default(1).describe('rewards summed before the bootstrap'),
-      nStepUntil: count('env step up to which nStep falls to 1, in equal stretches; absent: it stays').optional(),
       gamma: z.number().gt(0).lt(1).default(0.99).describe('discount per control step'),
     })
     .prefault({}),

@@ -28,12 +28,8 @@ export interface Learner {
   readonly updates: number
   /** All randomness of `step` and `after`. The loop saves it with its own, and puts it back where a run goes on. */
   readonly rngs: readonly Rng[]
-  /**
-   * One update.
-   * @param envStep after which it is made
-   * @returns scalars under the names in `docs/metrics.md`
-   */
-  step(envStep: number): Promise<Metrics>
+  /** One update. @returns scalars under the names in `docs/metrics.md`. */
+  step(): Promise<Metrics>
   /** What a turn ends with, e.g. encoding the replay anew. The loop then reads its features from the replay again. */
   after?(): Promise<void>
 }

@@ -28,8 +28,6 @@ export interface AgentLearnerOptions extends LearnerSchedule {
   /** Transitions of a batch. */
   readonly batchSize: number
   readonly sampling: SamplerOptions
-  /** Env step up to which `nStep` of `sampling` falls to 1, in stretches as long as each other; absent: it stays. */
-  readonly nStepUntil?: number | undefined
   /** Goal-conditioned learning: batches are relabelled and paid by these. */
   readonly goals?: GoalSampling
 }
@@ -41,15 +39,11 @@ export function agentLearner(
   options: AgentLearnerOptions,
   rng: Rng,
 ): Learner {
-  const { startsAt, every, updates, batchSize, sampling, nStepUntil = Infinity, goals } = options
+  const { startsAt, every, updates, batchSize, sampling, goals } = options
   checkSampling(batchSize, sampling, goals?.mix)
   const { frames } = sampling
   const drawing = frames ? { ...sampling, frames: { memory: frameMemory(batchSize, frames), ...frames } } : sampling
-  const step: Learner['step'] = (envStep) => {
-    const left = Math.max(0, 1 - envStep / nStepUntil)
-    const nStep = Math.max(1, Math.ceil(sampling.nStep * left))
-    return agent.update(sampleAcross(stores, batchSize, { ...drawing, nStep }, rng, goals))
-  }
+  const step: Learner['step'] = () => agent.update(sampleAcross(stores, batchSize, drawing, rng, goals))
   return { name: 'agent', startsAt, every, updates, rngs: [rng], step }
 }
 

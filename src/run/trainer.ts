@@ -204,7 +204,7 @@ export class Trainer {
     for (let step = before + 1; step <= this.#step; step++) {
       for (const learner of this.#parts.learners) {
         if (step < learner.startsAt || step % learner.every !== 0) continue
-        for (let i = 0; i < learner.updates; i++) this.#means.add(await learner.step(step))
+        for (let i = 0; i < learner.updates; i++) this.#means.add(await learner.step())
         if (learner.after === undefined) continue
         await learner.after()
         for (const lane of this.#lanes) lane.readFeatures()

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Agent, TransitionBatch } from '../../src/core/agent.ts'
 import type { Batches, FrameBatch, FrameTupleBatch } from '../../src/core/batches.ts'
 import type { EncoderInput } from '../../src/core/encoder-input.ts'
 import type { LearningEncoder } from '../../src/core/encoder.ts'
 import { Rng } from '../../src/core/rng.ts'
 import { EpisodeStore } from '../../src/replay/episode-store.ts'
-import { agentLearner, encoderLearner, refreshLearner } from '../../src/run/learners.ts'
+import { encoderLearner, refreshLearner } from '../../src/run/learners.ts'
 import { markEncoder, marked, PIXEL } from '../contracts/fake-encoders.ts'
 
 const WINDOW = { window: { frames: 2, stride: 2 }, takesContext: true }
@@ -40,7 +39,7 @@ test('an encoder of any kind of batch learns on from the replay, which is then e
   const turns = { startsAt: 0, every: 10, updates: 1, batchSize: 5, camera: 'top' }
   const learner = refreshLearner(encoder, [store], turns, new Rng(1))
 
-  expect(await learner.step(1)).toEqual({ 'embed/loss': 7 })
+  expect(await learner.step()).toEqual({ 'embed/loss': 7 })
   const { count, length, frames } = batches[0]!
   expect([count, length, frames.length]).toEqual([5, 3, 5 * 3 * 3])
   for (let row = 0; row < count; row++) {
@@ -84,7 +83,7 @@ test('an encoder that learns along is shown stacks of the frames of the replay',
     seen: { camera: 'top', frameShape: PIXEL, stack: 3 },
   }
   const learner = encoderLearner(encoder, [filledStore(1)], turns, new Rng(1))
-  expect(await learner.step(1)).toEqual({ 'embed/loss': 7 })
+  expect(await learner.step()).toEqual({ 'embed/loss': 7 })
   const { frames, count } = batches[0]!
   for (let row = 0; row < count; row++) {
     const [oldest, before, newest] = [0, 3, 6].map((i) => frames[row * 9 + i]!) as [number, number, number]
@@ -92,18 +91,4 @@ test('an encoder that learns along is shown stacks of the frames of the replay',
     expect([oldest, before]).toEqual([Math.max(start, newest - 2), Math.max(start, newest - 1)])
   }
   expect(new Set(Array.from({ length: count }, (_, row) => frames[row * 9 + 6]!)).size).toBeGreaterThan(5)
-})
-
-test.each([
-  { nStepUntil: undefined, expected: [3, 3, 3, 3, 3, 3, 3] },
-  { nStepUntil: 90, expected: [3, 3, 2, 2, 1, 1, 1] },
-])('n-step returns of an agent grow shorter until step $nStepUntil', async ({ nStepUntil, expected }) => {
-  const batches: TransitionBatch[] = []
-  const agent = { update: async (batch: TransitionBatch) => (batches.push(batch), {}) } as unknown as Agent
-  const turns = { startsAt: 0, every: 1, updates: 1, batchSize: 50, sampling: { gamma: 0.5, nStep: 3 }, nStepUntil }
-  const learner = agentLearner(agent, [filledStore(1)], turns, new Rng(1))
-  for (const step of [0, 29, 31, 59, 61, 90, 1000]) await learner.step(step)
-  // Where an episode ends a window is shorter than it may be.
-  const longest = batches.map(({ discount }) => Math.log(Math.min(...discount)) / Math.log(0.5))
-  expect(longest.map(Math.round)).toEqual(expected)
 })
