@@ -150,7 +150,7 @@ const fromPixels = (
   representation: { kind: 'pixels', encoder, config: { readout: 'positions', ...config }, ...view },
   agent: { name: 'sac', config: { hidden: [256, 256], learningRate: 1e-3, criticNorm: 'layer', initialAlpha: 0.1 } },
   replay: { capacity: 60_000, nStep: 3 },
-  training: { steps: 15_000, batchSize: 64, evalEvery: 2500 },
+  training: { steps: 30_000, batchSize: 64, evalEvery: 2500 },
 })
 
 /** Contrastive RL learns from what was reached, and from nothing else; what a goal pays is only logged. */
