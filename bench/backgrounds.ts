@@ -15,6 +15,7 @@ import { envs } from '../envs/index.ts'
 import { evaluationOptions } from '../src/compose/evaluation-env.ts'
 import { loadRun } from '../src/compose/load-run.ts'
 import type { Encoder } from '../src/core/encoder.ts'
+import { writeWindow } from '../src/core/encoder-input.ts'
 import type { Env } from '../src/core/env.ts'
 import { isGoalEnv } from '../src/core/env.ts'
 import { Rng } from '../src/core/rng.ts'
@@ -22,7 +23,6 @@ import { rowDistance } from '../src/evaluate/measures/embedded-episodes.ts'
 import { ridgeProbe } from '../src/evaluate/probes.ts'
 import type { Rows } from '../src/evaluate/rows.ts'
 import { momentsOf } from '../src/evaluate/rows.ts'
-import { stackFrames } from '../src/replay/frame-stack.ts'
 import { startEngine } from '../src/tensor/engine.ts'
 
 const { values: flags, positionals: runs } = parseArgs({
@@ -116,7 +116,7 @@ async function play(env: Env, camera: string, stack: number, rng: Rng): Promise<
     frames.push(observation.images[camera]!.slice())
     if ((t + 1) % EVERY !== 0) continue
     const stacked = new Uint8Array(height * width * channels * stack)
-    stackFrames({ count: stack, frameAt: (time) => frames[time]! }, t, stacked)
+    writeWindow({ frames: stack, stride: 1 }, t, (time) => frames[time]!, stacked)
     const task = Float32Array.of(...observation.state, ...(isGoalEnv(env) ? env.goal : []))
     moments.push({ task, frames: stacked, cells: cellsOf(frames.at(-1)!, [height, width, channels]) })
   }

@@ -39,12 +39,13 @@ const PIXEL_SCENES = {
 /** Evaluation takes a tenth of the time of these runs. */
 const PIXEL_TRAINING = ['training.evalEpisodes=10', 'training.finalEpisodes=50']
 
-function pixelSettings(scene: keyof typeof PIXEL_SCENES): string[] {
+/** @param more options of the scene, and of it where it is evaluated */
+function pixelSettings(scene: keyof typeof PIXEL_SCENES, more: object = {}, moreEvaluated: object = {}): string[] {
   const { id, options, evalOptions } = PIXEL_SCENES[scene]
   return [
     `env.id=${id}`,
-    `env.options=${JSON.stringify(options)}`,
-    `env.evalOptions=${JSON.stringify(evalOptions)}`,
+    `env.options=${JSON.stringify({ ...options, ...more })}`,
+    `env.evalOptions=${JSON.stringify({ ...evalOptions, ...moreEvaluated })}`,
     ...PIXEL_TRAINING,
   ]
 }
@@ -72,14 +73,8 @@ function farBelow(reward: number, median: number): boolean {
 
 /** A moving background behind the scene; evaluation shows clips that were never learned from. */
 function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
-  const { id, options, evalOptions } = PIXEL_SCENES.Reacher
-  const unseen = { ...evalOptions, ...(kind !== 'none' && { distractor: { split: 'test' } }) }
-  const set = [
-    `env.id=${id}`,
-    `env.options=${JSON.stringify({ ...options, distractor: { kind } })}`,
-    `env.evalOptions=${JSON.stringify(unseen)}`,
-    ...PIXEL_TRAINING,
-  ]
+  const unseen = kind === 'none' ? {} : { distractor: { split: 'test' } }
+  const set = pixelSettings('Reacher', { distractor: { kind } }, unseen)
   return methodVariants(kind, ['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc', 'self-prediction'], set)
 }
 

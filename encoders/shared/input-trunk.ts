@@ -4,7 +4,7 @@ import type { Layer } from '../../src/tensor/layers.ts'
 import { activation, mlp, sequential } from '../../src/tensor/layers.ts'
 import { tf } from '../../src/tensor/tf.ts'
 import { scaledFrames } from './frames.ts'
-import type { PixelTrunkOptions } from './pixel-trunk.ts'
+import type { FrameInput, PixelTrunkOptions } from './pixel-trunk.ts'
 import { pixelTrunk } from './pixel-trunk.ts'
 
 /** What {@link inputTrunk} is made of. */
@@ -37,9 +37,6 @@ export function inputTrunk(shape: InputShape, options: InputTrunkOptions): Input
   const network = sequential([rows, mlp('encoder', { inputSize, hiddenSizes: vectorUnits, outputSize: size })])
   return { input: { ...frameInput([1, 1, inputSize]), isVector: true }, network }
 }
-
-/** A frame, or several that are seen at once. */
-export type FrameInput = Exclude<InputShape, readonly [size: number]>
 
 /** What an encoder says of inputs that are frames of that shape. */
 export function frameInput(shape: FrameInput): InputTrunk['input'] {

@@ -1,4 +1,5 @@
-import type { StackShape } from '../../src/core/encoder-input.ts'
+import type { InputShape, StackShape } from '../../src/core/encoder-input.ts'
+import { isStackShape } from '../../src/core/encoder-input.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import { deltaOrthogonal, orthogonal, RELU_GAIN } from '../../src/tensor/init.ts'
 import type { ConvOptions, Layer } from '../../src/tensor/layers.ts'
@@ -28,7 +29,10 @@ export interface PixelTrunkOptions {
   readonly size: number
 }
 
-type FrameShape = readonly [height: number, width: number, channels: number]
+/** A frame, or several that are seen at once. */
+export type FrameInput = Exclude<InputShape, readonly [size: number]>
+
+const asStack = (shape: FrameInput): StackShape => (isStackShape(shape) ? shape : [1, ...shape])
 
 /**
  * The trunk of agents that learn from pixels, from a frame [B, H, W, C] or frames that are seen at once [B, frames, H, W, C], scaled, to
@@ -41,11 +45,9 @@ type FrameShape = readonly [height: number, width: number, channels: number]
  * from each frame to the next. Speeds are then differences of places, which a flat trunk takes most of its time to learn.
  * @throws ArmatureError `bad-shape` for frames of which nothing would be left.
  */
-export function pixelTrunk(shape: FrameShape | StackShape, options: PixelTrunkOptions): Layer {
-  const [height, width, channels] = shape.slice(-3) as [number, number, number]
-  const frames = shape.length === 4 ? shape[0] : 1
+export function pixelTrunk(shape: FrameInput, options: PixelTrunkOptions): Layer {
   const network = options.readout === 'flat' ? flatTrunk : positionsTrunk
-  return network([frames, height, width, channels], options)
+  return network(asStack(shape), options)
 }
 
 function requireSides([, height, width]: StackShape, smallest: number, layers: string, fix = ''): void {
@@ -141,12 +143,12 @@ function latent(inputSize: number, size: number): Layer[] {
  * @throws ArmatureError `bad-shape` for frames that are smaller than what it would paint at least.
  */
 export function trunkDecoder(
-  shape: FrameShape | StackShape,
+  shape: FrameInput,
   { filters, layers, size }: Pick<PixelTrunkOptions, 'filters' | 'layers' | 'size'>,
 ): Layer {
-  const [height, width, channels] = shape.slice(-3) as [number, number, number]
-  const frames = shape.length === 4 ? shape[0] : 1
-  requireFlat([frames, height, width, channels], layers)
+  const stack = asStack(shape)
+  requireFlat(stack, layers)
+  const [frames, height, width, channels] = stack
   const [rows, columns] = [flatSide(height, layers), flatSide(width, layers)]
   const inner = Array.from({ length: layers - 1 }, (_, i) =>
     deconv(`decoder/deconv${i}`, { inputChannels: filters, outputChannels: filters, kernelSize: 3 }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { MultiViewBatch } from '../../src/core/batches.ts'
+import { inputShape } from '../../src/core/encoder-input.ts'
 import type { EncoderSpec } from '../../src/core/encoder.ts'
 import { ArmatureError } from '../../src/core/errors.ts'
 import type { NdArray } from '../../src/core/ndarray.ts'
@@ -165,7 +166,7 @@ export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
   /** @throws ArmatureError `bad-argument` for one camera where two are needed. */
   protected inputs(batch: MultiViewBatch, _purpose: 'update' | 'evaluate', rng: Rng): Record<string, NdArray> {
     const { views, count } = batch
-    const { name, window, frameShape } = this.spec
+    const { name } = this.spec
     if (this.#contrast.views === 'multi' && views < 2) {
       throw new ArmatureError('bad-argument', `batch of ${name}`, {
         expected: 'two cameras or more',
@@ -175,9 +176,8 @@ export abstract class TimeContrastEncoder extends TrainedEncoder<'multi-view'> {
     }
     const frames = this.#contrast.views === 'multi' ? shuffledViews(batch, rng) : batch.frames
     const { data } = frameArray(this.spec, frames, views * count)
-    const windows = window.frames === 1 ? [] : [window.frames]
     return {
-      frames: ndarray(data, [views, count, ...windows, ...frameShape]),
+      frames: ndarray(data, [views, count, ...inputShape(this.spec)]),
       ...contrastInputs(batch, this.#contrast),
     }
   }

@@ -1,4 +1,5 @@
 import type { Encoder, EncoderSpec } from '../core/encoder.ts'
+import { inputShape } from '../core/encoder-input.ts'
 import { ArmatureError } from '../core/errors.ts'
 import type { FrameFit } from '../core/frame-fit.ts'
 import { changesFrames } from '../core/frame-fit.ts'
@@ -59,10 +60,11 @@ export function encoderGraph(encoder: Encoder, camera: string, fit: FrameFit): E
 }
 
 /** What the camera sees, [1, height, width, channels], or a window of it, [1, frames, height, width, channels]. */
-export function framePort(camera: string, fit: FrameFit, { frames, stride }: EncoderSpec['window']): PortSpec {
+export function framePort(camera: string, fit: FrameFit, window: EncoderSpec['window']): PortSpec {
+  const { frames, stride } = window
   const steps = `frames of camera ${camera}, ${stride} control steps apart, the newest last; the first of the episode stands for those before it`
   const meaning = frames === 1 ? `RGB frame of camera ${camera}, row-major` : `RGB ${steps}`
-  const shape = [1, ...(frames === 1 ? [] : [frames]), ...fit.from]
+  const shape = [1, ...inputShape({ frameShape: fit.from, window })]
   return { dtype: 'uint8', shape, meaning: `${meaning}${fitText(fit)}` }
 }
 

@@ -61,6 +61,25 @@ export function inputShape({ frameShape, window }: Pick<InputSpec, 'frameShape' 
 }
 
 /**
+ * Writes the frames of a window that ends at `time` behind each other, the oldest first, to `target` from `offset` on. Before its start an
+ * episode stands still: its first frame is repeated.
+ * @param frameAt frame [height, width, channels] of an observation of the episode, by its time
+ */
+export function writeWindow(
+  { frames, stride }: FrameWindow,
+  time: number,
+  frameAt: (time: number) => Uint8Array,
+  target: Uint8Array,
+  offset = 0,
+): void {
+  for (let back = frames - 1, at = offset; back >= 0; back--) {
+    const frame = frameAt(Math.max(0, time - back * stride))
+    target.set(frame, at)
+    at += frame.length
+  }
+}
+
+/**
  * The input of an encoder for observations `times`, one row each: the window that ends there and, where the encoder takes it, the first
  * frame of the episode. A window that reaches back beyond the start of its episode repeats the first frame.
  * @param frameAt frame [height, width, channels] of observation `time` in the episode of `row`; it is copied
@@ -74,10 +93,8 @@ export function encoderInput(
   const size = sizeOf(frameShape)
   const frames = new Uint8Array(count * window.frames * size)
   const context = new Uint8Array(takesContext ? count * size : 0)
-  for (let row = 0, at = 0; row < count; row++) {
-    for (let back = window.frames - 1; back >= 0; back--, at += size) {
-      frames.set(frameAt(row, Math.max(0, times[row]! - back * window.stride)), at)
-    }
+  for (let row = 0; row < count; row++) {
+    writeWindow(window, times[row]!, (time) => frameAt(row, time), frames, row * window.frames * size)
     if (takesContext) context.set(frameAt(row, 0), row * size)
   }
   return takesContext ? { count, frames, context } : { count, frames }

@@ -1,5 +1,6 @@
 import type { TransitionBatch } from '../core/agent.ts'
 import { requireWhole, requireWithin } from '../core/checks.ts'
+import { writeWindow } from '../core/encoder-input.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { concatenated, sizeOf } from '../core/ndarray.ts'
 import type { GoalForm, GoalReward, GoalSource } from '../core/goals.ts'
@@ -7,7 +8,6 @@ import type { Rng } from '../core/rng.ts'
 import type { Augmenter } from './augment.ts'
 import type { FrameShape } from '../core/frame-fit.ts'
 import type { EpisodeStore } from './episode-store.ts'
-import { stackFrames } from './frame-stack.ts'
 import type { RelabelledGoals, RelabelMix } from './relabel.ts'
 import { checkMix, relabelGoals } from './relabel.ts'
 
@@ -182,7 +182,7 @@ function writeStacks(
   positions.forEach((position, row) => {
     const time = position - store.firstOfEpisode(position)
     const frameAt = (at: number): Uint8Array => store.frameWithin(position, at)
-    stackFrames({ count: stack, frameAt }, time, target, row * size)
+    writeWindow({ frames: stack, stride: 1 }, time, frameAt, target, row * size)
   })
   augmenter?.apply(target, positions.length * stack, rng, stack)
 }

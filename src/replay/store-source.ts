@@ -1,10 +1,10 @@
+import { writeWindow } from '../core/encoder-input.ts'
 import type { EpisodeInfo } from '../core/dataset.ts'
 import { ArmatureError } from '../core/errors.ts'
 import { sizeOf } from '../core/ndarray.ts'
 import type { FrameShape } from '../core/frame-fit.ts'
 import type { EpisodeSource } from './episode-source.ts'
 import type { EpisodeStore } from './episode-store.ts'
-import { stackFrames } from './frame-stack.ts'
 
 const NOTHING = new Float32Array(0)
 
@@ -79,7 +79,7 @@ export class StoreSource implements EpisodeSource {
     const position = this.#positionOf(episode, time)
     if (this.window === 1) return this.#store.frameAt(position)
     const frameAt = (at: number): Uint8Array => this.#store.frameAt(position - time + at)
-    stackFrames({ count: this.window, frameAt }, time, this.#stacked)
+    writeWindow({ frames: this.window, stride: 1 }, time, frameAt, this.#stacked)
     return this.#stacked
   }
 

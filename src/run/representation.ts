@@ -1,5 +1,5 @@
 import type { Dataset, EpisodeData } from '../core/dataset.ts'
-import { encoderInput, goalInput } from '../core/encoder-input.ts'
+import { encoderInput, goalInput, writeWindow } from '../core/encoder-input.ts'
 import type { Encoder, MapPlaces } from '../core/encoder.ts'
 import { encodeGoal } from '../core/encoder.ts'
 import type { Env, GoalEnv, Observation } from '../core/env.ts'
@@ -11,7 +11,6 @@ import type { NamedArrays, NdArray } from '../core/ndarray.ts'
 import { ndarray, sizeOf } from '../core/ndarray.ts'
 import type { GoalView } from '../core/policy.ts'
 import { bound } from '../core/spaces.ts'
-import { stackFrames } from '../replay/frame-stack.ts'
 
 /** How observations and goals become the vectors that an agent sees. */
 export interface Representation {
@@ -280,7 +279,7 @@ export function pixelRepresentation({ spec }: Env, { camera, stack, proprio }: P
           const { frames } = recent
           const stacked = new Uint8Array(stack * sizeOf(shape))
           const frameAt = (time: number): Uint8Array => frames[time]!
-          stackFrames({ count: stack, frameAt }, frames.length - 1, stacked)
+          writeWindow({ frames: stack, stride: 1 }, frames.length - 1, frameAt, stacked)
           return stacked
         },
         save: () => ({ recentFrames: recent.save() }),

@@ -45,3 +45,13 @@ export function addEpisode(store: EpisodeStore, episode: number, { length, termi
     )
   }
 }
+
+/** A store of one episode of frames [side, side, 1], each a gradient to the right: how far one was shifted shows in every pixel. */
+export function gradientStore(side: number): EpisodeStore {
+  const store = new EpisodeStore({ capacity: 10, featureSize: 0, actionSize: 1, frameSize: side * side })
+  const frame = Uint8Array.from({ length: side * side }, (_, i) => 10 * (i % side))
+  store.begin(new Float32Array(0), frame)
+  const step = { action: new Float32Array(1), reward: 0, terminated: false, truncated: false }
+  for (let i = 0; i < 4; i++) store.append(step, new Float32Array(0), frame)
+  return store
+}

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { Rng } from '../../src/core/rng.ts'
 import { Augmenter } from '../../src/replay/augment.ts'
-import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import type { RelabelMix } from '../../src/replay/relabel.ts'
 import { relabelGoals } from '../../src/replay/relabel.ts'
 import { differenceForm, goalForm } from '../../src/compose/goal-forms.ts'
 import { latentDistanceReward, pixelMseReward } from '../../src/compose/goal-rewards.ts'
 import { frameMemory, sampleAcross, sampleTransitions } from '../../src/replay/sampler.ts'
-import { filledStore } from './helpers.ts'
+import { filledStore, gradientStore } from './helpers.ts'
 
 const gamma = 0.9
 
@@ -73,12 +72,7 @@ describe('sampling transitions', () => {
 
   test('frames of the observation and of the next one are shifted apart from each other, all of a stack alike', () => {
     const side = 5
-    const store = new EpisodeStore({ capacity: 10, featureSize: 0, actionSize: 1, frameSize: side * side })
-    // A gradient to the right: where a shift has moved it shows in every pixel.
-    const frame = Uint8Array.from({ length: side * side }, (_, i) => 10 * (i % side))
-    store.begin(new Float32Array(0), frame)
-    const step = { action: new Float32Array(1), reward: 0, terminated: false, truncated: false }
-    for (let i = 0; i < 4; i++) store.append(step, new Float32Array(0), frame)
+    const store = gradientStore(side)
     const augmenter = new Augmenter([{ kind: 'shift', maxPixels: 1 }], [side, side, 1])
     const frames = { frameShape: [side, side, 1], stack: 2, augmenter } as const
     const batch = sampleTransitions(store, 100, { gamma, nStep: 1, frames }, new Rng(4))

@@ -7,7 +7,7 @@ import { EpisodeStore } from '../../src/replay/episode-store.ts'
 import { JoinedSource } from '../../src/replay/joined-source.ts'
 import { StoreSource } from '../../src/replay/store-source.ts'
 import { FAKE_SPEC, FakeDataset, fakeEpisode, markOf } from './fake-dataset.ts'
-import { addEpisode, filledStore } from './helpers.ts'
+import { addEpisode, filledStore, gradientStore } from './helpers.ts'
 
 /** Of one observation of the fake dataset: two cameras, and 2 + 1 + 3 + 1 floats. */
 const OBSERVATION_BYTES = 2 * 60 + 4 * 7
@@ -151,12 +151,7 @@ describe('replay as a source', () => {
 
   test('frames that are seen at once are augmented alike, and those of two observations apart where that is asked for', () => {
     const side = 5
-    const store = new EpisodeStore({ capacity: 10, featureSize: 0, actionSize: 1, frameSize: side * side })
-    // A gradient to the right: how far a frame was shifted is in every pixel.
-    const frame = Uint8Array.from({ length: side * side }, (_, i) => 10 * (i % side))
-    store.begin(new Float32Array(0), frame)
-    const step = { action: new Float32Array(1), reward: 0, terminated: false, truncated: false }
-    for (let i = 0; i < 4; i++) store.append(step, new Float32Array(0), frame)
+    const store = gradientStore(side)
     const one = new StoreSource(store, 'front', [side, side, 1], 3)
     const options = { augment: [{ kind: 'shift', maxPixels: 1 }], augmentTogether: false } as const
     for (const source of [one, new JoinedSource([one, one])]) {

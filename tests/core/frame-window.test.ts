@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Rng } from '../../src/core/rng.ts'
-import { stackFrames } from '../../src/replay/frame-stack.ts'
+import { writeWindow } from '../../src/core/encoder-input.ts'
 
 const rng = new Rng(0)
 const LENGTH = 5
@@ -15,7 +15,7 @@ function episode(frameSize: number): (time: number) => Uint8Array {
   return (time) => all.subarray(time * frameSize, (time + 1) * frameSize)
 }
 
-describe('stacks of frames', () => {
+describe('windows of frames', () => {
   it.each([
     { count: 1, size: 48, offset: 0 },
     { count: 3, size: 48, offset: 7 },
@@ -28,7 +28,7 @@ describe('stacks of frames', () => {
       for (let k = 0; k < count; k++) {
         expected.set(frameAt(Math.max(0, time - (count - 1 - k))), offset + k * size)
       }
-      stackFrames({ count, frameAt }, time, target, offset)
+      writeWindow({ frames: count, stride: 1 }, time, frameAt, target, offset)
       expect(Buffer.compare(target, expected)).toBe(0)
     }
   })
