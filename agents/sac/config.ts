@@ -34,7 +34,17 @@ const sacSettings = z.strictObject({
   trainFeatures: z
     .boolean()
     .default(true)
-    .describe("with frames: the critics' loss trains the feature network; false: only its own learner does"),
+    .describe(
+      "with frames: the critics' loss trains the feature network; false: only its own learner and self-prediction do",
+    ),
+  selfPrediction: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .describe(
+      "with frames: weight of predicting reward and next features from features and action, beside the critics' loss and in its size; 0: none",
+    ),
   featureTau: z
     .number()
     .gt(0)

@@ -24,6 +24,7 @@ import { EntropyWeight } from '../entropy-weight.ts'
 import { SquashedPolicy } from '../squashed-policy.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
+import { besideLoss, SelfPrediction } from './self-prediction.ts'
 import type { View } from './state.ts'
 import { StateMap } from './state.ts'
 
@@ -78,7 +79,7 @@ interface CriticPass {
  * `trainFeatures` is off), the actor sees its features without gradient, and a slow copy of the network shows s' to the target critics and
  * to the policy that proposes a' (as in Fujimoto et al. 2025; Yarats et al. 2019 and Kostrikov et al. 2020 encode s' once more for the
  * policy). Frames are encoded twice an update: s with gradient, whose values the actor learns from too, and s' without. With
- * `criticNorm: batch` there are neither target critics nor the copy.
+ * `criticNorm: batch` there are neither target critics nor the copy. With `selfPrediction` the same s and s' serve {@link SelfPrediction}.
  */
 export class Sac implements Agent {
   readonly spec: AgentSpec
@@ -94,9 +95,10 @@ export class Sac implements Agent {
   readonly #targetCritics: Parameters | undefined
   readonly #targetFeatures: Parameters | undefined
   readonly #statistics: Parameters | undefined
+  readonly #selfPrediction: SelfPrediction | undefined
   readonly #entropyWeight: EntropyWeight
   readonly #actorAdam: Adam
-  /** What J_Q moves. */
+  /** What J_Q moves, and self-prediction besides. */
   readonly #criticsAndFeatures: Parameters | ParameterGroup
   readonly #criticAdam: Adam
 
@@ -108,7 +110,7 @@ export class Sac implements Agent {
 
   /**
    * @param features what it looks at frames, or at its vector, through; it stays with whoever made it.
-   * @throws ArmatureError `bad-config` for a vector that is normalised before such a network sees it
+   * @throws ArmatureError `bad-config` for a vector that is normalised before such a network sees it, and for self-prediction without a network
    */
   constructor(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: SacConfig, rng: Rng, features?: FeatureNetwork) {
     const { observationSize, actionSize } = spec
@@ -135,8 +137,14 @@ export class Sac implements Agent {
       this.#targetCritics = copyOf(this.#critics)
       this.#targetFeatures = features && copyOf(features.parameters)
     }
-    this.#criticsAndFeatures =
-      features && config.trainFeatures ? new ParameterGroup([this.#critics, features.parameters]) : this.#critics
+    this.#selfPrediction = selfPredictionOf(config, this.#state, actionSize, rng)
+    this.#criticsAndFeatures = this.#learnsFeatures
+      ? new ParameterGroup([
+          this.#critics,
+          features!.parameters,
+          ...(this.#selfPrediction ? [this.#selfPrediction.parameters] : []),
+        ])
+      : this.#critics
     this.#entropyWeight = new EntropyWeight(config, actionSize, rng)
 
     const options = { learningRate, weightDecay, ...(config.clipNorm !== null && { clipNorm: config.clipNorm }) }
@@ -160,6 +168,10 @@ export class Sac implements Agent {
     this.#meanAction = compile('sac mean', (view: Tensors) => ({ action: this.policyFunction(view) }))
   }
 
+  get #learnsFeatures(): boolean {
+    return this.#state.features !== undefined && (this.#config.trainFeatures || this.#selfPrediction !== undefined)
+  }
+
   /** One gradient step on J_Q. The actor only proposes a' here. Also gives s before the step, without gradient. */
   #criticStep(inputs: Tensors): { readonly state: tf.Tensor; readonly scalars: Scalars } {
     this.#state.moments?.follow(inputs.observation!, inputs.momentsWeight!)
@@ -173,21 +185,34 @@ export class Sac implements Agent {
       softTarget(inputs.reward!, inputs.discount!, nextQ, next.logProb, alpha) // [B]
     const target = this.#targetCritics && targetOf(this.#q(this.#targetCritics.split(), nextState, next.action))
 
-    const untrained = this.#config.trainFeatures ? undefined : this.#state.now(inputs)
+    const untrained = this.#learnsFeatures ? undefined : this.#state.now(inputs)
     const statistics: Record<string, tf.Tensor> = {}
     const { values, flatGradient } = valueAndFlatGradient(this.#criticsAndFeatures, (weights) => {
       const state = untrained ?? this.#state.of(weights, inputs)
+      const seen = this.#config.trainFeatures ? state : stopGradient(state)
       const pass: CriticPass = target
-        ? { q: this.#q(weights, state, inputs.action!), target }
-        : this.#jointPass(weights, [state, nextState], [inputs.action!, next.action], targetOf, statistics)
-      return { loss: criticLoss(pass.q, pass.target), ...pass, state: tf.clone(state), ...statistics }
+        ? { q: this.#q(weights, seen, inputs.action!), target }
+        : this.#jointPass(weights, [seen, nextState], [inputs.action!, next.action], targetOf, statistics)
+      const ofCritics = criticLoss(pass.q, pass.target)
+      const { action, reward } = inputs as { action: tf.Tensor; reward: tf.Tensor }
+      const ofModels = this.#selfPrediction?.loss(weights, { state, action, reward, nextState })
+      const loss = ofModels ? besideLoss(ofCritics, ofModels, this.#config.selfPrediction) : ofCritics
+      return {
+        loss,
+        ofCritics: tf.clone(ofCritics),
+        ...(ofModels && { ofModels }),
+        ...pass,
+        state: tf.clone(state),
+        ...statistics,
+      }
     })
     this.#criticAdam.apply(flatGradient, inputs.criticAdam!)
     this.#statistics?.follow(values, this.#config.statisticsTau)
     const scalars = {
-      'train/critic_loss': values.loss,
+      'train/critic_loss': values.ofCritics,
       'train/q_mean': tf.mean(values.q),
       'train/target_q_mean': tf.mean(values.target),
+      ...(values.ofModels && { 'train/self_prediction_loss': values.ofModels }),
     }
     return { state: values.state, scalars }
   }
@@ -315,7 +340,8 @@ export class Sac implements Agent {
     for (const program of [this.#updateAll, this.#updateCriticsOnly, this.#sampleAction, this.#meanAction]) {
       program.dispose()
     }
-    const networks = [this.#actor, this.#critics, this.#targetCritics, this.#targetFeatures, this.#statistics]
+    const copies = [this.#targetCritics, this.#targetFeatures, this.#statistics]
+    const networks = [this.#actor, this.#critics, this.#selfPrediction?.parameters, ...copies]
     const optimizers = [this.#actorAdam, this.#criticAdam]
     for (const owner of [...networks, this.#state.moments, this.#entropyWeight, ...optimizers]) owner?.dispose()
   }
@@ -327,6 +353,7 @@ export class Sac implements Agent {
       ...(this.#targetCritics && { targetCritics: this.#targetCritics }),
       ...(this.#targetFeatures && { targetFeatures: this.#targetFeatures }),
       ...(this.#statistics && { criticStatistics: this.#statistics }),
+      ...(this.#selfPrediction && { selfPrediction: this.#selfPrediction.parameters }),
       ...(this.#state.moments && { moments: this.#state.moments }),
       actorAdam: this.#actorAdam,
       criticAdam: this.#criticAdam,
@@ -342,6 +369,22 @@ export class Sac implements Agent {
       fix: 'await update() first',
     })
   }
+}
+
+/** @throws ArmatureError `bad-config` where there is no network whose features could be predicted */
+function selfPredictionOf(
+  { selfPrediction }: SacConfig,
+  { features, size }: StateMap,
+  actionSize: number,
+  rng: Rng,
+): SelfPrediction | undefined {
+  if (selfPrediction === 0) return undefined
+  if (features) return new SelfPrediction(size, actionSize, rng.split('self-prediction'))
+  throw new ArmatureError('bad-config', 'agent.config.selfPrediction', {
+    expected: '0, where no network learns along whose features could be predicted',
+    got: String(selfPrediction),
+    fix: 'leave it out, or learn from a representation of kind "pixels" or "vectors"',
+  })
 }
 
 /** Weights of their own that start at those of `source`. */

@@ -1,14 +1,18 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { sacConfigSchema } from '../../agents/sac/config.ts'
 import { Sac } from '../../agents/sac/sac.ts'
+import type { ModelTransition } from '../../agents/sac/self-prediction.ts'
+import { besideLoss, SelfPrediction } from '../../agents/sac/self-prediction.ts'
 import { trunkConfigSchema } from '../../encoders/trunk/config.ts'
 import { Trunk } from '../../encoders/trunk/trunk.ts'
 import type { TransitionBatch } from '../../src/core/agent.ts'
 import type { NamedArrays } from '../../src/core/ndarray.ts'
+import { ndarray } from '../../src/core/ndarray.ts'
 import { Rng } from '../../src/core/rng.ts'
+import { compile } from '../../src/tensor/compile/program.ts'
 import { startEngine } from '../../src/tensor/engine.ts'
 import type { FeatureNetwork } from '../../src/tensor/features.ts'
-import { orthogonal } from '../../src/tensor/init.ts'
+import { orthogonal, zeros } from '../../src/tensor/init.ts'
 import { Parameters } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
 
@@ -125,9 +129,14 @@ describe('SAC through a feature network', () => {
     agent.dispose()
   })
 
-  it.each(['none', 'batch'] as const)('goes on from a saved state bit for bit (criticNorm %s)', async (criticNorm) => {
+  it.each([
+    { criticNorm: 'none' },
+    { criticNorm: 'batch' },
+    { selfPrediction: 1 },
+    { selfPrediction: 1, criticNorm: 'batch' },
+  ])('goes on from a saved state bit for bit: %o', async (settings) => {
     const features = linearFeatures()
-    const config = { normalizeObservations: true, criticNorm }
+    const config = { normalizeObservations: true, ...settings }
     const agent = makeSac(features, config, 2)
     for (const seed of [1, 2]) await agent.update(batchOf(8, 2, seed))
     const [saved, network] = [agent.save(), features.parameters.toArrays()]
@@ -152,6 +161,73 @@ describe('SAC through a feature network', () => {
     const short = { ...rest, nextFrames: nextFrames!.slice(1) }
     await expect(agent.update(short)).rejects.toThrow('sac update: nextFrames: expected 72 bytes')
     agent.dispose()
+  })
+})
+
+describe('self-prediction', () => {
+  const { state, action, reward, nextState } = {
+    state: [1, 2, 3, 4],
+    action: [0.5, -0.5],
+    reward: [3, -1],
+    nextState: [1, 0, 3, 0],
+  }
+
+  it("of models that say nothing: mean |r|, and the mean length of s' over its spread", async () => {
+    const models = new SelfPrediction(2, 1, new Rng(1))
+    const nothing = new Parameters(
+      models.parameters.specs.map((spec) => ({ ...spec, init: zeros })),
+      new Rng(1),
+    )
+    const loss = compile('self-prediction', (inputs: Record<string, tf.Tensor>) => ({
+      loss: models.loss(nothing.split(), inputs as unknown as ModelTransition),
+    }))
+    const found = await loss.run({
+      state: ndarray(Float32Array.from(state), [2, 2]),
+      action: ndarray(Float32Array.from(action), [2, 1]),
+      reward: ndarray(Float32Array.from(reward), [2]),
+      nextState: ndarray(Float32Array.from(nextState), [2, 2]),
+    })
+    // Mean |r| is 2, the lengths of s' are 1 and 3, and its rows are 1 from their mean.
+    expect(found.loss.data[0]).toBeCloseTo(2 + 2 / 1, 4)
+    for (const owner of [loss, models.parameters, nothing]) owner.dispose()
+  })
+
+  it('weighs as much beside the critics whatever its own size', async () => {
+    const slopes = compile('slopes', ({ x }: Record<string, tf.Tensor>) => ({
+      once: tf.grad((at) => besideLoss(tf.square(at), tf.exp(at), 2))(x!),
+      tenfold: tf.grad((at) => besideLoss(tf.square(at), tf.mul(tf.exp(at), 10), 2))(x!),
+    }))
+    const { once, tenfold } = await slopes.run({ x: ndarray(Float32Array.of(3), []) })
+    expect(once.data[0]).toBeCloseTo(2 * 3 + 2 * 3 ** 2, 3)
+    expect(tenfold.data[0]).toBeCloseTo(once.data[0]!, 3)
+    slopes.dispose()
+  })
+
+  it('stays finite where there is nothing left to predict', async () => {
+    const program = compile('nothing', ({ x }: Record<string, tf.Tensor>) => ({
+      loss: besideLoss(x!, tf.mul(x!, 0), 1),
+    }))
+    expect((await program.run({ x: ndarray(Float32Array.of(3), []) })).loss.data[0]).toBe(3)
+    program.dispose()
+  })
+
+  it('trains the network even where the critics do not, encodes no more often, and foresees more and more', async () => {
+    const features = linearFeatures()
+    const before = kernelOf(features.parameters.toArrays())
+    const agent = makeSac(features, { trainFeatures: false, selfPrediction: 1, learningRate: 3e-3 })
+    const losses: number[] = []
+    for (let i = 0; i < 100; i++) losses.push((await agent.update(batchOf(32)))['train/self_prediction_loss']!)
+    expect(features.calls).toBe(2)
+    expect(kernelOf(features.parameters.toArrays())).not.toEqual(before)
+    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]!)
+    agent.dispose()
+  })
+
+  it('is refused where there is no network', () => {
+    const config = sacConfigSchema.parse({ selfPrediction: 1 })
+    expect(() => new Sac({ observationSize: 2, actionSize: 1 }, config, new Rng(1))).toThrow(
+      'agent.config.selfPrediction: expected 0, where no network learns along',
+    )
   })
 })
 

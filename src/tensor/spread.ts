@@ -1,5 +1,5 @@
-import { stopGradient } from '../../src/tensor/gradients.ts'
-import { tf } from '../../src/tensor/tf.ts'
+import { stopGradient } from './gradients.ts'
+import { tf } from './tf.ts'
 
 /** Of a variance, under a root: where all latents are one, what is divided by their spread stays finite. */
 const LEAST_VARIANCE = 1e-6
