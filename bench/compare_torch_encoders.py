@@ -212,15 +212,18 @@ class Positions(nn.Module):
         return self.head(torch.cat([places[:, 2], moved.flatten(1)], 1))
 
 
-def sac_through(trunk, size):
-    """SAC through a trunk, as agents/sac does it: the critics' loss trains it, actor and a slow copy see it without gradient. Its batch was
-    drawn and shifted before; armature's field draws and shifts one."""
+def sac_through(trunk, size, self_prediction=False):
+    """SAC through a trunk, as agents/sac does it: the critics' loss trains it, actor and a slow copy see it without gradient. With
+    `self_prediction`, models of reward and next features learn in the same step. Its batch was drawn and shifted before; armature's field
+    draws and shifts one."""
     count, action_size, hidden = 64, 2, [256, 256]
     actor, critic = Actor(size, action_size, hidden), TwinQ(size, action_size, hidden)
     target_trunk, target_critic = (copy.deepcopy(net).requires_grad_(False) for net in (trunk, critic))
     log_alpha = torch.zeros(1, requires_grad=True)
     actor_adam = torch.optim.Adam(actor.parameters(), 3e-4)
-    critic_adam = torch.optim.Adam([*critic.parameters(), *trunk.parameters()], 3e-4)
+    models = [normed_mlp(size + action_size, 128, out) for out in (size, 1)] if self_prediction else []
+    learned = [critic, trunk, *models]
+    critic_adam = torch.optim.Adam([p for net in learned for p in net.parameters()], 3e-4)
     alpha_adam = torch.optim.Adam([log_alpha], 3e-4)
     frames, next_frames = (torch.from_numpy(x) for x in noise_frames(2, count, 3))
     rest = sac_batch(count, size, action_size)
@@ -236,8 +239,16 @@ def sac_through(trunk, size):
         state = trunk(frames)
         q1, q2 = critic(state, action)
         critic_loss = 0.5 * (F.mse_loss(q1, target) + F.mse_loss(q2, target))
+        loss = critic_loss
+        if self_prediction:
+            given = torch.cat([state, action], 1)
+            next_model, reward_model = models
+            spread = (seen.var(0, unbiased=False).sum() + 1e-6).sqrt()
+            missed = torch.linalg.vector_norm(seen - next_model(given), dim=1).mean() / spread
+            told = missed + (reward - reward_model(given).squeeze(-1)).abs().mean()
+            loss = loss + told * (critic_loss / told).detach()
         critic_adam.zero_grad()
-        critic_loss.backward()
+        loss.backward()
         critic_adam.step()
 
         critic.requires_grad_(False)
@@ -266,5 +277,5 @@ ENCODER_BENCHMARKS = {
     "encoder_grasp2vec_update_ms": grasp2vec_update,
     "encoder_curl_update_ms": curl_update,
     "sac_pixels_update_ms": lambda: sac_through(Flat(50), 50),
-    "pixels_update_ms": lambda: sac_through(Positions(32), 32),
+    "pixels_update_ms": lambda: sac_through(Positions(32), 32, self_prediction=True),
 }

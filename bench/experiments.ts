@@ -27,13 +27,19 @@ const SHORT = [`training.steps=${ABLATION_STEPS}`]
 
 /** As in dm_control's benchmarks of learning from pixels, actions are repeated; the arm, whose goals are not to be seen, goes to one place from anywhere. */
 const PIXEL_SCENES = {
-  CartPole: { id: 'armature/CartPole-v0', options: { task: 'swingup', actionRepeat: 4 }, evalOptions: {} },
+  CartPole: { id: 'armature/CartPole-v0', options: { task: 'swingup', actionRepeat: 4 }, evalOptions: {}, nStep: 3 },
   Reacher: {
     id: 'armature/Reacher-v0',
     options: { actionRepeat: 4, maxEpisodeSteps: 75 },
     evalOptions: { maxEpisodeSteps: 250 },
+    nStep: 1,
   },
-  ArmReach: { id: 'armature/ArmReach-v0', options: { goal: [0.08, 0.12, 0.2], start: 'random' }, evalOptions: {} },
+  ArmReach: {
+    id: 'armature/ArmReach-v0',
+    options: { goal: [0.08, 0.12, 0.2], start: 'random' },
+    evalOptions: {},
+    nStep: 3,
+  },
 }
 
 /** Evaluation takes a tenth of the time of these runs. */
@@ -50,20 +56,22 @@ function pixelSettings(scene: keyof typeof PIXEL_SCENES, more: object = {}, more
   ]
 }
 
-/** Presets that learn from pixels, and the plain one without augmentation, and with the trunk of the papers. */
+/** Presets that learn from pixels, and the plain one of them without augmentation, and with the trunk of the papers. */
 function methodVariants(scene: string, presets: readonly string[], set: readonly string[]): Variant[] {
   return [
     ...presets.map((preset) => ({ name: `${scene} ${preset}`, scene, preset, set })),
-    { name: `${scene} without shifts`, scene, preset: 'pixels', set: [...set, 'representation.maxShiftPixels=0'] },
-    { name: `${scene} flat trunk`, scene, preset: 'pixels', set: [...set, 'representation.config.readout=flat'] },
+    { name: `${scene} without shifts`, scene, preset: 'drq', set: [...set, 'representation.maxShiftPixels=0'] },
+    { name: `${scene} flat trunk`, scene, preset: 'drq', set: [...set, 'representation.config.readout=flat'] },
   ]
 }
 
-function pixelVariants(
-  scene: keyof typeof PIXEL_SCENES,
-  presets = ['sac-state', 'pixels', 'self-prediction', 'curl', 'sac-ae'],
-): Variant[] {
-  return methodVariants(scene, presets, pixelSettings(scene))
+/** As `train --env` sets it for an agent that learns from pixels. */
+const returnsOf = (scene: keyof typeof PIXEL_SCENES): string => `replay.nStep=${PIXEL_SCENES[scene].nStep}`
+
+function pixelVariants(scene: keyof typeof PIXEL_SCENES, presets = ['pixels', 'drq', 'curl', 'sac-ae']): Variant[] {
+  const set = pixelSettings(scene)
+  const oracle = { name: `${scene} sac-state`, scene, preset: 'sac-state', set }
+  return [oracle, ...methodVariants(scene, presets, [...set, returnsOf(scene)])]
 }
 
 /** Half of the median where rewards are gains, twice it where they are costs. */
@@ -71,11 +79,19 @@ function farBelow(reward: number, median: number): boolean {
   return reward < (median > 0 ? median / 2 : 2 * median)
 }
 
+const DISTRACTORS = {
+  none: { kind: 'none' },
+  discs: { kind: 'discs' },
+  /** As in the experiments of DBC, whose videos are grey. */
+  'grey-discs': { kind: 'discs', grey: 'on' },
+  noise: { kind: 'noise' },
+} as const
+
 /** A moving background behind the scene; evaluation shows clips that were never learned from. */
-function distractorVariants(kind: 'none' | 'discs' | 'noise'): Variant[] {
-  const unseen = kind === 'none' ? {} : { distractor: { split: 'test' } }
-  const set = pixelSettings('Reacher', { distractor: { kind } }, unseen)
-  return methodVariants(kind, ['pixels', 'curl', 'sac-ae', 'deepmdp', 'dbc', 'self-prediction'], set)
+function distractorVariants(name: keyof typeof DISTRACTORS): Variant[] {
+  const unseen = name === 'none' ? {} : { distractor: { split: 'test' } }
+  const set = [...pixelSettings('Reacher', { distractor: DISTRACTORS[name] }, unseen), returnsOf('Reacher')]
+  return methodVariants(name, ['pixels', 'drq', 'curl', 'sac-ae', 'deepmdp', 'dbc'], set)
 }
 
 /** The loss and the models of the released code, with hidden layers that two cores can pay for. */
@@ -139,25 +155,24 @@ function noiseComparisons(noiseDims: number): Experiment['comparisons'] {
 }
 
 const DETACHED = 'agent.config.trainFeatures=false'
+/** As self-prediction within SAC is, in a program of its own that looks further ahead. */
+const FURTHER_AHEAD = [
+  'representation.encoder=deepmdp',
+  'representation.config={"readout":"positions","target":"momentum","lipschitz":0,"smoothness":0,"learningRate":1e-3,"unroll":3,"reward":"two-hot"}',
+  'representation.batch={"augment":[{"kind":"shift","maxPixels":3}],"augmentTogether":false}',
+  'agent.config.selfPrediction=0',
+]
 
 /** From plain SAC with shifts upwards, each rung with what it adds. */
 const LADDER: readonly { readonly rung: string; readonly preset: string; readonly set: readonly string[] }[] = [
-  { rung: 'R0 SAC with shifts', preset: 'pixels', set: ['agent.config.criticNorm=none', 'replay.nStep=1'] },
-  { rung: 'R1 layer norm', preset: 'pixels', set: ['replay.nStep=1'] },
-  { rung: 'R1 layer norm and 2-step returns', preset: 'pixels', set: ['replay.nStep=2'] },
-  { rung: 'R1 layer norm and 3-step returns', preset: 'pixels', set: [] },
-  { rung: 'R2 detached self-prediction', preset: 'self-prediction', set: [DETACHED] },
-  { rung: 'R2 with the gradient of the critics', preset: 'self-prediction', set: [] },
-  {
-    rung: 'R3 three steps ahead and two-hot rewards',
-    preset: 'self-prediction',
-    set: [DETACHED, 'representation.config.unroll=3', 'representation.config.reward=two-hot'],
-  },
-  {
-    rung: 'R4 batch norm without targets',
-    preset: 'self-prediction',
-    set: [DETACHED, 'agent.config.criticNorm=batch'],
-  },
+  { rung: 'R0 SAC with shifts', preset: 'drq', set: ['agent.config.criticNorm=none', 'replay.nStep=1'] },
+  { rung: 'R1 layer norm', preset: 'drq', set: ['replay.nStep=1'] },
+  { rung: 'R1 layer norm and 2-step returns', preset: 'drq', set: ['replay.nStep=2'] },
+  { rung: 'R1 layer norm and 3-step returns', preset: 'drq', set: ['replay.nStep=3'] },
+  { rung: 'R2 self-prediction', preset: 'pixels', set: [] },
+  { rung: 'R2 self-prediction alone moves the features', preset: 'pixels', set: [DETACHED] },
+  { rung: 'R3 three steps ahead and two-hot rewards', preset: 'pixels', set: [DETACHED, ...FURTHER_AHEAD] },
+  { rung: 'R4 batch norm without targets', preset: 'pixels', set: ['agent.config.criticNorm=batch'] },
 ]
 
 const relabelled = (shares: Readonly<Record<string, number>>): string =>
@@ -315,20 +330,21 @@ export const experiments: Readonly<Record<string, Experiment>> = {
     variants: [
       ...pixelVariants('CartPole'),
       ...pixelVariants('Reacher'),
-      ...pixelVariants('ArmReach', ['sac-state', 'pixels', 'self-prediction', 'sac-ae']),
+      ...pixelVariants('ArmReach', ['pixels', 'drq', 'sac-ae']),
     ],
-    comparisons: ['CartPole', 'Reacher'].flatMap((scene) =>
-      ['flat trunk', 'curl', 'sac-ae', 'without shifts', 'self-prediction'].map(
-        (other) => [`${scene} ${other}`, `${scene} pixels`] as const,
+    comparisons: ['CartPole', 'Reacher'].flatMap((scene) => [
+      [`${scene} drq`, `${scene} pixels`] as const,
+      ...['flat trunk', 'curl', 'sac-ae', 'without shifts'].map(
+        (other) => [`${scene} ${other}`, `${scene} drq`] as const,
       ),
-    ),
+    ]),
   },
   ladder: {
     ...BY_REWARD,
     fails: farBelow,
     variants: (['CartPole', 'Reacher'] as const).flatMap((scene) =>
       LADDER.map(({ rung, preset, set }) => {
-        return { name: `${scene} ${rung}`, scene, preset, set: [...pixelSettings(scene), ...set] }
+        return { name: `${scene} ${rung}`, scene, preset, set: [...pixelSettings(scene), returnsOf(scene), ...set] }
       }),
     ),
     comparisons: [],
@@ -350,12 +366,16 @@ export const experiments: Readonly<Record<string, Experiment>> = {
   distractors: {
     ...BY_REWARD,
     fails: farBelow,
-    variants: [...distractorVariants('none'), ...distractorVariants('discs'), ...distractorVariants('noise')],
+    variants: (['none', 'discs', 'grey-discs', 'noise'] as const).flatMap(distractorVariants),
     comparisons: [
-      ['discs sac-ae', 'discs dbc'],
-      ['discs dbc', 'discs deepmdp'],
-      ['discs dbc', 'discs self-prediction'],
-      ['discs dbc', 'discs pixels'],
+      ...['discs', 'grey-discs'].flatMap((kind) =>
+        [
+          ['sac-ae', 'dbc'],
+          ['dbc', 'deepmdp'],
+          ['dbc', 'pixels'],
+          ['dbc', 'drq'],
+        ].map(([a, b]) => [`${kind} ${a}`, `${kind} ${b}`] as const),
+      ),
       ['none dbc', 'none sac-ae'],
     ],
   },

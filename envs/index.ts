@@ -35,12 +35,19 @@ import { makeReacher, REACHER_ID } from './tasks/reacher.ts'
 import { makeRingWorld, RING_WORLD_ID } from './tasks/ring-world.ts'
 import { loadPhysics } from './world/engine.ts'
 
+/** How an agent that learns from pixels had better go about a scene: `train --env` with presets such as `pixels` sets these. */
+export interface PixelHints {
+  /** Control steps for which it holds an action: option `actionRepeat`; default 1. */
+  readonly actionRepeat?: number
+  /** Steps of reward before the bootstrap, `replay.nStep`; default 3, which brings rewards that come late sooner. Where each step pays for itself 1 is better. */
+  readonly nStep?: number
+}
+
 /** One registered scene. */
 export interface EnvEntry {
   readonly summary: string
   make(options?: Readonly<Record<string, unknown>>): Promise<Env>
-  /** Control steps for which an agent that learns from pixels had better hold an action: option `actionRepeat`; default 1. */
-  readonly pixelActionRepeat?: number
+  readonly fromPixels?: PixelHints
   /** Solves the task from privileged state, where that makes sense. */
   readonly expert?: ExpertFactory
 }
@@ -79,7 +86,7 @@ const catalogue: Record<string, EnvEntry> = {
   [CART_POLE_ID]: {
     summary: 'balance a pole on a cart, or swing it up first: the cartpole of dm_control',
     make: makeCartPole,
-    pixelActionRepeat: 4,
+    fromPixels: { actionRepeat: 4 },
     expert: cartPoleExpert,
   },
   [DISC_ARENA_ID]: {
@@ -90,7 +97,7 @@ const catalogue: Record<string, EnvEntry> = {
   [REACHER_ID]: {
     summary: 'bring the tip of a two-link arm to a target: the reacher of dm_control',
     make: makeReacher,
-    pixelActionRepeat: 4,
+    fromPixels: { actionRepeat: 4, nStep: 1 },
     expert: reacherExpert,
   },
   [RING_WORLD_ID]: {
@@ -126,7 +133,7 @@ const catalogue: Record<string, EnvEntry> = {
   [FINGER_SPIN_ID]: {
     summary: 'flick a spinner with a two-link finger to keep it turning: the finger of dm_control',
     make: makeFingerSpin,
-    pixelActionRepeat: 2,
+    fromPixels: { actionRepeat: 2 },
     expert: fingerSpinExpert,
   },
   [MOUNTAIN_CAR_ID]: {

@@ -19,9 +19,9 @@ const [EPISODES, LENGTH] = [5, 40]
 
 /** The trunk of the papers: flat, 32 filters. */
 const PAPER = { latentSize: 50, filters: 32 }
-/** Encoder and settings of each method that learns from pixels, and those of what `armature train pixels` does. */
-const METHODS: Readonly<Record<string, readonly [encoder: string, config: object]>> = {
-  pixels: ['trunk', { readout: 'positions' }],
+/** Encoder and settings of each method that learns from pixels, and those of what `armature train pixels` does; then what the agent has besides. */
+const METHODS: Readonly<Record<string, readonly [encoder: string, config: object, agent?: object]>> = {
+  pixels: ['trunk', { readout: 'positions' }, { selfPrediction: 1 }],
   sac_pixels: ['trunk', PAPER],
   curl: ['curl', PAPER],
   sac_ae: ['autoencoder', { ...PAPER, architecture: 'trunk', targetBits: 5, latentPenalty: 1e-6, decoderDecay: 1e-7 }],
@@ -33,20 +33,20 @@ const METHODS: Readonly<Record<string, readonly [encoder: string, config: object
 export function pixelBenchmarks(): Readonly<Record<string, Benchmark>> {
   const measures = `an update of agent and encoder, batch ${BATCH} of ${STACK} frames of 48x48x3, drawn from replay`
   return Object.fromEntries(
-    Object.entries(METHODS).map(([name, [encoder, config]]) => [
+    Object.entries(METHODS).map(([name, method]) => [
       `${name}_update_ms`,
-      { measures: `${name.replaceAll('_', '-')}: ${measures}`, unitsPerRun: 1, prepare: () => update(encoder, config) },
+      { measures: `${name.replaceAll('_', '-')}: ${measures}`, unitsPerRun: 1, prepare: () => update(...method) },
     ]),
   )
 }
 
-async function update(name: string, config: object): ReturnType<Benchmark['prepare']> {
+async function update(name: string, config: object, agentConfig: object = {}): ReturnType<Benchmark['prepare']> {
   const rng = new Rng(SEED)
   const entry = encoders[name]!
   const settings = entry.configSchema.parse(config)
   const encoder = entry.createForStack!([STACK, ...SHAPE], settings, rng.split('encoder'), ACTION_SIZE)
   const spec = { observationSize: 0, actionSize: ACTION_SIZE }
-  const agent = makeAgent('sac', spec, rng.split('agent'), { hidden: [256, 256] }, featuresOf(encoder))
+  const agent = makeAgent('sac', spec, rng.split('agent'), { hidden: [256, 256], ...agentConfig }, featuresOf(encoder))
   const store = noise(rng)
   const augmenter = new Augmenter([{ kind: 'shift', maxPixels: 3 }], SHAPE)
   const frames = { frameShape: SHAPE, stack: STACK, augmenter }

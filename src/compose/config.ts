@@ -56,8 +56,13 @@ export function resolveConfig(preset: string, options: ConfigOptions): TrainConf
  */
 function inScene(config: Preset['config'], id: string): Preset['config'] {
   if (config.env.id === id) return config
-  const actionRepeat = config.representation?.kind === 'pixels' ? envs[id]?.pixelActionRepeat : undefined
-  return { ...config, env: { id, ...(actionRepeat !== undefined && { options: { actionRepeat } }) } }
+  if (config.representation?.kind !== 'pixels') return { ...config, env: { id } }
+  const { actionRepeat, nStep = 3 } = envs[id]?.fromPixels ?? {}
+  return {
+    ...config,
+    env: { id, ...(actionRepeat !== undefined && { options: { actionRepeat } }) },
+    replay: { ...config.replay, nStep },
+  }
 }
 
 /** What `--demo` and `--episode` set. */

@@ -25,6 +25,16 @@ test('where it learns from pixels, actions are held in scenes whose control step
   expect(optionsOf('pixels', 'armature/CartPole-v0', ['env.options.actionRepeat=1'])).toEqual({ actionRepeat: 1 })
 })
 
+test('returns of several steps where a reward comes late, of one where the scene says that each step pays', () => {
+  const stepsOf = (preset: string, env?: string, set: string[] = []) =>
+    resolveConfig(preset, { ...(env && { env }), set }).replay.nStep
+  expect(stepsOf('pixels')).toBe(1)
+  expect(stepsOf('drq', 'armature/CartPole-v0')).toBe(3)
+  expect(stepsOf('pixels', 'armature/Reacher-v0')).toBe(1)
+  expect(stepsOf('pixels', 'armature/CartPole-v0', ['replay.nStep=5'])).toBe(5)
+  expect(stepsOf('sac-state', 'armature/Reacher-v0')).toBe(1)
+})
+
 test('a robot stands for the scene of the preset, whose options it keeps', () => {
   const { env } = resolveConfig('grasp2vec-bin', { env: 'tcp://127.0.0.1:5600' })
   expect(env).toMatchObject({ id: 'armature/GraspBin-v0', options: GRASPS, robot: 'tcp://127.0.0.1:5600' })

@@ -56,7 +56,7 @@ const EXPORTED: readonly (readonly [kind: string, preset: string, ...set: string
   ['stacks of frames and proprioception', 'pixels', 'representation.proprio=true'],
   ['stacks of frames, with a reconstruction', 'sac-ae'],
   ['stacks of frames, with models', 'deepmdp'],
-  ['stacks of frames, with a latent that predicts itself', 'self-prediction'],
+  ['stacks of frames, without self-prediction', 'drq'],
   ['stacks of frames, with bisimulation', 'dbc'],
   ['stacks of frames, contrastive', 'curl'],
   ['proprioception', 'sac-pendulum'],
