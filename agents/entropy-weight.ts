@@ -1,5 +1,6 @@
 import type { NdArray } from '../src/core/ndarray.ts'
 import type { Rng } from '../src/core/rng.ts'
+import type { AdamOptions, LearningRateDrop } from '../src/tensor/adam.ts'
 import { Adam } from '../src/tensor/adam.ts'
 import { constant } from '../src/tensor/init.ts'
 import type { Stateful } from '../src/tensor/parameters.ts'
@@ -20,6 +21,15 @@ export interface EntropyWeightOptions {
   /** Nats; null: minus the number of action dimensions. */
   readonly targetEntropy: number | null
   readonly learningRate: number
+  readonly learningRateDrop?: LearningRateDrop | null
+}
+
+/** Adam's options that say how long its steps are. */
+export function stepSizeOf({
+  learningRate,
+  learningRateDrop: drop,
+}: Pick<EntropyWeightOptions, 'learningRate' | 'learningRateDrop'>): Pick<AdamOptions, 'learningRate' | 'drop'> {
+  return { learningRate, ...(drop && { drop }) }
 }
 
 /** What an actor step computed: its loss [], and actions [B, A] with their log-probabilities [B], all without gradient. */
@@ -37,11 +47,11 @@ export class EntropyWeight {
   readonly #adam: Adam
 
   constructor(options: EntropyWeightOptions, actionSize: number, rng: Rng) {
-    const { initialAlpha, learnAlpha, targetEntropy, learningRate } = options
+    const { initialAlpha, learnAlpha, targetEntropy } = options
     this.#isLearned = learnAlpha
     this.#targetEntropy = targetEntropy ?? -actionSize
     this.#logAlpha = new Parameters([{ name: 'logAlpha', shape: [1], init: constant(Math.log(initialAlpha)) }], rng)
-    this.#adam = new Adam(this.#logAlpha, { learningRate })
+    this.#adam = new Adam(this.#logAlpha, stepSizeOf(options))
   }
 
   /** What goes into checkpoints. */

@@ -21,6 +21,14 @@ const sacSettings = z.strictObject({
     .default(0.01)
     .describe('with criticNorm batch: share of the statistics of a batch that the running ones take over per update'),
   learningRate: z.number().gt(0).max(0.1).default(3e-4).describe('Adam step size of actor, critics and entropy weight'),
+  learningRateDrop: z
+    .strictObject({
+      after: z.int().min(1).describe('updates before the step size falls'),
+      factor: z.number().gt(0).max(1).default(0.3).describe('share of it that is left'),
+    })
+    .nullable()
+    .default(null)
+    .describe('a step size that falls once, so that a policy that has been learned becomes steady; null: it stays'),
   weightDecay: z
     .number()
     .min(0)

@@ -20,7 +20,7 @@ import {
   valueAndFlatGradient,
 } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { EntropyWeight } from '../entropy-weight.ts'
+import { EntropyWeight, stepSizeOf } from '../entropy-weight.ts'
 import { SquashedPolicy } from '../squashed-policy.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
@@ -114,7 +114,7 @@ export class Sac implements Agent {
    */
   constructor(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: SacConfig, rng: Rng, features?: FeatureNetwork) {
     const { observationSize, actionSize } = spec
-    const { hidden: hiddenSizes, learningRate, weightDecay, criticNorm, normalizeObservations } = config
+    const { hidden: hiddenSizes, weightDecay, clipNorm, criticNorm, normalizeObservations } = config
     const seen = features && (features.isVector ? { hasVectorNetwork: true } : { frameShape: features.inputShape })
     this.spec = { name: 'sac', observationSize, actionSize, ...seen }
     this.#config = config
@@ -147,7 +147,7 @@ export class Sac implements Agent {
       : this.#critics
     this.#entropyWeight = new EntropyWeight(config, actionSize, rng)
 
-    const options = { learningRate, weightDecay, ...(config.clipNorm !== null && { clipNorm: config.clipNorm }) }
+    const options = { ...stepSizeOf(config), weightDecay, ...(clipNorm !== null && { clipNorm }) }
     this.#actorAdam = new Adam(this.#actor, options)
     this.#criticAdam = new Adam(this.#criticsAndFeatures, options)
 

@@ -255,8 +255,9 @@ const catalogue: Preset[] = [
     summary: 'SAC from pixels whose features predict what comes next, with random shifts: name the env with --env',
     config: {
       ...drq,
-      agent: { name: 'sac', config: { ...pixelAgent, selfPrediction: 1 } },
-      training: { ...drq.training, steps: 20_000 },
+      // The step size falls at step 20,000: updates begin with step 1000.
+      agent: { name: 'sac', config: { ...pixelAgent, selfPrediction: 1, learningRateDrop: { after: 19_001 } } },
+      training: { ...drq.training, steps: 25_000 },
     },
   },
   { name: 'drq', summary: 'SAC from pixels with random shifts alone (DrQ)', config: drq },

@@ -4,8 +4,18 @@ import type { Stateful, Trainable } from './parameters.ts'
 import { assignFlat, checkNames, floatsOf } from './parameters.ts'
 import { tf } from './tf.ts'
 
+/** A step size that falls once, as when a policy is good and has to become steady. */
+export interface LearningRateDrop {
+  /** Steps before it falls. */
+  readonly after: number
+  /** What is left of it, as a share. */
+  readonly factor: number
+}
+
 export interface AdamOptions {
   readonly learningRate: number
+  /** Absent: `learningRate` stays as it is. */
+  readonly drop?: LearningRateDrop
   /** Decay of the first moment, default 0.9. */
   readonly beta1?: number
   /** Decay of the second moment, default 0.999. */
@@ -25,7 +35,7 @@ export interface AdamOptions {
  *
  * With the moments kept as plain sums, M = m / (1 - beta1) and V = v / (1 - beta2), a step is
  *   M <- beta1 M + g,   V <- beta2 V + g^2,   w <- w - stepSize M / (sqrt(V) + epsilonHat):
- * ten element-wise ops, with bias corrections and factors folded into two scalars. Those depend on the step count, so the
+ * ten element-wise ops, with bias corrections and factors folded into scalars. Those depend on the step count, so the
  * host works them out in float64 and hands them to the program as an input:
  *
  * @example
@@ -39,7 +49,7 @@ export interface AdamOptions {
  */
 export class Adam implements Stateful {
   readonly #parameters: Trainable
-  readonly #options: Required<Omit<AdamOptions, 'clipNorm'>> & Pick<AdamOptions, 'clipNorm'>
+  readonly #options: Required<Omit<AdamOptions, 'clipNorm' | 'drop'>> & Pick<AdamOptions, 'clipNorm' | 'drop'>
   /** Sums [N]: M and V above. */
   readonly #firstMoment: tf.Variable
   readonly #secondMoment: tf.Variable
@@ -58,21 +68,22 @@ export class Adam implements Stateful {
     return this.#step
   }
 
-  /** [stepSize, epsilonHat] of the next step: the input that {@link apply} wants. */
+  /** [stepSize, epsilonHat, kept share of the weights] of the next step: the input that {@link apply} wants. */
   stepScalars(): NdArray<Float32Array> {
-    const { learningRate, beta1, beta2, epsilon } = this.#options
+    const { beta1, beta2, epsilon, weightDecay, drop } = this.#options
+    const learningRate = this.#options.learningRate * (drop && this.#step >= drop.after ? drop.factor : 1)
     const step = this.#step + 1
     const rootScale = Math.sqrt((1 - beta2) / (1 - beta2 ** step))
     const stepSize = (learningRate * (1 - beta1)) / ((1 - beta1 ** step) * rootScale)
-    return { data: Float32Array.of(stepSize, epsilon / rootScale), shape: [2] }
+    return { data: Float32Array.of(stepSize, epsilon / rootScale, 1 - learningRate * weightDecay), shape: [3] }
   }
 
   /**
-   * Assigns the weights and moments after one step along `flatGradient` [N]; `stepScalars` [2]. Belongs in a compiled
+   * Assigns the weights and moments after one step along `flatGradient` [N]; `stepScalars` [3]. Belongs in a compiled
    * function. Returns the norm of the gradient before clipping, [].
    */
   apply(flatGradient: tf.Tensor, stepScalars: tf.Tensor): { readonly gradientNorm: tf.Tensor } {
-    const { beta1, beta2, clipNorm, l2, learningRate, weightDecay } = this.#options
+    const { beta1, beta2, clipNorm, l2, weightDecay } = this.#options
     const { variables } = this.#parameters
     const weights = variables.length === 1 ? variables[0]! : tf.concat([...variables]) // [N]
     const gradientNorm = tf.sqrt(tf.sum(tf.square(flatGradient))) // []
@@ -81,13 +92,13 @@ export class Adam implements Stateful {
       gradient = tf.mul(gradient, tf.div(clipNorm, tf.maximum(gradientNorm, clipNorm)))
     }
     if (l2 > 0) gradient = tf.add(gradient, tf.mul(weights, l2))
-    const [stepSize, epsilonHat] = tf.split(stepScalars, 2) as [tf.Tensor, tf.Tensor] // [1], [1]
+    const [stepSize, epsilonHat, keptShare] = tf.split(stepScalars, 3) as [tf.Tensor, tf.Tensor, tf.Tensor] // [1] each
     const first = tf.add(tf.mul(this.#firstMoment, beta1), gradient) // [N]
     const second = tf.add(tf.mul(this.#secondMoment, beta2), tf.mul(gradient, gradient)) // [N]
     const direction = tf.div(first, tf.add(tf.sqrt(second), epsilonHat)) // [N]
     this.#firstMoment.assign(first)
     this.#secondMoment.assign(second)
-    const kept = weightDecay === 0 ? weights : tf.mul(weights, 1 - learningRate * weightDecay) // [N]
+    const kept = weightDecay === 0 ? weights : tf.mul(weights, keptShare) // [N]
     const moved = tf.sub(kept, tf.mul(direction, stepSize)) // [N]
     const sizes = variables.map(({ size }) => size)
     const pieces = variables.length === 1 ? [moved] : tf.split(moved, sizes)

@@ -100,6 +100,20 @@ describe.each(ENGINES)('Adam on %s', (engine) => {
     run.dispose()
   })
 
+  it('takes shorter steps once the step size has fallen, and less weight decay with it', async () => {
+    const [options, weightDecay] = [{ learningRate: 1e-2, epsilon: 1 }, 2]
+    const run = setUp({ ...options, weightDecay, drop: { after: 3, factor: 0.25 } })
+    const textbook = new TextbookAdam(run.weights())
+    for (let step = 0; step < 6; step++) {
+      const learningRate = step < 3 ? 1e-2 : 2.5e-3
+      await run.step(gradientAt(step))
+      for (const i of textbook.weights.keys()) textbook.weights[i]! *= 1 - learningRate * weightDecay
+      textbook.step(gradientAt(step), { ...options, learningRate })
+    }
+    expect(worstError(run.weights(), textbook.weights)).toBeLessThan(1e-6)
+    run.dispose()
+  })
+
   it('adds L2 to the gradient', async () => {
     const options = { learningRate: 1e-2, epsilon: 1 }
     const run = setUp({ ...options, l2: 0.3 })
