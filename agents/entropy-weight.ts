@@ -1,6 +1,6 @@
 import type { NdArray } from '../src/core/ndarray.ts'
 import type { Rng } from '../src/core/rng.ts'
-import type { AdamOptions, LearningRateDrop } from '../src/tensor/adam.ts'
+import type { LearningRateDrop } from '../src/tensor/adam.ts'
 import { Adam } from '../src/tensor/adam.ts'
 import { constant } from '../src/tensor/init.ts'
 import type { Stateful } from '../src/tensor/parameters.ts'
@@ -24,14 +24,6 @@ export interface EntropyWeightOptions {
   readonly learningRateDrop?: LearningRateDrop | null
 }
 
-/** Adam's options that say how long its steps are. */
-export function stepSizeOf({
-  learningRate,
-  learningRateDrop: drop,
-}: Pick<EntropyWeightOptions, 'learningRate' | 'learningRateDrop'>): Pick<AdamOptions, 'learningRate' | 'drop'> {
-  return { learningRate, ...(drop && { drop }) }
-}
-
 /** What an actor step computed: its loss [], and actions [B, A] with their log-probabilities [B], all without gradient. */
 export interface ActorOutcome {
   readonly loss: tf.Tensor
@@ -47,11 +39,11 @@ export class EntropyWeight {
   readonly #adam: Adam
 
   constructor(options: EntropyWeightOptions, actionSize: number, rng: Rng) {
-    const { initialAlpha, learnAlpha, targetEntropy } = options
+    const { initialAlpha, learnAlpha, targetEntropy, learningRate, learningRateDrop = null } = options
     this.#isLearned = learnAlpha
     this.#targetEntropy = targetEntropy ?? -actionSize
     this.#logAlpha = new Parameters([{ name: 'logAlpha', shape: [1], init: constant(Math.log(initialAlpha)) }], rng)
-    this.#adam = new Adam(this.#logAlpha, stepSizeOf(options))
+    this.#adam = new Adam(this.#logAlpha, { learningRate, learningRateDrop })
   }
 
   /** What goes into checkpoints. */

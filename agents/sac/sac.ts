@@ -20,7 +20,7 @@ import {
   valueAndFlatGradient,
 } from '../../src/tensor/parameters.ts'
 import { tf } from '../../src/tensor/tf.ts'
-import { EntropyWeight, stepSizeOf } from '../entropy-weight.ts'
+import { EntropyWeight } from '../entropy-weight.ts'
 import { SquashedPolicy } from '../squashed-policy.ts'
 import { StatefulRng } from '../stateful-rng.ts'
 import type { SacConfig } from './config.ts'
@@ -114,7 +114,7 @@ export class Sac implements Agent {
    */
   constructor(spec: Omit<AgentSpec, 'name' | 'frameShape'>, config: SacConfig, rng: Rng, features?: FeatureNetwork) {
     const { observationSize, actionSize } = spec
-    const { hidden: hiddenSizes, weightDecay, clipNorm, criticNorm, normalizeObservations } = config
+    const { hidden: hiddenSizes, criticNorm, normalizeObservations } = config
     const seen = features && (features.isVector ? { hasVectorNetwork: true } : { frameShape: features.inputShape })
     this.spec = { name: 'sac', observationSize, actionSize, ...seen }
     this.#config = config
@@ -138,16 +138,15 @@ export class Sac implements Agent {
       this.#targetFeatures = features && copyOf(features.parameters)
     }
     this.#selfPrediction = selfPredictionOf(config, this.#state, actionSize, rng)
-    this.#criticsAndFeatures = this.#learnsFeatures
-      ? new ParameterGroup([
-          this.#critics,
-          features!.parameters,
-          ...(this.#selfPrediction ? [this.#selfPrediction.parameters] : []),
-        ])
-      : this.#critics
+    const models = this.#selfPrediction ? [this.#selfPrediction.parameters] : []
+    this.#criticsAndFeatures =
+      features && this.#learnsFeatures
+        ? new ParameterGroup([this.#critics, features.parameters, ...models])
+        : this.#critics
     this.#entropyWeight = new EntropyWeight(config, actionSize, rng)
 
-    const options = { ...stepSizeOf(config), weightDecay, ...(clipNorm !== null && { clipNorm }) }
+    const { learningRate, learningRateDrop, weightDecay, clipNorm } = config
+    const options = { learningRate, learningRateDrop, weightDecay, ...(clipNorm !== null && { clipNorm }) }
     this.#actorAdam = new Adam(this.#actor, options)
     this.#criticAdam = new Adam(this.#criticsAndFeatures, options)
 

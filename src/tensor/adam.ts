@@ -14,8 +14,8 @@ export interface LearningRateDrop {
 
 export interface AdamOptions {
   readonly learningRate: number
-  /** Absent: `learningRate` stays as it is. */
-  readonly drop?: LearningRateDrop
+  /** Absent or null: `learningRate` stays as it is. */
+  readonly learningRateDrop?: LearningRateDrop | null
   /** Decay of the first moment, default 0.9. */
   readonly beta1?: number
   /** Decay of the second moment, default 0.999. */
@@ -49,7 +49,7 @@ export interface AdamOptions {
  */
 export class Adam implements Stateful {
   readonly #parameters: Trainable
-  readonly #options: Required<Omit<AdamOptions, 'clipNorm' | 'drop'>> & Pick<AdamOptions, 'clipNorm' | 'drop'>
+  readonly #options: Required<Omit<AdamOptions, 'clipNorm'>> & Pick<AdamOptions, 'clipNorm'>
   /** Sums [N]: M and V above. */
   readonly #firstMoment: tf.Variable
   readonly #secondMoment: tf.Variable
@@ -57,7 +57,15 @@ export class Adam implements Stateful {
 
   constructor(parameters: Trainable, options: AdamOptions) {
     this.#parameters = parameters
-    this.#options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0, weightDecay: 0, ...options }
+    this.#options = {
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      l2: 0,
+      weightDecay: 0,
+      learningRateDrop: null,
+      ...options,
+    }
     const zeros = (): tf.Variable => tf.tidy(() => tf.variable(tf.zeros([parameters.size])))
     this.#firstMoment = zeros()
     this.#secondMoment = zeros()
@@ -70,7 +78,7 @@ export class Adam implements Stateful {
 
   /** [stepSize, epsilonHat, kept share of the weights] of the next step: the input that {@link apply} wants. */
   stepScalars(): NdArray<Float32Array> {
-    const { beta1, beta2, epsilon, weightDecay, drop } = this.#options
+    const { beta1, beta2, epsilon, weightDecay, learningRateDrop: drop } = this.#options
     const learningRate = this.#options.learningRate * (drop && this.#step >= drop.after ? drop.factor : 1)
     const step = this.#step + 1
     const rootScale = Math.sqrt((1 - beta2) / (1 - beta2 ** step))

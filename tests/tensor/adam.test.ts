@@ -102,7 +102,7 @@ describe.each(ENGINES)('Adam on %s', (engine) => {
 
   it('takes shorter steps once the step size has fallen, and less weight decay with it', async () => {
     const [options, weightDecay] = [{ learningRate: 1e-2, epsilon: 1 }, 2]
-    const run = setUp({ ...options, weightDecay, drop: { after: 3, factor: 0.25 } })
+    const run = setUp({ ...options, weightDecay, learningRateDrop: { after: 3, factor: 0.25 } })
     const textbook = new TextbookAdam(run.weights())
     for (let step = 0; step < 6; step++) {
       const learningRate = step < 3 ? 1e-2 : 2.5e-3
